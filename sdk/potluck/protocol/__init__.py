@@ -1,0 +1,1 @@
+"""The wire types: REST bodies, donor messages, the study specification. One definition, here."""

@@ -1,0 +1,43 @@
+"""What every wire type shares. Imports nothing of ours."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PROTOCOL_VERSION = 1
+"""Raised only for a change that an older tab cannot live with; additions do not raise it."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=["9f86d081884c7d65" * 4])]
+"""Lower-case hexadecimal SHA-256 of an artifact's bytes: its name."""
+
+BigCount = Annotated[str, Field(pattern=r"^[0-9]+$", examples=["1234567890123"])]
+"""A whole number too big for a double, as a decimal string (FLOPs, bytes)."""
+
+UInt32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
+JsonValue = Any
+Backend = Literal["webgpu", "webgl", "wasm", "cpu", "jax"]
+
+
+class Wire(BaseModel):
+    """A frozen message; unknown fields are refused so that a typo is never silent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ErrorDetail(Wire):
+    """One refusal: a stable code, what was expected, what came, what to do."""
+
+    code: str = Field(examples=["dataset.target_missing"])
+    message: str
+    expected: str = ""
+    got: str = ""
+    hint: str = ""
+    where: str = Field("", description="The field, layer, column or file concerned.")
+
+
+class ErrorBody(Wire):
+    """The body of every 4xx and 5xx answer."""
+
+    error: ErrorDetail

@@ -1,0 +1,303 @@
+"""Every message between a donor and the coordinator: one WebSocket, bulk over HTTP.
+
+    donor                                   coordinator
+    hello                              ->
+                                       <-   welcome
+    request                            ->
+                                       <-   grant | wait
+    heartbeat (every 15 s)             ->
+                                       <-   heard
+    PUT /api/v1/donor/artifacts/{sha256} ->      (lease token in a header)
+    checkpoint                         ->
+                                       <-   heard
+    complete (may ask for more)        ->
+                                       <-   settled, then grant | wait
+    abort                              ->
+                                       <-   settled
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from potluck.protocol.base import Backend, BigCount, ErrorDetail, Sha256, UInt32, Wire
+from potluck.protocol.study import LossName
+
+OptimizerName = Literal["sgd", "adam", "rmsprop"]
+
+
+class BackendReport(Wire):
+    """One backend as this device measured it."""
+
+    backend: Backend
+    samples_per_second: float = Field(ge=0)
+    right: bool = Field(description="The known-answer micro-training agreed.")
+    note: str = ""
+
+
+class Sgd(Wire):
+    """Keras 3's SGD."""
+
+    name: Literal["sgd"] = "sgd"
+    learning_rate: float
+    momentum: float = 0.0
+    nesterov: bool = False
+
+
+class Adam(Wire):
+    """Keras 3's Adam (no amsgrad)."""
+
+    name: Literal["adam"] = "adam"
+    learning_rate: float
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+
+class RmsProp(Wire):
+    """Keras 3's RMSprop."""
+
+    name: Literal["rmsprop"] = "rmsprop"
+    learning_rate: float
+    rho: float = 0.9
+    momentum: float = 0.0
+    epsilon: float = 1e-7
+
+
+Optimizer = Annotated[Sgd | Adam | RmsProp, Field(discriminator="name")]
+
+
+class UnitLimits(Wire):
+    """What a donor may spend on a unit before it must hand it back."""
+
+    seconds: int
+    upload_bytes: int
+
+
+class Unit(Wire):
+    """Train one network from one rung to the next. Self-contained: hashes and numbers only.
+
+    `topology` is TF.js layers JSON; `start` a checkpoint (docs/protocol.md); `tensors` holds `x` and
+    `y`, the training rows of this fold. Steps are numbered over the whole trial:
+    `step = epoch * steps_per_epoch + batch`. `commit_steps` count finished steps, the last one is
+    the unit's end.
+    """
+
+    id: str
+    kind: Literal["trial", "refit"]
+    study_id: str
+    study_name: str
+    submitter: str
+    trial: int
+    fold: int | None
+    repeat: int
+    rung: int
+    from_epoch: int
+    to_epoch: int
+    epochs: int = Field(description="Epochs of the whole trial.")
+    rows: int
+    batch_size: int
+    steps_per_epoch: int
+    topology: Sha256
+    start: Sha256
+    tensors: Sha256
+    optimizer: Optimizer
+    loss: LossName
+    from_logits: bool
+    seed: UInt32
+    commit_steps: list[int] = Field(max_length=8)
+    flops: BigCount
+    limits: UnitLimits
+
+
+class Lease(Wire):
+    """One unit, held by one donor until it expires."""
+
+    id: str
+    token: str = Field(description="Unguessable, single use; authorises this lease's artifacts.")
+    expires_in_s: float
+    unit: Unit
+
+
+class Progress(Wire):
+    """What a donor says of one lease. Claims are shown as claims and never rank anything."""
+
+    lease_id: str
+    epoch: int = Field(description="Epochs finished, counted over the whole trial.")
+    step: int = Field(description="Steps finished, counted over the whole trial.")
+    loss: float | None = Field(None, description="Mean training loss of the last whole epoch.")
+    samples_per_second: float | None = None
+    commitments: dict[int, Sha256] = Field(
+        default_factory=dict, description="Commit step -> SHA-256 of the checkpoint at that step."
+    )
+
+
+class Hello(Wire):
+    """Opens the conversation. `donor_key` is the browser profile's secret; its hash names the donor."""
+
+    type: Literal["hello"] = "hello"
+    protocol: int
+    client: str = Field(description="Bundle version.")
+    donor_key: str = Field(min_length=16, max_length=128)
+    backends: list[BackendReport]
+    backend: Backend = Field(description="The one that this session trains on.")
+    memory_bytes: int | None = None
+    leases: list[str] = Field(
+        default_factory=list, description="Tokens of leases that this donor still holds."
+    )
+    cached: list[Sha256] = Field(default_factory=list, max_length=512)
+
+
+class Request(Wire):
+    """Asks for work."""
+
+    type: Literal["request"] = "request"
+    most: int = Field(1, ge=1, le=16, description="At most this many leases.")
+    cached: list[Sha256] = Field(default_factory=list, max_length=512)
+
+
+class Heartbeat(Wire):
+    """Keeps leases alive and carries progress."""
+
+    type: Literal["heartbeat"] = "heartbeat"
+    leases: list[Progress]
+
+
+class Checkpointed(Wire):
+    """One lease's newest uploaded state."""
+
+    lease_id: str
+    artifact: Sha256
+    epoch: int
+    step: int
+
+
+class Checkpoint(Wire):
+    """Names uploaded states from which anybody could go on."""
+
+    type: Literal["checkpoint"] = "checkpoint"
+    leases: list[Checkpointed]
+
+
+class Completed(Wire):
+    """One finished unit."""
+
+    lease_id: str
+    token: str
+    artifact: Sha256
+    step: int
+    claims: dict[str, float] = Field(default_factory=dict)
+    commitments: dict[int, Sha256] = Field(default_factory=dict)
+    diverged: bool = Field(False, description="The loss became NaN or infinite; a result as well.")
+
+
+class Complete(Wire):
+    """Hands in results, and may ask for the next work in the same breath."""
+
+    type: Literal["complete"] = "complete"
+    leases: list[Completed]
+    next: Request | None = None
+
+
+class Handback(Wire):
+    """One lease that a donor gives back, and why."""
+
+    lease_id: str
+    token: str
+    reason: Literal["closing", "paused", "stopped", "error", "over_limit"] = "closing"
+    detail: str = Field("", max_length=500)
+
+
+class Abort(Wire):
+    """Hands leases back; also the body of `POST /api/v1/donor/abort` (`sendBeacon`)."""
+
+    type: Literal["abort"] = "abort"
+    leases: list[Handback]
+
+
+DonorMessage = Annotated[
+    Hello | Request | Heartbeat | Checkpoint | Complete | Abort, Field(discriminator="type")
+]
+
+
+class DonorRecord(Wire):
+    """What has come of a donor's help."""
+
+    name: str = Field(examples=["quiet-otter"])
+    units: int
+    credit_flops: BigCount
+    seconds: float
+    best_trials: int = Field(description="Trials now in a top ten that this donor trained on.")
+
+
+class Welcome(Wire):
+    """Answers `hello`. `resumed` are leases still held."""
+
+    type: Literal["welcome"] = "welcome"
+    protocol: int
+    server: str
+    donor_id: str
+    record: DonorRecord
+    heartbeat_every_s: float
+    resumed: list[Lease]
+
+
+class Grant(Wire):
+    """Work."""
+
+    type: Literal["grant"] = "grant"
+    leases: list[Lease] = Field(min_length=1, max_length=16)
+
+
+class Wait(Wire):
+    """No work now. The donor asks again after `seconds`, or sooner when `work` arrives."""
+
+    type: Literal["wait"] = "wait"
+    seconds: float
+    reason: Literal["no_work", "busy", "shutting_down"]
+
+
+class Work(Wire):
+    """Tells idle donors that units became ready."""
+
+    type: Literal["work"] = "work"
+
+
+class Heard(Wire):
+    """Answers `heartbeat` and `checkpoint`: leases still held, and those to stop, with the reason."""
+
+    type: Literal["heard"] = "heard"
+    held: list[str]
+    stop: dict[str, Literal["cancelled", "superseded", "expired", "unknown"]] = Field(
+        default_factory=dict
+    )
+
+
+class Settlement(Wire):
+    """What became of one result or hand-back. `refused` carries the reason, calmly."""
+
+    lease_id: str
+    outcome: Literal["accepted", "handed_back", "duplicate", "refused"]
+    error: ErrorDetail | None = None
+
+
+class Settled(Wire):
+    """Answers `complete` and `abort`."""
+
+    type: Literal["settled"] = "settled"
+    leases: list[Settlement]
+    record: DonorRecord
+
+
+class Problem(Wire):
+    """Answers a message that could not be understood or followed. Never silence."""
+
+    type: Literal["problem"] = "problem"
+    error: ErrorDetail
+
+
+CoordinatorMessage = Annotated[
+    Welcome | Grant | Wait | Work | Heard | Settled | Problem, Field(discriminator="type")
+]

@@ -1,0 +1,347 @@
+"""What the coordinator tells about models, datasets, studies, trials and the ledger."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from potluck.protocol.base import BigCount, JsonValue, Sha256, Wire
+from potluck.protocol.study import (
+    Direction,
+    LossName,
+    MetricName,
+    Scalar,
+    StudySpec,
+    Task,
+    Visibility,
+)
+
+StudyState = Literal["preparing", "running", "completed", "stopped", "failed"]
+TrialState = Literal["running", "completed", "stopped", "failed", "incomplete"]
+UnitState = Literal[
+    "blocked", "ready", "leased", "returned", "scored", "set_aside", "cancelled"
+]
+
+
+class LayerReport(Wire):
+    """One layer of a model's report. Shapes leave out the batch axis; `None` is any length."""
+
+    name: str
+    class_name: str
+    output_shape: list[int | None]
+    parameters: int
+    trainable: bool
+    forward_flops: BigCount = Field(description="Per sample; one multiply-add counts as two.")
+    searchable: dict[str, Scalar] = Field(
+        description="Fields that a study may override, with their present values."
+    )
+
+
+class ModelReport(Wire):
+    """What the converter understood."""
+
+    source: str = Field(examples=["Keras 3 .h5"])
+    layers: list[LayerReport]
+    parameters: int
+    trainable_parameters: int
+    input_shapes: dict[str, list[int | None]]
+    output_shapes: dict[str, list[int | None]]
+    forward_flops: BigCount
+    training_flops: BigCount = Field(description="Per sample: forward, backward, estimated.")
+    warnings: list[str]
+
+
+class Model(Wire):
+    id: str
+    name: str
+    hash: Sha256 = Field(description="Of the canonical graph and weights together.")
+    created_at: float
+    report: ModelReport
+
+
+class Column(Wire):
+    """One column of a table, or one array of an `.npz`."""
+
+    name: str
+    kind: Literal["numeric", "categorical", "array"]
+    dtype: str
+    shape: list[int] = Field(description="Per row; empty for a table's columns.")
+    missing: int
+    unique: int | None
+    examples: list[str]
+
+
+class DatasetProfile(Wire):
+    kind: Literal["table", "arrays"]
+    rows: int
+    columns: list[Column]
+    suggested_target: str | None
+    warnings: list[str]
+
+
+class Dataset(Wire):
+    id: str
+    name: str
+    version: int
+    hash: Sha256
+    bytes: int
+    created_at: float
+    deleted: bool
+    profile: DatasetProfile
+
+
+class BundledDataset(Wire):
+    """A real dataset that comes with scikit-learn."""
+
+    name: str
+    title: str
+    rows: int
+    target: str
+    task: Task
+    description: str
+
+
+class StudyPlan(Wire):
+    """What the coordinator understood of a specification; shown before and after submitting."""
+
+    task: Task
+    target: str
+    features: list[str]
+    classes: list[str] | None
+    loss: LossName
+    from_logits: bool
+    metric: MetricName
+    direction: Direction
+    init: Literal["fresh", "uploaded"]
+    rows_train: int
+    rows_validation: int
+    rows_test: int
+    folds: int
+    input_shape: list[int]
+    trials: int
+    units: int
+    total_flops: BigCount
+    warnings: list[str]
+
+
+class Counts(Wire):
+    """Units by state."""
+
+    blocked: int = 0
+    ready: int = 0
+    leased: int = 0
+    returned: int = 0
+    scored: int = 0
+    set_aside: int = 0
+    cancelled: int = 0
+
+
+class DonorAtWork(Wire):
+    name: str
+    backend: str
+    trial: int
+    fold: int | None
+    repeat: int
+    rung: int
+    epoch: int
+    to_epoch: int
+    samples_per_second: float | None
+
+
+class Study(Wire):
+    id: str
+    name: str
+    description: str
+    submitter: str
+    state: StudyState
+    reason: str = Field("", description="Why it failed or stopped, in plain words.")
+    visibility: Visibility
+    created_at: float
+    finished_at: float | None
+    spec: StudySpec
+    plan: StudyPlan
+    model_name: str
+    dataset_name: str
+    counts: Counts
+    trials_done: int
+    best: float | None
+    best_trial: int | None
+    seconds_left: float | None
+    donors: list[DonorAtWork]
+    test_looks: int
+    may_edit: bool = Field(description="The asking session may stop, extend or delete it.")
+
+
+class LeaderboardRow(Wire):
+    """One trial. Ranked: completed by objective, then by rung and objective. Claims never rank."""
+
+    rank: int | None
+    trial: int
+    state: TrialState
+    rung: int | None = Field(description="The last rung with every score in.")
+    epochs: int
+    mean: float | None
+    spread: float | None = Field(description="Sample standard deviation over folds or repeats.")
+    n: int = Field(description="How many networks the mean is over.")
+    claim_loss: float | None
+    parameters: dict[str, Scalar]
+    reason: str
+
+
+class UnitScore(Wire):
+    metrics: dict[str, float]
+    rows: int
+    predictions: Sha256 | None
+
+
+class LeaseRecord(Wire):
+    id: str
+    donor: str
+    backend: str
+    state: Literal["held", "completed", "expired", "handed_back", "superseded", "refused"]
+    started_at: float
+    ended_at: float | None
+    from_step: int
+    to_step: int
+    reason: str
+
+
+class UnitRecord(Wire):
+    id: str
+    kind: Literal["trial", "refit"]
+    fold: int | None
+    repeat: int
+    rung: int
+    state: UnitState
+    from_epoch: int
+    to_epoch: int
+    tries: int
+    result: Sha256 | None
+    score: UnitScore | None
+    claims: dict[str, float]
+    leases: list[LeaseRecord]
+    reasons: list[str]
+
+
+class TrialDetail(Wire):
+    row: LeaderboardRow
+    units: list[UnitRecord]
+    ledger: list[LedgerEntry]
+
+
+class CurvePoint(Wire):
+    epoch: int
+    value: float
+
+
+class Curve(Wire):
+    """One trial's curve. `scores`: mean metric at each scored rung; `claims`: training loss."""
+
+    trial: int
+    state: TrialState
+    scores: list[CurvePoint]
+    claims: list[CurvePoint]
+
+
+class LedgerEntry(Wire):
+    """One link of the chain: `hash = SHA-256(RFC 8785 of {seq, kind, body, at, previous})`."""
+
+    seq: int
+    kind: str = Field(examples=["score"])
+    at: str = Field(description="UTC, RFC 3339 with milliseconds.")
+    body: dict[str, JsonValue]
+    previous: Sha256
+    hash: Sha256
+
+
+class Ledger(Wire):
+    study_id: str
+    entries: list[LedgerEntry]
+    head: Sha256
+
+
+class TestLook(Wire):
+    """One look at the sealed test split."""
+
+    __test__ = False  # pytest would otherwise take the name for a test class
+
+    number: int
+    trial: int
+    metrics: dict[str, float]
+    rows: int
+    at: float
+
+
+class Prediction(Wire):
+    row: int = Field(description="Index in the uploaded dataset.")
+    truth: str | float
+    predicted: str | float
+    probabilities: dict[str, float] | None
+
+
+class Predictions(Wire):
+    """Decoded predictions of the best model on the rows it was scored on.
+
+    `raw` is what the network's last layer gave, one list a row, in the order of `rows`.
+    """
+
+    trial: int
+    kind: Literal["validation", "fold"]
+    predictions: list[Prediction]
+    raw: list[list[float]]
+
+
+class BestModel(Wire):
+    study_id: str
+    trial: int
+    kind: Literal["trial", "refit"]
+    metric: MetricName
+    mean: float
+    spread: float | None
+    parameters: dict[str, Scalar]
+    weights: Sha256
+    classes: list[str] | None
+
+
+class StudyExtension(Wire):
+    trials: int = Field(ge=1, le=10_000, description="How many trials to add.")
+
+
+class SiteStatus(Wire):
+    """What the home page shows."""
+
+    version: str
+    open: bool
+    donors_online: int
+    studies_running: int
+    units_scored: int
+    credit_flops: BigCount
+
+
+class SignIn(Wire):
+    token: str
+
+
+class Session(Wire):
+    """Who the asker is. `csrf` goes into the header `X-Potluck-CSRF` of changing requests."""
+
+    signed_in: bool
+    name: str
+    role: Literal["anonymous", "submitter", "admin"]
+    may_submit: bool
+    csrf: str
+
+
+class TokenRequest(Wire):
+    name: str = Field(min_length=1, max_length=80)
+
+
+class NewToken(Wire):
+    """Shown once; only its hash is kept."""
+
+    name: str
+    token: str
+
+
+TrialDetail.model_rebuild()

@@ -1,0 +1,133 @@
+"""The study specification: what a submitter asks for. Field by field in docs/protocol.md."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from potluck.protocol.base import UInt32, Wire
+
+Scalar = bool | int | float | str
+Task = Literal["classification", "regression"]
+Direction = Literal["maximize", "minimize"]
+Visibility = Literal["public", "private"]
+LossName = Literal[
+    "sparse_categorical_crossentropy",
+    "binary_crossentropy",
+    "mean_squared_error",
+    "mean_absolute_error",
+]
+MetricName = Literal[
+    "accuracy",
+    "balanced_accuracy",
+    "f1_macro",
+    "log_loss",
+    "roc_auc",
+    "r2",
+    "rmse",
+    "mse",
+    "mae",
+]
+Scaling = Literal["standard", "minmax", "none"]
+
+
+class Fixed(Wire):
+    """A parameter with one value."""
+
+    kind: Literal["fixed"] = "fixed"
+    value: Scalar
+
+
+class Float(Wire):
+    """A real number in [low, high]."""
+
+    kind: Literal["float"] = "float"
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+class Int(Wire):
+    """A whole number in [low, high]."""
+
+    kind: Literal["int"] = "int"
+    low: int
+    high: int
+    log: bool = False
+    step: int = 1
+
+
+class Choice(Wire):
+    """One of a list of values."""
+
+    kind: Literal["choice"] = "choice"
+    choices: list[Scalar] = Field(min_length=1, max_length=256)
+
+
+Parameter = Annotated[Fixed | Float | Int | Choice, Field(discriminator="kind")]
+"""Ranges are checked by the coordinator (`search.range_empty`), so that the error has a code."""
+
+
+class Split(Wire):
+    """How rows part company. Fractions are of all rows; folds and validation exclude each other."""
+
+    validation: float | None = Field(0.2, gt=0, lt=1)
+    test: float = Field(0.2, ge=0, lt=1)
+    folds: int | None = Field(None, ge=2)
+    stratify: bool = True
+    seed: UInt32 = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _folds_replace_validation(cls, data: object) -> object:
+        if isinstance(data, dict) and data.get("folds") is not None and "validation" not in data:
+            return {**data, "validation": None}
+        return data
+
+
+class Pipeline(Wire):
+    """From a dataset to tensors. `None` means: let the coordinator infer it, and show it."""
+
+    target: str | None = None
+    features: list[str] | None = None
+    task: Task | None = None
+    scaling: Scaling = "standard"
+    split: Split = Field(default_factory=Split)
+
+
+class Objective(Wire):
+    """What ranks trials: a metric that the coordinator computes, and which way is better."""
+
+    metric: MetricName | None = None
+    direction: Direction | None = None
+
+
+class StudySpec(Wire):
+    """Everything that a study is, apart from the bytes it names.
+
+    `parameters` keys: `learning_rate`, `batch_size`, `optimizer` (`sgd`, `adam`, `rmsprop`), an
+    optimizer's own (`momentum`, `nesterov`, `beta_1`, `beta_2`, `rho`, `epsilon`), and
+    `layers.<name>.<field>` (`layers.dense_1.units`). `rungs` are epoch counts, ascending; the last
+    one is the study's epochs.
+    """
+
+    name: str = Field(min_length=1, max_length=120)
+    description: str = Field("", max_length=4000)
+    model_id: str
+    dataset_id: str
+    pipeline: Pipeline = Field(default_factory=Pipeline)
+    objective: Objective = Field(default_factory=Objective)
+    loss: LossName | None = None
+    parameters: dict[str, Parameter] = Field(default_factory=dict)
+    sampler: Literal["random", "grid"] = "random"
+    trials: int = Field(12, ge=1, le=10_000)
+    repeats: int = Field(1, ge=1, le=20)
+    rungs: list[int] = Field(default_factory=lambda: [10], min_length=1, max_length=12)
+    init: Literal["fresh", "uploaded"] | None = None
+    seed: UInt32 = 0
+    visibility: Visibility = "public"
+    rows_are_public: bool = Field(
+        False, description="The submitter knows that encoded training rows reach donors."
+    )
