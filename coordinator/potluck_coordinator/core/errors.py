@@ -1,0 +1,111 @@
+"""Every refusal that the coordinator can give.
+
+    PotluckError
+    ├── BadInput            400  what came cannot be used
+    │   ├── BadModel             model.*
+    │   ├── BadDataset           dataset.*
+    │   ├── BadStudy             study.*, search.*, pipeline.*
+    │   └── BadResult            result.*
+    ├── TooLarge            413  size.*
+    ├── NotSignedIn         401  access.*
+    ├── NotAllowed          403  access.*
+    ├── NotFound            404  *.not_found
+    ├── Conflict            409  *.state
+    └── Busy                503  busy.*
+
+The status belongs to `api/errors.py`; here a refusal only has a stable `code`.
+"""
+
+from __future__ import annotations
+
+
+class PotluckError(Exception):
+    """A refusal: stable code, what was expected, what came, what to do."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        expected: str = "",
+        got: str = "",
+        hint: str = "",
+        where: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.expected = expected
+        self.got = got
+        self.hint = hint
+        self.where = where
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the trip out of a worker process."""
+        return _rebuild, (type(self), self.code, self.message, self.details())
+
+    def details(self) -> dict[str, str]:
+        """Give everything but code and message."""
+        return {
+            "expected": self.expected,
+            "got": self.got,
+            "hint": self.hint,
+            "where": self.where,
+        }
+
+
+def _rebuild(
+    kind: type[PotluckError], code: str, message: str, details: dict[str, str]
+) -> PotluckError:
+    return kind(
+        code,
+        message,
+        expected=details["expected"],
+        got=details["got"],
+        hint=details["hint"],
+        where=details["where"],
+    )
+
+
+class BadInput(PotluckError):
+    """What came cannot be used."""
+
+
+class BadModel(BadInput):
+    """An upload is no model that we can train."""
+
+
+class BadDataset(BadInput):
+    """An upload is no dataset that we can read, or it does not suit the study."""
+
+
+class BadStudy(BadInput):
+    """A specification asks for what cannot be."""
+
+
+class BadResult(BadInput):
+    """Returned weights fail a cheap check."""
+
+
+class TooLarge(PotluckError):
+    """More bytes than this coordinator takes."""
+
+
+class NotSignedIn(PotluckError):
+    """The act needs a token."""
+
+
+class NotAllowed(PotluckError):
+    """The token does not give this right."""
+
+
+class NotFound(PotluckError):
+    """No such thing, or none that the asker may see."""
+
+
+class Conflict(PotluckError):
+    """The thing is in a state that does not allow the act."""
+
+
+class Busy(PotluckError):
+    """Try again later."""
