@@ -1,0 +1,93 @@
+"""A lease's life, and what to make of a result that arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from potluck_coordinator.core.units import UnitState
+
+LEASE_SECONDS = 120.0
+HEARTBEAT_SECONDS = 15.0
+MAX_TRIES = 3
+
+
+class LeaseState(StrEnum):
+    """Where a lease is. Only `held` is open; the rest say how it ended."""
+
+    HELD = "held"
+    COMPLETED = "completed"
+    EXPIRED = "expired"
+    HANDED_BACK = "handed_back"
+    SUPERSEDED = "superseded"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class LeaseView:
+    """What the rules need to know of a lease."""
+
+    id: str
+    state: LeaseState
+    from_step: int
+    result: str | None
+
+
+@dataclass(frozen=True)
+class UnitView:
+    """What the rules need to know of a unit."""
+
+    state: UnitState
+    lease_id: str | None
+    checkpoint_lease: str | None
+    checkpoint_step: int
+
+
+class Verdict(StrEnum):
+    """What becomes of a result."""
+
+    ACCEPT = "accept"
+    DUPLICATE = "duplicate"
+    SPENT = "spent"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+
+
+def judge_result(lease: LeaseView, unit: UnitView, artifact: str) -> Verdict:
+    """Decide about a result: accepted once, from a holder; a late one until a newer checkpoint."""
+    if lease.state is LeaseState.COMPLETED:
+        return Verdict.DUPLICATE if lease.result == artifact else Verdict.SPENT
+    if lease.state in (LeaseState.HANDED_BACK, LeaseState.REFUSED):
+        return Verdict.SPENT
+    if unit.state is UnitState.CANCELLED:
+        return Verdict.CANCELLED
+    if lease.state is LeaseState.HELD and unit.lease_id == lease.id:
+        return Verdict.ACCEPT
+    if unit.state in (UnitState.READY, UnitState.LEASED):
+        untouched = unit.checkpoint_lease in (None, lease.id)
+        if untouched or unit.checkpoint_step <= lease.from_step:
+            return Verdict.ACCEPT
+    return Verdict.SUPERSEDED
+
+
+@dataclass(frozen=True)
+class TriesAfter:
+    """What an attempt that gave no result leaves behind."""
+
+    tries: int
+    set_aside: bool
+
+
+def count_try(
+    tries: int, *, progressed: bool, donors_tried: int, donors_online: int
+) -> TriesAfter:
+    """Count an attempt. Only those without progress count.
+
+    Three on different donors set the unit aside, or three on the same one when there is no other.
+    """
+    if progressed:
+        return TriesAfter(0, set_aside=False)
+    tries += 1
+    others = donors_online > donors_tried
+    exhausted = tries >= MAX_TRIES and (donors_tried >= MAX_TRIES or not others)
+    return TriesAfter(tries, set_aside=exhausted)

@@ -1,0 +1,85 @@
+"""Which unit a donor gets: each rule one predicate or one part of a key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+OTHER_FOLD_AFTER_SECONDS = 10.0
+"""A unit of another fold than the donor's goes to it only after others had this long to take it."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One ready unit."""
+
+    id: str
+    study_id: str
+    owner: str
+    trial: int
+    fold: int | None
+    rung: int
+    kind: str
+    tensors: str
+    ready_since: float
+
+
+@dataclass(frozen=True)
+class Asker:
+    """The donor that asks."""
+
+    id: str
+    folds: Mapping[str, int]
+    """Study -> the fold that this donor has kept to."""
+    tried: Collection[str]
+    """Units that this donor gave up on before."""
+    cached: Collection[str]
+    others_online: bool
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    asker: Asker,
+    busy: Mapping[str, int],
+    now: float,
+    most: int,
+) -> list[Candidate]:
+    """Choose up to `most` units: fair share, then rungs that decide, then cached, then oldest.
+
+    `busy` counts the units now leased, by submitter.
+    """
+    load = dict(busy)
+    left = [c for c in candidates if _eligible(c, asker, now)]
+    chosen: list[Candidate] = []
+    while left and len(chosen) < most:
+        best = min(left, key=lambda c: _key(c, asker, load))
+        left.remove(best)
+        chosen.append(best)
+        load[best.owner] = load.get(best.owner, 0) + 1
+    return chosen
+
+
+def _eligible(unit: Candidate, asker: Asker, now: float) -> bool:
+    if not asker.others_online:
+        return True
+    waited = now - unit.ready_since >= OTHER_FOLD_AFTER_SECONDS
+    if unit.id in asker.tried and not waited:
+        return False
+    kept = asker.folds.get(unit.study_id)
+    other_fold = unit.fold is not None and kept is not None and kept != unit.fold
+    return waited or not other_fold
+
+
+def _key(unit: Candidate, asker: Asker, load: Mapping[str, int]) -> tuple[object, ...]:
+    kept = asker.folds.get(unit.study_id)
+    return (
+        load.get(unit.owner, 0),
+        unit.id in asker.tried,
+        unit.fold is not None and kept is not None and kept != unit.fold,
+        unit.kind != "refit",
+        -unit.rung,
+        unit.tensors not in asker.cached,
+        unit.ready_since,
+        unit.trial,
+        unit.id,
+    )
