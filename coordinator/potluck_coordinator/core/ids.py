@@ -25,20 +25,22 @@ def spell(prefix: str, random: bytes) -> str:
     return f"{prefix}_{''.join(letters)}"
 
 
-ADJECTIVES = (
-    "amber able bold brave bright brisk calm clear clever cosy curious daring eager early fair "
-    "fleet fond gentle glad golden good grand happy hardy honest humble jolly keen kind lively "
-    "loyal lucky mellow merry mild neat nimble noble patient plain proud quick quiet ready rosy "
-    "sage silver sleek snug sober sound spry steady still sturdy sunny swift tidy true vivid warm "
-    "wise witty young"
-).split()
-ANIMALS = (
-    "badger beaver bison bittern buzzard condor crane curlew dipper dove eagle egret elk falcon "
-    "ferret finch fox gannet gecko goose grouse hare hawk heron hoopoe ibex jackdaw jay kestrel "
-    "kite koala lark lemur linnet lynx magpie marten merlin mole moose newt ocelot oriole osprey "
-    "otter owl panda pika plover puffin quail raven robin salmon seal shrike skylark sparrow stoat "
-    "stork swan tern thrush toad wren"
-).split()
+ADJECTIVES_TEXT = """
+amber able bold brave bright brisk calm clear clever cosy curious daring eager early fair fleet
+fond gentle glad golden good grand happy hardy honest humble jolly keen kind lively loyal lucky
+mellow merry mild neat nimble noble patient plain proud quick quiet ready rosy sage silver
+sleek snug sober sound spry steady still sturdy sunny swift tidy true vivid warm wise witty
+young
+"""
+ADJECTIVES = tuple(ADJECTIVES_TEXT.split())
+ANIMALS_TEXT = """
+badger beaver bison bittern buzzard condor crane curlew dipper dove eagle egret elk falcon
+ferret finch fox gannet gecko goose grouse hare hawk heron hoopoe ibex jackdaw jay kestrel kite
+koala lark lemur linnet lynx magpie marten merlin mole moose newt ocelot oriole osprey otter
+owl panda pika plover puffin quail raven robin salmon seal shrike skylark sparrow stoat stork
+swan tern thrush toad wren
+"""
+ANIMALS = tuple(ANIMALS_TEXT.split())
 
 
 def donor_name(donor: str) -> str:

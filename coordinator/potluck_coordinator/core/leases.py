@@ -78,9 +78,7 @@ class TriesAfter:
     set_aside: bool
 
 
-def count_try(
-    tries: int, *, progressed: bool, donors_tried: int, donors_online: int
-) -> TriesAfter:
+def count_try(tries: int, *, progressed: bool, donors_tried: int, donors_online: int) -> TriesAfter:
     """Count an attempt. Only those without progress count.
 
     Three on different donors set the unit aside, or three on the same one when there is no other.

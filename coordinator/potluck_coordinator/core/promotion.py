@@ -31,7 +31,7 @@ class Next(StrEnum):
 def decide(units: Iterable[RungUnit], rung: int, last_rung: int) -> Next:
     """Decide a trial's next step from all its units; `rung` is the one that just got a score.
 
-    Promotion waits for all folds and repeats of a rung. A diverged unit is a result: the trial fails.
+    Promotion waits for all folds and repeats of a rung. A diverged unit fails the trial.
     A set-aside unit leaves the trial incomplete once nothing of its rung is still to come.
     """
     here = [u for u in units if u.rung == rung]

@@ -87,6 +87,6 @@ def _rank_key(trial: Standing, direction: Direction) -> tuple[object, ...]:
 
 
 def median_repeat(scores: Sequence[tuple[int, float]]) -> int:
-    """Choose the repeat with the median score (the lower one of two): the best model without folds."""
+    """Choose the repeat with the median score (the lower of two): the best without folds."""
     ordered = sorted(scores, key=lambda pair: (pair[1], pair[0]))
     return ordered[(len(ordered) - 1) // 2][0]

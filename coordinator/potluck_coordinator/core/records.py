@@ -1,0 +1,209 @@
+"""The facts that storage gives and takes: frozen, field for field what a table keeps.
+
+Folds use -1 for none here (SQL keys want a value); the wire says `null`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Json = Mapping[str, Any]
+NO_FOLD = -1
+VALIDATION_PART = -1
+REFIT_PART = -2
+
+
+def wire_fold(fold: int) -> int | None:
+    """Give the wire's fold: `None` where there is none."""
+    return None if fold == NO_FOLD else fold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """An uploaded model: its canonical graph and weights are artifacts."""
+
+    id: str
+    name: str
+    owner: str
+    hash: str
+    graph: str
+    weights: str
+    report: Json
+    facts: Json
+    created_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """An uploaded dataset, immutable, versioned by name."""
+
+    id: str
+    name: str
+    version: int
+    owner: str
+    hash: str
+    filename: str
+    bytes: int
+    profile: Json
+    created_at: float
+    deleted_at: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One hypertuning queue."""
+
+    id: str
+    name: str
+    owner: str
+    state: str
+    reason: str = ""
+    visibility: str
+    model_id: str
+    dataset_id: str
+    spec: Json
+    plan: Json
+    wire_plan: Json
+    direction: str
+    trials: int
+    created_at: float
+    finished_at: float | None = None
+    best_trial: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One pairing of training rows with the rows that score them.
+
+    `part`: 0.. a fold, -1 the validation split, -2 the refit on all training rows.
+    """
+
+    study_id: str
+    part: int
+    train: str
+    held: str | None
+    rows_train: int
+    train_rows: tuple[int, ...]
+    held_rows: tuple[int, ...]
+    encoder: Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One point of the search space."""
+
+    study_id: str
+    number: int
+    state: str
+    reason: str = ""
+    parameters: Json
+    graph: str
+    topology: str
+    value: float | None = None
+    created_at: float
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """trial × fold × repeat × rung. `fold` -1: none."""
+
+    id: str
+    study_id: str
+    trial: int
+    kind: str
+    fold: int
+    repeat: int
+    rung: int
+    state: str
+    part: int
+    from_epoch: int
+    to_epoch: int
+    rows: int
+    batch_size: int
+    seed: int
+    topology: str
+    tensors: str
+    start: str | None = None
+    training: Json
+    flops: str
+    upload_bytes: int
+    ready_since: float | None = None
+    tries: int = 0
+    reasons: tuple[str, ...]
+    lease_id: str | None = None
+    checkpoint: str | None = None
+    checkpoint_step: int = 0
+    checkpoint_lease: str | None = None
+    result: str | None = None
+    result_lease: str | None = None
+    diverged: bool = False
+    claims: Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Donor:
+    """One browser profile or headless client; its id is the hash of its key."""
+
+    id: str
+    name: str
+    created_at: float
+    seen_at: float
+    units: int = 0
+    credit: str = "0"
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """One donor's time-limited hold on one unit; an attempt is what came of it."""
+
+    id: str
+    token_hash: str
+    unit_id: str
+    study_id: str
+    fold: int
+    donor_id: str
+    backend: str
+    client: str
+    state: str
+    start: str
+    from_step: int
+    epoch: int
+    step: int
+    loss: float | None = None
+    samples_per_second: float | None = None
+    commitments: Json
+    started_at: float
+    heard_at: float
+    expires_at: float
+    ended_at: float | None = None
+    result: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Metrics that the coordinator computed from returned weights."""
+
+    unit_id: str
+    study_id: str
+    metrics: Json
+    value: float | None = None
+    rows: int
+    predictions: str | None = None
+    scored_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look at the sealed test split."""
+
+    study_id: str
+    number: int
+    trial: int
+    metrics: Json
+    rows: int
+    at: float
