@@ -1,0 +1,25 @@
+import { fileURLToPath } from "node:url";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  base: "/",
+  plugins: [svelte()],
+  worker: { format: "es" },
+  build: {
+    outDir: "../coordinator/potluck_coordinator/static",
+    emptyOutDir: true,
+    sourcemap: false,
+    target: "es2022",
+    // Inlined assets become data: URLs, which the pages' content security policy refuses.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rollupOptions: {
+      input: { index: here("index.html"), "engine-check": here("engine-check.html") },
+    },
+  },
+  server: { proxy: { "/api": { target: "http://127.0.0.1:8000", ws: true } } },
+  test: { include: ["src/**/*.test.ts"], environment: "node" },
+});
