@@ -1,0 +1,88 @@
+/** Everything that crosses between the donor session and the engine's Worker. Types only, no logic. */
+
+import type { Backend, BackendReport, Unit } from "../protocol/messages";
+
+export type BrowserBackend = Exclude<Backend, "jax">;
+
+/** One unit with its bytes. `resume` is a newer state of the same unit than `start`, or null. */
+export interface Job {
+  readonly leaseId: string;
+  readonly unit: Unit;
+  readonly topology: ArrayBuffer;
+  readonly start: ArrayBuffer;
+  readonly tensors: ArrayBuffer;
+  readonly resume: ArrayBuffer | null;
+}
+
+/** The canonical checkpoint of one moment between two steps. */
+export interface Snapshot {
+  readonly bytes: ArrayBuffer;
+  readonly sha256: string;
+  readonly epoch: number;
+  readonly step: number;
+}
+
+export interface EngineProgress {
+  readonly epoch: number;
+  readonly step: number;
+  /** Mean training loss of the last whole epoch; null before one is finished. */
+  readonly loss: number | null;
+  readonly samplesPerSecond: number | null;
+  /** Commit step -> SHA-256 of the checkpoint there. */
+  readonly commitments: Readonly<Record<string, string>>;
+}
+
+export type ToEngine =
+  /** Measure these backends, or take `remembered` measurements, and start on the best or `force`. */
+  | {
+      readonly type: "prepare";
+      readonly force: BrowserBackend | null;
+      readonly remembered: readonly BackendReport[] | null;
+    }
+  | { readonly type: "train"; readonly job: Job }
+  | { readonly type: "share"; readonly share: number }
+  | { readonly type: "pause" }
+  | { readonly type: "resume" }
+  /** Abandon the unit in hand; nothing more is said of it. */
+  | { readonly type: "drop"; readonly leaseId: string }
+  /** Send `tick` this often from now on (page timers sleep in hidden tabs, a Worker's do not). */
+  | { readonly type: "ticks"; readonly everySeconds: number }
+  /** The unit is settled: its committed states may be forgotten. */
+  | { readonly type: "settled"; readonly leaseId: string };
+
+export type FromEngine =
+  | {
+      readonly type: "prepared";
+      readonly backend: BrowserBackend;
+      readonly reports: readonly BackendReport[];
+    }
+  | { readonly type: "progress"; readonly leaseId: string; readonly progress: EngineProgress }
+  /** A state worth keeping; the unit goes on. */
+  | { readonly type: "snapshot"; readonly leaseId: string; readonly snapshot: Snapshot }
+  | {
+      readonly type: "finished";
+      readonly leaseId: string;
+      readonly snapshot: Snapshot;
+      readonly progress: EngineProgress;
+      /** The loss became NaN or infinite. */
+      readonly diverged: boolean;
+    }
+  /** The unit in hand (or, with null, the engine itself) cannot go on. */
+  | {
+      readonly type: "failed";
+      readonly leaseId: string | null;
+      readonly code: EngineFailure;
+      readonly message: string;
+    }
+  | { readonly type: "tick" };
+
+export type EngineFailure =
+  /** No backend of this device gets the known answer. */
+  | "no_backend"
+  /** The GPU was taken away: start a fresh Worker and go on from the last snapshot. */
+  | "backend_lost"
+  /** The unit asks for something that this engine does not train rightly. */
+  | "unsupported"
+  /** The unit's time limit has passed. */
+  | "over_limit"
+  | "error";
