@@ -1,0 +1,77 @@
+"""Uploaded datasets: immutable, versioned by name."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, update
+from sqlmodel import Session, col, select
+
+from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.records import Dataset
+from potluck_coordinator.storage.rows import changed, fact, row
+from potluck_coordinator.storage.tables import DatasetRow
+
+
+def add(session: Session, dataset: Dataset) -> None:
+    """Keep a dataset."""
+    session.add(row(DatasetRow, dataset))
+    session.flush()
+
+
+def next_version(session: Session, owner: str, name: str) -> int:
+    """Give the next version number of a name."""
+    query = select(func.max(DatasetRow.version)).where(
+        DatasetRow.owner == owner, DatasetRow.name == name
+    )
+    return (session.exec(query).one() or 0) + 1
+
+
+def same(session: Session, owner: str, name: str, hash_: str) -> Dataset | None:
+    """Find the owner's dataset with this name and these bytes, if it is still there."""
+    query = select(DatasetRow).where(
+        DatasetRow.owner == owner,
+        DatasetRow.name == name,
+        DatasetRow.hash == hash_,
+        col(DatasetRow.deleted_at).is_(None),
+    )
+    found = session.exec(query).first()
+    return None if found is None else fact(Dataset, found)
+
+
+def get(session: Session, dataset_id: str) -> Dataset:
+    """Give a dataset, deleted ones too. Raises NotFound `dataset.not_found`."""
+    found = session.get(DatasetRow, dataset_id, populate_existing=True)
+    if found is None:
+        raise NotFound(
+            "dataset.not_found", "There is no such dataset.", got=dataset_id, where="dataset_id"
+        )
+    return fact(Dataset, found)
+
+
+def by_owner(session: Session, owner: str | None) -> list[Dataset]:
+    """List datasets that are still there, newest first; `None`: everybody's."""
+    query = (
+        select(DatasetRow)
+        .where(col(DatasetRow.deleted_at).is_(None))
+        .order_by(col(DatasetRow.created_at).desc())
+    )
+    if owner is not None:
+        query = query.where(DatasetRow.owner == owner)
+    return [fact(Dataset, found) for found in session.exec(query)]
+
+
+def mark_deleted(session: Session, dataset_id: str, at: float) -> bool:
+    """Delete once; False where it was gone before."""
+    statement = (
+        update(DatasetRow)
+        .where(col(DatasetRow.id) == dataset_id, col(DatasetRow.deleted_at).is_(None))
+        .values(deleted_at=at)
+    )
+    return bool(changed(session, statement))
+
+
+def bytes_in_use(session: Session, hash_: str) -> bool:
+    """Say whether another dataset that is still there has the same bytes."""
+    query = select(DatasetRow.id).where(
+        DatasetRow.hash == hash_, col(DatasetRow.deleted_at).is_(None)
+    )
+    return session.exec(query).first() is not None

@@ -1,0 +1,175 @@
+"""Leases: tokens are kept as hashes; one row an attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlmodel import Session, col, select
+
+from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.records import Lease
+from potluck_coordinator.storage.rows import changed, fact, row
+from potluck_coordinator.storage.tables import LeaseRow, UploadRow
+
+HELD = LeaseState.HELD.value
+
+
+def add(session: Session, lease: Lease) -> None:
+    """Keep a new lease."""
+    session.add(row(LeaseRow, lease))
+    session.flush()
+
+
+def get(session: Session, lease_id: str) -> Lease | None:
+    """Give a lease, or None."""
+    return _one(session, LeaseRow.id == lease_id)
+
+
+def by_token(session: Session, token_hash: str) -> Lease | None:
+    """Give the lease of a token's hash, or None."""
+    return _one(session, LeaseRow.token_hash == token_hash)
+
+
+def _one(session: Session, condition: Any) -> Lease | None:
+    query = select(LeaseRow).where(condition).execution_options(populate_existing=True)
+    found = session.exec(query).first()
+    return None if found is None else fact(Lease, found)
+
+
+def held_by(session: Session, donor_id: str) -> list[Lease]:
+    """List the leases that a donor holds."""
+    query = select(LeaseRow).where(LeaseRow.donor_id == donor_id, LeaseRow.state == HELD)
+    return [fact(Lease, found) for found in session.exec(query)]
+
+
+def held_in(session: Session, study_id: str) -> list[Lease]:
+    """List the leases now held in a study, oldest first."""
+    query = (
+        select(LeaseRow)
+        .where(LeaseRow.study_id == study_id, LeaseRow.state == HELD)
+        .order_by(col(LeaseRow.started_at))
+    )
+    return [fact(Lease, found) for found in session.exec(query)]
+
+
+def of_units(session: Session, unit_ids: Iterable[str]) -> list[Lease]:
+    """List all leases of these units, oldest first."""
+    query = (
+        select(LeaseRow)
+        .where(col(LeaseRow.unit_id).in_(list(unit_ids)))
+        .order_by(col(LeaseRow.started_at))
+    )
+    return [fact(Lease, found) for found in session.exec(query)]
+
+
+def expired(session: Session, now: float) -> list[Lease]:
+    """List held leases whose time is up."""
+    query = select(LeaseRow).where(LeaseRow.state == HELD, LeaseRow.expires_at <= now)
+    return [fact(Lease, found) for found in session.exec(query)]
+
+
+def hear(session: Session, lease_id: str, *, now: float, expires_at: float, **values: Any) -> bool:
+    """Extend a held lease; False where it is not held."""
+    statement = (
+        update(LeaseRow)
+        .where(col(LeaseRow.id) == lease_id, col(LeaseRow.state) == HELD)
+        .values(heard_at=now, expires_at=expires_at, **values)
+    )
+    return bool(changed(session, statement))
+
+
+def end(
+    session: Session,
+    lease_id: str,
+    state: LeaseState,
+    *,
+    now: float,
+    reason: str = "",
+    result: str | None = None,
+    late: bool = False,
+) -> bool:
+    """End a held lease (or, `late`, an expired one); False: the race was lost."""
+    before = [HELD, LeaseState.EXPIRED.value] if late else [HELD]
+    statement = (
+        update(LeaseRow)
+        .where(col(LeaseRow.id) == lease_id, col(LeaseRow.state).in_(before))
+        .values(state=state.value, ended_at=now, reason=reason, result=result)
+    )
+    return bool(changed(session, statement))
+
+
+def end_all_of_unit(
+    session: Session, unit_id: str, state: LeaseState, *, now: float, reason: str
+) -> None:
+    """End whatever lease still holds a unit."""
+    changed(
+        session,
+        update(LeaseRow)
+        .where(col(LeaseRow.unit_id) == unit_id, col(LeaseRow.state) == HELD)
+        .values(state=state.value, ended_at=now, reason=reason),
+    )
+
+
+def end_all_of_study(
+    session: Session,
+    study_id: str,
+    *,
+    now: float,
+    reason: str,
+    trial_units: Iterable[str] | None = None,
+) -> None:
+    """Supersede the leases still held in a study, or on some of its units."""
+    statement = (
+        update(LeaseRow)
+        .where(col(LeaseRow.study_id) == study_id, col(LeaseRow.state) == HELD)
+        .values(state=LeaseState.SUPERSEDED.value, ended_at=now, reason=reason)
+    )
+    if trial_units is not None:
+        statement = statement.where(col(LeaseRow.unit_id).in_(list(trial_units)))
+    session.execute(statement)
+
+
+def folds_of(session: Session, donor_id: str, study_ids: Iterable[str]) -> dict[str, int]:
+    """Give the fold that a donor took first in each study."""
+    query = (
+        select(LeaseRow.study_id, LeaseRow.fold)
+        .where(
+            LeaseRow.donor_id == donor_id,
+            col(LeaseRow.study_id).in_(list(study_ids)),
+            LeaseRow.fold >= 0,
+        )
+        .order_by(col(LeaseRow.started_at).desc())
+    )
+    return {study: fold for study, fold in session.exec(query)}
+
+
+def donors_tried(session: Session, unit_id: str) -> int:
+    """Count the different donors that gave up on a unit."""
+    query = select(func.count(func.distinct(LeaseRow.donor_id))).where(
+        LeaseRow.unit_id == unit_id,
+        col(LeaseRow.state).in_(["expired", "handed_back", "refused"]),
+    )
+    return session.exec(query).one()
+
+
+def mean_seconds(session: Session, study_id: str) -> float | None:
+    """Average how long a completed lease of this study took, in seconds."""
+    query = select(func.avg(col(LeaseRow.ended_at) - col(LeaseRow.started_at))).where(
+        LeaseRow.study_id == study_id, LeaseRow.state == LeaseState.COMPLETED.value
+    )
+    value = session.exec(query).one()
+    return None if value is None else float(value)
+
+
+def note_upload(session: Session, lease_id: str, artifact: str, size: int) -> None:
+    """Remember that a lease uploaded these bytes."""
+    if session.get(UploadRow, (lease_id, artifact), populate_existing=True) is None:
+        session.add(UploadRow(lease_id=lease_id, artifact=artifact, bytes=size))
+        session.flush()
+
+
+def uploaded(session: Session, lease_id: str, artifact: str) -> bool:
+    """Say whether a lease uploaded these bytes."""
+    return session.get(UploadRow, (lease_id, artifact), populate_existing=True) is not None

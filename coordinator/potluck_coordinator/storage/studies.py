@@ -1,0 +1,117 @@
+"""Studies, their parts, and the sealed test split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete, func, update
+from sqlmodel import Session, col, select
+
+from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.records import Look, Part, Study
+from potluck_coordinator.storage.rows import changed, fact, row
+from potluck_coordinator.storage.tables import LookRow, PartRow, SealedRow, StudyRow
+
+
+def add(session: Session, study: Study, parts: Iterable[Part], test_rows: Sequence[int]) -> None:
+    """Keep a study with its parts and the row numbers of its test split."""
+    session.add(row(StudyRow, study))
+    session.flush()
+    session.add(SealedRow(study_id=study.id, rows=list(test_rows)))
+    for part in parts:
+        session.add(row(PartRow, part))
+    session.flush()
+
+
+def get(session: Session, study_id: str) -> Study:
+    """Give a study. Raises NotFound `study.not_found`."""
+    found = session.get(StudyRow, study_id, populate_existing=True)
+    if found is None:
+        raise NotFound("study.not_found", "There is no such study.", got=study_id)
+    return fact(Study, found)
+
+
+def newest(session: Session, limit: int = 500) -> list[Study]:
+    """List studies, newest first."""
+    query = select(StudyRow).order_by(col(StudyRow.created_at).desc()).limit(limit)
+    return [fact(Study, found) for found in session.exec(query)]
+
+
+def in_state(session: Session, *states: str) -> list[Study]:
+    """List studies in any of these states, oldest first."""
+    query = (
+        select(StudyRow).where(col(StudyRow.state).in_(states)).order_by(col(StudyRow.created_at))
+    )
+    return [fact(Study, found) for found in session.exec(query)]
+
+
+def move(
+    session: Session,
+    study_id: str,
+    *,
+    before: Sequence[str],
+    after: str,
+    reason: str = "",
+    finished_at: float | None = None,
+    best_trial: int | None = None,
+) -> bool:
+    """Change a study's state if it is still in one of `before`; False: the race was lost."""
+    statement = (
+        update(StudyRow)
+        .where(col(StudyRow.id) == study_id, col(StudyRow.state).in_(before))
+        .values(state=after, reason=reason, finished_at=finished_at, best_trial=best_trial)
+    )
+    return bool(changed(session, statement))
+
+
+def add_trials(session: Session, study_id: str, more: int) -> None:
+    """Raise a study's budget."""
+    changed(
+        session,
+        update(StudyRow).where(col(StudyRow.id) == study_id).values(trials=StudyRow.trials + more),
+    )
+
+
+def remove(session: Session, study_id: str) -> None:
+    """Delete a study and everything that hangs on it; its ledger chain stays."""
+    session.execute(delete(StudyRow).where(col(StudyRow.id) == study_id))
+
+
+def part(session: Session, study_id: str, number: int) -> Part:
+    """Give one part."""
+    found = session.get(PartRow, (study_id, number), populate_existing=True)
+    if found is None:
+        raise NotFound("study.part_not_found", "This study has no such part.", got=str(number))
+    return fact(Part, found)
+
+
+def parts(session: Session, study_id: str) -> list[Part]:
+    """List a study's parts."""
+    query = select(PartRow).where(PartRow.study_id == study_id).order_by(col(PartRow.part))
+    return [fact(Part, found) for found in session.exec(query)]
+
+
+def test_rows(session: Session, study_id: str) -> list[int]:
+    """Give the row numbers of the sealed split."""
+    found = session.get(SealedRow, study_id, populate_existing=True)
+    return [] if found is None else list(found.rows)
+
+
+def add_look(session: Session, look: Look) -> None:
+    """Keep a look at the test split."""
+    session.add(row(LookRow, look))
+    session.flush()
+
+
+def looks(session: Session, study_id: str) -> list[Look]:
+    """List the looks at a study's test split."""
+    query = select(LookRow).where(LookRow.study_id == study_id).order_by(col(LookRow.number))
+    return [fact(Look, found) for found in session.exec(query)]
+
+
+def uses_dataset(session: Session, dataset_id: str, *states: str) -> int:
+    """Count the studies on a dataset in these states."""
+    query = select(func.count()).where(
+        StudyRow.dataset_id == dataset_id, col(StudyRow.state).in_(states)
+    )
+    return session.exec(query).one()

@@ -1,0 +1,192 @@
+"""Units: every change is a conditional update; 0 rows = the race was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import func, insert, update
+from sqlmodel import Session, col, select
+
+from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.records import Unit
+from potluck_coordinator.core.scheduling import Candidate
+from potluck_coordinator.core.units import UnitEvent, UnitState, after, states_before
+from potluck_coordinator.storage.rows import changed, fact, row
+from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
+
+
+def add(session: Session, units: Iterable[Unit]) -> None:
+    """Keep units."""
+    session.execute(insert(UnitRow), [row(UnitRow, unit).model_dump() for unit in units])
+
+
+def get(session: Session, unit_id: str) -> Unit:
+    """Give a unit. Raises NotFound `unit.not_found`."""
+    query = select(UnitRow).where(UnitRow.id == unit_id)
+    found = session.exec(query.execution_options(populate_existing=True)).first()
+    if found is None:
+        raise NotFound("unit.not_found", "There is no such unit.", got=unit_id)
+    return fact(Unit, found)
+
+
+def of_study(session: Session, study_id: str) -> list[Unit]:
+    """List a study's units in the order they are trained."""
+    return _list(session, UnitRow.study_id == study_id)
+
+
+def of_trial(session: Session, study_id: str, trial: int) -> list[Unit]:
+    """List a trial's units, the refit unit last."""
+    return _list(session, UnitRow.study_id == study_id, UnitRow.trial == trial)
+
+
+def in_state(session: Session, state: UnitState) -> list[Unit]:
+    """List all units in a state."""
+    return _list(session, UnitRow.state == state.value)
+
+
+def _list(session: Session, *conditions: Any) -> list[Unit]:
+    query = (
+        select(UnitRow)
+        .where(*conditions)
+        .order_by(
+            col(UnitRow.trial),
+            col(UnitRow.kind).desc(),
+            col(UnitRow.rung),
+            col(UnitRow.fold),
+            col(UnitRow.repeat),
+        )
+    )
+    found = session.exec(query.execution_options(populate_existing=True))
+    return [fact(Unit, unit) for unit in found]
+
+
+def counts(session: Session, study_id: str) -> dict[str, int]:
+    """Count a study's units by state."""
+    query = (
+        select(UnitRow.state, func.count())
+        .where(UnitRow.study_id == study_id)
+        .group_by(col(UnitRow.state))
+    )
+    return dict(session.exec(query).all())
+
+
+def change(session: Session, unit_id: str, event: UnitEvent, **values: Any) -> bool:
+    """Apply an event if the unit is in a state that allows it; False: the race was lost.
+
+    `expect_lease=ID` also asks that this lease holds the unit.
+    """
+    expected_lease = values.pop("expect_lease", None)
+    for state in states_before(event):
+        target = after(state, event)
+        assert target is not None
+        statement = (
+            update(UnitRow)
+            .where(col(UnitRow.id) == unit_id, col(UnitRow.state) == state.value)
+            .values(state=target.value, **values)
+        )
+        if expected_lease is not None:
+            statement = statement.where(col(UnitRow.lease_id) == expected_lease)
+        if changed(session, statement):
+            return True
+    return False
+
+
+def change_many(
+    session: Session, study_id: str, event: UnitEvent, *, trial: int | None = None, **values: Any
+) -> int:
+    """Apply an event to all of a study's (or trial's) units that allow it; give how many."""
+    changed = 0
+    for state in states_before(event):
+        target = after(state, event)
+        assert target is not None
+        statement = (
+            update(UnitRow)
+            .where(col(UnitRow.study_id) == study_id, col(UnitRow.state) == state.value)
+            .values(state=target.value, **values)
+        )
+        if trial is not None:
+            statement = statement.where(col(UnitRow.trial) == trial)
+        changed += changed(session, statement)
+    return changed
+
+
+def retry(session: Session, unit: Unit, *, ready: bool, now: float) -> None:
+    """Open a cancelled or set-aside unit again: ready where it has a start, else blocked."""
+    changed(
+        session,
+        update(UnitRow)
+        .where(
+            col(UnitRow.id) == unit.id,
+            col(UnitRow.state).in_([UnitState.CANCELLED.value, UnitState.SET_ASIDE.value]),
+        )
+        .values(
+            state=(UnitState.READY if ready else UnitState.BLOCKED).value,
+            ready_since=now if ready else None,
+            tries=0,
+            lease_id=None,
+        ),
+    )
+
+
+def note_checkpoint(
+    session: Session, unit_id: str, lease_id: str, artifact: str, step: int
+) -> bool:
+    """Name a newer state to go on from, if this lease still holds the unit."""
+    statement = (
+        update(UnitRow)
+        .where(
+            col(UnitRow.id) == unit_id,
+            col(UnitRow.lease_id) == lease_id,
+            col(UnitRow.state) == UnitState.LEASED.value,
+            col(UnitRow.checkpoint_step) <= step,
+        )
+        .values(checkpoint=artifact, checkpoint_step=step, checkpoint_lease=lease_id)
+    )
+    return bool(changed(session, statement))
+
+
+def candidates(session: Session, limit: int = 256) -> list[Candidate]:
+    """List the ready units of running studies, oldest first."""
+    query = (
+        select(UnitRow, StudyRow.owner)
+        .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
+        .where(UnitRow.state == UnitState.READY.value, StudyRow.state == "running")
+        .order_by(col(UnitRow.ready_since), col(UnitRow.trial), col(UnitRow.fold))
+        .limit(limit)
+    )
+    return [
+        Candidate(
+            id=unit.id,
+            study_id=unit.study_id,
+            owner=owner,
+            trial=unit.trial,
+            fold=None if unit.fold < 0 else unit.fold,
+            rung=unit.rung,
+            kind=unit.kind,
+            tensors=unit.tensors,
+            ready_since=unit.ready_since or 0.0,
+        )
+        for unit, owner in session.exec(query)
+    ]
+
+
+def leased_by_owner(session: Session) -> dict[str, int]:
+    """Count leased units by submitter."""
+    query = (
+        select(StudyRow.owner, func.count())
+        .join(UnitRow, col(StudyRow.id) == col(UnitRow.study_id))
+        .where(UnitRow.state == UnitState.LEASED.value)
+        .group_by(col(StudyRow.owner))
+    )
+    return dict(session.exec(query).all())
+
+
+def tried_by(session: Session, donor_id: str, unit_ids: Sequence[str]) -> set[str]:
+    """Give those of these units that this donor gave up on."""
+    query = select(LeaseRow.unit_id).where(
+        LeaseRow.donor_id == donor_id,
+        col(LeaseRow.unit_id).in_(unit_ids),
+        col(LeaseRow.state).in_(["expired", "handed_back", "refused"]),
+    )
+    return set(session.exec(query))
