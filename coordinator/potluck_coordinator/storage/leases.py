@@ -142,7 +142,7 @@ def folds_of(session: Session, donor_id: str, study_ids: Iterable[str]) -> dict[
         )
         .order_by(col(LeaseRow.started_at).desc())
     )
-    return {study: fold for study, fold in session.exec(query)}
+    return dict(session.exec(query).all())
 
 
 def donors_tried(session: Session, unit_id: str) -> int:

@@ -96,7 +96,7 @@ def change_many(
     session: Session, study_id: str, event: UnitEvent, *, trial: int | None = None, **values: Any
 ) -> int:
     """Apply an event to all of a study's (or trial's) units that allow it; give how many."""
-    changed = 0
+    total = 0
     for state in states_before(event):
         target = after(state, event)
         assert target is not None
@@ -107,8 +107,8 @@ def change_many(
         )
         if trial is not None:
             statement = statement.where(col(UnitRow.trial) == trial)
-        changed += changed(session, statement)
-    return changed
+        total += changed(session, statement)
+    return total
 
 
 def retry(session: Session, unit: Unit, *, ready: bool, now: float) -> None:
