@@ -1,0 +1,193 @@
+"""The artifact store: immutable bytes, named by their SHA-256, in a folder or a bucket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import tempfile
+import uuid
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from pathlib import Path
+from typing import IO
+
+import obstore
+from obstore.exceptions import AlreadyExistsError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from potluck_coordinator.core.errors import BadInput, NotFound, TooLarge
+
+STAGING = ".incoming"
+CHUNK = 1 << 20
+
+
+class ArtifactStore:
+    """Bytes by hash. `place`: a folder, or an address such as `s3://bucket/prefix`."""
+
+    def __init__(self, place: str | Path) -> None:
+        self._folder: Path | None = None
+        self._store: ObjectStore
+        if isinstance(place, str) and "://" in place:
+            self._store = from_url(place)
+            self._staging = Path(tempfile.gettempdir())
+        else:
+            self._folder = Path(place).resolve()
+            self._staging = self._folder / STAGING
+            self._staging.mkdir(parents=True, exist_ok=True)
+            self._store = LocalStore(self._folder, mkdir=True)
+
+    async def put(self, data: bytes) -> str:
+        """Keep bytes; give their SHA-256. Putting them again changes nothing."""
+        return await asyncio.to_thread(self.put_sync, data)
+
+    def put_sync(self, data: bytes) -> str:
+        """Do what `put` does, in a worker's process or thread."""
+        sha = hashlib.sha256(data).hexdigest()
+        if self._folder is None:
+            self._upload(sha, data)
+        else:
+            with self._staged() as (path, file):
+                file.write(data)
+                self._settle(path, file, sha)
+        return sha
+
+    async def put_stream(self, chunks: AsyncIterable[bytes], limit: int) -> tuple[str, int]:
+        """Keep a stream of at most `limit` bytes; give its SHA-256 and its size.
+
+        Raises `TooLarge` (`size.upload`) as soon as the limit is passed. Nothing stays behind when
+        the stream ends early or is refused.
+        """
+        digest, size = hashlib.sha256(), 0
+        with self._staged() as (path, file):
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > limit:
+                    raise TooLarge(
+                        "size.upload",
+                        "The upload is larger than this coordinator takes.",
+                        expected=f"at most {limit} bytes",
+                        got="more",
+                    )
+                digest.update(chunk)
+                await asyncio.to_thread(file.write, chunk)
+            sha = digest.hexdigest()
+            await asyncio.to_thread(self._settle, path, file, sha)
+        return sha, size
+
+    async def get(self, sha: str, *, check: bool = False) -> bytes:
+        """Read an artifact. Raises `NotFound` (`artifact.not_found`).
+
+        With `check`, bytes that no longer have their name's hash are `BadInput`
+        (`artifact.damaged`).
+        """
+        return await asyncio.to_thread(self.get_sync, sha, check=check)
+
+    def get_sync(self, sha: str, *, check: bool = False) -> bytes:
+        """Do what `get` does, in a worker's process or thread."""
+        with _missing(sha):
+            data = obstore.get(self._store, key(sha)).bytes().to_bytes()
+        if check and hashlib.sha256(data).hexdigest() != sha:
+            raise BadInput(
+                "artifact.damaged",
+                "Stored bytes no longer match their name.",
+                expected=sha,
+                got=hashlib.sha256(data).hexdigest(),
+                hint="Restore this artifact from a backup.",
+            )
+        return data
+
+    async def get_range(self, sha: str, start: int, end: int) -> bytes:
+        """Read the bytes `[start, end)`; fewer where the artifact ends before."""
+        end = min(end, await self.size(sha))
+        if end <= start:
+            return b""
+        with _missing(sha):
+            found = await obstore.get_range_async(self._store, key(sha), start=start, end=end)
+        return found.to_bytes()
+
+    async def stream(self, sha: str, chunk: int = CHUNK) -> AsyncIterator[bytes]:
+        """Open an artifact and give its bytes piece by piece. A missing one is `NotFound` here."""
+        with _missing(sha):
+            found = await obstore.get_async(self._store, key(sha))
+
+        async def pieces() -> AsyncIterator[bytes]:
+            async for piece in found.stream(min_chunk_size=chunk):
+                yield bytes(piece)
+
+        return pieces()
+
+    async def size(self, sha: str) -> int:
+        """Give an artifact's size in bytes. Raises `NotFound`."""
+        with _missing(sha):
+            return (await obstore.head_async(self._store, key(sha)))["size"]
+
+    async def exists(self, sha: str) -> bool:
+        """Say whether these bytes are here."""
+        try:
+            await self.size(sha)
+        except NotFound:
+            return False
+        return True
+
+    async def delete(self, sha: str) -> None:
+        """Delete an artifact; one that is not here is fine."""
+        with contextlib.suppress(NotFound), _missing(sha):
+            await obstore.delete_async(self._store, key(sha))
+
+    def local_path(self, sha: str) -> Path | None:
+        """Give the file that holds an artifact, or None where the store is no folder."""
+        return None if self._folder is None else self._folder / key(sha)
+
+    @contextlib.contextmanager
+    def _staged(self) -> Iterator[tuple[Path, IO[bytes]]]:
+        path = self._staging / f"potluck-{uuid.uuid4().hex}"
+        try:
+            with path.open("xb") as file:
+                yield path, file
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _settle(self, path: Path, file: IO[bytes], sha: str) -> None:
+        """Give staged bytes their name, durably: a fact may name them in the next commit."""
+        file.flush()
+        if self._folder is None:
+            self._upload(sha, path)
+            return
+        os.fsync(file.fileno())
+        target = self._folder / key(sha)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+        for folder in (target.parent, target.parent.parent, self._folder):
+            _sync_folder(folder)
+
+    def _upload(self, sha: str, content: bytes | Path) -> None:
+        with contextlib.suppress(AlreadyExistsError):
+            obstore.put(self._store, key(sha), content)
+
+
+def key(sha: str) -> str:
+    """Give where an artifact lies in its store: `ab/cd/<sha>`. Raises `NotFound` for no hash."""
+    if len(sha) != 64 or not set(sha) <= set("0123456789abcdef"):
+        raise _not_found(sha)
+    return f"{sha[:2]}/{sha[2:4]}/{sha}"
+
+
+def _not_found(sha: str) -> NotFound:
+    return NotFound("artifact.not_found", "There is no such artifact.", got=sha[:64])
+
+
+@contextlib.contextmanager
+def _missing(sha: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise _not_found(sha) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,66 @@
+"""The database engine: SQLite in WAL mode, or PostgreSQL through psycopg 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+
+from potluck_coordinator.storage.schema import migrate
+
+__all__ = ["make_engine", "migrate", "read_only"]
+
+BUSY_TIMEOUT_S = 30
+READ_ONLY = "potluck_read_only"
+
+
+def make_engine(url: str | URL) -> Engine:
+    """Make an engine for `sqlite:///PATH` or `postgresql://...`.
+
+    Raises `ValueError` for any other database, and for SQLite in memory, which the writer and its
+    readers could not share.
+    """
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=8
+        )
+    if backend != "sqlite":
+        raise ValueError(f"Expected a sqlite or postgresql address, got {backend!r}.")
+    if parsed.database in (None, "", ":memory:"):
+        raise ValueError("Expected a SQLite file, got a database in memory.")
+    engine = create_engine(
+        parsed.set(drivername="sqlite"),
+        pool_size=8,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def read_only(engine: Engine) -> Engine:
+    """Give a view of the engine whose transactions see one state and cannot write."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return engine.execution_options(**{READ_ONLY: True})
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own idea of when to begin would run DDL and savepoints outside transactions.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = bool(connection.get_execution_options().get(READ_ONLY))
+    connection.exec_driver_sql(f"PRAGMA query_only = {int(reading)}")
+    # A writer takes its lock first: a deferred one could find, half-way, that it may not go on.
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

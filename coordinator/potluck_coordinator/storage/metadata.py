@@ -1,0 +1,13 @@
+"""All tables in one place, for migrations and for tests."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+from sqlmodel import SQLModel
+
+from potluck_coordinator.storage import access_tables, ledger_tables, tables
+
+TABLE_MODULES = (access_tables, ledger_tables, tables)
+"""Importing them is what fills `metadata`."""
+
+metadata: MetaData = SQLModel.metadata
