@@ -1,0 +1,12 @@
+"""The search space, and asking it for points.
+
+Space.from_spec(parameters)   check a study's parameters, or raise `BadStudy` (`search.*`)
+Searcher(space, ...)          ask for trials, tell what they were worth
+"""
+
+from __future__ import annotations
+
+from potluck_coordinator.search.sampler import Past, Search, Searcher
+from potluck_coordinator.search.space import Space
+
+__all__ = ["Past", "Search", "Searcher", "Space"]

@@ -1,0 +1,167 @@
+"""The search space: which points a study may try, how many there are, and each by its number."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from potluck.protocol.study import Parameter
+from potluck_coordinator.core.errors import BadStudy
+from potluck_coordinator.search.dimension import Dimension, Options, read_parameter
+from potluck_coordinator.search.rules import DEFAULTS, RULES, Scalar, check_value, rule_of
+
+LARGEST_GRID = 100_000
+
+Point = dict[str, Scalar]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Fixed values and searched dimensions.
+
+    A parameter that the point's optimizer does not read is left out of the point, so two points
+    that would train alike are the same point.
+    """
+
+    fixed: Mapping[str, Scalar]
+    free: Mapping[str, Dimension]
+
+    @classmethod
+    def from_spec(cls, parameters: Mapping[str, Parameter]) -> Space:
+        """Check a study's parameters. Raises `BadStudy` with a code `search.*`.
+
+        `learning_rate`, `batch_size` and `optimizer` have defaults (0.001, 32, adam).
+        """
+        fixed: dict[str, Scalar] = dict(DEFAULTS)
+        free: dict[str, Dimension] = {}
+        for name in sorted(parameters):
+            rule_of(name)
+            found = read_parameter(name, parameters[name])
+            fixed.pop(name, None)
+            if isinstance(found, bool | int | float | str):
+                fixed[name] = check_value(name, found)
+            else:
+                free[name] = found
+        space = cls(fixed, free)
+        space._refuse_unread(parameters)
+        return space
+
+    @property
+    def size(self) -> int | None:
+        """Count the points that differ; None where there is no end to them."""
+        total = 0
+        for _, free in self._branches():
+            sizes = [dimension.size for dimension in free.values()]
+            if None in sizes:
+                return None
+            total += math.prod(size for size in sizes if size is not None)
+        return total
+
+    @property
+    def grid_size(self) -> int:
+        """Count the grid's points, up to 100,000.
+
+        Raises `BadStudy`: `search.grid_continuous` for a real range without a step,
+        `search.grid_too_large` beyond.
+        """
+        for name, dimension in self.free.items():
+            if dimension.size is None:
+                raise BadStudy(
+                    "search.grid_continuous",
+                    f"A grid cannot visit every value of {name}.",
+                    expected="a step, a list of choices or one value",
+                    got="a range of real numbers",
+                    hint="Give the range a step, list the values, or take the random sampler.",
+                    where=name,
+                )
+        size = self.size or 0
+        if size > LARGEST_GRID:
+            raise BadStudy(
+                "search.grid_too_large",
+                "The grid has too many points.",
+                expected=f"at most {LARGEST_GRID} points",
+                got=f"{size} points",
+                hint="Take wider steps, fewer choices, or the random sampler.",
+            )
+        return size
+
+    def most_trials(self, wanted: int, sampler: str) -> int:
+        """Give how many trials make sense: no more than there are points that differ."""
+        if sampler == "grid":
+            return min(wanted, self.grid_size)
+        return wanted if self.size is None else min(wanted, self.size)
+
+    def point(self, index: int) -> Point:
+        """Give a finite space's point by its number, from 0."""
+        for fixed, free in self._branches():
+            sizes = [dimension.size or 0 for dimension in free.values()]
+            if index >= math.prod(sizes):
+                index -= math.prod(sizes)
+                continue
+            found = dict(fixed)
+            for (name, dimension), size in zip(free.items(), sizes, strict=True):
+                index, place = divmod(index, size)
+                found[name] = dimension.value(place)
+            return found
+        raise IndexError("The space has fewer points.")
+
+    def grid(self, seed: int) -> Iterator[Point]:
+        """Give every point of a grid once, in an order that covers the space early."""
+        size = self.grid_size
+        for index in sorted(range(size), key=lambda i: _shuffle_key(seed, i)):
+            yield self.point(index)
+
+    def effective(self, values: Mapping[str, Scalar]) -> Point:
+        """Make a point of sampled values: on the steps, without what its optimizer ignores."""
+        found = dict(self.fixed)
+        for name, dimension in self.free.items():
+            if name in values:
+                found[name] = dimension.snap(values[name])
+        optimizer = found["optimizer"]
+        return {name: v for name, v in found.items() if optimizer in rule_of(name).optimizers}
+
+    def _optimizers(self) -> tuple[Scalar, ...]:
+        searched = self.free.get("optimizer")
+        return searched.choices if isinstance(searched, Options) else (self.fixed["optimizer"],)
+
+    def _branches(self) -> Iterator[tuple[Point, dict[str, Dimension]]]:
+        """Split the space by optimizer, each with only the parameters it reads."""
+        for optimizer in self._optimizers():
+            fixed = {
+                name: value
+                for name, value in self.fixed.items()
+                if optimizer in rule_of(name).optimizers
+            }
+            yield (
+                {**fixed, "optimizer": optimizer},
+                {
+                    name: dimension
+                    for name, dimension in self.free.items()
+                    if name != "optimizer" and optimizer in rule_of(name).optimizers
+                },
+            )
+
+    def _refuse_unread(self, parameters: Mapping[str, Parameter]) -> None:
+        for name in sorted(parameters):
+            readers = rule_of(name).optimizers
+            if name in RULES and not set(readers) & set(self._optimizers()):
+                chosen = ", ".join(str(optimizer) for optimizer in self._optimizers())
+                raise BadStudy(
+                    "search.parameter_unused",
+                    f"No optimizer of this study reads {name}.",
+                    expected=f"optimizer {' or '.join(readers)}",
+                    got=f"optimizer {chosen}",
+                    hint=f"Leave {name} out, or change the optimizer.",
+                    where=name,
+                )
+
+
+def identity(point: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
+    """Give what makes two points the same; true and 1 are not."""
+    return tuple((name, repr(point[name])) for name in sorted(point))
+
+
+def _shuffle_key(seed: int, index: int) -> bytes:
+    return hashlib.sha256(f"{seed}/grid/{index}".encode()).digest()
