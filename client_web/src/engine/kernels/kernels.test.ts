@@ -1,0 +1,99 @@
+/**
+ * Every mended kernel on WASM against TF.js on CPU, through the gradients that use it. The tolerance is
+ * 1e-5 of the largest element (float32, sums in another order); the twin shows that it bites.
+ */
+
+import "@tensorflow/tfjs-backend-cpu";
+import "@tensorflow/tfjs-backend-wasm";
+import "@tensorflow/tfjs-layers";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, expect, test } from "vitest";
+import { mend } from "./index";
+import { replaceKernel } from "./registry";
+
+const TOLERANCE = 1e-5;
+
+type Case = (...inputs: tf.Tensor[]) => tf.Tensor;
+
+function numbers(size: number, offset: number): Float32Array {
+  return Float32Array.from({ length: size }, (_, i) => Math.sin(12.9898 * (i + 1) + offset));
+}
+
+/** Give the gradients of a weighted sum of `f`'s output with respect to all inputs. */
+async function gradients(backend: string, f: Case, shapes: number[][]): Promise<Float32Array[]> {
+  await tf.setBackend(backend);
+  const inputs = shapes.map((shape, i) => tf.tensor(numbers(tf.util.sizeFromShape(shape), i), shape));
+  const loss: Case = (...values) => {
+    const out = f(...values);
+    return tf.sum(tf.mul(out, tf.tensor(numbers(out.size, 9), out.shape)));
+  };
+  const grads = tf.grads(loss as never)(inputs);
+  return Promise.all(grads.map(async (grad) => (await grad.data()) as Float32Array));
+}
+
+function distance(ours: readonly Float32Array[], right: readonly Float32Array[]): number {
+  const each = right.map((values, i) => {
+    const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
+    return values.reduce((most, v, j) => Math.max(most, Math.abs(v - (ours[i]?.[j] ?? NaN))), 0) / largest;
+  });
+  return Math.max(...each);
+}
+
+const conv = (strides: number, pad: "same" | "valid"): Case => (x, filter) =>
+  tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, strides, pad);
+const pool = (size: number, strides: number, pad: "same" | "valid"): Case => (x) =>
+  tf.maxPool(x as tf.Tensor4D, size, strides, pad);
+const product = (left: boolean, right: boolean): Case => (a, b) => tf.matMul(a, b, left, right);
+const ids = [0, 3, 3, 1];
+
+const CASES: [string, Case, number[][]][] = [
+  ["convolution, same", conv(1, "same"), [[2, 6, 5, 3], [3, 3, 3, 4]]],
+  ["convolution, valid, strides 2", conv(2, "valid"), [[2, 7, 6, 3], [3, 2, 3, 4]]],
+  ["convolution, same, strides 2", conv(2, "same"), [[3, 5, 5, 1], [3, 3, 1, 2]]],
+  ["convolution by one place", conv(1, "valid"), [[2, 4, 4, 5], [1, 1, 5, 3]]],
+  ["max pooling of negative windows", (x) => pool(2, 2, "valid")(tf.sub(x, 2)), [[2, 6, 6, 3]]],
+  ["max pooling, same, overlapping", pool(3, 2, "same"), [[2, 7, 5, 2]]],
+  ["embedding", (table) => tf.gather(table, tf.tensor1d(ids, "int32")), [[5, 3]]],
+  ["embedding of two axes", (table) => tf.gather(table, tf.tensor2d(ids, [2, 2], "int32")), [[5, 3]]],
+  ["product", product(false, false), [[4, 3], [3, 5]]],
+  ["product, left transposed", product(true, false), [[3, 4], [3, 5]]],
+  ["product, right transposed", product(false, true), [[4, 3], [5, 3]]],
+  ["product, both transposed", product(true, true), [[3, 4], [5, 3]]],
+  ["products in a batch, right transposed", product(false, true), [[2, 4, 3], [2, 5, 3]]],
+];
+
+beforeAll(async () => {
+  await tf.setBackend("wasm");
+  mend("wasm");
+});
+
+test.each(CASES)("%s has on WASM the gradients that it has on CPU", async (_, f, shapes) => {
+  const right = await gradients("cpu", f, shapes);
+  expect(distance(await gradients("wasm", f, shapes), right)).toBeLessThan(TOLERANCE);
+});
+
+test("mended kernels leave no tensor behind", async () => {
+  await tf.setBackend("wasm");
+  for (const [, f, shapes] of CASES) {
+    const before = tf.memory().numTensors;
+    const ids = tf.engine().backend.numDataIds();
+    tf.tidy(() => {
+      const inputs = shapes.map((shape) => tf.ones(shape));
+      tf.grads(((...values: tf.Tensor[]) => tf.sum(f(...values))) as never)(inputs);
+    });
+    expect(tf.memory().numTensors).toBe(before);
+    expect(tf.engine().backend.numDataIds()).toBe(ids);
+  }
+});
+
+test("a filter gradient that is wrong by a thousandth fails the comparison", async () => {
+  const [, f, shapes] = CASES[0] ?? [];
+  if (f === undefined || shapes === undefined) throw new Error("there is no first case");
+  const right = await gradients("cpu", f, shapes);
+  await tf.setBackend("wasm");
+  replaceKernel("Conv2DBackpropFilter", "wasm", (stock) => (call) => {
+    const result = stock?.(call) as tf.Tensor;
+    return tf.mul(result, 1.001);
+  });
+  expect(distance(await gradients("wasm", f, shapes), right)).toBeGreaterThan(TOLERANCE);
+});

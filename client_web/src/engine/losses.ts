@@ -1,0 +1,59 @@
+/** One loss for each row, as Keras 3 (on JAX) defines it. All shapes: outputs [rows, outputs] -> [rows]. */
+
+import {
+  add,
+  clipByValue,
+  log,
+  logSigmoid,
+  logSoftmax,
+  mean,
+  mul,
+  neg,
+  oneHot,
+  reshape,
+  sub,
+  sum,
+  div,
+  abs,
+  squaredDifference,
+  type Tensor,
+  type Tensor1D,
+} from "@tensorflow/tfjs-core";
+import type { LossName } from "../protocol/messages";
+
+/** Keras's backend epsilon. Always given explicitly: TF.js uses another one on WebGL. */
+const EPSILON = 1e-7;
+
+type RowLoss = (targets: Tensor, outputs: Tensor, fromLogits: boolean) => Tensor;
+
+function crossEntropyOfClasses(targets: Tensor, outputs: Tensor, fromLogits: boolean): Tensor {
+  const classes = outputs.shape[outputs.shape.length - 1] ?? 1;
+  const logs = fromLogits
+    ? logSoftmax(outputs, -1)
+    : log(clipByValue(div(outputs, sum(outputs, -1, true)), EPSILON, 1 - EPSILON));
+  return neg(sum(mul(oneHot(targets, classes, 1, 0, "float32"), logs), -1));
+}
+
+function crossEntropyOfTwo(targets: Tensor, outputs: Tensor, fromLogits: boolean): Tensor {
+  const clipped = fromLogits ? outputs : clipByValue(outputs, EPSILON, 1 - EPSILON);
+  const yes = fromLogits ? logSigmoid(outputs) : log(clipped);
+  const no = fromLogits ? logSigmoid(neg(outputs)) : log(sub(1, clipped));
+  return mean(neg(add(mul(targets, yes), mul(sub(1, targets), no))), -1);
+}
+
+const LOSSES: Readonly<Record<LossName, RowLoss>> = {
+  sparse_categorical_crossentropy: crossEntropyOfClasses,
+  binary_crossentropy: crossEntropyOfTwo,
+  mean_squared_error: (targets, outputs) => mean(squaredDifference(outputs, targets), -1),
+  mean_absolute_error: (targets, outputs) => mean(abs(sub(outputs, targets)), -1),
+};
+
+/** Compute each row's loss; `targets` is int32 [rows] for classes, else float32 [rows, outputs]. */
+export function rowLosses(
+  name: LossName,
+  targets: Tensor,
+  outputs: Tensor,
+  fromLogits: boolean,
+): Tensor1D {
+  return reshape(LOSSES[name](targets, outputs, fromLogits), [-1]);
+}

@@ -1,0 +1,51 @@
+/** A network opened from its topology, with its weights by the names that checkpoints use. */
+
+import { tensor } from "@tensorflow/tfjs-core";
+import { type LayersModel, type LayerVariable, models } from "@tensorflow/tfjs-layers";
+import { registerBatchNormalization } from "./layers/batch_normalization";
+import { registerDropout } from "./layers/dropout";
+import { checkTopology, withoutInitializers } from "./layers/guard";
+import { BadTensors, type HostTensor } from "./safetensors";
+
+registerDropout();
+registerBatchNormalization();
+
+export interface Network {
+  readonly model: LayersModel;
+  /** Every weight by `layer/weight`, fitted state included. */
+  readonly weights: ReadonlyMap<string, LayerVariable>;
+  /** Names of those that training changes by gradients. */
+  readonly trainable: ReadonlySet<string>;
+}
+
+/** Open TF.js layers JSON on the present backend; raises Unsupported where it would train wrongly. */
+export async function openNetwork(topology: ArrayBuffer): Promise<Network> {
+  const parsed = checkTopology(JSON.parse(new TextDecoder().decode(topology)));
+  const model = await models.modelFromJSON({
+    modelTopology: withoutInitializers(parsed) as never,
+  });
+  // `name` gets a suffix where a model before this one had the same layer; `originalName` does not.
+  const weights = new Map(model.weights.map((weight) => [weight.originalName, weight]));
+  const trainable = new Set(model.trainableWeights.map((weight) => weight.originalName));
+  return { model, weights, trainable };
+}
+
+/** Put values into a network's weights; raises BadTensors where names or shapes disagree. */
+export function setWeights(network: Network, values: ReadonlyMap<string, HostTensor>): void {
+  const missing = [...network.weights.keys()].filter((name) => !values.has(name));
+  const unknown = [...values.keys()].filter((name) => !network.weights.has(name));
+  if (missing.length + unknown.length > 0) {
+    throw new BadTensors(`weights missing: ${missing.join(", ")}; unknown: ${unknown.join(", ")}`);
+  }
+  for (const [name, weight] of network.weights) {
+    const value = values.get(name);
+    if (value === undefined || value.shape.join() !== weight.shape.join()) {
+      throw new BadTensors(
+        `${name} has shape [${value?.shape.join()}] instead of [${weight.shape.join()}]`,
+      );
+    }
+    const fresh = tensor(value.data, [...value.shape], "float32");
+    weight.write(fresh);
+    fresh.dispose();
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * One unit's training, step by step. Between two steps its whole state can be taken out (`state`), and
+ * training that is opened from it goes on bit for bit where backend and bundle are the same.
+ */
+
+import {
+  add,
+  concat,
+  dispose,
+  gather,
+  keep,
+  mean,
+  reshape,
+  type Scalar,
+  sum,
+  tensor,
+  tensor1d,
+  type Tensor,
+  tidy,
+  type Variable,
+  variable,
+  variableGrads,
+  zeros,
+} from "@tensorflow/tfjs-core";
+import type { Unit } from "../protocol/messages";
+import { readCheckpoint, type State } from "./checkpoint";
+import { place } from "./layers/dropout";
+import { rowLosses } from "./losses";
+import { type Network, openNetwork, setWeights } from "./network";
+import { optimizerRule, type OptimizerRule } from "./optimizers";
+import { epochOrder } from "./randomness";
+import { BadTensors, type HostTensor, readSafetensors } from "./safetensors";
+
+/** The part of a unit that decides what its weights become. */
+export type Recipe = Pick<
+  Unit,
+  "rows" | "batch_size" | "steps_per_epoch" | "optimizer" | "loss" | "from_logits" | "seed"
+>;
+
+export interface TrainingBytes {
+  readonly topology: ArrayBuffer;
+  readonly checkpoint: ArrayBuffer;
+  readonly tensors: ArrayBuffer;
+}
+
+async function toHost(value: Tensor): Promise<HostTensor> {
+  return { shape: value.shape, data: Float32Array.from((await value.data()) as Float32Array) };
+}
+
+export class Training {
+  private readonly recipe: Recipe;
+  private readonly network: Network;
+  private readonly rule: OptimizerRule;
+  private readonly x: Tensor;
+  private readonly y: Tensor;
+  /** Slots of each trainable weight, in the order of the rule's `slotNames`. */
+  private readonly slots: ReadonlyMap<string, readonly Variable[]>;
+  private readonly accumulators: Variable;
+  private order: { readonly epoch: number; readonly rows: Int32Array } | null = null;
+  private iteration: number;
+  private finished: number;
+
+  private constructor(recipe: Recipe, network: Network, data: ReadonlyMap<string, HostTensor>, state: State) {
+    const x = data.get("x");
+    const y = data.get("y");
+    if (x?.shape[0] !== recipe.rows || y?.shape[0] !== recipe.rows) {
+      throw new BadTensors(`x and y should have ${recipe.rows} rows each`);
+    }
+    setWeights(network, state.weights);
+    this.recipe = recipe;
+    this.network = network;
+    this.rule = optimizerRule(recipe.optimizer);
+    this.x = tensor(x.data, [...x.shape], x.data instanceof Int32Array ? "int32" : "float32");
+    this.y = tensor(y.data, [...y.shape], y.data instanceof Int32Array ? "int32" : "float32");
+    this.slots = this.openSlots(state);
+    this.accumulators = variable(tensor1d([state.lossSum, state.lossRows]), false);
+    this.iteration = state.iteration;
+    this.finished = state.step;
+  }
+
+  /** Open a unit on the present backend. */
+  static async open(recipe: Recipe, bytes: TrainingBytes): Promise<Training> {
+    const network = await openNetwork(bytes.topology);
+    const data = readSafetensors(bytes.tensors).tensors;
+    return new Training(recipe, network, data, readCheckpoint(bytes.checkpoint));
+  }
+
+  /** Steps finished, counted over the whole trial. */
+  get step(): number {
+    return this.finished;
+  }
+
+  /** Whole epochs finished, counted over the whole trial. */
+  get epoch(): number {
+    return Math.floor(this.finished / this.recipe.steps_per_epoch);
+  }
+
+  /** Train on the next batch. On a GPU the work is only handed over; `loss` waits for it. */
+  advance(): void {
+    const { steps_per_epoch: steps, batch_size: size, rows } = this.recipe;
+    const batch = this.finished % steps;
+    const epoch = this.epoch;
+    if (this.order?.epoch !== epoch) {
+      this.order = { epoch, rows: epochOrder(this.recipe.seed, epoch, rows) };
+    }
+    const indices = this.order.rows.subarray(batch * size, Math.min((batch + 1) * size, rows));
+    place.seed = this.recipe.seed;
+    place.step = this.finished;
+    tidy(() => {
+      const rowsOfBatch = tensor1d(indices, "int32");
+      const x = gather(this.x, rowsOfBatch);
+      const y = gather(this.y, rowsOfBatch);
+      const { grads, total } = this.gradients(x, y);
+      this.iteration += 1;
+      this.update(grads);
+      const sums = concat([reshape(total, [1]), tensor1d([indices.length])]);
+      // An epoch's sums stay readable until the next one starts.
+      this.accumulators.assign(batch === 0 ? sums : add(this.accumulators, sums));
+      total.dispose();
+    });
+    this.finished += 1;
+  }
+
+  /** Wait for all steps so far, and give the mean row loss of the present (or just finished) epoch. */
+  async loss(): Promise<number> {
+    const [total = 0, rows = 0] = await this.accumulators.data();
+    return rows === 0 ? 0 : total / rows;
+  }
+
+  /** Read the whole state back. */
+  async state(): Promise<State> {
+    const weights = new Map<string, HostTensor>();
+    for (const [name, weight] of this.network.weights) weights.set(name, await toHost(weight.read()));
+    const slots = new Map<string, Map<string, HostTensor>>();
+    for (const [index, slotName] of this.rule.slotNames.entries()) {
+      const values = new Map<string, HostTensor>();
+      for (const [name, own] of this.slots) {
+        const slot = own[index];
+        if (slot !== undefined) values.set(name, await toHost(slot));
+      }
+      slots.set(slotName, values);
+    }
+    const [lossSum = 0, lossRows = 0] = await this.accumulators.data();
+    const { iteration, epoch, step } = this;
+    return { weights, slots, iteration, lossSum, lossRows, epoch, step };
+  }
+
+  dispose(): void {
+    this.network.model.dispose();
+    dispose([this.x, this.y, this.accumulators, ...[...this.slots.values()].flat()]);
+  }
+
+  private openSlots(state: State): ReadonlyMap<string, readonly Variable[]> {
+    const slots = new Map<string, readonly Variable[]>();
+    for (const name of this.network.trainable) {
+      const shape = this.network.weights.get(name)?.shape.map(Number) ?? [];
+      const own = this.rule.slotNames.map((slotName) => {
+        const saved = state.slots.get(slotName)?.get(name);
+        const start = tidy(() => (saved === undefined ? zeros(shape) : tensor(saved.data, shape)));
+        const slot = variable(start, false);
+        start.dispose();
+        return slot;
+      });
+      slots.set(name, own);
+    }
+    return slots;
+  }
+
+  /** Gradients of the mean loss and the penalties by TF.js's variable names, and the sum of row losses. */
+  private gradients(x: Tensor, y: Tensor): { grads: Readonly<Record<string, Tensor>>; total: Tensor } {
+    let total: Tensor | null = null;
+    const { model } = this.network;
+    const lossOf = (): Scalar => {
+      const outputs = model.apply(x, { training: true }) as Tensor;
+      const rows = rowLosses(this.recipe.loss, y, outputs, this.recipe.from_logits);
+      // Kept: TF.js disposes of what the forward pass does not return.
+      total = keep(sum(rows));
+      const penalties = model.calculateLosses();
+      return penalties.reduce((loss, penalty) => add(loss, penalty), mean(rows) as Scalar);
+    };
+    const variables = model.trainableWeights.map((weight) => weight.read() as Variable);
+    const { grads } = variableGrads(lossOf, variables);
+    if (total === null) throw new Error("the loss was not computed");
+    return { grads, total };
+  }
+
+  private update(grads: Readonly<Record<string, Tensor>>): void {
+    for (const [name, slots] of this.slots) {
+      const weight = this.network.weights.get(name);
+      const value = weight?.read() as Variable | undefined;
+      const gradient = value === undefined ? undefined : grads[value.name];
+      if (weight === undefined || value === undefined || gradient === undefined) {
+        throw new Error(`no gradient for ${name}`);
+      }
+      const next = this.rule.apply(value, gradient, slots, this.iteration);
+      weight.write(next.weight);
+      slots.forEach((slot, index) => {
+        const changed = next.slots[index];
+        if (changed !== undefined) slot.assign(changed);
+      });
+    }
+  }
+}
