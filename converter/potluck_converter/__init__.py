@@ -1,0 +1,56 @@
+"""Read, describe, change and write Keras and TF.js models, without Keras or TensorFlow."""
+
+from __future__ import annotations
+
+from potluck_converter.errors import ConversionError
+from potluck_converter.files import from_files, to_files, weights_from_bytes, weights_to_bytes
+from potluck_converter.fresh_weights import initial_weights
+from potluck_converter.graph import Call, Graph, Layer, Model, Shape, TensorRef
+from potluck_converter.graph_json import graph_bytes, graph_from_json, graph_to_json
+from potluck_converter.isolation import convert_isolated
+from potluck_converter.limits import DEFAULT_LIMITS, Limits
+from potluck_converter.overrides import with_overrides
+from potluck_converter.read import read_model
+from potluck_converter.report import as_text, report
+from potluck_converter.shapes import (
+    forward_flops,
+    infer_shapes,
+    trainable_weights,
+    training_flops,
+    weight_shapes,
+)
+from potluck_converter.writers.keras_h5 import write_keras_h5
+from potluck_converter.writers.tfjs import tfjs_topology, write_tfjs
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Call",
+    "ConversionError",
+    "Graph",
+    "Layer",
+    "Limits",
+    "Model",
+    "Shape",
+    "TensorRef",
+    "as_text",
+    "convert_isolated",
+    "forward_flops",
+    "from_files",
+    "graph_bytes",
+    "graph_from_json",
+    "graph_to_json",
+    "infer_shapes",
+    "initial_weights",
+    "read_model",
+    "report",
+    "tfjs_topology",
+    "to_files",
+    "trainable_weights",
+    "training_flops",
+    "weight_shapes",
+    "weights_from_bytes",
+    "weights_to_bytes",
+    "with_overrides",
+    "write_keras_h5",
+    "write_tfjs",
+]

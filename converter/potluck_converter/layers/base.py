@@ -1,0 +1,163 @@
+"""What the table knows of a layer class, and how a config is brought to its canonical form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar
+
+from potluck_converter.errors import Unfit
+from potluck_converter.graph import Shape
+
+Config = Mapping[str, Any]
+Check = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One config field. `check` returns the canonical value or raises Unfit.
+
+    Fields that are not `stored` have one accepted value, which is Keras's default, and are left out.
+    """
+
+    name: str
+    default: Any
+    check: Check
+    searchable: bool = False
+    stored: bool = True
+
+
+@dataclass(frozen=True)
+class WeightSpec:
+    """One weight of a layer. `ones` is a span of a vector that starts at one (LSTM's forget gate)."""
+
+    name: str
+    shape: tuple[int, ...]
+    initializer: Mapping[str, Any]
+    trainable: bool = True
+    ones: tuple[int, int] | None = None
+
+
+class LayerKind:
+    """One entry of the table. Shapes are without the batch axis."""
+
+    class_name: ClassVar[str]
+    fields: ClassVar[tuple[Field, ...]] = ()
+    ignored: ClassVar[frozenset[str]] = frozenset()
+    fewest_inputs: ClassVar[int] = 1
+    most_inputs: ClassVar[int | None] = 1
+    uses_training: ClassVar[bool] = False
+
+    def upgrade(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """Rename what older Keras or TF.js calls otherwise."""
+        return raw
+
+    def settle(self, config: Config, inputs: Sequence[Shape]) -> Config:
+        """Write what depends on the inputs' rank (an axis) in its canonical way."""
+        return config
+
+    def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
+        """Infer the output's shape; raises Unfit where the inputs do not fit."""
+        return inputs[0]
+
+    def weights(self, config: Config, inputs: Sequence[Shape]) -> tuple[WeightSpec, ...]:
+        """List the weights in Keras's order of creation."""
+        return ()
+
+    def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
+        """Count forward operations for one sample; a multiply-add is two, unknown lengths are one."""
+        return size(output)
+
+    def refuse_frozen(self) -> str:
+        """Say why a frozen layer of this class cannot be trained around; empty where it can."""
+        return ""
+
+    def tfjs(self, config: Config) -> dict[str, Any]:
+        """Render the config as TF.js reads it."""
+        from potluck_converter.layers.dialect import tfjs_value
+
+        return {key: tfjs_value(key, value) for key, value in config.items()}
+
+    def keras(self, config: Config) -> dict[str, Any]:
+        """Render the config as Keras 3 reads it; the canonical form is Keras 3's own."""
+        return dict(config)
+
+    def searchable(self, config: Config) -> dict[str, str | int | float | bool]:
+        """List the fields that a study may override, with present values that are one scalar."""
+        found: dict[str, str | int | float | bool] = {}
+        for entry in self.fields:
+            if entry.searchable:
+                value = config[entry.name]
+                if isinstance(value, list) and len(set(value)) == 1:
+                    value = value[0]
+                if isinstance(value, str | int | float):
+                    found[entry.name] = value
+        return found
+
+
+BOOKKEEPING = frozenset(
+    "name trainable dtype build_config module registered_name shared_object_id batch_input_shape "
+    "batch_shape input_dtype build_input_shape".split()
+)
+
+
+def normalise(kind: LayerKind, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring a file's config to the canonical form; raises Unfit naming the field."""
+    given = kind.upgrade(dict(raw))
+    known = {entry.name: entry for entry in kind.fields}
+    for key, value in given.items():
+        if key in known or key in BOOKKEEPING or key in kind.ignored:
+            continue
+        if value is not None and value is not False:
+            raise Unfit(
+                "no such option", got=value, field=key, reason="the converter does not know it"
+            )
+    config: dict[str, Any] = {}
+    for entry in kind.fields:
+        value = checked(entry, given.get(entry.name, entry.default))
+        if entry.stored:
+            config[entry.name] = value
+    return config
+
+
+def checked(entry: Field, value: Any) -> Any:
+    """Check one field's value; raises Unfit naming the field."""
+    try:
+        return entry.check(value)
+    except Unfit as error:
+        error.field = error.field or entry.name
+        error.got = error.got or repr(value)
+        raise
+
+
+def size(shape: Sequence[int | None]) -> int:
+    """Count the elements of one sample; an unknown length counts as one."""
+    return prod(1 if n is None else n for n in shape)
+
+
+def known(length: int | None, what: str) -> int:
+    """Insist that a length is known; raises Unfit."""
+    if length is None:
+        raise Unfit(
+            f"{what} of known length",
+            got="any length",
+            hint="Give the input layer a full shape.",
+        )
+    return length
+
+
+def need_rank(inputs: Sequence[Shape], rank: int) -> Shape:
+    """Insist on so many axes besides the batch axis; raises Unfit."""
+    if len(inputs[0]) != rank:
+        raise Unfit(
+            f"an input with {rank} axes besides the batch axis",
+            got=show(inputs[0]),
+            hint="Put a Reshape or Flatten before it, or give the input another shape.",
+        )
+    return inputs[0]
+
+
+def show(shape: Sequence[int | None]) -> str:
+    """Write a shape for a message."""
+    return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"

@@ -1,0 +1,47 @@
+"""Read a model from files, deciding by content what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from potluck_converter.errors import ConversionError
+from potluck_converter.graph import Model
+from potluck_converter.limits import DEFAULT_LIMITS, Limits
+from potluck_converter.readers.keras_h5 import read_keras_h5
+from potluck_converter.readers.tfjs import read_tfjs
+
+
+def read_model(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Model:
+    """Read one `.h5`, or `model.json` with its weight files; raises ConversionError."""
+    total = sum(len(content) for content in files.values())
+    if total > limits.file_bytes:
+        raise ConversionError(
+            "model.too_large",
+            "The files are too large.",
+            expected=f"at most {limits.file_bytes} bytes",
+            got=f"{total} bytes",
+        )
+    heads = [name for name in files if name.lower().endswith(".json")]
+    if len(heads) == 1:
+        try:
+            return read_tfjs(files, limits)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # The manifest is read as if well formed; whatever is not ends here.
+            raise ConversionError(
+                "model.not_tfjs",
+                "The weights manifest of model.json is not in TF.js's form.",
+                expected="weightsManifest as TF.js writes it",
+                got=repr(error),
+                hint="Save or convert the model again.",
+                where=heads[0],
+            ) from error
+    if len(files) == 1 and not heads:
+        [(name, content)] = files.items()
+        return read_keras_h5(content, name, limits)
+    raise ConversionError(
+        "model.unreadable",
+        "These files are not one model.",
+        expected="one .h5, or model.json with its .bin files",
+        got=", ".join(list(files)[:5]) or "no files",
+        hint="Choose one model at a time.",
+    )

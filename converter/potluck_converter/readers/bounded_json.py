@@ -1,0 +1,67 @@
+"""JSON from strangers: bounded in length and depth, without NaN."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from potluck_converter.errors import ConversionError
+from potluck_converter.limits import Limits
+
+
+def parse(text: str | bytes, what: str, limits: Limits) -> dict[str, Any]:
+    """Parse one JSON object; raises `model.too_large` or `model.unreadable`."""
+    if len(text) > limits.json_bytes:
+        raise ConversionError(
+            "model.too_large",
+            f"{what} is too long.",
+            expected=f"at most {limits.json_bytes} bytes",
+            got=f"{len(text)} bytes",
+            where=what,
+        )
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise _too_deep(what, limits) from error
+    except ValueError as error:
+        raise ConversionError(
+            "model.unreadable",
+            f"{what} is not valid JSON.",
+            expected="JSON",
+            got=str(error),
+            hint="Save the model again.",
+            where=what,
+        ) from error
+    _check_depth(value, what, limits)
+    if not isinstance(value, dict):
+        raise ConversionError(
+            "model.unreadable", f"{what} is not a JSON object.", expected="an object", where=what
+        )
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _too_deep(what: str, limits: Limits) -> ConversionError:
+    return ConversionError(
+        "model.too_large",
+        f"{what} is nested too deeply.",
+        expected=f"at most {limits.json_depth} levels",
+        where=what,
+    )
+
+
+def _check_depth(value: Any, what: str, limits: Limits) -> None:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(limits.json_depth):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise _too_deep(what, limits)

@@ -1,0 +1,209 @@
+"""HDF5 from strangers: nothing outside the file is followed, nothing is read before it is measured.
+
+Keras's own readers once followed external links and storage out of uploaded files; here every link
+in the file is looked at first, and a dataset is read only when its shape is the one expected.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+
+import h5py
+import numpy as np
+from h5py import h5l
+from numpy.typing import NDArray
+
+from potluck_converter.errors import ConversionError
+from potluck_converter.limits import Limits
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_ATTRIBUTE_ITEMS = 100_000
+
+
+@contextmanager
+def open_file(content: bytes, name: str, limits: Limits) -> Iterator[h5py.File]:
+    """Open and check every link; raises ConversionError, also for what h5py finds broken later."""
+    if not content.startswith(SIGNATURE):
+        raise _not_hdf5(content, name)
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            _check_links(file, name, limits)
+            yield file
+    except ConversionError:
+        raise
+    except MemoryError as error:
+        raise ConversionError(
+            "model.too_large", "The file asks for too much memory.", where=name
+        ) from error
+    except Exception as error:
+        # h5py raises whatever HDF5's own error maps to, and a damaged file can cause any of them.
+        if "truncated" in str(error):
+            raise ConversionError(
+                "model.truncated",
+                "The file is cut off.",
+                expected="a whole HDF5 file",
+                got=f"{len(content)} bytes",
+                hint="Copy or upload it again.",
+                where=name,
+            ) from error
+        raise ConversionError(
+            "model.unreadable",
+            "The file is damaged: HDF5 cannot read it.",
+            expected="an undamaged HDF5 file",
+            got=str(error),
+            hint="Save the model again.",
+            where=name,
+        ) from error
+
+
+def _not_hdf5(content: bytes, name: str) -> ConversionError:
+    kind, hint = "something else", 'Save with model.save("model.h5").'
+    if not content:
+        kind = "an empty file"
+    elif content.startswith(b"PK"):
+        kind = "a zip archive (.keras?)"
+        hint = 'Files in .keras form are not read yet: save with model.save("model.h5").'
+    return ConversionError(
+        "model.not_hdf5",
+        "This is not an HDF5 file.",
+        expected="a Keras model saved as .h5",
+        got=kind,
+        hint=hint,
+        where=name,
+    )
+
+
+def _check_links(file: h5py.File, name: str, limits: Limits) -> None:
+    seen = 0
+
+    def look(path: bytes, info: h5l.LinkInfo) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > limits.hdf5_objects:
+            raise ConversionError(
+                "model.too_large",
+                "The file holds too many objects.",
+                expected=f"at most {limits.hdf5_objects}",
+                where=name,
+            )
+        if info.type != h5l.TYPE_HARD:
+            raise external(path.decode(errors="replace"), "a soft, external or user-defined link")
+
+    file.id.links.visit(look, info=True)
+
+
+def external(path: str, what: str) -> ConversionError:
+    """Refuse what points out of, or around inside, the file."""
+    return ConversionError(
+        "model.external_link",
+        f"The file holds {what}, which Potluck never follows.",
+        expected="plain groups and datasets",
+        got=path,
+        hint="Save the model again with Keras.",
+        where=path,
+    )
+
+
+def texts(item: h5py.Group, name: str, limits: Limits) -> list[str]:
+    """Read a list-of-names attribute, in one piece or in Keras's numbered chunks."""
+    if name in item.attrs:
+        return _texts(item, name)
+    found: list[str] = []
+    chunk = 0
+    while f"{name}{chunk}" in item.attrs:
+        found += _texts(item, f"{name}{chunk}")
+        chunk += 1
+        if len(found) > limits.hdf5_objects:
+            raise ConversionError("model.too_large", "The file lists too many names.", where=name)
+    return found
+
+
+def _texts(item: h5py.Group, name: str) -> list[str]:
+    attribute = item.attrs.get_id(name)
+    if prod(attribute.shape) > _ATTRIBUTE_ITEMS:
+        raise ConversionError("model.too_large", "The file lists too many names.", where=name)
+    values = np.atleast_1d(item.attrs[name])
+    return [decoded(value, name) for value in values.tolist()] if values.size else []
+
+
+def text(item: h5py.Group, name: str) -> str | None:
+    """Read a text attribute, or None where it is absent."""
+    if name not in item.attrs:
+        return None
+    if prod(item.attrs.get_id(name).shape) != 1:
+        raise ConversionError("model.unreadable", f"{name} is not one text.", where=name)
+    value = item.attrs[name]
+    return decoded(value.item() if isinstance(value, np.ndarray | np.generic) else value, name)
+
+
+def decoded(value: object, where: str) -> str:
+    """Insist on text."""
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if not isinstance(value, str):
+        raise ConversionError(
+            "model.unreadable",
+            f"{where} is not text.",
+            expected="text",
+            got=type(value).__name__,
+            where=where,
+        )
+    return value
+
+
+def group(parent: h5py.Group, name: str) -> h5py.Group:
+    """Open a child group; raises `model.weights_mismatch` where it is missing."""
+    child = parent.get(name)
+    if not isinstance(child, h5py.Group):
+        raise _missing(f"{parent.name}/{name}")
+    return child
+
+
+def _missing(path: str) -> ConversionError:
+    return ConversionError(
+        "model.weights_mismatch",
+        "The file names weights that it does not hold.",
+        expected="a dataset for each name",
+        got=path,
+        hint="Save the model again.",
+        where=path,
+    )
+
+
+def floats(
+    parent: h5py.Group, path: str, shape: tuple[int, ...], where: str, limits: Limits
+) -> NDArray[np.float32]:
+    """Read one dataset of the expected shape as float32; raises ConversionError before reading."""
+    data = parent.get(path)
+    if not isinstance(data, h5py.Dataset):
+        raise _missing(path)
+    if data.is_virtual or data.external:
+        raise external(where, "a dataset stored outside of it")
+    if data.dtype.kind != "f" or data.dtype.itemsize not in (2, 4, 8):
+        raise ConversionError(
+            "model.weights_mismatch",
+            f"The weight {where} does not hold floating-point numbers.",
+            expected="float16, float32 or float64",
+            got=str(data.dtype),
+            where=where,
+        )
+    if data.shape != shape:
+        raise ConversionError(
+            "model.weights_mismatch",
+            f"The weight {where} has a shape that its layer does not.",
+            expected=str(shape),
+            got=str(data.shape),
+            hint="The architecture and the weights are of different models; save again.",
+            where=where,
+        )
+    if data.chunks and prod(data.chunks) * data.dtype.itemsize > limits.chunk_bytes:
+        raise ConversionError(
+            "model.too_large",
+            f"The weight {where} is stored in too large pieces.",
+            expected=f"at most {limits.chunk_bytes} bytes each",
+            where=where,
+        )
+    return np.ascontiguousarray(data[()], dtype=np.float32)

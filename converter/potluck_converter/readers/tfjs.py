@@ -1,0 +1,131 @@
+"""TF.js layers format: `model.json` with its weight files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck_converter.errors import ConversionError
+from potluck_converter.graph import Graph, Model
+from potluck_converter.limits import DEFAULT_LIMITS, Limits
+from potluck_converter.readers import bounded_json
+from potluck_converter.readers.keras_config import read_architecture
+from potluck_converter.shapes import weight_shapes
+
+Listed = dict[str, tuple[tuple[int, ...], bytes]]
+
+
+def read_tfjs(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Model:
+    """Read `model.json` and the files that it names; raises ConversionError."""
+    [name] = [name for name in files if name.endswith(".json")] or [""]
+    head = bounded_json.parse(files[name], name, limits)
+    topology = head.get("modelTopology")
+    if not isinstance(topology, dict) or head.get("format") == "graph-model":
+        raise ConversionError(
+            "model.not_tfjs",
+            "This JSON is not a TF.js layers model.",
+            expected="modelTopology of a layers model",
+            got=str(head.get("format", "no modelTopology"))[:80],
+            hint="Graph models cannot be trained; save with model.save() in TF.js, or convert the "
+            "Keras .h5.",
+            where=name,
+        )
+    inner = topology.get("model_config", topology)
+    if not isinstance(inner, dict):
+        raise ConversionError("model.not_tfjs", "modelTopology holds no model.", where=name)
+    graph, warnings = read_architecture(inner, limits)
+    weights = _weights(graph, _listed(head.get("weightsManifest"), files, limits))
+    training = head.get("trainingConfig")
+    return Model(
+        graph,
+        weights,
+        "TF.js layers model",
+        training if isinstance(training, dict) else None,
+        tuple(warnings),
+    )
+
+
+def _listed(manifest: Any, files: Mapping[str, bytes], limits: Limits) -> Listed:
+    """Cut the shards' bytes by the manifest; raises for missing or wrong ones."""
+    by_name = {name.replace("\\", "/").rpartition("/")[2]: data for name, data in files.items()}
+    found: Listed = {}
+    for part in manifest if isinstance(manifest, list) else []:
+        paths, specs = part.get("paths"), part.get("weights")
+        names = [str(path).rpartition("/")[2] for path in paths]
+        missing = [name for name in names if name not in by_name]
+        if missing:
+            raise ConversionError(
+                "model.shards_missing",
+                f"{len(missing)} of {len(names)} weight files are missing.",
+                expected="every file that model.json names",
+                got="without " + ", ".join(missing[:5]),
+                hint="Choose model.json and all its .bin files together.",
+                where=missing[0],
+            )
+        shapes = [_shape(spec) for spec in specs]
+        total = sum(4 * prod(shape) for _, shape in shapes)
+        got = sum(len(by_name[name]) for name in names)
+        if got != total:
+            raise ConversionError(
+                "model.shard_length",
+                "The weight files are longer or shorter than model.json says.",
+                expected=f"{total} bytes",
+                got=f"{got} bytes",
+                hint="Copy or upload all of them again.",
+                where=names[0] if names else "weightsManifest",
+            )
+        content = b"".join(by_name[name] for name in names)
+        offset = 0
+        for name, shape in shapes:
+            length = 4 * prod(shape)
+            if name in found:
+                raise ConversionError(
+                    "model.weights_mismatch", "Two weights have one name.", got=name, where=name
+                )
+            found[name] = (shape, content[offset : offset + length])
+            offset += length
+    return found
+
+
+def _shape(spec: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
+    name, shape = str(spec["name"]), spec["shape"]
+    if spec.get("quantization") is not None or spec.get("dtype") != "float32":
+        kind = (spec.get("quantization") or spec)["dtype"]
+        raise ConversionError(
+            "model.unsupported_option",
+            f"The weight {name} is stored as {kind}, which is not read yet.",
+            expected="float32 weights",
+            got=str(kind),
+            hint="Convert again without quantization.",
+            where=name,
+        )
+    if not all(type(n) is int and 0 <= n < 2**31 for n in shape) or len(shape) > 8:
+        raise ValueError(f"not a shape: {shape!r}")
+    return name, tuple(shape)
+
+
+def _weights(graph: Graph, listed: Listed) -> dict[str, NDArray[np.float32]]:
+    """Match names as TF.js does: in full, else without the part before the last (a cell's name)."""
+    given: Listed = {}
+    for name, value in listed.items():
+        *front, weight = name.removesuffix(":0").split("/")
+        given["_".join(front) + "/" + weight] = value
+        if len(front) > 1:
+            given.setdefault("_".join(front[:-1]) + "/" + weight, value)
+    weights = {}
+    for full, shape in weight_shapes(graph).items():
+        if full not in given or given[full][0] != shape:
+            raise ConversionError(
+                "model.weights_mismatch",
+                f"The weight {full} is missing or of another shape.",
+                expected=f"{full} {shape}",
+                got=str(given[full][0]) if full in given else "nothing",
+                hint="model.json and its weight files are of different models.",
+                where=full,
+            )
+        weights[full] = np.frombuffer(given[full][1], dtype="<f4").reshape(shape).astype(np.float32)
+    return weights
