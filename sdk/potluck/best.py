@@ -1,0 +1,98 @@
+"""A study's best model: its files, its numbers, its predictions."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from potluck.errors import BadArgument, MissingExtra
+from potluck.protocol.records import BestModel, Predictions
+from potluck.protocol.study import Scalar
+from potluck.transport import Transport
+
+
+class Best:
+    """The best model as it was when it was asked for.
+
+    Without folds it is the median repeat of the best trial; with folds the network that was trained
+    again on all training rows.
+    """
+
+    def __init__(self, transport: Transport, record: BestModel) -> None:
+        self._transport = transport
+        self._path = f"/api/v1/studies/{record.study_id}/best"
+        self.record = record
+
+    @property
+    def trial(self) -> int:
+        """Give the trial's number."""
+        return self.record.trial
+
+    @property
+    def metric(self) -> str:
+        """Name the metric that ranks the study."""
+        return self.record.metric
+
+    @property
+    def mean(self) -> float:
+        """Give the trial's score: the mean over folds or repeats, computed by the coordinator."""
+        return self.record.mean
+
+    @property
+    def spread(self) -> float | None:
+        """Give the sample standard deviation over folds or repeats, if there are several."""
+        return self.record.spread
+
+    @property
+    def parameters(self) -> dict[str, Scalar]:
+        """Give the trial's point of the search space."""
+        return dict(self.record.parameters)
+
+    @property
+    def classes(self) -> list[str] | None:
+        """Name the classes in the order of the network's outputs."""
+        return None if self.record.classes is None else list(self.record.classes)
+
+    def save(self, path: str | Path) -> Path:
+        """Download the model: `.h5` for Keras, `.zip` for TF.js files. Gives the path."""
+        to = Path(path).expanduser()
+        remote = {".h5": "model.h5", ".zip": "tfjs.zip"}.get(to.suffix.lower())
+        if remote is None:
+            raise BadArgument(f"Name an .h5 file (Keras) or a .zip file (TF.js), got {to.name!r}.")
+        return self._transport.download(f"{self._path}/{remote}", to)
+
+    def keras(self) -> Any:
+        """Open the model with Keras (not compiled). Raises `MissingExtra` without Keras."""
+        try:
+            keras: Any = importlib.import_module("keras")
+        except ImportError as error:
+            raise MissingExtra(
+                f"best.keras() needs Keras and one of its backends ({error}): "
+                'pip install keras jax. best.save("best.h5") works without.'
+            ) from error
+        with tempfile.TemporaryDirectory(prefix="potluck-") as folder:
+            path = self.save(Path(folder) / "best.h5")
+            return keras.models.load_model(path, compile=False)
+
+    def predictions(self) -> Predictions:
+        """Give the coordinator's predictions on the rows that the model was scored on."""
+        return self._transport.get(Predictions, f"{self._path}/predictions")
+
+    def inputs(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Give the scored rows as the network gets them.
+
+        `x` is `[rows, ...]`, encoded; `rows` are their indices in the dataset, in the order of
+        `predictions()`. Only for those who may see the data.
+        """
+        content = self._transport.get_bytes(f"{self._path}/inputs.npz")
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+    def __repr__(self) -> str:
+        spread = "" if self.spread is None else f" ± {self.spread:.4f}"
+        return f"<Best trial {self.trial}: {self.metric} {self.mean:.4f}{spread} {self.parameters}>"

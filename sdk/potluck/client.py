@@ -1,0 +1,251 @@
+"""The way in: a client of one coordinator."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import httpx2
+
+from potluck.data_upload import data_file
+from potluck.errors import BadArgument
+from potluck.model_upload import model_files
+from potluck.notices import ROWS_ARE_PUBLIC, say
+from potluck.protocol import records
+from potluck.protocol.study import (
+    Direction,
+    LossName,
+    MetricName,
+    Scaling,
+    StudySpec,
+    Task,
+    Visibility,
+)
+from potluck.specification import StudyOptions, require_consent, study_spec
+from potluck.study import Study
+from potluck.transport import Transport
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+class Client:
+    """Talk to the coordinator at `url`.
+
+    `url` and `token` default to the environment's POTLUCK_URL and POTLUCK_TOKEN. A coordinator
+    that was started with `--open` asks for no token; an empty `token` sends none. `transport` is for those who bring their own
+    httpx2 transport.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self._transport = Transport(
+            url or os.environ.get("POTLUCK_URL") or DEFAULT_URL,
+            os.environ.get("POTLUCK_TOKEN") if token is None else token,
+            transport=transport,
+        )
+
+    @property
+    def url(self) -> str:
+        """Give the coordinator's address."""
+        return self._transport.url
+
+    def submit(
+        self,
+        model: object,
+        data: object,
+        search: Mapping[str, object] | None = None,
+        *,
+        trials: int = 12,
+        epochs: int | None = None,
+        rungs: int | Sequence[int] = 1,
+        folds: int | None = None,
+        validation: float | None = None,
+        test: float = 0.2,
+        stratify: bool = True,
+        split_seed: int = 0,
+        target: str | None = None,
+        features: Sequence[str] | None = None,
+        task: Task | None = None,
+        scaling: Scaling = "standard",
+        loss: LossName | None = None,
+        metric: MetricName | None = None,
+        direction: Direction | None = None,
+        init: Literal["fresh", "uploaded"] | None = None,
+        sampler: Literal["random", "grid"] = "random",
+        repeats: int = 1,
+        seed: int = 0,
+        name: str | None = None,
+        description: str = "",
+        visibility: Visibility = "public",
+        rows_are_public: bool = True,
+    ) -> Study:
+        """Upload a model and data, and start a study.
+
+        `model`: the path of an `.h5` file, of a `model.json` or its folder; an `.h5` file's bytes;
+        a Keras model; or what `upload_model` and `models` gave. `data`: a pair (X, y), a pandas or
+        polars DataFrame, a dict of arrays `[rows, ...]`, the path of a `.csv` or `.npz` file, the
+        name of a bundled dataset (`digits`), or what `upload_data` and `datasets` gave.
+
+        `search` maps parameters (`learning_rate`, `batch_size`, `optimizer`, its own such as
+        `momentum`, and `layers.<name>.<field>`) to a value, a list of choices, or a `Float` or
+        `Int` range. `epochs` (10) are those of a whole trial; `rungs` a number of rungs, each three
+        times as long as the one before, or their epoch counts. `folds` replaces `validation` (0.2
+        of the rows). What stays `None` the coordinator infers and shows in `study.plan`.
+
+        Encoded training rows reach donors' browsers: submitting says that they may
+        (`rows_are_public`); False refuses. Raises `BadArgument` for what can be seen here, and an
+        `ApiError` for what the coordinator refuses; then nothing runs.
+        """
+        options = StudyOptions(
+            search=search or {},
+            trials=trials,
+            epochs=epochs,
+            rungs=rungs,
+            folds=folds,
+            validation=validation,
+            test=test,
+            stratify=stratify,
+            split_seed=split_seed,
+            target=target,
+            features=features,
+            task=task,
+            scaling=scaling,
+            loss=loss,
+            metric=metric,
+            direction=direction,
+            init=init,
+            sampler=sampler,
+            repeats=repeats,
+            seed=seed,
+            name=name,
+            description=description,
+            visibility=visibility,
+            rows_are_public=rows_are_public,
+        )
+        return self.submit_options(model, data, options)
+
+    def submit_options(self, model: object, data: object, options: StudyOptions) -> Study:
+        """Do as `submit` does, with the options gathered in one value."""
+        require_consent(options)
+        # Before anything is uploaded: what cannot be written down must leave nothing behind.
+        study_spec(options, model_id="-", dataset_id="-", default_name="-")
+        dataset, target = self._data(data)
+        uploaded = self._model(model)
+        if options.target is None and target is not None:
+            options = dataclasses.replace(options, target=target)
+        spec = study_spec(
+            options,
+            model_id=uploaded.id,
+            dataset_id=dataset.id,
+            default_name=f"{uploaded.name} on {dataset.name}",
+        )
+        say(ROWS_ARE_PUBLIC)
+        return self.submit_spec(spec)
+
+    def submit_spec(self, spec: StudySpec) -> Study:
+        """Start the study that a specification describes, of what is already uploaded."""
+        return Study(self._transport, self._transport.post(records.Study, "/api/v1/studies", spec))
+
+    def plan(self, spec: StudySpec) -> records.StudyPlan:
+        """Say what the coordinator would understand by a specification; starts nothing."""
+        return self._transport.post(records.StudyPlan, "/api/v1/studies/plan", spec)
+
+    def upload_model(self, model: object, name: str | None = None) -> records.Model:
+        """Upload a model (a path, bytes or a Keras model); gives its record with the report."""
+        with model_files(model) as (given_name, files):
+            return self._transport.post(
+                records.Model, "/api/v1/models", files=files, fields={"name": name or given_name}
+            )
+
+    def upload_data(self, data: object, name: str | None = None) -> records.Dataset:
+        """Upload data (arrays, a DataFrame or a file); gives its record with the profile."""
+        with data_file(data) as (given_name, file, _):
+            return self._transport.post(
+                records.Dataset,
+                "/api/v1/datasets",
+                files=[file],
+                fields={"name": name or given_name},
+            )
+
+    def study(self, study_id: str) -> Study:
+        """Give the handle of a study, wherever it was submitted from. Raises `NotFound`."""
+        record = self._transport.get(records.Study, f"/api/v1/studies/{study_id}")
+        return Study(self._transport, record)
+
+    def studies(self) -> list[Study]:
+        """Give the studies that you may see."""
+        found = self._transport.get(list[records.Study], "/api/v1/studies")
+        return [Study(self._transport, record) for record in found]
+
+    def models(self) -> list[records.Model]:
+        """Give the models that you may use."""
+        return self._transport.get(list[records.Model], "/api/v1/models")
+
+    def datasets(self) -> list[records.Dataset]:
+        """Give the datasets that you may use."""
+        return self._transport.get(list[records.Dataset], "/api/v1/datasets")
+
+    def bundled(self) -> list[records.BundledDataset]:
+        """Give the real datasets that every coordinator brings."""
+        return self._transport.get(list[records.BundledDataset], "/api/v1/datasets/bundled")
+
+    def delete_dataset(self, dataset: records.Dataset | str) -> None:
+        """Delete a dataset's bytes; studies keep its hash."""
+        given = dataset if isinstance(dataset, str) else dataset.id
+        self._transport.delete(f"/api/v1/datasets/{given}")
+
+    def status(self) -> records.SiteStatus:
+        """Say what the coordinator is doing now."""
+        return self._transport.get(records.SiteStatus, "/api/v1/status")
+
+    def close(self) -> None:
+        """Close the connections; studies go on."""
+        self._transport.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.url}>"
+
+    def _model(self, model: object) -> records.Model:
+        if isinstance(model, records.Model):
+            return model
+        return self.upload_model(model)
+
+    def _data(self, data: object) -> tuple[records.Dataset, str | None]:
+        if isinstance(data, records.Dataset):
+            return data, None
+        if isinstance(data, str) and not Path(data).expanduser().exists():
+            return self._bundled(data), None
+        with data_file(data) as (name, file, target):
+            dataset = self._transport.post(
+                records.Dataset, "/api/v1/datasets", files=[file], fields={"name": name}
+            )
+            return dataset, target
+
+    def _bundled(self, name: str) -> records.Dataset:
+        names = [dataset.name for dataset in self.bundled()]
+        if name not in names:
+            raise BadArgument(
+                f"There is no data file at {name!r}, and no bundled dataset of that name "
+                f"(there are {', '.join(names)})."
+            )
+        return self._transport.post(records.Dataset, f"/api/v1/datasets/bundled/{name}")

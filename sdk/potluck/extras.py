@@ -1,0 +1,57 @@
+"""Commands whose extra is not installed: they exist, and say what brings them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from potluck.errors import MissingExtra
+
+COMMANDS: dict[str, dict[str, str]] = {
+    "coordinator": {
+        "serve": "Run a coordinator.",
+        "demo": "Run a whole study on this machine.",
+    },
+    "converter": {"convert": "Convert a model between Keras and TF.js."},
+}
+"""By entry point: its commands, each with one line for `--help`."""
+
+EXTRAS = {"serve": "coordinator", "demo": "demo", "convert": "converter"}
+"""Which extra brings all that a command needs."""
+
+
+def add_stand_ins(app: typer.Typer, entry_point: str, error: ImportError) -> None:
+    """Add a stand-in for each command that an entry point would have brought."""
+    for name, summary in COMMANDS.get(entry_point, {}).items():
+        if name not in {command.name for command in app.registered_commands}:
+            _add_stand_in(app, name, summary, missing_extra(name, error))
+
+
+def missing_extra(command: str, error: ImportError) -> str:
+    """Say which installation brings a command."""
+    lacking = f" (missing here: {error.name})" if error.name else f" ({error})"
+    return (
+        f"`potluck {command}` needs more than is installed{lacking}. "
+        f'Bring it with: pip install "potluck[{EXTRAS[command]}]"'
+    )
+
+
+def explain_missing(arguments: Sequence[str], error: ModuleNotFoundError) -> str | None:
+    """Explain a library that a command missed when it ran; None if the fault is ours."""
+    ours = (error.name or "potluck").startswith("potluck")
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    return None if ours or command not in EXTRAS else missing_extra(command, error)
+
+
+def _add_stand_in(app: typer.Typer, name: str, summary: str, message: str) -> None:
+    extra = EXTRAS[name]
+
+    # Whatever options the real command has, the answer is the same.
+    @app.command(
+        name,
+        help=f'{summary} (not installed: pip install "potluck[{extra}]")',
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+    def stand_in() -> None:
+        raise MissingExtra(message)

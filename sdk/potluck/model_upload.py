@@ -1,0 +1,89 @@
+"""What a submitter may pass as a model, and the files that go to the coordinator."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from potluck.errors import BadArgument
+from potluck.transport import Upload, open_files
+
+MODEL_JSON = "model.json"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+@contextmanager
+def model_files(model: object) -> Iterator[tuple[str, list[Upload]]]:
+    """Give a model's name and its files, open as long as the context lasts.
+
+    `model` is the path of an `.h5` file, of a `model.json` (its weight files lie beside it) or of a
+    folder that holds one; the bytes of an `.h5` file; or a Keras model. Raises `BadArgument`.
+    """
+    if isinstance(model, bytes | bytearray | memoryview):
+        content = bytes(model)
+        if not content.startswith(HDF5_MAGIC):
+            raise BadArgument(
+                "The bytes given as a model are no HDF5 file. Give the content of an .h5 file."
+            )
+        yield "model", [("files", ("model.h5", content))]
+    elif isinstance(model, str | Path):
+        paths = _paths(Path(model).expanduser())
+        with open_files(paths) as opened:
+            yield _name(paths[0]), [("files", file) for file in opened]
+    elif is_keras_model(model):
+        with tempfile.TemporaryDirectory(prefix="potluck-") as folder:
+            name = str(getattr(model, "name", "") or "model")
+            path = Path(folder) / "model.h5"
+            _save_keras(model, path)
+            with open_files([path]) as opened:
+                yield name, [("files", file) for file in opened]
+    else:
+        raise BadArgument(
+            f"A model is a path, the bytes of an .h5 file or a Keras model, got a "
+            f"{type(model).__name__}."
+        )
+
+
+def is_keras_model(thing: object) -> bool:
+    """Tell a Keras model without importing Keras."""
+    roots = {kind.__module__.partition(".")[0] for kind in type(thing).__mro__}
+    return bool(roots & {"keras", "tf_keras"}) and callable(getattr(thing, "save", None))
+
+
+def _save_keras(model: Any, path: Path) -> None:
+    model.save(path)
+
+
+def _name(path: Path) -> str:
+    return path.parent.resolve().name if path.name == MODEL_JSON else path.stem
+
+
+def _paths(path: Path) -> list[Path]:
+    if path.is_dir():
+        path = path / MODEL_JSON
+    if not path.is_file():
+        raise BadArgument(f"There is no model file at {path}.")
+    if path.suffix.lower() != ".json":
+        return [path]
+    try:
+        manifest = json.loads(path.read_bytes())["weightsManifest"]
+        names = [str(name) for group in manifest for name in group["paths"]]
+    except (ValueError, KeyError, TypeError):
+        raise BadArgument(
+            f"{path} is no TF.js layers model: a model.json lists its weight files under "
+            "weightsManifest."
+        ) from None
+    shards = []
+    for name in names:
+        # A manifest must not make this machine send files from elsewhere.
+        if Path(name).name != name:
+            raise BadArgument(f"{path} names a weight file outside its own folder: {name!r}.")
+        shard = path.parent / name
+        if not shard.is_file():
+            raise BadArgument(f"{path} names the weight file {name!r}, which is not beside it.")
+        shards.append(shard)
+    return [path, *shards]

@@ -1,0 +1,194 @@
+"""HTTP to a coordinator: retries, and refusals as typed errors. The only module that sends."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import httpx2
+from pydantic import TypeAdapter, ValidationError
+
+from potluck.errors import ApiError, BadArgument, ConnectionFailed, UnexpectedAnswer, api_error
+from potluck.protocol.base import ErrorBody, ErrorDetail, Wire
+
+Answer = TypeVar("Answer")
+Upload = tuple[str, tuple[str, bytes | IO[bytes]]]
+"""A form field's name, then the file's name and content."""
+
+ATTEMPTS = 5
+FIRST_PAUSE_S = 0.25
+PASSING_STATUSES = frozenset({502, 503, 504})
+TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
+CHUNK_BYTES = 1 << 20
+
+
+class Transport:
+    """Send requests to one coordinator.
+
+    A GET is tried up to five times with growing pauses when the connection fails or the coordinator
+    is busy; anything else only when it never left this machine, so that nothing happens twice.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.url = checked_address(url)
+        self._pause = pause
+        host = httpx2.URL(self.url).host
+        self._http = httpx2.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=TIMEOUT,
+            follow_redirects=True,
+            trust_env=not _is_loopback(host),  # no proxy can reach this machine's own ports
+            transport=transport,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get(self, kind: type[Answer], path: str) -> Answer:
+        """Read a resource as `kind` (a wire type or a list of them)."""
+        return _read(kind, self._send("GET", path))
+
+    def get_bytes(self, path: str) -> bytes:
+        """Read a small file into memory."""
+        return self._send("GET", path).content
+
+    def download(self, path: str, to: Path) -> Path:
+        """Write a file; it appears under its name only when it is whole."""
+        part = to.with_name(to.name + ".part")
+        try:
+            for attempt in range(ATTEMPTS):
+                try:
+                    with self._http.stream("GET", path) as response, part.open("wb") as file:
+                        if response.is_error:
+                            response.read()
+                            raise refusal(response.status_code, response.content)
+                        for chunk in response.iter_bytes(CHUNK_BYTES):
+                            file.write(chunk)
+                    break
+                except httpx2.TransportError as error:
+                    self._after_failure(attempt, error)
+            part.replace(to)
+        finally:
+            part.unlink(missing_ok=True)
+        return to
+
+    def post(
+        self,
+        kind: type[Answer],
+        path: str,
+        body: Wire | None = None,
+        *,
+        files: Sequence[Upload] | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a body or files, and read the answer as `kind`."""
+        options: dict[str, Any] = {}
+        if body is not None:
+            options["json"] = body.model_dump(mode="json")
+        if files is not None:
+            options["files"] = list(files)
+            options["data"] = dict(fields or {})
+        return _read(kind, self._send("POST", path, **options))
+
+    def delete(self, path: str) -> None:
+        """Delete a resource."""
+        self._send("DELETE", path)
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        attempt = 0
+        while True:
+            try:
+                response = self._http.request(method, path, **options)
+            except httpx2.TransportError as error:
+                never_left = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+                again = method == "GET" or never_left
+                self._after_failure(attempt if again else ATTEMPTS, error)
+            else:
+                passing = response.status_code in PASSING_STATUSES
+                if not response.is_error:
+                    return response
+                if method != "GET" or not passing or attempt + 1 >= ATTEMPTS:
+                    raise refusal(response.status_code, response.content)
+                self._pause(_pause_s(attempt))
+            attempt += 1
+
+    def _after_failure(self, attempt: int, error: httpx2.TransportError) -> None:
+        if attempt + 1 >= ATTEMPTS or isinstance(error, httpx2.UnsupportedProtocol):
+            raise ConnectionFailed(
+                f"No answer from the coordinator at {self.url}: {error or type(error).__name__}. "
+                "Is it running, and is the address right?"
+            ) from error
+        self._pause(_pause_s(attempt))
+
+
+@contextmanager
+def open_files(paths: Sequence[Path]) -> Iterator[list[tuple[str, IO[bytes]]]]:
+    """Open files for an upload, so that they are streamed and not read into memory first."""
+    opened: list[tuple[str, IO[bytes]]] = []
+    try:
+        for path in paths:
+            opened.append((path.name, path.open("rb")))
+        yield opened
+    finally:
+        for _, file in opened:
+            file.close()
+
+
+def checked_address(url: str) -> str:
+    """Give a coordinator's address without a trailing slash. Raises `BadArgument`."""
+    try:
+        parsed = httpx2.URL(url)
+    except (httpx2.InvalidURL, TypeError) as error:
+        raise BadArgument(f"{url!r} is no address: {error}.") from None
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise BadArgument(f"A coordinator's address looks like http://127.0.0.1:8000, got {url!r}.")
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _pause_s(attempt: int) -> float:
+    # Jitter, so that many clients of a restarted coordinator do not come back at one moment.
+    return FIRST_PAUSE_S * 2.0**attempt * random.uniform(0.75, 1.25)
+
+
+def _read(kind: type[Answer], response: httpx2.Response) -> Answer:
+    try:
+        # A newer coordinator may say more than this version knows.
+        return TypeAdapter(kind).validate_json(response.content, extra="ignore")
+    except ValidationError as error:
+        raise UnexpectedAnswer(
+            f"{response.request.url} answered with something else than expected. Is it a Potluck "
+            f"coordinator of this version?\n{error}"
+        ) from None
+
+
+def refusal(status: int, content: bytes) -> ApiError:
+    """Turn an error answer into the exception that fits it, whoever wrote its body."""
+    try:
+        detail = ErrorBody.model_validate_json(content).error
+    except ValidationError:
+        text = content.decode(errors="replace").strip()
+        detail = ErrorDetail(
+            code=f"http.{status}", message=f"The answer was HTTP {status}.", got=text[:500]
+        )
+    return api_error(status, detail)
