@@ -44,7 +44,7 @@ _STATES = {
     "incomplete": TrialState.FAIL,
 }
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)  # type: ignore[no-untyped-call]
+optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class Searcher:
         direction: Direction,
         history: Sequence[Past] = (),
     ) -> None:
-        self._build = lambda: Search(
+        self._build: Callable[[], Search] = lambda: Search(
             space, sampler=sampler, seed=seed, direction=direction, history=history
         )
         self._search: Search | None = None

@@ -15,11 +15,11 @@ BUSY_TIMEOUT_S = 30
 READ_ONLY = "potluck_read_only"
 
 
-def make_engine(url: str | URL) -> Engine:
+def make_engine(url: str | URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     """Make an engine for `sqlite:///PATH` or `postgresql://...`.
 
-    Raises `ValueError` for any other database, and for SQLite in memory, which the writer and its
-    readers could not share.
+    `busy_timeout_s`: how long a SQLite writer waits for another process's. Raises `ValueError` for
+    any other database, and for SQLite in memory, which writer and readers could not share.
     """
     parsed = make_url(url)
     backend = parsed.get_backend_name()
@@ -34,7 +34,7 @@ def make_engine(url: str | URL) -> Engine:
     engine = create_engine(
         parsed.set(drivername="sqlite"),
         pool_size=8,
-        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -52,7 +52,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # The driver's own idea of when to begin would run DDL and savepoints outside transactions.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")

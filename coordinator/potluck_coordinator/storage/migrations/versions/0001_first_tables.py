@@ -217,6 +217,7 @@ def upgrade() -> None:
         sa.Column("parameters", sa.JSON(), nullable=False),
         sa.Column("graph", sa.String(), nullable=False),
         sa.Column("topology", sa.String(), nullable=False),
+        sa.Column("refit_start", sa.String(), nullable=True),
         sa.Column("value", sa.Float(), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("finished_at", sa.Float(), nullable=True),
