@@ -1,0 +1,120 @@
+/** The words and tones of states, metrics and tasks: one place, so that pages agree. */
+
+import type {
+  Counts,
+  LossName,
+  MetricName,
+  StudyState,
+  Task,
+  TrialState,
+  UnitState,
+} from "../../protocol/records";
+
+export type Tone = "score" | "warm" | "grey" | "bad";
+
+export interface Word {
+  readonly text: string;
+  readonly tone: Tone;
+}
+
+export const STUDY: Readonly<Record<StudyState, Word>> = {
+  preparing: { text: "preparing", tone: "grey" },
+  running: { text: "running", tone: "warm" },
+  completed: { text: "completed", tone: "score" },
+  stopped: { text: "stopped", tone: "grey" },
+  failed: { text: "failed", tone: "bad" },
+};
+
+export const TRIAL: Readonly<Record<TrialState, Word>> = {
+  running: { text: "training", tone: "warm" },
+  completed: { text: "scored", tone: "score" },
+  stopped: { text: "stopped early", tone: "grey" },
+  failed: { text: "failed", tone: "bad" },
+  incomplete: { text: "incomplete", tone: "grey" },
+};
+
+export const UNIT: Readonly<Record<UnitState, Word>> = {
+  blocked: { text: "waits for a rung", tone: "grey" },
+  ready: { text: "ready", tone: "grey" },
+  leased: { text: "training", tone: "warm" },
+  returned: { text: "being scored", tone: "warm" },
+  scored: { text: "scored", tone: "score" },
+  set_aside: { text: "set aside", tone: "bad" },
+  cancelled: { text: "cancelled", tone: "grey" },
+};
+
+export const METRIC: Readonly<Record<MetricName, string>> = {
+  accuracy: "accuracy",
+  balanced_accuracy: "balanced accuracy",
+  f1_macro: "F1 (macro)",
+  log_loss: "log loss",
+  roc_auc: "ROC AUC",
+  r2: "R²",
+  rmse: "root mean squared error",
+  mse: "mean squared error",
+  mae: "mean absolute error",
+};
+
+/** A metric by its wire name; unknown names stay readable. */
+export function metricText(name: string): string {
+  return METRIC[name as MetricName] ?? name.replaceAll("_", " ");
+}
+
+export const METRICS_OF: Readonly<Record<Task, readonly MetricName[]>> = {
+  classification: ["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc"],
+  regression: ["r2", "rmse", "mse", "mae"],
+};
+
+export const LOSS: Readonly<Record<LossName, string>> = {
+  sparse_categorical_crossentropy: "categorical cross-entropy",
+  binary_crossentropy: "binary cross-entropy",
+  mean_squared_error: "mean squared error",
+  mean_absolute_error: "mean absolute error",
+};
+
+export const LOSSES_OF: Readonly<Record<Task, readonly LossName[]>> = {
+  classification: ["sparse_categorical_crossentropy", "binary_crossentropy"],
+  regression: ["mean_squared_error", "mean_absolute_error"],
+};
+
+export const BACKEND: Readonly<Record<string, string>> = {
+  webgpu: "WebGPU",
+  webgl: "WebGL",
+  wasm: "WASM",
+  cpu: "CPU",
+  jax: "Keras/JAX",
+};
+
+export const backendText = (name: string): string => BACKEND[name] ?? name;
+
+/** `layers.dense_1.units` -> `dense_1 units`; `learning_rate` -> `learning rate`. */
+export function parameterText(key: string): string {
+  const layer = /^layers\.(.+)\.([^.]+)$/.exec(key);
+  if (layer) return `${layer[1] ?? ""} ${(layer[2] ?? "").replaceAll("_", " ")}`;
+  return key.replaceAll("_", " ");
+}
+
+export interface Progress {
+  readonly scored: number;
+  readonly training: number;
+  readonly toGo: number;
+  readonly setAside: number;
+  readonly cancelled: number;
+  /** Units that were or will be trained: the bar's whole length. */
+  readonly total: number;
+}
+
+/** The three parts of a study's bar. A returned unit is training until it is scored. */
+export function progress(counts: Counts): Progress {
+  const { blocked = 0, ready = 0, leased = 0, returned = 0, scored = 0 } = counts;
+  const training = leased + returned;
+  const toGo = blocked + ready;
+  return {
+    scored,
+    training,
+    toGo,
+    setAside: counts.set_aside ?? 0,
+    cancelled: counts.cancelled ?? 0,
+    total: scored + training + toGo,
+  };
+}

@@ -1,0 +1,56 @@
+import { describe, expect, test } from "vitest";
+import type { LeaderboardRow } from "../../protocol/records";
+import { ariaSort, BY_RANK, clicked, parameterColumns, sorted } from "./ordering";
+
+function row(trial: number, rank: number | null, parameters: LeaderboardRow["parameters"] = {}): LeaderboardRow {
+  const mean = rank === null ? null : 1 - rank / 10;
+  return {
+    rank, trial, state: rank === null ? "running" : "completed", rung: rank === null ? null : 2,
+    epochs: 9, mean, spread: null, n: 1, claim_loss: null, parameters, reason: "",
+  };
+}
+
+const rows = [row(1, null), row(2, 2), row(3, 1), row(4, null)];
+const trials = (list: LeaderboardRow[]): number[] => list.map((r) => r.trial);
+
+describe("sorting the leaderboard", () => {
+  test("ranked trials come first, the others by number", () => {
+    expect(trials(sorted(rows, BY_RANK))).toEqual([3, 2, 1, 4]);
+  });
+
+  test("trials without a value stay last when the order turns", () => {
+    expect(trials(sorted(rows, { by: "rank", down: true }))).toEqual([2, 3, 1, 4]);
+    expect(trials(sorted(rows, { by: "mean", down: true }))).toEqual([3, 2, 1, 4]);
+  });
+
+  test("numbers sort as numbers and words as words", () => {
+    const list = [
+      row(1, null, { units: 128, optimizer: "sgd" }),
+      row(2, null, { units: 16, optimizer: "adam" }),
+    ];
+    expect(trials(sorted(list, { by: "parameters.units", down: false }))).toEqual([2, 1]);
+    expect(trials(sorted(list, { by: "parameters.optimizer", down: false }))).toEqual([2, 1]);
+  });
+
+  test("sorting leaves the given rows as they were", () => {
+    sorted(rows, { by: "trial", down: true });
+    expect(trials(rows)).toEqual([1, 2, 3, 4]);
+  });
+
+  test("a second click turns the order round, and aria-sort says so", () => {
+    const once = clicked(BY_RANK, "mean");
+    expect(ariaSort(once, "mean")).toBe("ascending");
+    expect(ariaSort(clicked(once, "mean"), "mean")).toBe("descending");
+    expect(ariaSort(once, "rank")).toBe("none");
+  });
+});
+
+describe("parameter columns", () => {
+  test("only parameters in which trials differ get a column, layers last", () => {
+    const list = [
+      row(1, null, { "layers.a.units": 1, learning_rate: 0.1, batch_size: 32 }),
+      row(2, null, { "layers.a.units": 2, learning_rate: 0.2, batch_size: 32 }),
+    ];
+    expect(parameterColumns(list)).toEqual(["learning_rate", "layers.a.units"]);
+  });
+});

@@ -1,0 +1,134 @@
+/** The REST client: typed by the schema, signed by the session, every refusal an ApiError. */
+
+import createClient, { type Middleware } from "openapi-fetch";
+import type { ErrorDetail } from "./messages";
+import type { Session } from "./records";
+import type { paths } from "./schema.gen";
+
+/** A refusal, or a coordinator that could not be reached, as the pages show it. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly detail: ErrorDetail;
+
+  constructor(status: number, detail: ErrorDetail) {
+    super(detail.message);
+    this.name = "ApiError";
+    this.status = status;
+    this.detail = detail;
+  }
+}
+
+const UNREACHABLE: ErrorDetail = {
+  code: "network.unreachable",
+  message: "The coordinator did not answer.",
+  expected: "an answer from the coordinator",
+  got: "no connection",
+  hint: "Check your connection, or whether the coordinator is running, then try again.",
+};
+
+/** Read whatever came back as an ApiError; a body that is no ErrorBody becomes a plain one. */
+export function refusal(status: number, body: unknown): ApiError {
+  const detail = (body as { error?: unknown } | null)?.error as ErrorDetail | undefined;
+  if (detail && typeof detail.code === "string" && typeof detail.message === "string") {
+    return new ApiError(status, detail);
+  }
+  return new ApiError(status, {
+    code: "http.unexpected",
+    message: `The coordinator answered with status ${status}.`,
+    got: typeof body === "string" ? body.slice(0, 200) : "",
+    hint: "Try again; if it stays, tell the operator of this coordinator.",
+  });
+}
+
+/** Turn anything thrown into an ApiError, so that one component can show it. */
+export function asApiError(thrown: unknown): ApiError {
+  if (thrown instanceof ApiError) return thrown;
+  if (thrown instanceof TypeError) return new ApiError(0, UNREACHABLE);
+  return new ApiError(0, {
+    code: "page.unexpected",
+    message: thrown instanceof Error ? thrown.message : String(thrown),
+    hint: "Reload the page; nothing on the coordinator has changed.",
+  });
+}
+
+let csrf: Promise<string> | null = null;
+
+async function fetchSession(): Promise<Session> {
+  const response = await fetch("/api/v1/session", { headers: { accept: "application/json" } });
+  if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+  return (await response.json()) as Session;
+}
+
+/** Ask who this browser is; keeps the CSRF token for the requests that change something. */
+export async function loadSession(): Promise<Session> {
+  const session = fetchSession();
+  csrf = session.then((s) => s.csrf);
+  csrf.catch(() => (csrf = null));
+  return session;
+}
+
+/** Remember the CSRF token of a session that the coordinator has just handed out. */
+export function keepCsrf(session: Session): void {
+  csrf = Promise.resolve(session.csrf);
+}
+
+async function csrfToken(): Promise<string> {
+  if (csrf === null) await loadSession();
+  return csrf ?? "";
+}
+
+const signed: Middleware = {
+  async onRequest({ request }) {
+    if (request.method !== "GET") request.headers.set("X-Potluck-CSRF", await csrfToken());
+    return request;
+  },
+};
+
+export const api = createClient<paths>({ baseUrl: "" });
+api.use(signed);
+
+interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/** Await one call of `api` and return its data, or throw its refusal. */
+export async function read<T>(call: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>;
+  try {
+    answer = await call;
+  } catch (thrown) {
+    throw asApiError(thrown);
+  }
+  if (!answer.response.ok) throw refusal(answer.response.status, answer.error);
+  return answer.data as T;
+}
+
+/**
+ * Send files as a form. `onProgress` hears the share sent, from 0 to 1. `fetch` cannot report that,
+ * so this one call is an XMLHttpRequest.
+ */
+export async function upload<T>(
+  path: string,
+  form: FormData,
+  onProgress: (share: number) => void,
+): Promise<T> {
+  const token = await csrfToken();
+  return new Promise<T>((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.responseType = "json";
+    request.setRequestHeader("X-Potluck-CSRF", token);
+    request.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    });
+    request.addEventListener("error", () => reject(new ApiError(0, UNREACHABLE)));
+    request.addEventListener("load", () => {
+      const ok = request.status >= 200 && request.status < 300;
+      if (ok) resolve(request.response as T);
+      else reject(refusal(request.status, request.response));
+    });
+    request.send(form);
+  });
+}
