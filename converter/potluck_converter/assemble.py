@@ -51,7 +51,8 @@ def known_class(name: str, class_name: str) -> str:
 
 def clean_names(names: Sequence[str]) -> dict[str, str]:
     """Rename layers whose names hold a slash, which separates a layer from its weights."""
-    renamed = {}
+    renamed: dict[str, str] = {}
+    taken: set[str] = set()
     for name in names:
         if not name or len(name) > MAX_NAME or not name.isprintable():
             raise ConversionError(
@@ -62,19 +63,15 @@ def clean_names(names: Sequence[str]) -> dict[str, str]:
                 where=name,
             )
         renamed[name] = name.replace("/", "_")
-    if len(set(renamed.values())) != len(names):
-        double = (
-            next(n for n in renamed.values() if list(renamed.values()).count(n) > 1)
-            if len(renamed) == len(names)
-            else next(n for n in names if list(names).count(n) > 1)
-        )
-        raise ConversionError(
-            "model.bad_config",
-            "Two layers have the same name.",
-            expected="a name of its own for each layer",
-            got=double,
-            where=double,
-        )
+        if renamed[name] in taken:
+            raise ConversionError(
+                "model.bad_config",
+                "Two layers have the same name.",
+                expected="a name of its own for each layer",
+                got=name,
+                where=name,
+            )
+        taken.add(renamed[name])
     return renamed
 
 

@@ -57,7 +57,7 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
 def _values(
     initializer: Mapping[str, Any], shape: tuple[int, ...], random: np.random.Generator
 ) -> Array:
-    name, config = initializer["class_name"], initializer["config"]
+    name, config = str(initializer["class_name"]), initializer["config"]
     scaled = scaling(dict(initializer))
     if scaled is not None:
         return _scaled(*scaled, shape, random)
@@ -69,15 +69,15 @@ def _values(
         case "Constant":
             return np.full(shape, config["value"], dtype=np.float64)
         case "RandomNormal":
-            return config["mean"] + config["stddev"] * random.standard_normal(shape)
+            return float(config["mean"]) + float(config["stddev"]) * random.standard_normal(shape)
         case "TruncatedNormal":
-            return config["mean"] + config["stddev"] * _cut_normal(shape, random)
+            return float(config["mean"]) + float(config["stddev"]) * _cut_normal(shape, random)
         case "RandomUniform":
             return _uniform(config["minval"], config["maxval"], shape, random)
         case "Orthogonal":
-            return config["gain"] * _orthogonal(shape, random)
+            return float(config["gain"]) * _orthogonal(shape, random)
         case "Identity" if len(shape) == 2:
-            return config["gain"] * np.eye(*shape)
+            return float(config["gain"]) * np.eye(*shape)
     raise ValueError(f"{name} cannot fill the shape {shape}")
 
 

@@ -2,8 +2,8 @@
 
 A layer is called at places; each call takes tensors by reference (layer, call, output). Layers that
 are called once, called often (shared) or hold a graph of their own fit the same shape. A layer's
-`config` is what its entry in `potluck_converter.layers` says: JSON values only, every field present,
-every default filled in, no name and no `trainable`.
+`config` is what its entry in `potluck_converter.layers` says: JSON values only, every field
+present, every default filled in, no name and no `trainable`.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from potluck_converter.shapes import (
     forward_flops,
     infer_shapes,
     layer_flops,
-    training_flops,
     trainable_weights,
+    training_flops,
     weight_shapes,
 )
 

@@ -1,5 +1,7 @@
 """What the table knows of a layer class, and how a config is brought to its canonical form."""
 
+# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +20,7 @@ Check = Callable[[Any], Any]
 class Field:
     """One config field. `check` returns the canonical value or raises Unfit.
 
-    Fields that are not `stored` have one accepted value, which is Keras's default, and are left out.
+    Fields that are not `stored` have one accepted value, Keras's default, and are left out.
     """
 
     name: str
@@ -30,7 +32,7 @@ class Field:
 
 @dataclass(frozen=True)
 class WeightSpec:
-    """One weight of a layer. `ones` is a span of a vector that starts at one (LSTM's forget gate)."""
+    """One weight of a layer. `ones` is a span that starts at one (LSTM's forget gate)."""
 
     name: str
     shape: tuple[int, ...]
@@ -66,7 +68,7 @@ class LayerKind:
         return ()
 
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
-        """Count forward operations for one sample; a multiply-add is two, unknown lengths are one."""
+        """Count forward operations for one sample; a multiply-add is two, unknown lengths one."""
         return size(output)
 
     def refuse_frozen(self) -> str:
@@ -97,8 +99,8 @@ class LayerKind:
 
 
 BOOKKEEPING = frozenset(
-    "name trainable dtype build_config module registered_name shared_object_id batch_input_shape "
-    "batch_shape input_dtype build_input_shape".split()
+    {"name", "trainable", "dtype", "module", "registered_name", "shared_object_id"}
+    | {"batch_shape", "batch_input_shape", "build_input_shape", "build_config", "input_dtype"}
 )
 
 

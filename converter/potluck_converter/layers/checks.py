@@ -10,8 +10,6 @@ from potluck_converter.errors import Unfit
 from potluck_converter.layers.base import Check, Field
 from potluck_converter.limits import MAX_DIMENSION
 
-INT = (int,)
-
 
 def integer(least: int = 1, most: int = MAX_DIMENSION) -> Check:
     """Accept a whole number in a range."""
@@ -83,8 +81,9 @@ def only(name: str, value: Any, reason: str, hint: str = "", also: tuple[Any, ..
 
 
 ACTIVATIONS = (
-    "linear relu relu6 elu selu sigmoid softmax softplus softsign tanh silu gelu mish log_softmax"
-).split()
+    *("linear", "relu", "relu6", "elu", "selu", "sigmoid", "softmax", "softplus"),
+    *("softsign", "tanh", "silu", "gelu", "mish", "log_softmax"),
+)
 _RENAMED_ACTIVATIONS = {"swish": "silu", "logSoftmax": "log_softmax"}
 
 

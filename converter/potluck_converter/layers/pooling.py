@@ -1,5 +1,7 @@
 """Max and average pooling over one or two axes, windowed and global."""
 
+# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -17,6 +19,14 @@ from potluck_converter.layers.checks import (
     sizes,
 )
 from potluck_converter.layers.convolution import window
+
+
+def _overhangs(length: int | None, kernel: int, stride: int) -> bool:
+    """Tell whether "same" windows reach beyond the input.
+
+    There TF.js divides the gradient by the whole window, but the value by the part inside.
+    """
+    return length is None or (-(-length // stride) - 1) * stride + kernel > length
 
 
 class _Pooling(LayerKind):
@@ -38,16 +48,14 @@ class _Pooling(LayerKind):
             except Unfit as error:
                 error.got = show(inputs[0])
                 raise
-            if self.average and pad == "same" and k > 1:
-                # TF.js divides a border's gradient by the whole window, its value by the part inside.
-                if n is None or out is None or (out - 1) * s + k > n:
-                    raise Unfit(
-                        "windows that all lie inside the input",
-                        got=f"padding='same' on {show(inputs[0])}",
-                        field="padding",
-                        reason="TF.js computes a wrong gradient at padded borders",
-                        hint="Use padding='valid', or a size that divides the input.",
-                    )
+            if self.average and pad == "same" and k > 1 and _overhangs(n, k, s):
+                raise Unfit(
+                    "windows that all lie inside the input",
+                    got=f"padding='same' on {show(inputs[0])}",
+                    field="padding",
+                    reason="TF.js computes a wrong gradient at padded borders",
+                    hint="Use padding='valid', or a size that divides the input.",
+                )
             sides.append(out)
         return (*sides, channels)
 

@@ -86,9 +86,8 @@ def _sequential(config: Mapping[str, Any], limits: Limits) -> tuple[Graph, list[
     for index, (name, class_name, layer) in enumerate(entries):
         before = (TensorRef(entries[index - 1][0]),) if index else ()
         raws.append(RawLayer(name, class_name, layer, (Call(before),)))
-    name = config.get("name")
     return assemble(
-        name if isinstance(name, str) else "sequential",
+        str(config.get("name", "sequential")),
         "sequential",
         raws,
         [TensorRef(raws[0].name)],
@@ -110,9 +109,8 @@ def _functional(config: Mapping[str, Any], limits: Limits) -> tuple[Graph, list[
         if class_name == "InputLayer":
             calls = (Call(()),)
         raws.append(RawLayer(name, class_name, layer, calls))
-    name = config.get("name")
     return assemble(
-        name if isinstance(name, str) else "model",
+        str(config.get("name", "model")),
         "functional",
         raws,
         _ends(config.get("input_layers"), "input_layers"),

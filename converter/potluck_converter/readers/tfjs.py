@@ -38,7 +38,7 @@ def read_tfjs(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Mo
     if not isinstance(inner, dict):
         raise ConversionError("model.not_tfjs", "modelTopology holds no model.", where=name)
     graph, warnings = read_architecture(inner, limits)
-    weights = _weights(graph, _listed(head.get("weightsManifest"), files, limits))
+    weights = _weights(graph, _listed(head.get("weightsManifest"), files))
     training = head.get("trainingConfig")
     return Model(
         graph,
@@ -49,7 +49,7 @@ def read_tfjs(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Mo
     )
 
 
-def _listed(manifest: Any, files: Mapping[str, bytes], limits: Limits) -> Listed:
+def _listed(manifest: Any, files: Mapping[str, bytes]) -> Listed:
     """Cut the shards' bytes by the manifest; raises for missing or wrong ones."""
     by_name = {name.replace("\\", "/").rpartition("/")[2]: data for name, data in files.items()}
     found: Listed = {}
