@@ -2,6 +2,7 @@
 
 import {
   add,
+  cast,
   clipByValue,
   log,
   logSigmoid,
@@ -31,7 +32,8 @@ function crossEntropyOfClasses(targets: Tensor, outputs: Tensor, fromLogits: boo
   const logs = fromLogits
     ? logSoftmax(outputs, -1)
     : log(clipByValue(div(outputs, sum(outputs, -1, true)), EPSILON, 1 - EPSILON));
-  return neg(sum(mul(oneHot(targets, classes, 1, 0, "float32"), logs), -1));
+  // Cast afterwards: asked for floats at once, TF.js on WASM writes the integers' bits.
+  return neg(sum(mul(cast(oneHot(targets, classes), "float32"), logs), -1));
 }
 
 function crossEntropyOfTwo(targets: Tensor, outputs: Tensor, fromLogits: boolean): Tensor {

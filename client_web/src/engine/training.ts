@@ -47,6 +47,11 @@ async function toHost(value: Tensor): Promise<HostTensor> {
   return { shape: value.shape, data: Float32Array.from((await value.data()) as Float32Array) };
 }
 
+/** Open a variable; TF.js keeps the tensor that it starts from unless told otherwise. */
+function variableOf(start: () => Tensor): Variable {
+  return tidy(() => keep(variable(start(), false)) as Variable);
+}
+
 export class Training {
   private readonly recipe: Recipe;
   private readonly network: Network;
@@ -73,7 +78,7 @@ export class Training {
     this.x = tensor(x.data, [...x.shape], x.data instanceof Int32Array ? "int32" : "float32");
     this.y = tensor(y.data, [...y.shape], y.data instanceof Int32Array ? "int32" : "float32");
     this.slots = this.openSlots(state);
-    this.accumulators = variable(tensor1d([state.lossSum, state.lossRows]), false);
+    this.accumulators = variableOf(() => tensor1d([state.lossSum, state.lossRows]));
     this.iteration = state.iteration;
     this.finished = state.step;
   }
@@ -156,10 +161,7 @@ export class Training {
       const shape = this.network.weights.get(name)?.shape.map(Number) ?? [];
       const own = this.rule.slotNames.map((slotName) => {
         const saved = state.slots.get(slotName)?.get(name);
-        const start = tidy(() => (saved === undefined ? zeros(shape) : tensor(saved.data, shape)));
-        const slot = variable(start, false);
-        start.dispose();
-        return slot;
+        return variableOf(() => (saved === undefined ? zeros(shape) : tensor(saved.data, shape)));
       });
       slots.set(name, own);
     }

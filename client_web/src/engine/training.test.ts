@@ -1,0 +1,118 @@
+import "@tensorflow/tfjs-backend-cpu";
+import "@tensorflow/tfjs-backend-wasm";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Optimizer } from "../protocol/messages";
+import { readCheckpoint, writeCheckpoint } from "./checkpoint";
+import { mend } from "./kernels";
+import { Unsupported } from "./layers/guard";
+import { knownAnswerReference, type Reference } from "./reference";
+import { BadTensors } from "./safetensors";
+import { Training } from "./training";
+
+const OPTIMIZERS: Optimizer[] = [
+  { name: "sgd", learning_rate: 0.05, momentum: 0.9, nesterov: true },
+  { name: "adam", learning_rate: 0.01, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 },
+  { name: "rmsprop", learning_rate: 0.01, rho: 0.9, momentum: 0.5, epsilon: 1e-7 },
+];
+
+function referenceWith(optimizer: Optimizer): Reference {
+  const { recipe, bytes } = knownAnswerReference();
+  return { bytes, recipe: { ...recipe, optimizer } };
+}
+
+/** Train from a checkpoint up to a step, and give the checkpoint there. */
+async function train({ recipe, bytes }: Reference, from: ArrayBuffer, to: number): Promise<Uint8Array<ArrayBuffer>> {
+  const training = await Training.open(recipe, { ...bytes, checkpoint: from });
+  while (training.step < to) training.advance();
+  const checkpoint = writeCheckpoint(await training.state());
+  training.dispose();
+  return new Uint8Array(checkpoint);
+}
+
+describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
+  beforeEach(async () => {
+    await tf.setBackend(backend);
+    mend(backend);
+  });
+
+  test.each(OPTIMIZERS)("$name goes on bit for bit from every step", async (optimizer) => {
+    const reference = referenceWith(optimizer);
+    const { checkpoint } = reference.bytes;
+    const whole = await train(reference, checkpoint, 7);
+    for (let step = 0; step <= 7; step++) {
+      const halfway = await train(reference, checkpoint, step);
+      expect(await train(reference, halfway.buffer, 7)).toEqual(whole);
+    }
+  });
+
+  test("epochs leave no tensor behind, and neither does a whole unit", async () => {
+    const { recipe, bytes } = referenceWith({ name: "adam", learning_rate: 0.01 });
+    const before = tf.memory().numTensors;
+    const training = await Training.open(recipe, bytes);
+    training.advance();
+    const during = tf.memory().numTensors;
+    const data = tf.engine().backend.numDataIds();
+    for (let epoch = 0; epoch < 3; epoch++) {
+      for (let i = 0; i < recipe.steps_per_epoch; i++) training.advance();
+      await training.loss();
+      await training.state();
+      expect(tf.memory().numTensors).toBe(during);
+      expect(tf.engine().backend.numDataIds()).toBe(data);
+    }
+    training.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe("on cpu", () => {
+  beforeEach(async () => {
+    await tf.setBackend("cpu");
+  });
+
+  test("another seed gives other weights, through order and dropout alone", async () => {
+    const reference = knownAnswerReference();
+    const other = { ...reference, recipe: { ...reference.recipe, seed: 21 } };
+    const { checkpoint } = reference.bytes;
+    expect(await train(reference, checkpoint, 2)).not.toEqual(await train(other, checkpoint, 2));
+  });
+
+  test("the loss falls, and an epoch's mean counts every row of a smaller last batch", async () => {
+    const { recipe, bytes } = knownAnswerReference();
+    const training = await Training.open(recipe, bytes);
+    const losses: number[] = [];
+    for (let epoch = 0; epoch < 30; epoch++) {
+      for (let i = 0; i < recipe.steps_per_epoch; i++) training.advance();
+      losses.push(await training.loss());
+      expect((await training.state()).lossRows).toBe(recipe.rows);
+    }
+    expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] ?? 0));
+    training.dispose();
+  });
+
+  test("a checkpoint that lacks a weight or has another shape is refused by name", async () => {
+    const { recipe, bytes } = knownAnswerReference();
+    const state = readCheckpoint(bytes.checkpoint);
+    const without = new Map([...state.weights].filter(([name]) => name !== "dense/bias"));
+    const lacking = { ...bytes, checkpoint: writeCheckpoint({ ...state, weights: without }) };
+    await expect(Training.open(recipe, lacking)).rejects.toThrow(BadTensors);
+    await expect(Training.open(recipe, lacking)).rejects.toThrow("dense/bias");
+    const bent = new Map(state.weights).set("dense/bias", { shape: [4], data: new Float32Array(4) });
+    const misshapen = { ...bytes, checkpoint: writeCheckpoint({ ...state, weights: bent }) };
+    await expect(Training.open(recipe, misshapen)).rejects.toThrow("[4] instead of [5]");
+  });
+
+  test.each([
+    ["Lambda", {}],
+    ["GaussianNoise", { stddev: 1 }],
+    ["Conv2D", { filters: 1, kernel_size: [3, 3], dilation_rate: [2, 2] }],
+    ["AveragePooling2D", { pool_size: [3, 3], strides: [1, 1], padding: "same" }],
+    ["LSTM", { units: 2, recurrent_dropout: 0.1 }],
+  ])("a topology with %s, which would be trained wrongly, is refused", async (class_name, config) => {
+    const { recipe, bytes } = knownAnswerReference();
+    const layers = [{ class_name, config: { name: "odd", ...config } }];
+    const text = JSON.stringify({ class_name: "Sequential", config: { name: "s", layers } });
+    const topology = new TextEncoder().encode(text).buffer;
+    await expect(Training.open(recipe, { ...bytes, topology })).rejects.toThrow(Unsupported);
+  });
+});

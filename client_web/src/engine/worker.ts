@@ -1,0 +1,87 @@
+/** The engine's Worker: hears ToEngine, says FromEngine. */
+
+import { isLost, keepOnly, Unavailable } from "./backends";
+import { chooseBackend } from "./choice";
+import type { FromEngine, ToEngine } from "./messages";
+import { type Clock, Runner } from "./runner";
+
+const scope = self as unknown as DedicatedWorkerGlobalScope;
+
+function emit(event: FromEngine): void {
+  scope.postMessage(event);
+}
+
+/** A channel's message is a task of its own, without the least delay that timers have. */
+const breath = new MessageChannel();
+const waiting: (() => void)[] = [];
+breath.port1.onmessage = () => waiting.shift()?.();
+
+const clock: Clock = {
+  now: () => performance.now(),
+  rest: (milliseconds) =>
+    new Promise((resolve) => {
+      if (milliseconds > 0) {
+        setTimeout(resolve, milliseconds);
+        return;
+      }
+      waiting.push(resolve);
+      breath.port2.postMessage(null);
+    }),
+};
+
+const runner = new Runner(emit, clock, isLost);
+let ticking: ReturnType<typeof setInterval> | undefined;
+
+function lost(reason: string): void {
+  emit({ type: "failed", leaseId: null, code: "backend_lost", message: reason });
+}
+
+async function prepare(message: Extract<ToEngine, { type: "prepare" }>): Promise<void> {
+  try {
+    // Losing a backend while others are still measured only rules it out.
+    let chosen = false;
+    const onLost = (reason: string): void => {
+      if (chosen) lost(reason);
+    };
+    const { backend, reports } = await chooseBackend(message.force, message.remembered, onLost);
+    chosen = true;
+    keepOnly(backend);
+    emit({ type: "prepared", backend, reports });
+  } catch (problem) {
+    const code = problem instanceof Unavailable ? "no_backend" : "error";
+    const text = problem instanceof Error ? problem.message : String(problem);
+    emit({ type: "failed", leaseId: null, code, message: text });
+  }
+}
+
+function hear(message: ToEngine): void {
+  switch (message.type) {
+    case "prepare":
+      void prepare(message);
+      break;
+    case "train":
+      void runner.train(message.job);
+      break;
+    case "share":
+      runner.setShare(message.share);
+      break;
+    case "pause":
+      runner.pause();
+      break;
+    case "resume":
+      runner.resume();
+      break;
+    case "drop":
+      runner.drop(message.leaseId);
+      break;
+    case "settled":
+      runner.settled(message.leaseId);
+      break;
+    case "ticks":
+      clearInterval(ticking);
+      ticking = setInterval(() => emit({ type: "tick" }), 1_000 * message.everySeconds);
+      break;
+  }
+}
+
+scope.onmessage = (event: MessageEvent<ToEngine>) => hear(event.data);
