@@ -36,8 +36,8 @@ class Client:
     """Talk to the coordinator at `url`.
 
     `url` and `token` default to the environment's POTLUCK_URL and POTLUCK_TOKEN. A coordinator
-    that was started with `--open` asks for no token; an empty `token` sends none. `transport` is for those who bring their own
-    httpx2 transport.
+    that was started with `--open` asks for no token; an empty `token` sends none.
+    `transport` is for those who bring their own httpx2 transport.
     """
 
     def __init__(

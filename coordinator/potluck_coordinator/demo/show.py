@@ -1,0 +1,80 @@
+"""What the demo shows while it runs: a live bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from potluck.protocol.records import LeaderboardRow, Study
+
+LINE_EVERY = 6
+"""Where there is no terminal, a line each so many scored units."""
+
+
+class StudyProgress:
+    """Follow one study as long as the context lasts."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said = -LINE_EVERY
+        self._bar = Progress(
+            TextColumn("[bold]Units scored"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[facts]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("units", total=None, facts="")
+
+    def __enter__(self) -> StudyProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, study: Study) -> None:
+        """Show what the record says."""
+        counts = study.counts
+        total = sum(counts.model_dump().values()) - counts.cancelled
+        facts = f"{len(study.donors)} tabs training, {study.trials_done} trials done"
+        if study.best is not None:
+            facts += f", best {study.plan.metric} {study.best:.4f}"
+        self._bar.update(self._task, completed=counts.scored, total=total or None, facts=facts)
+        due = counts.scored - self._said >= LINE_EVERY
+        if not self._console.is_terminal and due:
+            self._said = counts.scored
+            self._console.print(f"  {counts.scored}/{total} units scored, {facts}")
+
+
+def leaderboard_table(rows: list[LeaderboardRow], metric: str) -> Table:
+    """Lay a leaderboard out for the terminal."""
+    table = Table(
+        title="Leaderboard: every score computed by the coordinator", title_justify="left"
+    )
+    names = sorted({name for row in rows for name in row.parameters})
+    for heading in ("rank", "trial", metric, "epochs"):
+        table.add_column(heading, justify="right")
+    for name in (*names, "state"):
+        table.add_column(name.removeprefix("layers."))
+    for row in rows:
+        values = [row.parameters.get(name) for name in names]
+        table.add_row(
+            "-" if row.rank is None else str(row.rank),
+            str(row.trial),
+            "-" if row.mean is None else f"{row.mean:.4f}",
+            str(row.epochs),
+            *(f"{value:.3g}" if isinstance(value, float) else str(value) for value in values),
+            row.state,
+        )
+    return table
