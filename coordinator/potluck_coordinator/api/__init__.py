@@ -1,0 +1,17 @@
+"""Addresses and sockets: wire <-> services; error -> status in one table."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from potluck_coordinator.api import access, artifacts, donor, events, studies, uploads
+
+PREFIX = "/api/v1"
+
+
+def add_api(app: FastAPI) -> None:
+    """Add every router of the API."""
+    api = APIRouter(prefix=PREFIX)
+    for room in (access, uploads, events, studies, donor, artifacts):
+        api.include_router(room.router)
+    app.include_router(api)

@@ -101,6 +101,7 @@ class Trial:
     parameters: Json
     graph: str
     topology: str
+    refit_start: str | None = None
     value: float | None = None
     created_at: float
     finished_at: float | None = None

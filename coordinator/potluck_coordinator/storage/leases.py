@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Lease
 from potluck_coordinator.storage.rows import changed, fact, row
-from potluck_coordinator.storage.tables import LeaseRow, UploadRow
+from potluck_coordinator.storage.tables import LeaseRow, UnitRow, UploadRow
 
 HELD = LeaseState.HELD.value
 
@@ -173,3 +173,17 @@ def note_upload(session: Session, lease_id: str, artifact: str, size: int) -> No
 def uploaded(session: Session, lease_id: str, artifact: str) -> bool:
     """Say whether a lease uploaded these bytes."""
     return session.get(UploadRow, (lease_id, artifact), populate_existing=True) is not None
+
+
+def trials_of(session: Session, donor_id: str) -> dict[str, set[int]]:
+    """Give the trials, by study, that a donor finished units of."""
+    query = (
+        select(UnitRow.study_id, UnitRow.trial)
+        .join(LeaseRow, col(LeaseRow.unit_id) == col(UnitRow.id))
+        .where(LeaseRow.donor_id == donor_id, LeaseRow.state == LeaseState.COMPLETED.value)
+        .distinct()
+    )
+    found: dict[str, set[int]] = {}
+    for study, trial in session.exec(query):
+        found.setdefault(study, set()).add(trial)
+    return found

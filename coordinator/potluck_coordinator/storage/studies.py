@@ -31,6 +31,12 @@ def get(session: Session, study_id: str) -> Study:
     return fact(Study, found)
 
 
+def find(session: Session, study_id: str) -> Study | None:
+    """Give a study, or None where it was deleted."""
+    found = session.get(StudyRow, study_id, populate_existing=True)
+    return None if found is None else fact(Study, found)
+
+
 def newest(session: Session, limit: int = 500) -> list[Study]:
     """List studies, newest first."""
     query = select(StudyRow).order_by(col(StudyRow.created_at).desc()).limit(limit)
@@ -70,6 +76,11 @@ def add_trials(session: Session, study_id: str, more: int) -> None:
         session,
         update(StudyRow).where(col(StudyRow.id) == study_id).values(trials=StudyRow.trials + more),
     )
+
+
+def cap_trials(session: Session, study_id: str, trials: int) -> None:
+    """Lower a study's budget to what its space can give."""
+    changed(session, update(StudyRow).where(col(StudyRow.id) == study_id).values(trials=trials))
 
 
 def remove(session: Session, study_id: str) -> None:

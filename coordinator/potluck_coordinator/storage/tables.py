@@ -105,6 +105,7 @@ class TrialRow(SQLModel, table=True):
     parameters: Json = Field(sa_column=Column(JSON, nullable=False))
     graph: str
     topology: str
+    refit_start: str | None = None
     value: float | None = Field(default=None, sa_type=Float)
     created_at: float = Field(sa_type=Float)
     finished_at: float | None = Field(default=None, sa_type=Float)

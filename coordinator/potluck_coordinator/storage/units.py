@@ -93,11 +93,17 @@ def change(session: Session, unit_id: str, event: UnitEvent, **values: Any) -> b
 
 
 def change_many(
-    session: Session, study_id: str, event: UnitEvent, *, trial: int | None = None, **values: Any
+    session: Session,
+    study_id: str,
+    event: UnitEvent,
+    *,
+    trial: int | None = None,
+    only: Sequence[UnitState] = tuple(UnitState),
+    **values: Any,
 ) -> int:
     """Apply an event to all of a study's (or trial's) units that allow it; give how many."""
     total = 0
-    for state in states_before(event):
+    for state in set(states_before(event)) & set(only):
         target = after(state, event)
         assert target is not None
         statement = (

@@ -287,7 +287,9 @@ class Predictions(Wire):
     """
 
     trial: int
-    kind: Literal["validation", "fold"]
+    kind: Literal["validation", "training"] = Field(
+        description="`training`: a refit has seen these rows; they rank nothing."
+    )
     predictions: list[Prediction]
     raw: list[list[float]]
 

@@ -1,0 +1,127 @@
+"""Bytes by hash: for a lease its own, for a session what it may see, and else nothing."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+
+from potluck_coordinator.api.deps import TheAsker, TheSite, check_origin
+from potluck_coordinator.core.errors import BadResult, NotFound, TooLarge
+from potluck_coordinator.services import rights
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage import leases
+
+router = APIRouter()
+
+LeaseToken = Annotated[str, Header(alias="X-Potluck-Lease")]
+INFLATED = 1 << 20
+
+
+def _headers(sha: str) -> dict[str, str]:
+    return {
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "ETag": f'"{sha}"',
+        "Accept-Ranges": "bytes",
+    }
+
+
+async def _serve(site: Site, request: Request, sha: str) -> Response:
+    headers = _headers(sha)
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    kind = "application/octet-stream"
+    size = await site.artifacts.size(sha)
+    asked = _range(request.headers.get("range"), size)
+    if asked is None:
+        return Response(await site.artifacts.get(sha), media_type=kind, headers=headers)
+    start, end = asked
+    headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    content = await site.artifacts.get_range(sha, start, end)
+    return Response(content, 206, media_type=kind, headers=headers)
+
+
+def _range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Read one `bytes=a-b` range; anything else means the whole."""
+    if header is None or not header.startswith("bytes=") or "," in header:
+        return None
+    first, _, last = header[6:].partition("-")
+    if not first.isdigit() or not (last.isdigit() or last == ""):
+        return None
+    start, end = int(first), min(size, int(last) + 1 if last else size)
+    return (start, end) if start < end else None
+
+
+@router.get("/donor/artifacts/{sha}", tags=["donor"], response_class=Response)
+async def get_for_lease(
+    site: TheSite, request: Request, sha: str, token: LeaseToken = ""
+) -> Response:
+    """Give a lease one of its unit's three artifacts."""
+    await rights.lease_reads(site, token, sha)
+    return await _serve(site, request, sha)
+
+
+@router.put("/donor/artifacts/{sha}", tags=["donor"], status_code=204)
+async def put_for_lease(site: TheSite, request: Request, sha: str, token: LeaseToken = "") -> None:
+    """Take a lease's state; the SHA-256 of the (decompressed) bytes must be the name."""
+    check_origin(request)
+    lease, unit = await rights.lease_writes(site, token, sha)
+    body: AsyncIterator[bytes] = request.stream()
+    if request.headers.get("content-encoding") == "gzip":
+        body = _inflate(body, unit.upload_bytes)
+    named = await _put_named(site, body, unit.upload_bytes, sha)
+    await site.writer.run(lambda tx: leases.note_upload(tx, lease.id, sha, named))
+
+
+async def _put_named(site: Site, body: AsyncIterator[bytes], limit: int, sha: str) -> int:
+    known = await site.artifacts.exists(sha)
+    found, size = await site.artifacts.put_stream(body, limit)
+    if found == sha:
+        return size
+    if not known:
+        await site.artifacts.delete(found)
+    raise BadResult(
+        "result.hash",
+        "The bytes do not have the hash that they were named by.",
+        expected=sha,
+        got=found,
+    )
+
+
+async def _inflate(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """Unzip a stream piece by piece: what it would become is never held beyond the limit."""
+    unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    total = 0
+    async for piece in body:
+        rest = piece
+        while rest:
+            try:
+                data = unzip.decompress(rest, INFLATED)
+            except zlib.error as error:
+                raise BadResult(
+                    "result.encoding", "The body is not gzip.", expected="gzip", got=str(error)
+                ) from error
+            rest = unzip.unconsumed_tail
+            total += len(data)
+            if total > limit:
+                raise TooLarge(
+                    "size.upload",
+                    "The upload is larger than its unit allows.",
+                    expected=f"at most {limit} bytes",
+                    got="more",
+                )
+            if data:
+                yield data
+            if unzip.eof:
+                return
+
+
+@router.get("/artifacts/{sha}", tags=["studies"], response_class=Response)
+async def get_for_session(site: TheSite, asker: TheAsker, request: Request, sha: str) -> Response:
+    """Give an artifact of a study that you may see."""
+    if len(sha) != 64:
+        raise NotFound("artifact.not_found", "There is no such artifact.", got=sha[:64])
+    await rights.session_reads(site, asker, sha)
+    return await _serve(site, request, sha)

@@ -1,0 +1,59 @@
+"""Who asks, and of which coordinator."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
+
+from potluck_coordinator.core.errors import NotAllowed
+from potluck_coordinator.services import sign_in
+from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.site import Site
+
+COOKIE = "potluck_session"
+CSRF_HEADER = "X-Potluck-CSRF"
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+def get_site(connection: HTTPConnection) -> Site:
+    """Give the coordinator that serves this request."""
+    return cast(Site, connection.app.state.site)
+
+
+def check_origin(connection: HTTPConnection) -> None:
+    """Refuse what another site's page sends. Clients that are no browsers send no Origin."""
+    origin = connection.headers.get("origin")
+    if origin is None:
+        return
+    host = connection.headers.get("host", "")
+    if origin.partition("://")[2] != host:
+        raise NotAllowed(
+            "access.origin",
+            "The request comes from another site's page.",
+            expected=host,
+            got=origin[:200],
+        )
+
+
+async def get_asker(request: Request) -> Asker:
+    """Say who asks: bearer token, or cookie with the session's secret, or nobody."""
+    site = get_site(request)
+    if request.method not in SAFE:
+        check_origin(request)
+    authorization = request.headers.get("authorization", "")
+    if authorization.lower().startswith("bearer "):
+        return await sign_in.by_token(site, authorization[7:].strip())
+    cookie = request.cookies.get(COOKIE)
+    found = await sign_in.by_cookie(site, cookie) if cookie else None
+    if found is None:
+        return sign_in.nobody(site)
+    asker, session = found
+    if request.method not in SAFE:
+        sign_in.check_csrf(session, request.headers.get(CSRF_HEADER))
+    return asker
+
+
+TheSite = Annotated[Site, Depends(get_site)]
+TheAsker = Annotated[Asker, Depends(get_asker)]

@@ -1,0 +1,216 @@
+"""The donor socket: words of docs/protocol.md, one at a time, each answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
+from pydantic import TypeAdapter, ValidationError
+from starlette.websockets import WebSocketState
+
+from potluck.protocol import donor as wire
+from potluck.protocol.base import PROTOCOL_VERSION, ErrorDetail
+from potluck.version import VERSION
+from potluck_coordinator.api.deps import TheSite, check_origin, get_site
+from potluck_coordinator.api.errors import detail_of
+from potluck_coordinator.core.errors import BadInput, PotluckError
+from potluck_coordinator.services import leases, results
+from potluck_coordinator.services.donors import record_of
+from potluck_coordinator.services.events import SITE, WORK
+from potluck_coordinator.services.leases import DonorSession
+from potluck_coordinator.services.site import Site
+
+router = APIRouter(prefix="/donor", tags=["donor"])
+
+Said = wire.Hello | wire.Request | wire.Heartbeat | wire.Checkpoint | wire.Complete | wire.Abort
+Answer = (
+    wire.Welcome | wire.Grant | wire.Wait | wire.Work | wire.Heard | wire.Settled | wire.Problem
+)
+_SAID: TypeAdapter[Said] = TypeAdapter(wire.DonorMessage)
+
+LARGEST_MESSAGE = 256 * 1024
+SECONDS_TO_SAY_HELLO = 30.0
+WAIT_SECONDS = 20.0
+
+
+@router.websocket("/socket")
+async def donor_socket(socket: WebSocket) -> None:
+    """Speak with one donor until it goes."""
+    site = get_site(socket)
+    try:
+        check_origin(socket)
+    except PotluckError:
+        await socket.close(code=4403)
+        return
+    await socket.accept()
+    with suppress(WebSocketDisconnect):
+        await _Conversation(site, socket).run()
+    if socket.client_state is WebSocketState.CONNECTED:
+        await socket.close()
+
+
+class _Conversation:
+    def __init__(self, site: Site, socket: WebSocket) -> None:
+        self._site = site
+        self._socket = socket
+        self._idle = False
+
+    async def run(self) -> None:
+        hello = await self._hello()
+        if hello is None:
+            return
+        donor, resumed = await leases.welcome(self._site, hello)
+        with self._site.presence.connected(donor.id):
+            self._site.hub.publish(SITE)
+            self._site.poke()
+            try:
+                await self._say(
+                    wire.Welcome(
+                        protocol=PROTOCOL_VERSION,
+                        server=VERSION,
+                        donor_id=donor.id,
+                        record=await record_of(self._site, donor),
+                        heartbeat_every_s=self._site.settings.heartbeat_seconds,
+                        resumed=resumed,
+                    )
+                )
+                async with self._tell_of_work():
+                    while True:
+                        said = await self._hear()
+                        if said is not None:
+                            await self._answer(donor, said)
+            finally:
+                self._site.hub.publish(SITE)
+
+    async def _hello(self) -> wire.Hello | None:
+        try:
+            async with asyncio.timeout(SECONDS_TO_SAY_HELLO):
+                said = await self._hear()
+        except TimeoutError:
+            return None
+        if not isinstance(said, wire.Hello):
+            if said is not None:
+                await self._refuse("protocol.hello_first", "The first message must be `hello`.")
+            return None
+        if said.protocol != PROTOCOL_VERSION:
+            await self._refuse(
+                "protocol.too_old",
+                "This page is from another version of the coordinator.",
+                expected=str(PROTOCOL_VERSION),
+                got=str(said.protocol),
+                hint="Reload the page.",
+            )
+            return None
+        return said
+
+    async def _hear(self) -> Said | None:
+        """Read one message; one that cannot be understood is answered and gives None."""
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1000))
+        text = message.get("text")
+        if text is None or len(text) > LARGEST_MESSAGE:
+            await self._refuse(
+                "protocol.unreadable",
+                "Messages are JSON text of at most 256 KiB.",
+                got="binary data" if text is None else f"{len(text)} characters",
+            )
+            return None
+        try:
+            return _SAID.validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            await self._refuse(
+                "protocol.unknown_message",
+                f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}.",
+                expected="a message of docs/protocol.md",
+                got=text[:200],
+            )
+            return None
+
+    async def _answer(self, donor: DonorSession, said: Said) -> None:
+        try:
+            await self._act(donor, said)
+        except PotluckError as error:
+            await self._say(wire.Problem(error=detail_of(error)))
+
+    async def _act(self, donor: DonorSession, said: Said) -> None:
+        if isinstance(said, wire.Request):
+            await self._grant(donor, said)
+        elif isinstance(said, wire.Heartbeat):
+            await self._say(await leases.heartbeat(self._site, donor, said.leases))
+        elif isinstance(said, wire.Checkpoint):
+            await self._say(await leases.checkpoint(self._site, donor, said.leases))
+        elif isinstance(said, wire.Complete):
+            settled = await results.complete(self._site, donor, said.leases)
+            await self._settle(donor, settled)
+            if said.next is not None:
+                await self._grant(donor, said.next)
+        elif isinstance(said, wire.Abort):
+            await self._settle(donor, await results.hand_back(self._site, said.leases, donor))
+        else:
+            await self._refuse("protocol.hello_twice", "`hello` was said before.")
+
+    async def _settle(self, donor: DonorSession, settled: list[wire.Settlement]) -> None:
+        record = await record_of(self._site, donor)
+        await self._say(wire.Settled(leases=settled, record=record))
+
+    async def _grant(self, donor: DonorSession, request: wire.Request) -> None:
+        granted = await leases.grant(self._site, donor, request)
+        self._idle = not granted
+        if granted:
+            await self._say(wire.Grant(leases=granted))
+        else:
+            seconds = WAIT_SECONDS * random.uniform(0.5, 1.0)
+            await self._say(wire.Wait(seconds=seconds, reason="no_work"))
+
+    @asynccontextmanager
+    async def _tell_of_work(self) -> AsyncIterator[None]:
+        """Wake this donor, while it is idle, when units become ready."""
+        with self._site.hub.listen(WORK) as event:
+            task = asyncio.create_task(self._tell_forever(event))
+            try:
+                yield
+            finally:
+                task.cancel()
+                with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
+                    await task
+
+    async def _tell_forever(self, event: asyncio.Event) -> None:
+        while True:
+            await event.wait()
+            event.clear()
+            if self._idle:
+                self._idle = False
+                await self._say(wire.Work())
+
+    async def _refuse(
+        self, code: str, message: str, *, expected: str = "", got: str = "", hint: str = ""
+    ) -> None:
+        detail = ErrorDetail(
+            code=code, message=message, expected=expected, got=got, hint=hint, where=""
+        )
+        await self._say(wire.Problem(error=detail))
+
+    async def _say(self, answer: Answer) -> None:
+        await self._socket.send_text(answer.model_dump_json())
+
+
+@router.post("/abort", status_code=200)
+async def post_abort(site: TheSite, request: Request) -> list[wire.Settlement]:
+    """Hand leases back without a socket (`sendBeacon`, any content type). Body: `Abort`."""
+    body = await request.body()
+    try:
+        abort = wire.Abort.model_validate_json(body)
+    except ValidationError as error:
+        raise BadInput(
+            "protocol.unknown_message",
+            "The body is no `abort`.",
+            expected='{"type": "abort", "leases": [...]}',
+            got=json.dumps(body[:100].decode(errors="replace")),
+        ) from error
+    return await results.hand_back(site, abort.leases)

@@ -1,0 +1,85 @@
+"""Errors to answers: one table."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from potluck.protocol.base import ErrorBody, ErrorDetail
+from potluck_coordinator.core import errors
+
+STATUS: dict[type[errors.PotluckError], int] = {
+    errors.BadInput: 400,
+    errors.TooLarge: 413,
+    errors.NotSignedIn: 401,
+    errors.NotAllowed: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Busy: 503,
+}
+
+_log = logging.getLogger(__name__)
+
+
+def status_of(error: errors.PotluckError) -> int:
+    """Give an error's status: that of its nearest ancestor in the table."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def detail_of(error: errors.PotluckError) -> ErrorDetail:
+    """Give an error as the wire tells it."""
+    return ErrorDetail.model_validate(
+        {"code": error.code, "message": error.message, **error.details()}
+    )
+
+
+def _answer(status: int, detail: ErrorDetail) -> JSONResponse:
+    return JSONResponse(ErrorBody(error=detail).model_dump(), status)
+
+
+def detail_of_validation(error: RequestValidationError) -> ErrorDetail:
+    """Turn pydantic's first complaint into one of ours."""
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    return ErrorDetail.model_validate(
+        {
+            "code": "request.invalid",
+            "message": f"{'.'.join(place) or 'The request'}: {first['msg']}.",
+            "expected": str(first["type"]),
+            "got": repr(first.get("input"))[:200],
+            "hint": "See /api/docs for what this address takes.",
+            "where": ".".join(place),
+        }
+    )
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer every error with an ErrorBody."""
+
+    @app.exception_handler(errors.PotluckError)
+    async def refused(_request: Request, error: errors.PotluckError) -> JSONResponse:
+        return _answer(status_of(error), detail_of(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        return _answer(422, detail_of_validation(error))
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> JSONResponse:
+        codes = {404: "address.not_found", 405: "address.method"}
+        detail = {"code": codes.get(error.status_code, "http"), "message": str(error.detail)}
+        return _answer(error.status_code, ErrorDetail.model_validate(detail))
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        _log.error("unexpected error at %s", request.url.path, exc_info=error)
+        detail = {
+            "code": "internal",
+            "message": "Something went wrong inside the coordinator; nothing of yours was changed.",
+            "hint": "Try again; tell the operator if it stays.",
+        }
+        return _answer(500, ErrorDetail.model_validate(detail))

@@ -1,0 +1,158 @@
+"""Studies: plan, make, watch, steer, take home."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from potluck.protocol.records import (
+    BestModel,
+    Curve,
+    LeaderboardRow,
+    Ledger,
+    Predictions,
+    Study,
+    StudyExtension,
+    StudyPlan,
+    TestLook,
+    TrialDetail,
+)
+from potluck.protocol.study import StudySpec
+from potluck_coordinator.api.deps import TheAsker, TheSite
+from potluck_coordinator.api.uploads import NAMES, attachment
+from potluck_coordinator.services import best, studies, views
+from potluck_coordinator.storage import studies as stored
+
+router = APIRouter(prefix="/studies", tags=["studies"])
+
+
+@router.post("/plan")
+async def post_plan(site: TheSite, asker: TheAsker, spec: StudySpec) -> StudyPlan:
+    """Say what the coordinator understands of a specification, without making a study."""
+    asker.must_submit()
+    return (await studies.understand(site, asker, spec)).wire
+
+
+@router.get("")
+async def list_studies(site: TheSite, asker: TheAsker) -> list[Study]:
+    """List the studies that you may see, newest first."""
+    return await views.study_list(site, asker)
+
+
+@router.post("", status_code=201)
+async def post_study(site: TheSite, asker: TheAsker, spec: StudySpec) -> Study:
+    """Make a study and start it."""
+    asker.must_submit()
+    made = await studies.create(site, asker, spec)
+    return await views.study_view(site, asker, made.id)
+
+
+@router.get("/{study_id}")
+async def get_study(site: TheSite, asker: TheAsker, study_id: str) -> Study:
+    """Give a study's state."""
+    return await views.study_view(site, asker, study_id)
+
+
+@router.delete("/{study_id}", status_code=204)
+async def delete_study(site: TheSite, asker: TheAsker, study_id: str) -> None:
+    """Delete a study. Its ledger chain stays, and says so."""
+    await studies.delete(site, asker, study_id)
+
+
+@router.post("/{study_id}/stop")
+async def stop_study(site: TheSite, asker: TheAsker, study_id: str) -> Study:
+    """Stop a study; scores stay."""
+    await studies.stop(site, asker, study_id)
+    return await views.study_view(site, asker, study_id)
+
+
+@router.post("/{study_id}/resume")
+async def resume_study(site: TheSite, asker: TheAsker, study_id: str) -> Study:
+    """Go on with a stopped study."""
+    await studies.resume(site, asker, study_id)
+    return await views.study_view(site, asker, study_id)
+
+
+@router.post("/{study_id}/extend")
+async def extend_study(
+    site: TheSite, asker: TheAsker, study_id: str, body: StudyExtension
+) -> Study:
+    """Add trials to a study."""
+    await studies.extend(site, asker, study_id, body.trials)
+    return await views.study_view(site, asker, study_id)
+
+
+@router.get("/{study_id}/leaderboard")
+async def get_leaderboard(site: TheSite, asker: TheAsker, study_id: str) -> list[LeaderboardRow]:
+    """Give all trials, ranked by the coordinator's own scores."""
+    return await views.leaderboard(site, asker, study_id)
+
+
+@router.get("/{study_id}/curves")
+async def get_curves(site: TheSite, asker: TheAsker, study_id: str) -> list[Curve]:
+    """Give learning curves: scores by rung, and donors' claims by epoch."""
+    return await views.curves(site, asker, study_id)
+
+
+@router.get("/{study_id}/trials/{number}")
+async def get_trial(site: TheSite, asker: TheAsker, study_id: str, number: int) -> TrialDetail:
+    """Give a trial with its units, leases and ledger entries."""
+    return await views.trial_detail(site, asker, study_id, number)
+
+
+@router.get("/{study_id}/ledger")
+async def get_ledger(site: TheSite, asker: TheAsker, study_id: str) -> Ledger:
+    """Give the study's hash-chained ledger."""
+    return await views.ledger(site, asker, study_id)
+
+
+@router.get("/{study_id}/best")
+async def get_best(site: TheSite, asker: TheAsker, study_id: str) -> BestModel:
+    """Give the best model's record."""
+    return best.to_wire(await _best(site, asker, study_id))
+
+
+@router.get("/{study_id}/best/model.h5", response_class=Response)
+async def get_best_h5(site: TheSite, asker: TheAsker, study_id: str) -> Response:
+    """Download the best model for Keras."""
+    found = await _best(site, asker, study_id)
+    return attachment(await best.render_best(site, found, "h5"), NAMES["h5"])
+
+
+@router.get("/{study_id}/best/tfjs.zip", response_class=Response)
+async def get_best_tfjs(site: TheSite, asker: TheAsker, study_id: str) -> Response:
+    """Download the best model as TF.js files."""
+    found = await _best(site, asker, study_id)
+    return attachment(await best.render_best(site, found, "tfjs"), NAMES["tfjs"])
+
+
+@router.get("/{study_id}/best/predictions")
+async def get_predictions(site: TheSite, asker: TheAsker, study_id: str) -> Predictions:
+    """Give the best model's stored predictions, decoded."""
+    return await best.predictions(site, asker, await _best(site, asker, study_id))
+
+
+@router.get("/{study_id}/best/inputs.npz", response_class=Response)
+async def get_inputs(site: TheSite, asker: TheAsker, study_id: str) -> Response:
+    """Give the rows of the predictions as the network gets them (`x`, `rows`)."""
+    found = await _best(site, asker, study_id)
+    return attachment(await best.inputs(site, asker, found), "inputs.npz")
+
+
+async def _best(site: TheSite, asker: TheAsker, study_id: str) -> best.Best:
+    await views.study_view(site, asker, study_id)
+    study = await site.writer.read(lambda tx: stored.get(tx, study_id))
+    return await best.find_best(site, study)
+
+
+@router.get("/{study_id}/test-looks")
+async def get_looks(site: TheSite, asker: TheAsker, study_id: str) -> list[TestLook]:
+    """List the looks at the sealed test split."""
+    await views.study_view(site, asker, study_id)
+    found = await site.writer.read(lambda tx: stored.looks(tx, study_id))
+    return [best.look_to_wire(look) for look in found]
+
+
+@router.post("/{study_id}/test-looks", status_code=201)
+async def post_look(site: TheSite, asker: TheAsker, study_id: str) -> TestLook:
+    """Score the best model on the sealed test split. Counted, and recorded in the ledger."""
+    return best.look_to_wire(await best.look_at_test(site, asker, study_id))

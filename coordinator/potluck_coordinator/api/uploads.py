@@ -1,0 +1,146 @@
+"""Models and datasets: upload, list, download, delete."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+
+from potluck.protocol.records import BundledDataset, Dataset, Model
+from potluck_coordinator.api.deps import TheAsker, TheSite
+from potluck_coordinator.core.errors import BadModel, TooLarge
+from potluck_coordinator.pipeline import bundled
+from potluck_coordinator.services import datasets, models
+
+router = APIRouter()
+
+FORM_OVERHEAD = 64 * 1024
+CHUNK = 1 << 20
+NAMES = {"h5": "model.h5", "tfjs": "model-tfjs.zip"}
+
+
+def attachment(content: bytes, filename: str) -> Response:
+    """Answer with bytes that a browser saves under a name."""
+    kind = "application/zip" if filename.endswith(".zip") else "application/octet-stream"
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return Response(content, media_type=kind, headers=headers)
+
+
+def refuse_declared(request: Request, limit: int) -> None:
+    """Refuse by the declared length, before a byte of the body is kept."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit + FORM_OVERHEAD:
+        raise TooLarge(
+            "size.upload",
+            "The upload is larger than this coordinator takes.",
+            expected=f"at most {limit} bytes",
+            got=f"{declared} bytes",
+        )
+
+
+async def chunks(upload: UploadFile) -> AsyncIterator[bytes]:
+    """Give an upload piece by piece."""
+    while piece := await upload.read(CHUNK):
+        yield piece
+
+
+@router.get("/models", tags=["models"])
+async def list_models(site: TheSite, asker: TheAsker) -> list[Model]:
+    """List your models, newest first."""
+    return [models.to_wire(m) for m in await models.list_models(site, asker)]
+
+
+@router.post("/models", status_code=201, tags=["models"])
+async def post_model(
+    site: TheSite,
+    asker: TheAsker,
+    files: Annotated[list[UploadFile], File(description="`.h5`, or `model.json` + shards")],
+    name: Annotated[str | None, Form()] = None,
+) -> Model:
+    """Upload a model; the answer is its report."""
+    asker.must_submit()
+    limit, total = site.settings.max_model_bytes, 0
+    content: dict[str, bytes] = {}
+    for upload in files:
+        parts = []
+        async for piece in chunks(upload):
+            total += len(piece)
+            if total > limit:
+                raise TooLarge(
+                    "size.upload",
+                    "The model is larger than this coordinator takes.",
+                    expected=f"at most {limit} bytes",
+                    got="more",
+                )
+            parts.append(piece)
+        label = (upload.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
+        if not label or label in content:
+            raise BadModel(
+                "model.file_names",
+                "Every file needs a name of its own.",
+                expected="different file names",
+                got=label or "no name",
+            )
+        content[label] = b"".join(parts)
+    return models.to_wire(await models.add_model(site, asker, content, name))
+
+
+@router.get("/models/{model_id}", tags=["models"])
+async def get_model(site: TheSite, asker: TheAsker, model_id: str) -> Model:
+    """Give a model's report."""
+    return models.to_wire(await models.get_model(site, asker, model_id))
+
+
+@router.get("/models/{model_id}/file", tags=["models"], response_class=Response)
+async def get_model_file(
+    site: TheSite, asker: TheAsker, model_id: str, format: Literal["h5", "tfjs"] = "h5"
+) -> Response:
+    """Download a model as `.h5` or as a zip of TF.js files."""
+    model = await models.get_model(site, asker, model_id)
+    return attachment(await models.render(site, model, format), NAMES[format])
+
+
+@router.get("/datasets", tags=["datasets"])
+async def list_datasets(site: TheSite, asker: TheAsker) -> list[Dataset]:
+    """List your datasets, newest first."""
+    return [datasets.to_wire(d) for d in await datasets.list_datasets(site, asker)]
+
+
+@router.post("/datasets", status_code=201, tags=["datasets"])
+async def post_dataset(
+    site: TheSite,
+    asker: TheAsker,
+    file: Annotated[UploadFile, File(description="CSV, TSV or .npz")],
+    name: Annotated[str | None, Form()] = None,
+) -> Dataset:
+    """Upload a dataset; the answer is its profile."""
+    asker.must_submit()
+    limit = site.settings.max_dataset_bytes
+    artifact, _size = await site.artifacts.put_stream(chunks(file), limit)
+    label = (file.filename or "data.csv").replace("\\", "/").rsplit("/", 1)[-1]
+    return datasets.to_wire(await datasets.add_dataset(site, asker, artifact, label, name))
+
+
+@router.get("/datasets/bundled", tags=["datasets"])
+async def list_bundled() -> list[BundledDataset]:
+    """List the real datasets that come along."""
+    return list(bundled())
+
+
+@router.post("/datasets/bundled/{name}", status_code=201, tags=["datasets"])
+async def post_bundled(site: TheSite, asker: TheAsker, name: str) -> Dataset:
+    """Take a dataset that comes along."""
+    return datasets.to_wire(await datasets.add_bundled(site, asker, name))
+
+
+@router.get("/datasets/{dataset_id}", tags=["datasets"])
+async def get_dataset(site: TheSite, asker: TheAsker, dataset_id: str) -> Dataset:
+    """Give a dataset's profile."""
+    return datasets.to_wire(await datasets.get_dataset(site, asker, dataset_id))
+
+
+@router.delete("/datasets/{dataset_id}", tags=["datasets"], status_code=204)
+async def delete_dataset(site: TheSite, asker: TheAsker, dataset_id: str) -> None:
+    """Delete a dataset's bytes. Studies keep their scores; the ledger keeps the hash."""
+    await datasets.delete_dataset(site, asker, dataset_id)

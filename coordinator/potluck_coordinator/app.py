@@ -1,0 +1,77 @@
+"""The composition root: puts the rooms together, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from potluck.version import VERSION
+from potluck_coordinator.api import add_api, openapi, pages
+from potluck_coordinator.api.errors import add_handlers
+from potluck_coordinator.scoring import Workers
+from potluck_coordinator.services.conductor import Conductor
+from potluck_coordinator.services.events import Hub
+from potluck_coordinator.services.presence import Presence
+from potluck_coordinator.services.sign_in import first_admin
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.settings import Settings
+from potluck_coordinator.storage.artifacts import ArtifactStore
+from potluck_coordinator.storage.engine import make_engine, migrate
+from potluck_coordinator.storage.writer import Writer
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make a coordinator. Its rooms open with the app's lifespan and close with it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        engine = make_engine(settings.database_url())
+        await asyncio.to_thread(migrate, engine)
+        hub = Hub()
+        hub.bind(asyncio.get_running_loop())
+        site = Site(
+            settings=settings,
+            writer=Writer(engine),
+            artifacts=ArtifactStore(settings.artifact_place()),
+            workers=Workers(settings.workers),
+            hub=hub,
+            presence=Presence(),
+        )
+        app.state.site = site
+        app.state.admin_token = await first_admin(site)
+        conductor = Conductor(site)
+        conductor.start()
+        try:
+            yield
+        finally:
+            await conductor.stop()
+            site.workers.close()
+            await asyncio.to_thread(site.writer.close)
+            engine.dispose()
+
+    app = FastAPI(
+        title="Potluck coordinator",
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    add_handlers(app)
+    add_api(app)
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthy() -> dict[str, str]:
+        return {"status": "ok", "version": VERSION}
+
+    app.include_router(pages.router)
+    pages.add_security_headers(app)
+    openapi.use(app)
+    return app

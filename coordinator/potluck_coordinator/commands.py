@@ -1,0 +1,98 @@
+"""The coordinator's part of the `potluck` command: `serve` and `demo`."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from potluck_coordinator.settings import Settings, default_data_folder
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands that need a coordinator."""
+    app.command()(serve)
+    app.command()(demo)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
+    data: Annotated[Path | None, typer.Option(help="Folder for everything that is kept.")] = None,
+    open: Annotated[bool, typer.Option(help="Let anybody submit, without a token.")] = False,
+    workers: Annotated[int, typer.Option(help="Processes that encode and score.")] = 2,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate, for HTTPS.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The certificate's key.")] = None,
+) -> None:
+    """Run a coordinator."""
+    import uvicorn
+
+    from potluck_coordinator.app import create_app
+
+    settings = Settings(
+        data=data or default_data_folder(),
+        open=open,
+        workers=workers,
+        secure_cookies=tls_cert is not None,
+    )
+    app = create_app(settings)
+    listener = _listen(host, port)
+    scheme = "https" if tls_cert else "http"
+    shown = "127.0.0.1" if host in ("0.0.0.0", "") else host
+    address = f"{scheme}://{shown}:{listener.getsockname()[1]}"
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            if self.started:
+                _greet(address, settings, app.state.admin_token)
+
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        ws="websockets-sansio",
+        ws_max_size=256 * 1024,
+        ws_per_message_deflate=False,
+        ssl_certfile=tls_cert,
+        ssl_keyfile=tls_key,
+        timeout_graceful_shutdown=5,
+    )
+    Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        typer.echo(f"Cannot listen on {host}:{port}: {error.strerror}.", err=True)
+        typer.echo("Choose another port with --port, or 0 for a free one.", err=True)
+        raise typer.Exit(1) from error
+    listener.listen(2048)
+    listener.set_inheritable(True)
+    return listener
+
+
+def _greet(address: str, settings: Settings, admin_token: str | None) -> None:
+    typer.echo(f"Potluck is listening on {address}")
+    typer.echo(f"Everything is kept in {settings.data}")
+    if admin_token is not None:
+        typer.echo(f"Admin token, shown this once: {admin_token}")
+    sys.stdout.flush()
+
+
+def demo(
+    stay: Annotated[bool, typer.Option(help="Leave it running afterwards.")] = False,
+    out: Annotated[Path, typer.Option(help="Where the best model is saved.")] = Path(
+        "demo-best.h5"
+    ),
+) -> None:
+    """Show everything at work: a coordinator, two browser tabs, twelve trials on real data."""
+    from potluck_coordinator.demo.run import run_demo
+
+    raise typer.Exit(run_demo(stay=stay, out=out))

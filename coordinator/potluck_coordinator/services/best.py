@@ -1,0 +1,225 @@
+"""The best model: its weights, its files, its predictions, and looks at the sealed test split."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load as load_safetensors
+
+from potluck.protocol import records as wire
+from potluck_converter import Model as Converted
+from potluck_converter import graph_from_json
+from potluck_coordinator.core.errors import Conflict, NotFound
+from potluck_coordinator.core.ranking import median_repeat
+from potluck_coordinator.core.records import Look, Part, Study, Trial, Unit
+from potluck_coordinator.core.units import UnitState
+from potluck_coordinator.pipeline import decode
+from potluck_coordinator.scoring import ScoreJob, score_weights
+from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.jobs import encode_rows
+from potluck_coordinator.services.models import rendering
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.studies import mine
+from potluck_coordinator.services.trials import places, rung_summary
+from potluck_coordinator.storage import datasets, scores, studies, trials, units
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+
+@dataclass(frozen=True)
+class Best:
+    """The chosen trial and the unit whose weights are the best model."""
+
+    study: Study
+    trial: Trial
+    unit: Unit
+    mean: float
+    spread: float | None
+
+
+async def find_best(site: Site, study: Study) -> Best:
+    """Choose the best model: the refit with folds, else the best trial's median repeat."""
+    return await site.writer.read(lambda tx: _find(tx, study))
+
+
+def _find(tx: Transaction, study: Study) -> Best:
+    all_units = units.of_study(tx, study.id)
+    by_unit = scores.of_study(tx, study.id)
+    rungs = len(study.spec["rungs"])
+    number = next((n for n, place in places(tx, study).items() if place == 1), None)
+    if number is None:
+        raise NotFound(
+            "study.no_best_yet",
+            "No trial of this study is completed yet.",
+            hint="Wait until the first trial has been scored at its last rung.",
+        )
+    trial = trials.get(tx, study.id, number)
+    assert trial is not None
+    own = [u for u in all_units if u.trial == number]
+    summary = rung_summary(own, by_unit, rungs - 1)
+    assert summary is not None
+    if study.wire_plan["folds"]:
+        refit = next((u for u in own if u.kind == "refit" and u.state == UnitState.SCORED), None)
+        if refit is None:
+            raise NotFound(
+                "study.refit_pending",
+                "The best trial is still to be trained on all training rows.",
+                hint="Wait until the study is completed.",
+            )
+        return Best(study, trial, refit, summary.mean, summary.spread)
+    last = {u.repeat: u for u in own if u.rung == rungs - 1}
+    values = [(r, by_unit[u.id].value) for r, u in last.items()]
+    chosen = median_repeat([(r, v) for r, v in values if v is not None])
+    return Best(study, trial, last[chosen], summary.mean, summary.spread)
+
+
+def to_wire(best: Best) -> wire.BestModel:
+    """Give what the wire tells of the best model."""
+    return wire.BestModel.model_validate(
+        {
+            "study_id": best.study.id,
+            "trial": best.trial.number,
+            "kind": best.unit.kind,
+            "metric": best.study.wire_plan["metric"],
+            "mean": best.mean,
+            "spread": best.spread,
+            "parameters": best.trial.parameters,
+            "weights": best.unit.result,
+            "classes": best.study.wire_plan["classes"],
+        }
+    )
+
+
+async def render_best(site: Site, best: Best, kind: str) -> bytes:
+    """Give the best model as `h5` or as a zip of TF.js files."""
+    graph, weights = await _graph_and_weights(site, best)
+    model = Converted(
+        graph=graph_from_json(json.loads(graph)), weights=_weights(weights), source="Potluck"
+    )
+    return await asyncio.to_thread(rendering, model, kind)
+
+
+def _weights(checkpoint: bytes) -> dict[str, Any]:
+    prefix = "weights/"
+    tensors = load_safetensors(checkpoint)
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+async def _graph_and_weights(site: Site, best: Best) -> tuple[bytes, bytes]:
+    assert best.unit.result is not None
+    return await site.artifacts.get(best.trial.graph), await site.artifacts.get(best.unit.result)
+
+
+async def _part(site: Site, best: Best) -> Part:
+    return await site.writer.read(lambda tx: studies.part(tx, best.study.id, best.unit.part))
+
+
+async def predictions(site: Site, asker: Asker, best: Best) -> wire.Predictions:
+    """Give the stored predictions, decoded; only for those who may edit: they show held rows."""
+    asker.must_edit(best.study)
+    part = await _part(site, best)
+    score = await site.writer.read(lambda tx: scores.get(tx, best.unit.id))
+    if score is None or score.predictions is None or part.held is None:
+        raise NotFound("study.no_predictions", "No predictions were kept for this model.")
+    raw = load_safetensors(await site.artifacts.get(score.predictions))["raw"]
+    held = load_safetensors(await site.artifacts.get(part.held))
+    readout = decode(part.encoder, raw)
+    made = [_prediction(row, held["truth"][i], readout, i) for i, row in enumerate(part.held_rows)]
+    return wire.Predictions(
+        trial=best.trial.number,
+        kind="training" if best.unit.kind == "refit" else "validation",
+        predictions=made,
+        raw=[[float(v) for v in row] for row in raw.reshape(len(raw), -1)],
+    )
+
+
+def _prediction(row: int, truth: Any, readout: Any, i: int) -> wire.Prediction:
+    classes = readout.classes
+    value = readout.values[i]
+    shares = None
+    if classes is not None and readout.probabilities is not None:
+        shares = {c: float(p) for c, p in zip(classes, readout.probabilities[i], strict=True)}
+    return wire.Prediction(
+        row=row,
+        truth=float(truth) if classes is None else classes[int(truth)],
+        predicted=float(value) if classes is None else classes[int(value)],
+        probabilities=shares,
+    )
+
+
+async def inputs(site: Site, asker: Asker, best: Best) -> bytes:
+    """Give the rows of `predictions` as the network gets them: `.npz` with `x` and `rows`."""
+    asker.must_edit(best.study)
+    part = await _part(site, best)
+    assert part.held is not None
+    held = load_safetensors(await site.artifacts.get(part.held))
+    buffer = io.BytesIO()
+    np.savez(buffer, x=held["x"], rows=np.asarray(part.held_rows, dtype=np.int64))
+    return buffer.getvalue()
+
+
+async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
+    """Score the best model on the sealed rows; the look is counted and recorded."""
+    study = await mine(site, asker, study_id)
+    best = await find_best(site, study)
+    rows = await site.writer.read(lambda tx: studies.test_rows(tx, study.id))
+    dataset = await site.writer.read(lambda tx: datasets.get(tx, study.dataset_id))
+    if not rows:
+        raise Conflict(
+            "study.no_test_split",
+            "This study has no test split.",
+            hint="Nothing else is used in its place; make a study with a test fraction.",
+        )
+    if dataset.deleted_at is not None:
+        raise Conflict("dataset.deleted", "The dataset was deleted; its test rows went with it.")
+    part = await _part(site, best)
+    graph, weights = await _graph_and_weights(site, best)
+    content = await site.artifacts.get(dataset.hash)
+    held, encoder = await site.workers.run(
+        encode_rows, content, dataset.filename, study.plan, part.train_rows, rows
+    )
+    job = ScoreJob(
+        graph=json.loads(graph), weights=weights, held=held, encoder=encoder, decode=decode
+    )
+    scored = await site.workers.run(score_weights, job)
+
+    def act(tx: Transaction) -> Look:
+        now = site.now()
+        look = Look(
+            study_id=study.id,
+            number=len(studies.looks(tx, study.id)) + 1,
+            trial=best.trial.number,
+            metrics=dict(scored.metrics),
+            rows=scored.rows,
+            at=now,
+        )
+        studies.add_look(tx, look)
+        body = {
+            "look": look.number,
+            "by": asker.name,
+            "trial": look.trial,
+            "weights": best.unit.result,
+            "metrics": dict(scored.metrics),
+            "rows": look.rows,
+        }
+        record(tx, study.id, "test_look", body, now)
+        after_commit(tx, lambda: site.hub.publish(study.id))
+        return look
+
+    return await site.writer.run(act)
+
+
+def look_to_wire(look: Look) -> wire.TestLook:
+    """Give what the wire tells of a look."""
+    return wire.TestLook(
+        number=look.number,
+        trial=look.trial,
+        metrics=dict(look.metrics),
+        rows=look.rows,
+        at=look.at,
+    )

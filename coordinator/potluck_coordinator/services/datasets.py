@@ -1,0 +1,123 @@
+"""Take datasets in, show them, delete their bytes."""
+
+from __future__ import annotations
+
+from potluck.protocol import records as wire
+from potluck_coordinator.core.errors import Conflict
+from potluck_coordinator.core.records import Dataset
+from potluck_coordinator.pipeline import bundled_file
+from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.jobs import describe_dataset
+from potluck_coordinator.services.models import SITE_CHAIN
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage import datasets, studies
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction
+
+SECONDS_TO_READ = 300.0
+
+
+async def add_dataset(
+    site: Site, asker: Asker, artifact: str, filename: str, name: str | None
+) -> Dataset:
+    """Read an upload that lies in the store under `artifact`, and keep it as a dataset.
+
+    The same bytes under the same name are the same dataset. Bytes that cannot be read are not kept.
+    """
+    asker.must_submit()
+    label = (name or filename).strip()[:120] or "dataset"
+    found = await site.writer.read(lambda tx: datasets.same(tx, asker.name, label, artifact))
+    if found is not None:
+        return found
+    content = await site.artifacts.get(artifact)
+    try:
+        profile = await site.workers.run(
+            describe_dataset, content, filename, timeout_s=SECONDS_TO_READ
+        )
+    except Exception:
+        await forget_bytes(site, artifact)
+        raise
+
+    def act(tx: Transaction) -> Dataset:
+        dataset = Dataset(
+            id=site.new_id("ds"),
+            name=label,
+            version=datasets.next_version(tx, asker.name, label),
+            owner=asker.name,
+            hash=artifact,
+            filename=filename,
+            bytes=len(content),
+            profile=profile,
+            created_at=site.now(),
+        )
+        datasets.add(tx, dataset)
+        body = {"dataset": dataset.id, "hash": artifact, "bytes": dataset.bytes}
+        record(tx, SITE_CHAIN, "dataset", body, dataset.created_at)
+        return dataset
+
+    return await site.writer.run(act)
+
+
+async def add_bundled(site: Site, asker: Asker, name: str) -> Dataset:
+    """Take one of the real datasets that come with scikit-learn. Raises NotFound."""
+    asker.must_submit()
+    filename, content = bundled_file(name)
+    artifact = await site.artifacts.put(content)
+    return await add_dataset(site, asker, artifact, filename, name)
+
+
+async def forget_bytes(site: Site, artifact: str) -> None:
+    """Delete bytes unless a dataset still has them."""
+    if not await site.writer.read(lambda tx: datasets.bytes_in_use(tx, artifact)):
+        await site.artifacts.delete(artifact)
+
+
+async def get_dataset(site: Site, asker: Asker, dataset_id: str) -> Dataset:
+    """Give a dataset that the asker owns. Raises NotFound."""
+    dataset = await site.writer.read(lambda tx: datasets.get(tx, dataset_id))
+    asker.must_own(dataset.owner, "dataset.not_found")
+    return dataset
+
+
+async def list_datasets(site: Site, asker: Asker) -> list[Dataset]:
+    """List the asker's datasets; the admin sees all."""
+    if not asker.may_submit and asker.role != "admin":
+        return []
+    owner = None if asker.role == "admin" else asker.name
+    return await site.writer.read(lambda tx: datasets.by_owner(tx, owner))
+
+
+async def delete_dataset(site: Site, asker: Asker, dataset_id: str) -> None:
+    """Delete a dataset's bytes; the ledger keeps their hash, and that they were deleted."""
+    dataset = await get_dataset(site, asker, dataset_id)
+
+    def act(tx: Transaction) -> None:
+        if studies.uses_dataset(tx, dataset.id, "running"):
+            raise Conflict(
+                "dataset.in_use",
+                "A running study uses this dataset.",
+                expected="no running study",
+                got="one or more",
+                hint="Stop the study first.",
+            )
+        now = site.now()
+        if datasets.mark_deleted(tx, dataset.id, now):
+            body = {"dataset": dataset.id, "hash": dataset.hash, "by": asker.name}
+            record(tx, SITE_CHAIN, "dataset_deleted", body, now)
+
+    await site.writer.run(act)
+    await forget_bytes(site, dataset.hash)
+
+
+def to_wire(dataset: Dataset) -> wire.Dataset:
+    """Give what the wire tells of a dataset."""
+    return wire.Dataset(
+        id=dataset.id,
+        name=dataset.name,
+        version=dataset.version,
+        hash=dataset.hash,
+        bytes=dataset.bytes,
+        created_at=dataset.created_at,
+        deleted=dataset.deleted_at is not None,
+        profile=wire.DatasetProfile.model_validate(dataset.profile),
+    )

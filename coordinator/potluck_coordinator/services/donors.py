@@ -1,0 +1,34 @@
+"""What has come of a donor's help."""
+
+from __future__ import annotations
+
+from potluck.protocol.donor import DonorRecord
+from potluck_coordinator.services.leases import DonorSession
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.trials import top_trials
+from potluck_coordinator.storage import donors, leases, studies
+from potluck_coordinator.storage.transaction import Transaction
+
+TOP = 10
+
+
+async def record_of(site: Site, donor: DonorSession) -> DonorRecord:
+    """Give a donor's record: finished units, verified credit, trials now in a top ten."""
+
+    def look(tx: Transaction) -> DonorRecord:
+        found = donors.get(tx, donor.id)
+        assert found is not None
+        best = 0
+        for study_id, numbers in leases.trials_of(tx, donor.id).items():
+            study = studies.find(tx, study_id)
+            if study is not None:
+                best += len(numbers & top_trials(tx, study, TOP))
+        return DonorRecord(
+            name=found.name,
+            units=found.units,
+            credit_flops=found.credit,
+            seconds=found.seconds,
+            best_trials=best,
+        )
+
+    return await site.writer.read(look)

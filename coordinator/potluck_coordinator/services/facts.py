@@ -1,0 +1,76 @@
+"""What the pipeline has to know of a model, taken from its canonical graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from potluck_converter import Graph, Model, infer_shapes, trainable_weights, weight_shapes
+from potluck_coordinator.pipeline import LayerFacts, ModelFacts
+
+FITTED = ("Normalization",)
+
+
+def facts_of(model: Model) -> ModelFacts:
+    """Take the facts from a model."""
+    graph = model.graph
+    shapes = infer_shapes(graph)
+    weighted = {name.rsplit("/", 1)[0] for name in weight_shapes(graph)}
+    trained = {name.rsplit("/", 1)[0] for name in trainable_weights(graph)}
+    first = next((layer for layer in graph.layers if layer.class_name != "InputLayer"), None)
+    vocabulary = None
+    if first is not None and first.class_name == "Embedding":
+        vocabulary = int(first.config["input_dim"])
+    return ModelFacts(
+        input_shapes={ref.layer: tuple(shapes[ref.layer]) for ref in graph.inputs},
+        output_shapes={ref.layer: tuple(shapes[ref.layer]) for ref in graph.outputs},
+        final_activation=_final_activation(graph),
+        layers=tuple(
+            LayerFacts(
+                name=layer.name,
+                class_name=layer.class_name,
+                weighted=layer.name in weighted,
+                trainable=layer.name in trained,
+                fitted=layer.class_name in FITTED,
+            )
+            for layer in graph.layers
+        ),
+        vocabulary=vocabulary,
+    )
+
+
+def _final_activation(graph: Graph) -> str:
+    name = graph.outputs[0].layer
+    while True:
+        layer = graph.layer(name)
+        if layer.class_name == "Softmax":
+            return "softmax"
+        activation = layer.config.get("activation")
+        if activation is not None:
+            return str(activation)
+        passes_through = layer.class_name in ("Dropout", "Flatten", "Reshape")
+        if not (passes_through and layer.calls[0].inputs):
+            return "linear"
+        name = layer.calls[0].inputs[0].layer
+
+
+def facts_to_json(facts: ModelFacts) -> dict[str, Any]:
+    """Write facts as JSON."""
+    return {
+        "input_shapes": {k: list(v) for k, v in facts.input_shapes.items()},
+        "output_shapes": {k: list(v) for k, v in facts.output_shapes.items()},
+        "final_activation": facts.final_activation,
+        "layers": [vars(layer) for layer in facts.layers],
+        "vocabulary": facts.vocabulary,
+    }
+
+
+def facts_from_json(data: Mapping[str, Any]) -> ModelFacts:
+    """Read facts from JSON."""
+    return ModelFacts(
+        input_shapes={k: tuple(v) for k, v in data["input_shapes"].items()},
+        output_shapes={k: tuple(v) for k, v in data["output_shapes"].items()},
+        final_activation=data["final_activation"],
+        layers=tuple(LayerFacts(**layer) for layer in data["layers"]),
+        vocabulary=data["vocabulary"],
+    )

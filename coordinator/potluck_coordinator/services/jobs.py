@@ -1,0 +1,204 @@
+"""Work for the worker processes: plain functions on plain data, no database, no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
+
+from potluck.protocol.study import StudySpec
+from potluck_converter import (
+    ConversionError,
+    graph_from_json,
+    graph_to_json,
+    initial_weights,
+    tfjs_topology,
+    training_flops,
+    weight_shapes,
+    with_overrides,
+)
+from potluck_coordinator.core.errors import BadStudy
+from potluck_coordinator.pipeline import (
+    ModelFacts,
+    Plan,
+    encode,
+    plan_study,
+    profile,
+    read_dataset,
+    split_rows,
+    to_safetensors,
+)
+
+Json = Mapping[str, Any]
+SLOTS = 2
+"""Adam's: the most optimizer state that a checkpoint carries, in multiples of the weights."""
+
+
+def canonical_json(value: object) -> bytes:
+    """Write JSON with sorted keys and no spaces, so that equal values have equal hashes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def describe_dataset(content: bytes, filename: str) -> dict[str, Any]:
+    """Profile an upload. Raises BadDataset."""
+    return profile(read_dataset(content, filename)).model_dump()
+
+
+def plan_job(content: bytes, filename: str, spec: Json, facts: ModelFacts) -> dict[str, Any]:
+    """Understand a specification against its data and model. Raises BadInput."""
+    dataset = read_dataset(content, filename)
+    return plan_study(dataset, StudySpec.model_validate(spec), facts).to_json()
+
+
+@dataclass(frozen=True)
+class PreparedPart:
+    """Training rows, and the rows that score them, as tensors."""
+
+    part: int
+    train: bytes
+    held: bytes
+    train_rows: tuple[int, ...]
+    held_rows: tuple[int, ...]
+    encoder: Json
+
+
+@dataclass(frozen=True)
+class PreparedStudy:
+    """All parts of a study, and the numbers of the sealed rows."""
+
+    parts: tuple[PreparedPart, ...]
+    test_rows: tuple[int, ...]
+
+
+def prepare_study(content: bytes, filename: str, plan: Json) -> PreparedStudy:
+    """Split and encode. The refit part is scored on its own rows, which ranks nothing."""
+    dataset = read_dataset(content, filename)
+    understood = Plan.from_json(plan)
+    splits = split_rows(dataset, understood)
+    pairs: list[tuple[int, Any, Any]] = []
+    if splits.folds:
+        pairs += [(i, fold.train, fold.held) for i, fold in enumerate(splits.folds)]
+        pairs.append((-2, splits.train, splits.train))
+    else:
+        pairs.append((-1, splits.train, splits.validation))
+    parts = []
+    for number, train, held in pairs:
+        encoded = encode(dataset, understood, train, held)
+        parts.append(
+            PreparedPart(
+                part=number,
+                train=to_safetensors(encoded.train),
+                held=to_safetensors(encoded.held),
+                train_rows=tuple(int(i) for i in train),
+                held_rows=tuple(int(i) for i in held),
+                encoder=encoded.encoder,
+            )
+        )
+    return PreparedStudy(tuple(parts), tuple(int(i) for i in splits.test))
+
+
+def encode_rows(
+    content: bytes, filename: str, plan: Json, train_rows: Sequence[int], rows: Sequence[int]
+) -> tuple[bytes, dict[str, Any]]:
+    """Encode rows with the encoder of the training rows: for a look at the test split."""
+    import numpy as np
+
+    dataset = read_dataset(content, filename)
+    encoded = encode(
+        dataset,
+        Plan.from_json(plan),
+        np.asarray(train_rows, dtype=np.int64),
+        np.asarray(rows, dtype=np.int64),
+    )
+    return to_safetensors(encoded.held), dict(encoded.encoder)
+
+
+@dataclass(frozen=True)
+class PreparedTrial:
+    """A trial's topology and start states (in the order of `seeds`)."""
+
+    graph: bytes
+    topology: bytes
+    starts: tuple[bytes, ...]
+    flops_per_sample: int
+    upload_bytes: int
+
+
+def check_overrides(graph: bytes, overrides: Sequence[Mapping[str, Any]], outputs: Json) -> None:
+    """Try overrides on a graph without training anything. Raises BadStudy.
+
+    `outputs`: the output shapes that the study's target asks for, which no override may change.
+    """
+    for override in overrides:
+        changed = _overridden(graph, override)
+        shapes = _output_shapes(changed)
+        if shapes != list(outputs["shapes"]):
+            raise BadStudy(
+                "search.changes_output",
+                "This override changes the shape of the model's output.",
+                expected=str(outputs["shapes"]),
+                got=str(shapes),
+                hint="Leave the last layer's units alone.",
+                where=", ".join(override),
+            )
+
+
+def _output_shapes(graph: Any) -> list[list[int | None]]:
+    from potluck_converter import infer_shapes
+
+    shapes = infer_shapes(graph)
+    return [list(shapes[ref.layer]) for ref in graph.outputs]
+
+
+def _overridden(graph: bytes, overrides: Mapping[str, Any]) -> Any:
+    try:
+        return with_overrides(graph_from_json(json.loads(graph)), dict(overrides))
+    except ConversionError as error:
+        raise BadStudy(
+            error.code,
+            error.message,
+            expected=error.expected,
+            got=error.got,
+            hint=error.hint,
+            where=error.where,
+        ) from error
+
+
+def prepare_trial(
+    graph: bytes, uploaded: bytes | None, overrides: Json, seeds: Sequence[int]
+) -> PreparedTrial:
+    """Apply a trial's overrides and make its start states.
+
+    `uploaded`: the model's own weights (safetensors), kept wherever their shape still fits; None
+    makes all weights afresh.
+    """
+    changed = _overridden(graph, overrides)
+    shapes = weight_shapes(changed)
+    kept = load_safetensors(uploaded) if uploaded is not None else {}
+    starts = []
+    for seed in seeds:
+        weights = initial_weights(changed, seed)
+        for name, value in kept.items():
+            if name in shapes and tuple(value.shape) == tuple(shapes[name]):
+                weights[name] = value
+        starts.append(start_state(weights))
+    largest = max(map(len, starts))
+    return PreparedTrial(
+        graph=canonical_json(graph_to_json(changed)),
+        topology=canonical_json(tfjs_topology(changed)),
+        starts=tuple(starts),
+        flops_per_sample=training_flops(changed),
+        upload_bytes=largest * (1 + SLOTS) + 65_536,
+    )
+
+
+def start_state(weights: Mapping[str, Any]) -> bytes:
+    """Write a checkpoint of step 0: weights alone (docs/protocol.md)."""
+    return save_safetensors(
+        {f"weights/{name}": value for name, value in weights.items()},
+        metadata={"format": "potluck.checkpoint.v1", "epoch": "0", "step": "0"},
+    )

@@ -1,0 +1,267 @@
+"""Give out work and keep it alive: grant, heartbeat, checkpoint, resume."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from potluck.protocol import donor as wire
+from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.ids import donor_name
+from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.records import Donor, Lease, Study, Unit, wire_fold
+from potluck_coordinator.core.scheduling import Asker, choose
+from potluck_coordinator.core.units import UnitEvent, UnitState, commit_steps, steps_per_epoch
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage import donors, leases, scores, studies, units
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+SECONDS_PER_UNIT = 3600
+"""After this a donor must hand a unit back."""
+
+
+def hash_token(token: str) -> str:
+    """Hash a lease token: only this is kept."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def donor_id(donor_key: str) -> str:
+    """Name a donor by its secret's hash."""
+    return "dn_" + hashlib.sha256(f"potluck donor {donor_key}".encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class DonorSession:
+    """One socket's donor."""
+
+    id: str
+    name: str
+    backend: str
+    client: str
+
+
+async def welcome(site: Site, hello: wire.Hello) -> tuple[DonorSession, list[wire.Lease]]:
+    """Meet a donor; give back the leases that it still holds."""
+    me = donor_id(hello.donor_key)
+    session = DonorSession(me, donor_name(me), hello.backend, hello.client)
+
+    def act(tx: Transaction) -> list[wire.Lease]:
+        now = site.now()
+        donors.meet(tx, Donor(id=me, name=session.name, created_at=now, seen_at=now))
+        resumed = []
+        for token in hello.leases[:64]:
+            lease = leases.by_token(tx, hash_token(token))
+            if lease is None or lease.donor_id != me or lease.state != LeaseState.HELD:
+                continue
+            expires = now + site.settings.lease_seconds
+            leases.hear(tx, lease.id, now=now, expires_at=expires)
+            unit = units.get(tx, lease.unit_id)
+            study = studies.get(tx, unit.study_id)
+            resumed.append(_wire_lease(site, lease, token, unit, study))
+        return resumed
+
+    return session, await site.writer.run(act)
+
+
+async def grant(site: Site, donor: DonorSession, request: wire.Request) -> list[wire.Lease]:
+    """Lease up to `request.most` units to a donor; an empty list where there are none for it."""
+    others = site.presence.others(donor.id)
+
+    def act(tx: Transaction) -> list[wire.Lease]:
+        now = site.now()
+        ready = units.candidates(tx)
+        if not ready:
+            return []
+        asker = Asker(
+            id=donor.id,
+            folds=leases.folds_of(tx, donor.id, {c.study_id for c in ready}),
+            tried=units.tried_by(tx, donor.id, [c.id for c in ready]),
+            cached=frozenset(request.cached),
+            others_online=others,
+        )
+        chosen = choose(ready, asker, units.leased_by_owner(tx), now, request.most)
+        granted = [_lease_unit(site, tx, donor, candidate.id, now) for candidate in chosen]
+        return [lease for lease in granted if lease is not None]
+
+    return await site.writer.run(act)
+
+
+def _lease_unit(
+    site: Site, tx: Transaction, donor: DonorSession, unit_id: str, now: float
+) -> wire.Lease | None:
+    unit = units.get(tx, unit_id)
+    study = studies.get(tx, unit.study_id)
+    start = unit.checkpoint or unit.start
+    if start is None:
+        return None
+    spe = steps_per_epoch(unit.rows, unit.batch_size)
+    from_step = unit.checkpoint_step if unit.checkpoint else unit.from_epoch * spe
+    token = site.new_token()
+    lease = Lease(
+        id=site.new_id("ls"),
+        token_hash=hash_token(token),
+        unit_id=unit.id,
+        study_id=unit.study_id,
+        fold=unit.fold,
+        donor_id=donor.id,
+        backend=donor.backend,
+        client=donor.client,
+        state=LeaseState.HELD.value,
+        start=start,
+        from_step=from_step,
+        epoch=from_step // spe,
+        step=from_step,
+        commitments={},
+        started_at=now,
+        heard_at=now,
+        expires_at=now + site.settings.lease_seconds,
+    )
+    if not units.change(tx, unit.id, UnitEvent.LEASE, lease_id=lease.id):
+        return None
+    leases.add(tx, lease)
+    body = {
+        "lease": lease.id,
+        "unit": unit.id,
+        "trial": unit.trial,
+        "fold": wire_fold(unit.fold),
+        "repeat": unit.repeat,
+        "rung": unit.rung,
+        "unit_kind": unit.kind,
+        "donor": donor.name,
+        "backend": donor.backend,
+        "client": donor.client,
+        "start": start,
+        "tensors": unit.tensors,
+        "topology": unit.topology,
+        "seed": unit.seed,
+        "from_step": from_step,
+    }
+    record(tx, unit.study_id, "lease", body, now)
+    after_commit(tx, lambda: site.hub.publish(unit.study_id))
+    return _wire_lease(site, lease, token, unit, study)
+
+
+def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) -> wire.Lease:
+    spe = steps_per_epoch(unit.rows, unit.batch_size)
+    commits = commit_steps(unit.from_epoch * spe, unit.to_epoch * spe)
+    return wire.Lease(
+        id=lease.id,
+        token=token,
+        expires_in_s=site.settings.lease_seconds,
+        unit=wire.Unit.model_validate(
+            {
+                "id": unit.id,
+                "kind": unit.kind,
+                "study_id": study.id,
+                "study_name": study.name,
+                "submitter": study.owner,
+                "trial": unit.trial,
+                "fold": wire_fold(unit.fold),
+                "repeat": unit.repeat,
+                "rung": unit.rung,
+                "from_epoch": unit.from_epoch,
+                "to_epoch": unit.to_epoch,
+                "epochs": study.spec["rungs"][-1],
+                "rows": unit.rows,
+                "batch_size": unit.batch_size,
+                "steps_per_epoch": spe,
+                "topology": unit.topology,
+                "start": lease.start,
+                "tensors": unit.tensors,
+                "optimizer": unit.training["optimizer"],
+                "loss": unit.training["loss"],
+                "from_logits": unit.training["from_logits"],
+                "seed": unit.seed,
+                "commit_steps": list(commits),
+                "flops": unit.flops,
+                "limits": {"seconds": SECONDS_PER_UNIT, "upload_bytes": unit.upload_bytes},
+            }
+        ),
+    )
+
+
+async def heartbeat(site: Site, donor: DonorSession, beats: Sequence[wire.Progress]) -> wire.Heard:
+    """Extend leases and keep what donors claim; say which leases to stop."""
+
+    def act(tx: Transaction) -> wire.Heard:
+        now = site.now()
+        held: list[str] = []
+        stop: dict[str, str] = {}
+        for beat in beats:
+            lease = leases.get(tx, beat.lease_id)
+            if lease is None or lease.donor_id != donor.id:
+                stop[beat.lease_id] = "unknown"
+            elif lease.state != LeaseState.HELD:
+                stop[lease.id] = _why_stop(tx, lease)
+            else:
+                _hear(site, tx, lease, beat, now)
+                held.append(lease.id)
+        return wire.Heard.model_validate({"held": held, "stop": stop})
+
+    return await site.writer.run(act)
+
+
+def _hear(site: Site, tx: Transaction, lease: Lease, beat: wire.Progress, now: float) -> None:
+    unit = units.get(tx, lease.unit_id)
+    commitments = {**lease.commitments, **{str(k): v for k, v in beat.commitments.items()}}
+    values: dict[str, object] = {"commitments": commitments}
+    if beat.step >= lease.step:
+        values |= {"step": beat.step, "epoch": beat.epoch}
+    if beat.loss is not None and isfinite(beat.loss):
+        values["loss"] = beat.loss
+        keep_claims(tx, unit, {beat.epoch: beat.loss})
+    if beat.samples_per_second is not None and isfinite(beat.samples_per_second):
+        values["samples_per_second"] = beat.samples_per_second
+    leases.hear(tx, lease.id, now=now, expires_at=now + site.settings.lease_seconds, **values)
+    after_commit(tx, lambda: site.hub.publish(unit.study_id))
+
+
+def keep_claims(tx: Transaction, unit: Unit, losses: Mapping[int, float]) -> None:
+    """Keep claimed losses of this unit's own epochs."""
+    mine = {e: v for e, v in losses.items() if unit.from_epoch < e <= unit.to_epoch}
+    if mine and unit.kind == "trial":
+        scores.claim(tx, (unit.study_id, unit.trial, unit.fold, unit.repeat), mine)
+
+
+def _why_stop(tx: Transaction, lease: Lease) -> str:
+    try:
+        unit = units.get(tx, lease.unit_id)
+    except NotFound:
+        return "cancelled"
+    if unit.state == UnitState.CANCELLED:
+        return "cancelled"
+    return "superseded" if lease.state == LeaseState.SUPERSEDED else "expired"
+
+
+async def checkpoint(
+    site: Site, donor: DonorSession, states: Sequence[wire.Checkpointed]
+) -> wire.Heard:
+    """Name uploaded states from which anybody could go on."""
+
+    def act(tx: Transaction) -> wire.Heard:
+        now = site.now()
+        held: list[str] = []
+        stop: dict[str, str] = {}
+        for state in states:
+            lease = leases.get(tx, state.lease_id)
+            if lease is None or lease.donor_id != donor.id:
+                stop[state.lease_id] = "unknown"
+                continue
+            if lease.state != LeaseState.HELD:
+                stop[lease.id] = _why_stop(tx, lease)
+                continue
+            held.append(lease.id)
+            if not leases.uploaded(tx, lease.id, state.artifact):
+                continue  # named without bytes: nobody could go on from it
+            unit = units.get(tx, lease.unit_id)
+            spe = steps_per_epoch(unit.rows, unit.batch_size)
+            if lease.from_step < state.step <= unit.to_epoch * spe:
+                units.note_checkpoint(tx, unit.id, lease.id, state.artifact, state.step)
+                expires = now + site.settings.lease_seconds
+                leases.hear(tx, lease.id, now=now, expires_at=expires)
+        return wire.Heard.model_validate({"held": held, "stop": stop})
+
+    return await site.writer.run(act)

@@ -1,0 +1,126 @@
+"""Take models in, and give them back in other forms."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+
+from potluck.protocol import records as wire
+from potluck_converter import (
+    ConversionError,
+    convert_isolated,
+    from_files,
+    report,
+    to_files,
+    write_keras_h5,
+    write_tfjs,
+)
+from potluck_converter import Model as Converted
+from potluck_coordinator.core.errors import BadModel
+from potluck_coordinator.core.records import Model
+from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.facts import facts_of, facts_to_json
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage import models
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction
+
+SITE_CHAIN = "site"
+
+
+async def add_model(
+    site: Site, asker: Asker, files: Mapping[str, bytes], name: str | None
+) -> Model:
+    """Convert an upload in a limited process of its own, and keep its graph and weights."""
+    asker.must_submit()
+    converted = await asyncio.to_thread(_convert, files)
+    graph_bytes, weight_bytes = to_files(converted)
+    graph, weights = await asyncio.gather(
+        site.artifacts.put(graph_bytes), site.artifacts.put(weight_bytes)
+    )
+    label = (name or sorted(files)[0]).strip()[:120] or "model"
+    model = Model(
+        id=site.new_id("md"),
+        name=label,
+        owner=asker.name,
+        hash=hashlib.sha256(f"{graph}\n{weights}\n".encode()).hexdigest(),
+        graph=graph,
+        weights=weights,
+        report=report(converted),
+        facts=facts_to_json(facts_of(converted)),
+        created_at=site.now(),
+    )
+    body = {"model": model.id, "hash": model.hash, "graph": graph, "weights": weights}
+
+    def act(tx: Transaction) -> None:
+        models.add(tx, model)
+        record(tx, SITE_CHAIN, "model", body, model.created_at)
+
+    await site.writer.run(act)
+    return model
+
+
+def _convert(files: Mapping[str, bytes]) -> Converted:
+    try:
+        return convert_isolated(files)
+    except ConversionError as error:
+        raise as_bad_model(error) from error
+
+
+def as_bad_model(error: ConversionError) -> BadModel:
+    """Give the converter's refusal as one of ours."""
+    return BadModel(
+        error.code,
+        error.message,
+        expected=error.expected,
+        got=error.got,
+        hint=error.hint,
+        where=error.where,
+    )
+
+
+def to_wire(model: Model) -> wire.Model:
+    """Give what the wire tells of a model."""
+    return wire.Model(
+        id=model.id,
+        name=model.name,
+        hash=model.hash,
+        created_at=model.created_at,
+        report=wire.ModelReport.model_validate(model.report),
+    )
+
+
+async def get_model(site: Site, asker: Asker, model_id: str) -> Model:
+    """Give a model that the asker owns. Raises NotFound."""
+    model = await site.writer.read(lambda tx: models.get(tx, model_id))
+    asker.must_own(model.owner, "model.not_found")
+    return model
+
+
+async def list_models(site: Site, asker: Asker) -> list[Model]:
+    """List the asker's models; the admin sees all."""
+    if not asker.may_submit and asker.role != "admin":
+        return []
+    owner = None if asker.role == "admin" else asker.name
+    return await site.writer.read(lambda tx: models.by_owner(tx, owner))
+
+
+async def render(site: Site, model: Model, kind: str) -> bytes:
+    """Give a model as `h5` or as a zip of TF.js files (`tfjs`)."""
+    graph = await site.artifacts.get(model.graph)
+    weights = await site.artifacts.get(model.weights)
+    return await asyncio.to_thread(rendering, from_files(graph, weights), kind)
+
+
+def rendering(model: Converted, kind: str) -> bytes:
+    """Render a model: `h5` for Keras 3, `tfjs` as a zip."""
+    if kind == "h5":
+        return write_keras_h5(model)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in write_tfjs(model).items():
+            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), data)
+    return buffer.getvalue()

@@ -1,0 +1,278 @@
+"""Take results and hand-backs: checked cheaply, accepted once, durable before the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from potluck.protocol import donor as wire
+from potluck.protocol.base import ErrorDetail
+from potluck_converter import graph_from_json, weight_shapes
+from potluck_coordinator.core.errors import BadResult, PotluckError
+from potluck_coordinator.core.leases import (
+    LeaseState,
+    LeaseView,
+    UnitView,
+    Verdict,
+    count_try,
+    judge_result,
+)
+from potluck_coordinator.core.records import Lease, Trial, Unit
+from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
+from potluck_coordinator.scoring import check_weights
+from potluck_coordinator.services.events import WORK
+from potluck_coordinator.services.leases import DonorSession, hash_token, keep_claims
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.trials import settle_rung
+from potluck_coordinator.storage import donors, leases, trials, units
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+REFUSALS: dict[Verdict, tuple[str, str]] = {
+    Verdict.SPENT: ("lease.spent", "This lease was settled before; a token counts once."),
+    Verdict.SUPERSEDED: ("lease.superseded", "Another donor has gone on with this unit."),
+    Verdict.CANCELLED: ("lease.cancelled", "The study no longer needs this unit."),
+}
+
+
+async def complete(
+    site: Site, donor: DonorSession, results: Sequence[wire.Completed]
+) -> list[wire.Settlement]:
+    """Settle finished units, each on its own."""
+    return [await _complete_one(site, donor, result) for result in results]
+
+
+async def _complete_one(site: Site, donor: DonorSession, result: wire.Completed) -> wire.Settlement:
+    found = await site.writer.read(lambda tx: _find(tx, donor, result))
+    if isinstance(found, wire.Settlement):
+        return found
+    lease, unit, trial = found
+    problem = await _problem_with(site, result, lease, unit, trial)
+
+    def act(tx: Transaction) -> wire.Settlement:
+        return _settle(site, tx, result, problem)
+
+    return await site.writer.run(act)
+
+
+def _find(
+    tx: Transaction, donor: DonorSession, result: wire.Completed
+) -> wire.Settlement | tuple[Lease, Unit, Trial]:
+    lease = leases.get(tx, result.lease_id)
+    wrong = lease is None or lease.token_hash != hash_token(result.token)
+    if lease is None or wrong or lease.donor_id != donor.id:
+        return refused(result.lease_id, "lease.unknown", "This is not your lease, or none at all.")
+    unit = units.get(tx, lease.unit_id)
+    trial = trials.get(tx, unit.study_id, unit.trial)
+    assert trial is not None
+    return lease, unit, trial
+
+
+async def _problem_with(
+    site: Site, result: wire.Completed, lease: Lease, unit: Unit, trial: Trial
+) -> PotluckError | None:
+    """Check what can be checked cheaply: uploaded, the end of the unit, names, shapes, finite."""
+    if not await site.writer.read(lambda tx: leases.uploaded(tx, lease.id, result.artifact)):
+        return BadResult(
+            "result.not_uploaded",
+            "The result names bytes that this lease did not upload.",
+            expected="an artifact uploaded with this lease's token",
+            got=result.artifact,
+        )
+    end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
+    if result.step != end and not result.diverged:
+        return BadResult(
+            "result.incomplete",
+            "The result stops short of the unit's end.",
+            expected=f"step {end}",
+            got=f"step {result.step}",
+            hint="Upload it as a checkpoint and go on.",
+        )
+    data = await site.artifacts.get(result.artifact)
+    graph = await site.artifacts.get(trial.graph)
+    try:
+        await asyncio.to_thread(check_weights, data, _shapes(graph), unit.upload_bytes)
+    except BadResult as error:
+        if result.diverged and error.code == "result.not_finite":
+            return None
+        return error
+    if result.diverged:
+        return BadResult(
+            "result.not_diverged",
+            "The result says that training diverged, but its weights are finite.",
+            expected="NaN or infinite weights",
+            got="finite weights",
+        )
+    return None
+
+
+@lru_cache(maxsize=64)
+def _shapes(graph: bytes) -> dict[str, tuple[int, ...]]:
+    import json
+
+    return dict(weight_shapes(graph_from_json(json.loads(graph))))
+
+
+def _settle(
+    site: Site, tx: Transaction, result: wire.Completed, problem: PotluckError | None
+) -> wire.Settlement:
+    lease = leases.get(tx, result.lease_id)
+    assert lease is not None
+    unit = units.get(tx, lease.unit_id)
+    verdict = judge_result(
+        LeaseView(lease.id, LeaseState(lease.state), lease.from_step, lease.result),
+        UnitView(UnitState(unit.state), unit.lease_id, unit.checkpoint_lease, unit.checkpoint_step),
+        result.artifact,
+    )
+    if verdict is Verdict.DUPLICATE:
+        return wire.Settlement(lease_id=lease.id, outcome="duplicate")
+    if verdict is not Verdict.ACCEPT:
+        return refused(lease.id, *REFUSALS[verdict])
+    if problem is not None:
+        if leases.end(
+            tx, lease.id, LeaseState.REFUSED, now=site.now(), reason=problem.code, late=True
+        ):
+            give_up(site, tx, lease, unit, reason=problem.code, progressed=False)
+        return wire.Settlement(lease_id=lease.id, outcome="refused", error=_detail(problem))
+    return _accept(site, tx, lease, unit, result)
+
+
+def _accept(
+    site: Site, tx: Transaction, lease: Lease, unit: Unit, result: wire.Completed
+) -> wire.Settlement:
+    now = site.now()
+    claims = {k: v for k, v in result.claims.items() if abs(v) < 1e300}
+    values: dict[str, Any] = {
+        "lease_id": None,
+        "result": result.artifact,
+        "result_lease": lease.id,
+        "diverged": result.diverged,
+        "claims": claims,
+    }
+    if not units.change(tx, unit.id, UnitEvent.RETURN, **values):
+        return refused(lease.id, *REFUSALS[Verdict.SUPERSEDED])
+    leases.end(tx, lease.id, LeaseState.COMPLETED, now=now, result=result.artifact, late=True)
+    leases.end_all_of_unit(
+        tx, unit.id, LeaseState.SUPERSEDED, now=now, reason="an earlier holder finished"
+    )
+    if "loss" in claims:
+        keep_claims(tx, unit, {unit.to_epoch: claims["loss"]})
+    donors.reward(tx, lease.donor_id, seconds=now - lease.started_at)
+    commitments = {**lease.commitments, **{str(k): v for k, v in result.commitments.items()}}
+    body = {
+        "lease": lease.id,
+        "unit": unit.id,
+        "trial": unit.trial,
+        "weights": result.artifact,
+        "start": lease.start,
+        "from_step": lease.from_step,
+        "to_step": result.step,
+        "claims": claims,
+        "commitments": commitments,
+        "diverged": result.diverged,
+    }
+    record(tx, unit.study_id, "result", body, now)
+    after_commit(tx, lambda: site.hub.publish(unit.study_id))
+    after_commit(tx, site.poke)
+    return wire.Settlement(lease_id=lease.id, outcome="accepted")
+
+
+async def hand_back(
+    site: Site, returns: Sequence[wire.Handback], donor: DonorSession | None = None
+) -> list[wire.Settlement]:
+    """Take units back at once, so that somebody else can go on. The token is proof enough."""
+
+    def act(tx: Transaction) -> list[wire.Settlement]:
+        return [_hand_back_one(site, tx, back, donor) for back in returns]
+
+    return await site.writer.run(act)
+
+
+def _hand_back_one(
+    site: Site, tx: Transaction, back: wire.Handback, donor: DonorSession | None
+) -> wire.Settlement:
+    lease = leases.by_token(tx, hash_token(back.token))
+    strange = donor is not None and lease is not None and lease.donor_id != donor.id
+    if lease is None or lease.id != back.lease_id or strange:
+        return refused(back.lease_id, "lease.unknown", "This is not your lease, or none at all.")
+    reason = back.reason + (f": {back.detail}" if back.detail else "")
+    if not leases.end(tx, lease.id, LeaseState.HANDED_BACK, now=site.now(), reason=reason):
+        return refused(lease.id, *REFUSALS[Verdict.SPENT])
+    unit = units.get(tx, lease.unit_id)
+    # A person may close a tab at any time: only an error says something about the unit.
+    blameless = back.reason in ("closing", "paused", "stopped")
+    give_up(site, tx, lease, unit, reason=reason, progressed=blameless)
+    return wire.Settlement(lease_id=lease.id, outcome="handed_back")
+
+
+async def expire(site: Site) -> int:
+    """End leases whose donors fell silent; their units are ready again."""
+
+    def act(tx: Transaction) -> int:
+        late = leases.expired(tx, site.now())
+        for lease in late:
+            if leases.end(tx, lease.id, LeaseState.EXPIRED, now=site.now(), reason="fell silent"):
+                unit = units.get(tx, lease.unit_id)
+                give_up(site, tx, lease, unit, reason="fell silent", progressed=False)
+        return len(late)
+
+    if not await site.writer.read(lambda tx: bool(leases.expired(tx, site.now()))):
+        return 0
+    return await site.writer.run(act)
+
+
+def give_up(
+    site: Site, tx: Transaction, lease: Lease, unit: Unit, *, reason: str, progressed: bool
+) -> None:
+    """Release a unit after an attempt without a result, or set it aside after too many."""
+    moved_on = unit.checkpoint_lease == lease.id and unit.checkpoint_step > lease.from_step
+    after = count_try(
+        unit.tries,
+        progressed=progressed or moved_on,
+        donors_tried=leases.donors_tried(tx, unit.id),
+        donors_online=site.presence.online(),
+    )
+    now = site.now()
+    tries = unit.tries if progressed and not moved_on else after.tries
+    reasons = [*unit.reasons, f"{lease.id}: {reason}"][-20:]
+    if after.set_aside:
+        changed = units.change(
+            tx,
+            unit.id,
+            UnitEvent.SET_ASIDE,
+            expect_lease=lease.id,
+            lease_id=None,
+            tries=tries,
+            reasons=reasons,
+        )
+        if changed:
+            body = {"unit": unit.id, "trial": unit.trial, "reasons": reasons}
+            record(tx, unit.study_id, "set_aside", body, now)
+            settle_rung(site, tx, units.get(tx, unit.id))
+    else:
+        units.change(
+            tx,
+            unit.id,
+            UnitEvent.RELEASE,
+            expect_lease=lease.id,
+            lease_id=None,
+            tries=tries,
+            reasons=reasons,
+            ready_since=unit.ready_since,
+        )
+        after_commit(tx, lambda: site.hub.publish(WORK))
+    after_commit(tx, lambda: site.hub.publish(unit.study_id))
+
+
+def refused(lease_id: str, code: str, message: str) -> wire.Settlement:
+    """Answer calmly that a result or hand-back is not taken."""
+    error = ErrorDetail.model_validate({"code": code, "message": message})
+    return wire.Settlement(lease_id=lease_id, outcome="refused", error=error)
+
+
+def _detail(error: PotluckError) -> ErrorDetail:
+    return ErrorDetail.model_validate(
+        {"code": error.code, "message": error.message, **error.details()}
+    )

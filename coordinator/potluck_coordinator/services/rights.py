@@ -1,0 +1,59 @@
+"""Who may read which artifact. Anything else does not exist, as far as the asker is told."""
+
+from __future__ import annotations
+
+from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.records import Lease, Unit
+from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.leases import hash_token
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage import artifact_uses, leases, studies, units
+from potluck_coordinator.storage.transaction import Transaction
+
+
+def _hidden(sha: str) -> NotFound:
+    return NotFound(
+        "artifact.not_found",
+        "There is no such artifact for this lease or session.",
+        got=sha[:64],
+    )
+
+
+async def lease_reads(site: Site, token: str, sha: str) -> None:
+    """Allow a held lease its unit's topology, start and tensors; raise NotFound otherwise."""
+
+    def look(tx: Transaction) -> None:
+        lease = leases.by_token(tx, hash_token(token))
+        if lease is None or lease.state != LeaseState.HELD:
+            raise _hidden(sha)
+        unit = units.get(tx, lease.unit_id)
+        if sha not in (unit.topology, unit.tensors, lease.start):
+            raise _hidden(sha)
+
+    await site.writer.read(look)
+
+
+async def lease_writes(site: Site, token: str, sha: str) -> tuple[Lease, Unit]:
+    """Allow an upload with a lease that is held, or late; raise NotFound otherwise."""
+
+    def look(tx: Transaction) -> tuple[Lease, Unit]:
+        lease = leases.by_token(tx, hash_token(token))
+        if lease is None or lease.state not in (LeaseState.HELD, LeaseState.EXPIRED):
+            raise _hidden(sha)
+        return lease, units.get(tx, lease.unit_id)
+
+    return await site.writer.read(look)
+
+
+async def session_reads(site: Site, asker: Asker, sha: str) -> None:
+    """Allow what belongs to a study that the asker may see; encoded held rows never."""
+
+    def look(tx: Transaction) -> None:
+        for study_id, owner_only in artifact_uses.of(tx, sha):
+            study = studies.get(tx, study_id)
+            if asker.may_edit(study) or (not owner_only and asker.may_see(study)):
+                return
+        raise _hidden(sha)
+
+    await site.writer.read(look)

@@ -1,0 +1,43 @@
+"""What every use case works with: one coordinator's rooms, its clock and its dice."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+
+from potluck_coordinator.core.ids import spell
+from potluck_coordinator.scoring import Workers
+from potluck_coordinator.services.events import CONDUCTOR, Hub
+from potluck_coordinator.services.presence import Presence
+from potluck_coordinator.settings import Settings
+from potluck_coordinator.storage.artifacts import ArtifactStore
+from potluck_coordinator.storage.writer import Writer
+
+
+@dataclass(frozen=True)
+class Site:
+    """One running coordinator."""
+
+    settings: Settings
+    writer: Writer
+    artifacts: ArtifactStore
+    workers: Workers
+    hub: Hub
+    presence: Presence
+
+    def now(self) -> float:
+        """Give the time in seconds since 1970."""
+        return time.time()
+
+    def new_id(self, prefix: str) -> str:
+        """Make a fresh id."""
+        return spell(prefix, secrets.token_bytes(10))
+
+    def new_token(self) -> str:
+        """Make an unguessable token."""
+        return secrets.token_urlsafe(32)
+
+    def poke(self) -> None:
+        """Wake the conductor, from any thread."""
+        self.hub.publish(CONDUCTOR)

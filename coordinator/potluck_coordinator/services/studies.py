@@ -1,0 +1,342 @@
+"""Check, plan, make, stop, resume, extend and delete studies."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from potluck.protocol.records import StudyPlan
+from potluck.protocol.study import StudySpec
+from potluck_coordinator.core.errors import BadStudy, Conflict, NotFound
+from potluck_coordinator.core.ranking import TrialState
+from potluck_coordinator.core.records import Dataset, Model, Part, Study
+from potluck_coordinator.core.units import UnitEvent, UnitState
+from potluck_coordinator.search import Dimension, Range, Space
+from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.events import SITE, WORK
+from potluck_coordinator.services.facts import facts_from_json
+from potluck_coordinator.services.jobs import check_overrides, plan_job, prepare_study
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.training import batch_size, optimizer, overrides
+from potluck_coordinator.services.trials import settle_rung
+from potluck_coordinator.storage import datasets, leases, models, studies, trials, units
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+SECONDS_TO_PREPARE = 600.0
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A specification with everything that was inferred."""
+
+    plan: dict[str, Any]
+    wire: StudyPlan
+    model: Model
+    dataset: Dataset
+    content: bytes
+
+
+async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
+    """Check a specification against its model, data and space. Raises BadInput, NotFound."""
+    model, dataset = await _materials(site, asker, spec)
+    _check_rungs(spec)
+    space = Space.from_spec(spec.parameters)
+    corners = extremes(space)
+    for corner in corners:
+        optimizer(corner)
+        batch_size(corner)
+    content = await site.artifacts.get(dataset.hash)
+    facts = facts_from_json(model.facts)
+    plan = await site.workers.run(
+        plan_job,
+        content,
+        dataset.filename,
+        spec.model_dump(mode="json"),
+        facts,
+        timeout_s=SECONDS_TO_PREPARE,
+    )
+    graph = await site.artifacts.get(model.graph)
+    outputs = {"shapes": [list(shape) for shape in facts.output_shapes.values()]}
+    changes = [overrides(corner) for corner in corners]
+    await site.workers.run(check_overrides, graph, [c for c in changes if c] or [{}], outputs)
+    budget = space.most_trials(spec.trials, spec.sampler)
+    wire = _wire_plan(spec, plan, model, budget)
+    return Understood(plan, wire, model, dataset, content)
+
+
+def extremes(space: Space) -> list[dict[str, Any]]:
+    """Give the points that differ from the first one in one parameter, taken to its ends."""
+    ends = {
+        name: [d.low, d.high] if isinstance(d, Range) and d.step is None else _ends(d)
+        for name, d in space.free.items()
+    }
+    base = {name: values[0] for name, values in ends.items()}
+    points = [base] + [{**base, n: value} for n, values in ends.items() for value in values[1:]]
+    return [dict(space.effective(point)) for point in points]
+
+
+def _ends(dimension: Dimension) -> list[Any]:
+    if isinstance(dimension, Range):
+        return [dimension.value(0), dimension.value((dimension.size or 1) - 1)]
+    return list(dimension.choices)
+
+
+async def _materials(site: Site, asker: Asker, spec: StudySpec) -> tuple[Model, Dataset]:
+    def look(tx: Transaction) -> tuple[Model, Dataset]:
+        return models.get(tx, spec.model_id), datasets.get(tx, spec.dataset_id)
+
+    model, dataset = await site.writer.read(look)
+    asker.must_own(model.owner, "model.not_found")
+    asker.must_own(dataset.owner, "dataset.not_found")
+    if dataset.deleted_at is not None:
+        raise NotFound(
+            "dataset.deleted",
+            "This dataset was deleted.",
+            hint="Upload it again.",
+            where="dataset_id",
+        )
+    return model, dataset
+
+
+def _check_rungs(spec: StudySpec) -> None:
+    ascending = all(a < b for a, b in zip(spec.rungs, spec.rungs[1:], strict=False))
+    if not ascending or spec.rungs[0] < 1 or spec.rungs[-1] > 100_000:
+        raise BadStudy(
+            "study.rungs",
+            "Rungs are epoch counts, each larger than the one before.",
+            expected="whole numbers from 1, ascending",
+            got=str(spec.rungs),
+            where="rungs",
+        )
+
+
+def _wire_plan(spec: StudySpec, plan: dict[str, Any], model: Model, budget: int) -> StudyPlan:
+    folds = spec.pipeline.split.folds or 0
+    networks = (folds or 1) * spec.repeats
+    count = budget * networks * len(spec.rungs) + (1 if folds else 0)
+    rows = plan["rows_train"] * (folds - 1) // folds if folds else plan["rows_train"]
+    per_trial = int(model.report["training_flops"]) * rows * spec.rungs[-1] * networks
+    return StudyPlan(
+        task=plan["task"],
+        target=plan["target"],
+        features=list(plan["features"]),
+        classes=None if plan["classes"] is None else list(plan["classes"]),
+        loss=plan["loss"],
+        from_logits=plan["from_logits"],
+        metric=plan["metric"],
+        direction=plan["direction"],
+        init=plan["init"],
+        rows_train=plan["rows_train"],
+        rows_validation=plan["rows_validation"],
+        rows_test=plan["rows_test"],
+        folds=folds,
+        input_shape=list(plan["input_shape"]),
+        trials=budget,
+        units=count,
+        total_flops=str(per_trial * budget),
+        warnings=list(plan["warnings"]),
+    )
+
+
+async def create(site: Site, asker: Asker, spec: StudySpec) -> Study:
+    """Make a study: everything is checked and encoded before anything is kept."""
+    if not spec.rows_are_public:
+        raise BadStudy(
+            "study.rows_not_public",
+            "Donors receive the encoded training rows.",
+            expected="rows_are_public: true",
+            got="rows_are_public: false",
+            hint="Tick the box if these rows may be public; else do not submit them.",
+            where="rows_are_public",
+        )
+    understood = await understand(site, asker, spec)
+    dataset, model = understood.dataset, understood.model
+    prepared = await site.workers.run(
+        prepare_study,
+        understood.content,
+        dataset.filename,
+        understood.plan,
+        timeout_s=SECONDS_TO_PREPARE,
+    )
+    study_id = site.new_id("st")
+    parts = []
+    for part in prepared.parts:
+        train, held = await asyncio.gather(
+            site.artifacts.put(part.train), site.artifacts.put(part.held)
+        )
+        parts.append(
+            Part(
+                study_id=study_id,
+                part=part.part,
+                train=train,
+                held=held,
+                rows_train=len(part.train_rows),
+                train_rows=part.train_rows,
+                held_rows=part.held_rows,
+                encoder=dict(part.encoder),
+            )
+        )
+    study = Study(
+        id=study_id,
+        name=spec.name,
+        owner=asker.name,
+        state="running",
+        visibility=spec.visibility,
+        model_id=model.id,
+        dataset_id=dataset.id,
+        spec=spec.model_dump(mode="json"),
+        plan=understood.plan,
+        wire_plan=understood.wire.model_dump(mode="json"),
+        direction=understood.wire.direction,
+        trials=understood.wire.trials,
+        created_at=site.now(),
+    )
+
+    def act(tx: Transaction) -> None:
+        studies.add(tx, study, parts, prepared.test_rows)
+        _record_materials(site, tx, study, model, dataset, parts, len(prepared.test_rows))
+        after_commit(tx, lambda: site.hub.publish(SITE))
+        after_commit(tx, site.poke)
+
+    await site.writer.run(act)
+    return study
+
+
+def _record_materials(
+    site: Site,
+    tx: Transaction,
+    study: Study,
+    model: Model,
+    dataset: Dataset,
+    parts: list[Part],
+    test_rows: int,
+) -> None:
+    now = site.now()
+    record(
+        tx,
+        study.id,
+        "dataset",
+        {"dataset": dataset.id, "hash": dataset.hash, "bytes": dataset.bytes},
+        now,
+    )
+    record(
+        tx,
+        study.id,
+        "model",
+        {"model": model.id, "hash": model.hash, "graph": model.graph, "weights": model.weights},
+        now,
+    )
+    body = {
+        "study": study.id,
+        "submitter": study.owner,
+        "spec": study.spec,
+        "plan": study.wire_plan,
+        "parts": [
+            {"part": p.part, "train": p.train, "rows": p.rows_train, "held": len(p.held_rows)}
+            for p in parts
+        ],
+        "test_rows": test_rows,
+    }
+    record(tx, study.id, "study", body, now)
+
+
+async def mine(site: Site, asker: Asker, study_id: str) -> Study:
+    """Give a study that the asker may change. Raises NotFound, NotAllowed."""
+    study = await site.writer.read(lambda tx: studies.get(tx, study_id))
+    asker.must_see(study)
+    asker.must_edit(study)
+    return study
+
+
+async def stop(site: Site, asker: Asker, study_id: str) -> None:
+    """Stop a study: running units are cancelled, scores stay. Raises Conflict."""
+    study = await mine(site, asker, study_id)
+
+    def act(tx: Transaction) -> None:
+        now = site.now()
+        moved = studies.move(
+            tx,
+            study.id,
+            before=("running",),
+            after="stopped",
+            reason=f"Stopped by {asker.name}.",
+            finished_at=now,
+        )
+        if not moved:
+            raise _wrong_state(tx, study.id, "running")
+        # What was returned is durable and is scored all the same.
+        open_states = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED)
+        units.change_many(tx, study.id, UnitEvent.CANCEL, only=open_states, lease_id=None)
+        leases.end_all_of_study(tx, study.id, now=now, reason="the study was stopped")
+        record(tx, study.id, "stop", {"by": asker.name}, now)
+        after_commit(tx, lambda: site.hub.publish(study.id, SITE))
+
+    await site.writer.run(act)
+
+
+async def resume(site: Site, asker: Asker, study_id: str) -> None:
+    """Go on with a stopped or failed study: cancelled and set-aside units open again."""
+    study = await mine(site, asker, study_id)
+
+    def act(tx: Transaction) -> None:
+        _reopen(site, tx, study, before=("stopped", "failed"))
+        record(tx, study.id, "resume", {"by": asker.name}, site.now())
+
+    await site.writer.run(act)
+
+
+async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
+    """Add trials to a study, also to one that has ended."""
+    study = await mine(site, asker, study_id)
+
+    def act(tx: Transaction) -> None:
+        current = studies.get(tx, study.id)
+        studies.add_trials(tx, study.id, more)
+        if current.state != "running":
+            _reopen(site, tx, study, before=("completed", "stopped", "failed"))
+        record(tx, study.id, "extend", {"by": asker.name, "trials": more}, site.now())
+        after_commit(tx, site.poke)
+
+    await site.writer.run(act)
+
+
+def _reopen(site: Site, tx: Transaction, study: Study, before: tuple[str, ...]) -> None:
+    if not studies.move(tx, study.id, before=before, after="running"):
+        raise _wrong_state(tx, study.id, " or ".join(before))
+    now = site.now()
+    trials.reopen(tx, study.id, TrialState.INCOMPLETE.value)
+    running = [t.number for t in trials.of_study(tx, study.id) if t.state == TrialState.RUNNING]
+    for unit in units.of_study(tx, study.id):
+        if unit.trial in running or unit.kind == "refit":
+            units.retry(tx, unit, ready=unit.start is not None, now=now)
+    for number in running:
+        mine = [u for u in units.of_trial(tx, study.id, number) if u.kind == "trial"]
+        scored = [u for u in mine if u.state == UnitState.SCORED]
+        if scored:  # a promotion that fell due while the study stood still
+            settle_rung(site, tx, max(scored, key=lambda u: u.rung))
+    after_commit(tx, lambda: site.hub.publish(study.id, SITE, WORK))
+    after_commit(tx, site.poke)
+
+
+def _wrong_state(tx: Transaction, study_id: str, expected: str) -> Conflict:
+    state = studies.get(tx, study_id).state
+    return Conflict(
+        "study.state",
+        f"This study is {state}.",
+        expected=f"a study that is {expected}",
+        got=state,
+    )
+
+
+async def delete(site: Site, asker: Asker, study_id: str) -> None:
+    """Delete a study with its trials, scores and leases. The ledger says that it was deleted."""
+    study = await mine(site, asker, study_id)
+
+    def act(tx: Transaction) -> None:
+        record(tx, study.id, "delete", {"by": asker.name}, site.now())
+        studies.remove(tx, study.id)
+        after_commit(tx, lambda: site.hub.publish(study.id, SITE))
+
+    await site.writer.run(act)
