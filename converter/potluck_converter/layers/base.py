@@ -75,8 +75,8 @@ class LayerKind:
         """Say why a frozen layer of this class cannot be trained around; empty where it can."""
         return ""
 
-    def tfjs(self, config: Config) -> dict[str, Any]:
-        """Render the config as TF.js reads it."""
+    def tfjs(self, config: Config, output: Shape) -> dict[str, Any]:
+        """Render the config as TF.js reads it; `output` is the layer's own shape."""
         from potluck_converter.layers.dialect import tfjs_value
 
         return {key: tfjs_value(key, value) for key, value in config.items()}

@@ -76,7 +76,8 @@ class InputLayer(LayerKind):
         if raw.get("batch_shape") is None:
             raw["batch_shape"] = raw.get("batch_input_shape")
         if isinstance(raw.get("dtype"), dict):
-            raw["dtype"] = (raw["dtype"].get("config") or {}).get("name")
+            inner = raw["dtype"].get("config")
+            raw["dtype"] = inner.get("name") if isinstance(inner, dict) else raw["dtype"]
         return raw
 
     def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
@@ -85,7 +86,7 @@ class InputLayer(LayerKind):
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
         return 0
 
-    def tfjs(self, config: Config) -> dict[str, Any]:
+    def tfjs(self, config: Config, output: Shape) -> dict[str, Any]:
         return {
             "batch_input_shape": config["batch_shape"],
             "dtype": config["dtype"],
@@ -238,6 +239,10 @@ class Reshape(LayerKind):
 
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
         return 0
+
+    def tfjs(self, config: Config, output: Shape) -> dict[str, Any]:
+        # TF.js loses a -1 on its way from JSON, so the lengths are written out.
+        return {"target_shape": list(output)}
 
 
 class Dropout(LayerKind):

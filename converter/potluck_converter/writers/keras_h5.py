@@ -19,6 +19,10 @@ _ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in the object's header, of 
 def write_keras_h5(model: Model) -> bytes:
     """Write a model without training state; weights are those of the graph, by name."""
     config = architecture(model.graph, _render, "Functional")
+    for ends in ("input_layers", "output_layers"):
+        # In Keras 3 a list of one is a model that takes a list; a bare reference is one tensor.
+        if len(config["config"].get(ends, ())) == 1:
+            config["config"][ends] = config["config"][ends][0]
     names: dict[str, list[str]] = {layer.name: [] for layer in model.graph.layers}
     for full in weight_shapes(model.graph):
         names[full.rpartition("/")[0]].append(full)

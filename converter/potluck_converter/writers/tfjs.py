@@ -9,7 +9,7 @@ import numpy as np
 
 from potluck_converter.graph import Graph, Layer, Model
 from potluck_converter.layers import TABLE
-from potluck_converter.shapes import weight_shapes
+from potluck_converter.shapes import infer_shapes, weight_shapes
 from potluck_converter.writers.architecture import architecture
 
 SHARD_BYTES = 4 << 20
@@ -17,7 +17,12 @@ SHARD_BYTES = 4 << 20
 
 def tfjs_topology(graph: Graph) -> dict[str, Any]:
     """Give what `tf.models.modelFromJSON` opens; weights are named `<layer>/<weight>`."""
-    return architecture(graph, _render, "Model")
+    shapes = infer_shapes(graph)
+
+    def render(layer: Layer) -> dict[str, Any]:
+        return TABLE[layer.class_name].tfjs(layer.config, shapes[layer.name])
+
+    return architecture(graph, render, "Model")
 
 
 def write_tfjs(model: Model, shard_bytes: int = SHARD_BYTES) -> dict[str, bytes]:
@@ -42,7 +47,3 @@ def write_tfjs(model: Model, shard_bytes: int = SHARD_BYTES) -> dict[str, bytes]
     for i, path in enumerate(paths):
         files[path] = content[i * shard_bytes : (i + 1) * shard_bytes]
     return files
-
-
-def _render(layer: Layer) -> dict[str, Any]:
-    return TABLE[layer.class_name].tfjs(layer.config)

@@ -17,7 +17,7 @@ from tests.unit.converter.oracles import CASES, KERAS2, Oracle, difference
 
 TOLERANCE = 1e-4
 NODE_MODULES = Path(__file__).parents[3] / "client_web" / "node_modules"
-WEIGHTLESS = {name for name in CASES if name.startswith(("max_", "average_", "global_"))}
+WEIGHTLESS = {name for name in CASES if name.startswith(("max_", "average_", "global_", "softmax"))}
 NAMES = [*CASES, *(f"keras2_{name}" for name in KERAS2)]
 
 pytestmark = pytest.mark.skipif(
