@@ -24,6 +24,7 @@ SETTINGS = (
     "full_page_writes=off",
     "max_connections=60",
 )
+NEW_CLUSTER = ("-U", "potluck", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 TEMPLATE = "potluck_template"
 
 
@@ -52,7 +53,7 @@ class PostgresServer:
         with psycopg.connect(
             host=str(self._socket), user="potluck", dbname="postgres", autocommit=True
         ) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
 
 @pytest.fixture(scope="session")
@@ -68,15 +69,9 @@ def postgres_server() -> Iterator[PostgresServer]:
         user = _ordinary_user()
         shutil.chown(folder, user)
     try:
-        _run(
-            [programs / "initdb", "-D", cluster, "-U", "potluck", "-A", "trust", "-E", "UTF8"]
-            + ["--locale=C", "--no-sync"],
-            folder,
-            user,
-        )
-        options = " ".join(
-            f"-c {setting}" for setting in (*SETTINGS, f"unix_socket_directories={folder}")
-        )
+        _run([programs / "initdb", "-D", cluster, *NEW_CLUSTER], folder, user)
+        settings = (*SETTINGS, f"unix_socket_directories={folder}")
+        options = " ".join(f"-c {setting}" for setting in settings)
         control = [programs / "pg_ctl", "-D", cluster, "-w", "-s"]
         _run([*control, "-l", folder / "log", "-o", options, "start"], folder, user)
         try:

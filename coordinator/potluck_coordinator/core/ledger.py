@@ -53,7 +53,7 @@ def verify(entries: Iterable[Entry], head: str | None = None) -> int | None:
     for entry in entries:
         try:
             expected = entry_hash(entry.seq, entry.kind, entry.at, entry.body, entry.previous)
-        except rfc8785.CanonicalizationError:
+        except (rfc8785.CanonicalizationError, ValueError):
             return seq
         if (entry.seq, entry.previous, entry.hash) != (seq, previous, expected):
             return seq

@@ -38,6 +38,7 @@ def make_engine(url: str | URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> En
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "reset", _end_sqlite)
     return engine
 
 
@@ -63,3 +64,9 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"PRAGMA query_only = {int(reading)}")
     # A writer takes its lock first: a deferred one could find, half-way, that it may not go on.
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _end_sqlite(connection: Any, _record: object, _state: object) -> None:
+    # A commit that SQLite refuses leaves its transaction open, and SQLAlchemy thinks it is over.
+    if connection.in_transaction:
+        connection.rollback()

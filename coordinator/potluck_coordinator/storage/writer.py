@@ -57,8 +57,13 @@ class Writer:
     batch runs again, so functions must do nothing but talk to their session.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self, engine: Engine, *, most_jobs: int = MOST_JOBS, most_seconds: float = MOST_SECONDS
+    ) -> None:
+        """Start the thread. A transaction takes at most so many functions, for about so long."""
         self._engine = engine
+        self._most_jobs = most_jobs
+        self._most_seconds = most_seconds
         self._reading = read_only(engine)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
@@ -155,13 +160,13 @@ class Writer:
                 for job in batch:
                     _attempt(session, job)
             else:
-                until = time.monotonic() + MOST_SECONDS
+                until = time.monotonic() + self._most_seconds
                 new: _Job | None = first
                 while new is not None:
                     if new.future.set_running_or_notify_cancel():
                         batch.append(new)
                         _attempt(session, new)
-                    full = len(batch) >= MOST_JOBS or time.monotonic() >= until
+                    full = len(batch) >= self._most_jobs or time.monotonic() >= until
                     new = None if full else following()
             seal_all(session)
             session.commit()

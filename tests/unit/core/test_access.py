@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from potluck_coordinator.core.access import Account, hash_token, new_token, same_secret
+
+
+@given(st.binary(min_size=32, max_size=64))
+def test_a_token_can_be_pasted_anywhere(random: bytes) -> None:
+    assert re.fullmatch(r"potluck_[A-Za-z0-9_-]{43,}", new_token(random))
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32))
+def test_different_randomness_gives_different_tokens_and_hashes(a: bytes, b: bytes) -> None:
+    assert (new_token(a) == new_token(b)) == (a == b)
+    assert (hash_token(new_token(a)) == hash_token(new_token(b))) == (a == b)
+
+
+def test_a_token_pasted_with_its_line_end_is_the_same_token() -> None:
+    assert hash_token("potluck_abc\n") == hash_token("potluck_abc")
+
+
+def test_too_little_randomness_is_refused() -> None:
+    with pytest.raises(ValueError, match="32"):
+        new_token(bytes(31))
+
+
+@pytest.mark.parametrize(
+    ("role", "revoked", "admin"),
+    [("admin", False, True), ("admin", True, False), ("submitter", False, False)],
+)
+def test_only_an_open_admin_is_one(role: str, revoked: bool, admin: bool) -> None:
+    account = Account("id", "name", role, 0.0, revoked)  # type: ignore[arg-type]
+    assert account.is_admin is admin
+
+
+@given(st.text(), st.text())
+def test_secrets_are_the_same_only_when_they_are(a: str, b: str) -> None:
+    a, b = (text.encode("utf-8", "ignore").decode() for text in (a, b))
+    assert same_secret(a, b) == (a == b)
+    assert same_secret(a, a)
