@@ -152,20 +152,20 @@ def _check_range(name: str, parameter: Float | Int) -> None:
             expected="step above 0",
             got=f"step {step}",
         )
-    if step is not None and low < high and step > high - low:
-        raise _refuse(
-            "step_too_large",
-            name,
-            "The step leads out of the range at once.",
-            expected=f"a step of at most {high - low}",
-            got=f"step {step}",
-        )
     if step is not None and (high - low) / step > LARGEST_INT:
         raise _refuse(
             "step_too_small",
             name,
             "The step is too small to count with.",
             expected=f"a step of at least {(high - low) / LARGEST_INT}",
+            got=f"step {step}",
+        )
+    if step is not None and low < high and _steps(low, high, step) < 1:
+        raise _refuse(
+            "step_too_large",
+            name,
+            "The step leads out of the range at once.",
+            expected=f"a step of at most {high - low}",
             got=f"step {step}",
         )
 
