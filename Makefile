@@ -1,0 +1,112 @@
+# Potluck's tasks. `make` or `make help` lists them. Each says what it does. What is set up already is
+# used again: a stamp lies inside what it vouches for, so that deleting the one deletes the other.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+CLIENT := client_web
+STATIC := coordinator/potluck_coordinator/static
+SCRATCH := .make
+VENV_MADE := .venv/made
+PYTHON_READY := .venv/ready
+NODE_READY := $(CLIENT)/node_modules/.ready
+CLIENT_BUILT := $(STATIC)/index.html
+SCHEMA := $(CLIENT)/src/protocol/schema.gen.ts
+NODE_BIN := $(CURDIR)/$(CLIENT)/node_modules/.bin
+PYTEST ?= $(BIN)/python -m pytest
+SERVE ?= --open
+DEMO ?=
+
+# The first Python that is new enough; `make PYTHON=...` names another.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo $$python; break; fi; done)
+
+CLIENT_SOURCES := $(shell find $(CLIENT) \( -name node_modules -o -name dist \) -prune -o -type f \
+	-not -name '*.tsbuildinfo' -not -name '*.test.ts' -not -name openapi.json -print)
+
+.PHONY: help setup demo test test-long check generate serve clean chromium
+
+help: ## List the targets.
+	@echo "Potluck:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(CLIENT_BUILT) ## Virtual environment, dependencies, and the pages.
+	@echo "Set up. Next: make demo, make test, or make serve."
+
+demo: $(CLIENT_BUILT) chromium ## A whole study on this machine; DEMO=--stay leaves it running.
+	@$(BIN)/potluck demo $(DEMO)
+
+test: $(CLIENT_BUILT) chromium ## The whole suite, browser tests included.
+	@echo "== Testing the web client (vitest)"
+	@cd $(CLIENT) && npm test
+	@echo "== Testing everything else (pytest)"
+	@$(PYTEST) -m "not long"
+
+test-long: $(CLIENT_BUILT) chromium ## The tests that take long.
+	@echo "== Running the long tests (pytest)"
+	@$(PYTEST) -m long
+
+check: $(PYTHON_READY) $(NODE_READY) ## Style, types, imports, and whether generated files are fresh.
+	@echo "== Python style (ruff)"
+	@$(BIN)/ruff check coordinator converter sdk tests
+	@$(BIN)/ruff format --check coordinator converter sdk tests
+	@echo "== Python types (mypy)"
+	@$(BIN)/mypy
+	@echo "== Who may import whom (import-linter)"
+	@$(BIN)/lint-imports
+	@echo "== Generated files"
+	@mkdir -p $(SCRATCH)
+	@$(BIN)/python -m potluck_coordinator.api.openapi $(SCRATCH)/openapi.json
+	@$(NODE_BIN)/openapi-typescript $(SCRATCH)/openapi.json -o $(SCRATCH)/schema.gen.ts \
+		--default-non-nullable=false > $(SCRATCH)/generate.log
+	@cmp $(SCRATCH)/openapi.json $(CLIENT)/openapi.json && cmp $(SCRATCH)/schema.gen.ts $(SCHEMA) \
+		|| { echo "Stale: run 'make generate' and commit what it writes."; exit 1; }
+	@echo "== Web client: types, then style"
+	@cd $(CLIENT) && npm run check && npm run lint
+
+generate: $(PYTHON_READY) $(NODE_READY) ## Write openapi.json and the TypeScript made from it.
+	@echo "== Writing $(CLIENT)/openapi.json and $(SCHEMA)"
+	@$(BIN)/python -m potluck_coordinator.api.openapi $(CLIENT)/openapi.json
+	@cd $(CLIENT) && npm run generate
+
+serve: $(CLIENT_BUILT) ## A coordinator; SERVE="--port 9000" gives it other options than --open.
+	@$(BIN)/potluck serve $(SERVE)
+
+clean: ## Remove what was set up and built; studies are not touched.
+	@echo "== Removing the virtual environment, node_modules and the built pages"
+	@rm -rf .venv $(SCRATCH) $(CLIENT)/node_modules $(STATIC)
+
+# --- What the targets above need, each made once -------------------------------------------------
+
+$(VENV_MADE):
+	@test -n "$(PYTHON)" || { echo "Potluck needs Python 3.11 or newer; none was found."; exit 1; }
+	@echo "== Making a virtual environment in .venv ($$($(PYTHON) --version))"
+	@$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "== Updating pip (dependency groups need 25.1 or newer)"
+	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+$(PYTHON_READY): $(VENV_MADE) pyproject.toml
+	@echo "== Installing Potluck and what its development needs (some minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+$(NODE_READY): $(CLIENT)/package-lock.json
+	@command -v npm > /dev/null || { echo "The pages need Node.js 20.19 or newer, with npm."; exit 1; }
+	@echo "== Installing the web client's dependencies (npm ci)"
+	@cd $(CLIENT) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(CLIENT_BUILT): $(NODE_READY) $(CLIENT_SOURCES) | $(PYTHON_READY)
+	@echo "== Building the pages (vite)"
+	@cd $(CLIENT) && npm run build --silent -- --logLevel warn
+	@touch $@
+
+chromium: $(PYTHON_READY)
+	@path=$$($(BIN)/python -m potluck_coordinator.demo.chromium); \
+		echo "== Chromium for donors' tabs: $$path"
