@@ -30,6 +30,8 @@ const clock: Clock = {
 };
 
 const runner = new Runner(emit, clock, isLost);
+/** Units wait until a backend is chosen. */
+let ready: Promise<void> = Promise.resolve();
 let ticking: ReturnType<typeof setInterval> | undefined;
 
 function lost(reason: string): void {
@@ -57,10 +59,10 @@ async function prepare(message: Extract<ToEngine, { type: "prepare" }>): Promise
 function hear(message: ToEngine): void {
   switch (message.type) {
     case "prepare":
-      void prepare(message);
+      ready = prepare(message);
       break;
     case "train":
-      void runner.train(message.job);
+      void ready.then(() => runner.train(message.job));
       break;
     case "share":
       runner.setShare(message.share);
@@ -72,7 +74,7 @@ function hear(message: ToEngine): void {
       runner.resume();
       break;
     case "drop":
-      runner.drop(message.leaseId);
+      void ready.then(() => runner.drop(message.leaseId));
       break;
     case "settled":
       runner.settled(message.leaseId);

@@ -1,0 +1,49 @@
+/** What the session needs of the world. The page gives it the real things, tests give it their own. */
+
+import type { Snapshot, ToEngine } from "../engine/messages";
+import type { Artifacts } from "../protocol/artifacts";
+import type { BackendReport } from "../protocol/messages";
+
+export interface EnginePort {
+  readonly post: (message: ToEngine) => void;
+  /** Throw the Worker away, with all that hangs in it, and start a fresh one. */
+  readonly restart: () => void;
+  readonly close: () => void;
+}
+
+/** States kept on this device, so that a crashed Worker or browser costs at most seconds. */
+export interface StatePort {
+  readonly load: (unitId: string) => Promise<Snapshot | null>;
+  readonly save: (unitId: string, snapshot: Snapshot) => Promise<void>;
+  readonly remove: (unitId: string) => Promise<void>;
+}
+
+/** Small things that outlive the page. */
+export interface MemoryPort {
+  readonly donorKey: () => string;
+  readonly measurements: () => readonly BackendReport[] | null;
+  readonly rememberMeasurements: (reports: readonly BackendReport[]) => void;
+  /** Tokens of the leases that this tab holds; they outlive a crash of the tab, and only that. */
+  readonly tokens: () => string[];
+  readonly rememberTokens: (tokens: readonly string[]) => void;
+}
+
+export interface ClockPort {
+  readonly now: () => number;
+  /** Calls `act` after so many milliseconds; returns the way to cancel. */
+  readonly later: (milliseconds: number, act: () => void) => () => void;
+  readonly random: () => number;
+}
+
+export interface Ports {
+  readonly engine: EnginePort;
+  readonly artifacts: Artifacts;
+  readonly states: StatePort;
+  readonly memory: MemoryPort;
+  readonly clock: ClockPort;
+  /** The engine is ready: open the socket (once). */
+  readonly openSocket: () => void;
+  readonly closeSocket: () => void;
+  readonly client: string;
+  readonly memoryBytes: number | null;
+}

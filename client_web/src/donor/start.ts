@@ -1,0 +1,96 @@
+/** Start a donor in this page: the only place where session, Worker, socket and page events meet. */
+
+import { version } from "../../package.json";
+import { openArtifacts } from "../protocol/artifacts";
+import type { Abort, Handback } from "../protocol/messages";
+import { type DonorSocket, openDonorSocket } from "../protocol/socket";
+import { openEngine } from "./engine_host";
+import { openMemory } from "./memory";
+import type { ClockPort, EnginePort } from "./ports";
+import { Session } from "./session";
+import { type DonorHandle, type DonorOptions, type DonorState, INITIAL_STATE } from "./state";
+import { openStates } from "./states";
+
+const clock: ClockPort = {
+  now: () => performance.now(),
+  later: (milliseconds, act) => {
+    const timer = setTimeout(act, milliseconds);
+    return () => clearTimeout(timer);
+  },
+  random: () => Math.random(),
+};
+
+function memoryBytes(): number | null {
+  // Only Chromium tells, and only roughly.
+  const gibibytes = (navigator as { deviceMemory?: number }).deviceMemory;
+  return gibibytes === undefined ? null : gibibytes * 2 ** 30;
+}
+
+function sayGoodbye(origin: string, leases: Handback[]): void {
+  if (leases.length === 0) return;
+  const abort: Abort = { type: "abort", leases };
+  // Plain text, because a beacon must not need a preflight.
+  navigator.sendBeacon(`${origin}/api/v1/donor/abort`, JSON.stringify(abort));
+}
+
+/** Begin to donate; everything that happens arrives at the handle's subscribers. */
+export function startDonor(options: DonorOptions = {}): DonorHandle {
+  const origin = options.origin ?? location.origin;
+  let state: DonorState = INITIAL_STATE;
+  const listeners = new Set<(state: DonorState) => void>();
+  let socket: DonorSocket | null = null;
+
+  const openSocket = (): void => {
+    const url = new URL("/api/v1/donor/socket", origin.replace(/^http/, "ws"));
+    socket ??= openDonorSocket(url.href, {
+      connected: (send) => session.connected(send),
+      received: (message) => session.received(message),
+      puzzled: () => session.puzzled(),
+      disconnected: () => session.disconnected(),
+    });
+  };
+  const engine: EnginePort = openEngine(
+    (event) => session.heard(event),
+    (message) => session.engineCrashed(message),
+  );
+  const onPageHide = (): void => sayGoodbye(origin, session.left());
+  const onOnline = (): void => socket?.hurry();
+  const session = new Session(
+    {
+      engine,
+      artifacts: openArtifacts(origin),
+      states: openStates(),
+      memory: openMemory(version),
+      clock,
+      openSocket,
+      closeSocket: () => {
+        socket?.close();
+        window.removeEventListener("pagehide", onPageHide);
+        window.removeEventListener("online", onOnline);
+      },
+      client: version,
+      memoryBytes: memoryBytes(),
+    },
+    options,
+    (next) => {
+      state = next;
+      for (const listener of listeners) listener(next);
+    },
+  );
+  window.addEventListener("pagehide", onPageHide);
+  window.addEventListener("online", onOnline);
+  session.start();
+
+  return {
+    subscribe: (listener) => {
+      listeners.add(listener);
+      listener(state);
+      return () => listeners.delete(listener);
+    },
+    pause: () => session.pause(),
+    resume: () => session.resume(),
+    finishThenStop: () => session.finishThenStop(),
+    stop: () => void session.stop(),
+    setShare: (share) => session.setShare(share),
+  };
+}
