@@ -106,7 +106,7 @@ def assemble(
 
     layers = []
     for raw in raws:
-        layer, said = _layer(raw, renamed[raw.name])
+        layer, said = check_layer(raw, renamed[raw.name])
         calls = tuple(Call(tuple(moved(ref) for ref in call.inputs)) for call in raw.calls)
         layers.append(replace(layer, calls=calls))
         warnings += said
@@ -122,7 +122,9 @@ def assemble(
     return graph, warnings
 
 
-def _layer(raw: RawLayer, name: str) -> tuple[Layer, list[str]]:
+def check_layer(raw: RawLayer, name: str = "") -> tuple[Layer, list[str]]:
+    """Bring one layer to its canonical form, without calls; give it with warnings."""
+    name = name or raw.name
     class_name = known_class(raw.name, raw.class_name)
     kind = TABLE[class_name]
     trainable = raw.config.get("trainable", True)
@@ -185,7 +187,13 @@ def check_graph(
     for layer in graph.layers:
         reason = "" if layer.trainable else TABLE[layer.class_name].refuse_frozen()
         if reason:
-            error = Unfit("a trainable layer", field="trainable", reason=reason)
+            error = Unfit(
+                "a trainable layer",
+                got="trainable=False",
+                field="trainable",
+                reason=reason,
+                hint="Set the layer's trainable to True and save again.",
+            )
             raise unfit(layer, error, "model.unsupported_option")
         if len(layer.calls) != 1:
             problem = "is shared (called more than once)" if layer.calls else "is never called"

@@ -79,20 +79,25 @@ def _not_hdf5(content: bytes, name: str) -> ConversionError:
 def _check_links(file: h5py.File, name: str, limits: Limits) -> None:
     seen = 0
 
-    def look(path: bytes, info: h5l.LinkInfo) -> None:
+    def look(path: bytes, info: h5l.LinkInfo) -> ConversionError | None:
+        # Returned, not raised: h5py stops at the first value that is not None, and loses exceptions.
         nonlocal seen
         seen += 1
         if seen > limits.hdf5_objects:
-            raise ConversionError(
+            return ConversionError(
                 "model.too_large",
                 "The file holds too many objects.",
                 expected=f"at most {limits.hdf5_objects}",
                 where=name,
             )
         if info.type != h5l.TYPE_HARD:
-            raise external(path.decode(errors="replace"), "a soft, external or user-defined link")
+            where = path.decode(errors="replace")
+            return external(where, "a soft, external or user-defined link")
+        return None
 
-    file.id.links.visit(look, info=True)
+    found = file.id.links.visit(look, info=True)
+    if found is not None:
+        raise found
 
 
 def external(path: str, what: str) -> ConversionError:

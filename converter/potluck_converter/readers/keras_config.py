@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from potluck_converter.assemble import RawLayer, assemble, known_class
+from potluck_converter.assemble import RawLayer, assemble, check_layer, known_class
 from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Call, Graph, TensorRef
 from potluck_converter.layers import TABLE
@@ -103,7 +103,12 @@ def _functional(config: Mapping[str, Any], limits: Limits) -> tuple[Graph, list[
         nodes = entry.get("inbound_nodes", [])
         if not isinstance(nodes, list):
             raise broken("A layer's connections are not a list.", where=name)
-        _refuse_operation(name, class_name, layer, nodes)
+        if _is_operation(class_name, layer, nodes):
+            for raw in raws:
+                # An option that made Keras add the operation, such as mask_zero, is the better
+                # thing to name.
+                check_layer(raw)
+            raise _operation(name, class_name, layer)
         known_class(name, class_name)
         calls = tuple(_call(name, class_name, node) for node in nodes)
         if class_name == "InputLayer":
@@ -119,26 +124,27 @@ def _functional(config: Mapping[str, Any], limits: Limits) -> tuple[Graph, list[
     )
 
 
-def _refuse_operation(
-    name: str, class_name: str, config: Mapping[str, Any], nodes: list[Any]
-) -> None:
-    """Refuse `x * 2` and `keras.ops` nodes, which go by the same class names as layers.
+def _is_operation(class_name: str, config: Mapping[str, Any], nodes: list[Any]) -> bool:
+    """Tell `x * 2` and `keras.ops` nodes from layers, whose class names they share.
 
     Keras 3 drops their module in `.h5`; what is left to tell them by is that a layer's config
     always says whether it is trainable, an operation's never does.
     """
     keras3 = any(isinstance(node, dict) for node in nodes)
     keras2 = class_name in ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
-    if keras2 or (keras3 and "trainable" not in config):
-        what = str(config.get("function", class_name))
-        raise ConversionError(
-            "model.unsupported_layer",
-            f'Potluck cannot use "{name}": it is a bare operation ({what[:60]}), not a layer.',
-            expected="layers only",
-            got=class_name,
-            hint="Use layers such as Add, Concatenate, Activation or Softmax in its place.",
-            where=name,
-        )
+    return keras2 or (keras3 and "trainable" not in config)
+
+
+def _operation(name: str, class_name: str, config: Mapping[str, Any]) -> ConversionError:
+    what = str(config.get("function", class_name))
+    return ConversionError(
+        "model.unsupported_layer",
+        f'Potluck cannot use "{name}": it is a bare operation ({what[:60]}), not a layer.',
+        expected="layers only",
+        got=class_name,
+        hint="Use layers such as Add, Concatenate, Activation or Softmax in its place.",
+        where=name,
+    )
 
 
 def _call(name: str, class_name: str, node: Any) -> Call:
