@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 from typing import Any
 
 from potluck.protocol.study import StudySpec
@@ -27,7 +28,9 @@ class SearchDesk:
         searcher, told = self._searcher(study, known)
         for trial in known:
             if trial.state != TrialState.RUNNING and trial.number not in told:
-                await searcher.tell(trial.number, trial.value)
+                # Divergence is a result, the worst one; a set-aside unit teaches nothing.
+                diverged = trial.state == TrialState.FAILED
+                await searcher.tell(trial.number, nan if diverged else trial.value)
                 told.add(trial.number)
         points = await searcher.ask(count)
         if len(points) < count:

@@ -1,0 +1,36 @@
+"""Fixtures that several kinds of tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.coordinator import Coordinator
+
+Start = Callable[..., Coordinator]
+
+
+@pytest.fixture
+def start_coordinator(tmp_path: Path) -> Iterator[Start]:
+    """Give a function that starts real coordinators; they end with the test."""
+    with ExitStack() as stack:
+
+        def start(name: str = "data", **settings: object) -> Coordinator:
+            found = Coordinator(tmp_path / name, **settings)  # type: ignore[arg-type]
+            stack.callback(found.stop)
+            return found.start()
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def coordinator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coordinator]:
+    """Give an open coordinator that a module's tests share."""
+    found = Coordinator(tmp_path_factory.mktemp("data"), workers=1)
+    try:
+        yield found.start()
+    finally:
+        found.stop()

@@ -1,0 +1,193 @@
+"""Tokens and weights that are not what they should be: refused calmly, and nothing is lost."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import numpy as np
+import pytest
+
+import potluck
+from potluck.protocol import donor as wire
+from tests.support.coordinator import Coordinator
+from tests.support.keras_files import dense_h5
+from tests.support.scripted_donor import ScriptedDonor, end_step, random_result, state
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def study(coordinator: Coordinator) -> Any:
+    """Give a study of one trial on the irises; deleted afterwards."""
+    made = coordinator.client().submit(
+        model=dense_h5(), data="iris", trials=1, epochs=2, search={}, name="Irises"
+    )
+    yield made
+    made.delete()
+
+
+def error_of(settlement: wire.Settlement) -> str:
+    """Give the code of a refusal."""
+    assert settlement.outcome == "refused", settlement
+    assert settlement.error is not None
+    return settlement.error.code
+
+
+def unit_state(study: potluck.Study) -> str:
+    """Give the state of the study's one unit."""
+    counts = study.refresh().record.counts.model_dump()
+    return next(name for name, number in counts.items() if number)
+
+
+def test_a_result_is_scored_and_counts_once(coordinator: Coordinator, study: potluck.Study) -> None:
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        result = random_result(donor, lease)
+        assert donor.complete(lease, result).outcome == "accepted"
+        until(lambda: unit_state(study) == "scored", what="the score")
+        again = {"lease_id": lease.id, "token": lease.token, "step": end_step(lease.unit)}
+        sha, _ = donor.put(result, lease.token)
+        donor.say({"type": "complete", "leases": [{**again, "artifact": sha}], "next": None})
+        answer = donor.hear()
+        assert isinstance(answer, wire.Settled)
+        assert answer.leases[0].outcome == "duplicate"
+        assert answer.record.units == 1
+    study.wait(timeout=60, progress=False)
+    assert study.refresh().record.counts.scored == 1
+
+
+def test_a_token_that_is_wrong_or_anothers_opens_nothing(
+    coordinator: Coordinator, study: potluck.Study
+) -> None:
+    with ScriptedDonor(coordinator.url) as holder, ScriptedDonor(coordinator.url) as thief:
+        lease = holder.await_lease()
+        result = random_result(holder, lease)
+        assert thief.get(lease.unit.start, "wrong").status_code == 404
+        assert thief.put(result, "wrong")[1].status_code == 404
+        assert error_of(thief.complete(lease, result)) == "lease.unknown"
+        forged = lease.model_copy(update={"token": "x" * 43})
+        assert error_of(thief.complete(forged, result)) == "lease.unknown"
+        assert error_of(holder.hand_back(forged)) == "lease.unknown"
+        assert thief.heartbeat(lease).stop == {lease.id: "unknown"}
+        assert unit_state(study) == "leased"
+        assert holder.complete(lease, result).outcome == "accepted"
+
+
+def test_a_token_is_spent_once(coordinator: Coordinator, study: potluck.Study) -> None:
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        result = random_result(donor, lease)
+        assert donor.hand_back(lease).outcome == "handed_back"
+        assert unit_state(study) == "ready"
+        assert error_of(donor.hand_back(lease)) == "lease.spent"
+        assert error_of(donor.complete(lease, result)) == "lease.spent"
+        assert donor.get(lease.unit.tensors, lease.token).status_code == 404
+
+
+def spoil_shape(weights: dict[str, Any]) -> dict[str, Any]:
+    name = sorted(weights)[0]
+    return {**weights, name: np.zeros((3, 3), np.float32)}
+
+
+def spoil_nan(weights: dict[str, Any]) -> dict[str, Any]:
+    name = sorted(weights)[0]
+    return {**weights, name: np.full_like(weights[name], np.nan)}
+
+
+def spoil_dtype(weights: dict[str, Any]) -> dict[str, Any]:
+    name = sorted(weights)[0]
+    return {**weights, name: weights[name].astype(np.float64)}
+
+
+def spoil_missing(weights: dict[str, Any]) -> dict[str, Any]:
+    return dict(list(weights.items())[1:])
+
+
+def spoil_extra(weights: dict[str, Any]) -> dict[str, Any]:
+    return {**weights, "weights/more/kernel": np.zeros(3, np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (spoil_shape, "result.shape"),
+        (spoil_nan, "result.not_finite"),
+        (spoil_dtype, "result.dtype"),
+        (spoil_missing, "result.names"),
+        (spoil_extra, "result.names"),
+    ],
+)
+def test_weights_that_cannot_be_right_are_refused_and_the_unit_is_free_again(
+    coordinator: Coordinator, study: potluck.Study, spoil: Any, code: str
+) -> None:
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        bad = state(spoil(donor.start_weights(lease)), lease.unit, end_step(lease.unit))
+        assert error_of(donor.complete(lease, bad)) == code
+        assert unit_state(study) == "ready"
+        honest = donor.await_lease()
+        assert donor.complete(honest, random_result(donor, honest)).outcome == "accepted"
+        until(lambda: unit_state(study) == "scored", what="the score")
+
+
+def test_uploads_are_bounded_and_named_by_their_hash(
+    coordinator: Coordinator, study: potluck.Study
+) -> None:
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        too_many = bytes(lease.unit.limits.upload_bytes + 1)
+        assert donor.put(too_many, lease.token)[1].status_code == 413
+        packed = gzip.compress(too_many)
+        answer = donor.http.put(
+            f"/api/v1/donor/artifacts/{'0' * 64}",
+            content=packed,
+            headers={"X-Potluck-Lease": lease.token, "Content-Encoding": "gzip"},
+        )
+        assert answer.status_code == 413
+        misnamed = donor.http.put(
+            f"/api/v1/donor/artifacts/{'0' * 64}",
+            content=b"something else",
+            headers={"X-Potluck-Lease": lease.token},
+        )
+        assert misnamed.json()["error"]["code"] == "result.hash"
+        result = random_result(donor, lease)
+        missing = donor.complete(lease, too_many, artifact="1" * 64)
+        assert error_of(missing) == "result.not_uploaded"
+        again = donor.await_lease()
+        assert donor.complete(again, result).outcome == "accepted"
+
+
+def test_a_result_that_stops_short_is_refused(
+    coordinator: Coordinator, study: potluck.Study
+) -> None:
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        result = random_result(donor, lease)
+        assert error_of(donor.complete(lease, result, step=1)) == "result.incomplete"
+
+
+def test_divergence_is_believed_only_of_weights_that_show_it(
+    coordinator: Coordinator, study: potluck.Study
+) -> None:
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        claimed = donor.complete(lease, random_result(donor, lease), diverged=True)
+        assert error_of(claimed) == "result.not_diverged"
+        lease = donor.await_lease()
+        shown = state(spoil_nan(donor.start_weights(lease)), lease.unit, 3)
+        assert donor.complete(lease, shown, diverged=True, step=3).outcome == "accepted"
+        ended = until(
+            lambda: study.refresh().record if study.refresh().state != "running" else None,
+            what="the study's end",
+        )
+        assert (ended.state, ended.reason) == ("failed", "No trial could be completed.")
+
+
+def test_words_that_make_no_sense_are_answered(coordinator: Coordinator) -> None:
+    with ScriptedDonor(coordinator.url) as donor:
+        for text in ("no json", "{}", '{"type": "dance"}', '{"type": "heartbeat"}'):
+            donor.say(text)
+            answer = donor.hear()
+            assert isinstance(answer, wire.Problem)
+            assert answer.error.code == "protocol.unknown_message"
+        assert donor.request() == []

@@ -1,0 +1,86 @@
+"""A real coordinator in a process of its own, which tests may kill and start again."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import potluck
+
+LISTENING = re.compile(r"Potluck is listening on (https?://\S+)")
+ADMIN = re.compile(r"Admin token, shown this once: (\S+)")
+START_SECONDS = 120.0
+
+
+class Coordinator:
+    """`potluck serve` on a data folder. `settings` become POTLUCK_* variables."""
+
+    def __init__(self, data: Path, *, open: bool = True, **settings: object) -> None:
+        self.data = data
+        self.url = ""
+        self.admin_token: str | None = None
+        self._open = open
+        self._environment = {f"POTLUCK_{k.upper()}": str(v) for k, v in settings.items()}
+        self._process: subprocess.Popen[str] | None = None
+        self._port = 0
+        self.lines: list[str] = []
+
+    def start(self) -> Coordinator:
+        """Start, or start again on the same port and folder; return when it listens."""
+        command = [sys.executable, "-m", "potluck", "serve", "--port", str(self._port)]
+        command += ["--data", str(self.data), *(["--open"] if self._open else [])]
+        self._process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, **self._environment, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+        found: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, args=(self._process, found), daemon=True).start()
+        try:
+            self.url = found.get(timeout=START_SECONDS)
+        except queue.Empty:
+            self.url = ""
+        if not self.url:
+            raise AssertionError("the coordinator did not start:\n" + "\n".join(self.lines[-40:]))
+        self._port = int(self.url.rsplit(":", 1)[1])
+        return self
+
+    def _read(self, process: subprocess.Popen[str], found: queue.Queue[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.lines.append(line.rstrip())
+            if token := ADMIN.search(line):
+                self.admin_token = token[1]
+            if match := LISTENING.search(line):
+                found.put(match[1])
+        found.put("")
+
+    def kill(self) -> None:
+        """End it as a power cut would: the process and its workers, at once."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End it politely."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def client(self, token: str | None = None) -> potluck.Client:
+        """Give the SDK on this coordinator."""
+        return potluck.Client(self.url, token=token)

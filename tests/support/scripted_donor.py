@@ -1,0 +1,199 @@
+"""A donor that a test drives word by word over the real socket. It trains nothing by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from types import TracebackType
+from typing import Any
+
+import httpx2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from safetensors.numpy import load, save
+from websockets.sync.client import connect
+
+from potluck.protocol import donor as wire
+
+Answer = (
+    wire.Welcome | wire.Grant | wire.Wait | wire.Work | wire.Heard | wire.Settled | wire.Problem
+)
+_ANSWER: TypeAdapter[Answer] = TypeAdapter(wire.CoordinatorMessage)
+SECONDS = 60.0
+
+
+class ScriptedDonor:
+    """Connects, says hello, and then says what the test tells it to."""
+
+    def __init__(self, url: str, key: str | None = None, held: list[str] | None = None) -> None:
+        self.url = url
+        self.key = key or secrets.token_hex(16)
+        self._held = held or []
+        self.http = httpx2.Client(base_url=url, timeout=SECONDS)
+        self.fetched: dict[str, bytes] = {}
+        self.welcome: wire.Welcome
+
+    def __enter__(self) -> ScriptedDonor:
+        address = self.url.replace("http", "ws", 1) + "/api/v1/donor/socket"
+        self._socket = connect(address, open_timeout=SECONDS, compression=None)
+        self.say(
+            {
+                "type": "hello",
+                "protocol": 1,
+                "client": "scripted",
+                "donor_key": self.key,
+                "backends": [],
+                "backend": "cpu",
+                "leases": self._held,
+                "cached": [],
+            }
+        )
+        welcome = self.hear()
+        assert isinstance(welcome, wire.Welcome), welcome
+        self.welcome = welcome
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+        self.http.close()
+
+    def say(self, message: dict[str, Any] | str) -> None:
+        """Send a message, or any text."""
+        self._socket.send(message if isinstance(message, str) else json.dumps(message))
+
+    def hear(self) -> Answer:
+        """Read the next answer; `work` is news for idle donors, not an answer."""
+        while True:
+            answer = _ANSWER.validate_json(self._socket.recv(timeout=SECONDS))
+            if not isinstance(answer, wire.Work):
+                return answer
+
+    def request(self, most: int = 1) -> list[wire.Lease]:
+        """Ask for work once; an empty list where there is none."""
+        self.say({"type": "request", "most": most, "cached": []})
+        answer = self.hear()
+        if isinstance(answer, wire.Wait):
+            return []
+        assert isinstance(answer, wire.Grant), answer
+        return answer.leases
+
+    def await_lease(self) -> wire.Lease:
+        """Ask until there is work; the coordinator's own `work` message says when to ask again."""
+        while True:
+            leases = self.request()
+            if leases:
+                return leases[0]
+            self.await_work()
+
+    def await_work(self) -> None:
+        """Wait until the coordinator says that units became ready."""
+        while True:
+            answer = _ANSWER.validate_json(self._socket.recv(timeout=SECONDS))
+            if isinstance(answer, wire.Work):
+                return
+
+    def get(self, sha: str, token: str) -> httpx2.Response:
+        """Ask for an artifact with a lease's token."""
+        address = f"/api/v1/donor/artifacts/{sha}"
+        response = self.http.get(address, headers={"X-Potluck-Lease": token})
+        if response.status_code == 200:
+            self.fetched[sha] = response.content
+        return response
+
+    def put(self, data: bytes, token: str, **headers: str) -> tuple[str, httpx2.Response]:
+        """Upload bytes with a lease's token; give their hash and the answer."""
+        sha = hashlib.sha256(data).hexdigest()
+        address = f"/api/v1/donor/artifacts/{sha}"
+        sent = {"X-Potluck-Lease": token, **headers}
+        return sha, self.http.put(address, content=data, headers=sent)
+
+    def heartbeat(self, lease: wire.Lease, **progress: Any) -> wire.Heard:
+        """Keep a lease alive."""
+        beat = {"lease_id": lease.id, "epoch": 0, "step": 0, **progress}
+        self.say({"type": "heartbeat", "leases": [beat]})
+        answer = self.hear()
+        assert isinstance(answer, wire.Heard), answer
+        return answer
+
+    def checkpoint(self, lease: wire.Lease, data: bytes, step: int) -> wire.Heard:
+        """Upload a state and name it."""
+        sha, response = self.put(data, lease.token)
+        assert response.status_code == 204, response.text
+        epoch = step // lease.unit.steps_per_epoch
+        state = {"lease_id": lease.id, "artifact": sha, "epoch": epoch, "step": step}
+        self.say({"type": "checkpoint", "leases": [state]})
+        answer = self.hear()
+        assert isinstance(answer, wire.Heard), answer
+        return answer
+
+    def complete(
+        self,
+        lease: wire.Lease,
+        data: bytes,
+        *,
+        claims: dict[str, float] | None = None,
+        **changes: Any,
+    ) -> wire.Settlement:
+        """Upload a result and hand it in."""
+        sha, response = self.put(data, lease.token)
+        if response.status_code != 204:
+            sha = changes.pop("artifact", sha)
+        done = {
+            "lease_id": lease.id,
+            "token": lease.token,
+            "artifact": sha,
+            "step": end_step(lease.unit),
+            "claims": claims or {},
+            **changes,
+        }
+        self.say({"type": "complete", "leases": [done], "next": None})
+        answer = self.hear()
+        assert isinstance(answer, wire.Settled), answer
+        return answer.leases[0]
+
+    def hand_back(self, lease: wire.Lease, reason: str = "closing") -> wire.Settlement:
+        """Give a lease back."""
+        back = {"lease_id": lease.id, "token": lease.token, "reason": reason}
+        self.say({"type": "abort", "leases": [back]})
+        answer = self.hear()
+        assert isinstance(answer, wire.Settled), answer
+        return answer.leases[0]
+
+    def start_weights(self, lease: wire.Lease) -> dict[str, NDArray[Any]]:
+        """Fetch the start state's weights by name."""
+        response = self.get(lease.unit.start, lease.token)
+        assert response.status_code == 200, response.text
+        tensors = load(response.content)
+        return {k: v for k, v in tensors.items() if k.startswith("weights/")}
+
+
+def end_step(unit: wire.Unit) -> int:
+    """Give the step at which a unit ends."""
+    return unit.to_epoch * unit.steps_per_epoch
+
+
+def state(weights: dict[str, NDArray[Any]], unit: wire.Unit, step: int) -> bytes:
+    """Write a checkpoint as docs/protocol.md has it."""
+    return save(
+        weights,
+        metadata={
+            "format": "potluck.checkpoint.v1",
+            "epoch": str(step // unit.steps_per_epoch),
+            "step": str(step),
+        },
+    )
+
+
+def random_result(donor: ScriptedDonor, lease: wire.Lease, seed: int = 0) -> bytes:
+    """Make random weights of the right shapes: what a lazy or lying donor would send."""
+    rng = np.random.default_rng(seed)
+    start = donor.start_weights(lease)
+    weights = {k: rng.normal(size=v.shape).astype(np.float32) for k, v in start.items()}
+    return state(weights, lease.unit, end_step(lease.unit))
