@@ -1,0 +1,72 @@
+"""Studies written down in YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from potluck import BadArgument
+from potluck.protocol.study import Choice, Float
+from potluck.specification import StudyOptions, study_spec
+from potluck.study_file import read_study_file
+
+GOOD = """
+model: cnn.h5
+data: digits
+search:
+  learning_rate: {low: 1e-4, high: 1e-1, log: true}
+  layers.dense.units: [32, 64]
+  momentum: 1e-3
+trials: 5
+folds: 3
+name: A study
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_study_file_says_what_submit_would_be_told(tmp_path: Path) -> None:
+    (tmp_path / "cnn.h5").touch()
+    found = read_study_file(written(tmp_path, GOOD))
+    assert found.model == str(tmp_path / "cnn.h5")
+    assert found.data == "digits"
+    spec = study_spec(found.options, model_id="m", dataset_id="d", default_name="x")
+    assert spec.parameters["learning_rate"] == Float(low=1e-4, high=1e-1, log=True)
+    assert spec.parameters["layers.dense.units"] == Choice(choices=[32, 64])
+    assert spec.parameters["momentum"].model_dump() == {"kind": "fixed", "value": 0.001}
+    assert (spec.trials, spec.pipeline.split.folds, spec.name) == (5, 3, "A study")
+
+
+def test_what_a_file_leaves_out_is_as_submit_leaves_it_out(tmp_path: Path) -> None:
+    found = read_study_file(written(tmp_path, "model: a.h5\ndata: b.csv\nmetric:\n"))
+    assert found.options == StudyOptions()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("model: a.h5\n", "data is missing"),
+        ("model: [1]\ndata: b\n", "model is missing"),
+        ("model: a\ndata: b\ntrails: 3\n", "Did you mean trials"),
+        ("model: a\ndata: b\nsearch: [1]\n", "search maps"),
+        ("- a\n", "one key a line"),
+        ("a: [\n", "no YAML"),
+        ("model: !!python/object/apply:os.system ['true']\ndata: b\n", "no YAML"),
+    ],
+)
+def test_a_file_that_cannot_be_followed_says_why(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(BadArgument, match=words):
+        read_study_file(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadArgument, match="cannot be read"):
+        read_study_file(tmp_path / "none.yaml")
+    (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadArgument, match="UTF-8"):
+        read_study_file(tmp_path / "b.yaml")

@@ -1,0 +1,156 @@
+"""What may be passed as a model or as data, and the bytes that leave."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from potluck import BadArgument
+from potluck.data_upload import data_file, npz
+from potluck.model_upload import HDF5_MAGIC, model_files
+
+
+def sent(data: object) -> tuple[str, bytes, str | None]:
+    with data_file(data) as (_, (field, (name, content)), target):
+        assert field == "file"
+        return name, content if isinstance(content, bytes) else content.read(), target
+
+
+def arrays_of(content: bytes) -> dict[str, np.ndarray[Any, Any]]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from([np.float32, np.float64, np.int8, np.int64, np.uint8, np.bool_]),
+        hnp.array_shapes(min_dims=1, max_dims=4, max_side=4),
+    )
+)
+def test_arrays_arrive_as_they_were_and_never_as_objects(array: np.ndarray[Any, Any]) -> None:
+    found = arrays_of(npz({"file": array}))["file"]
+    assert found.dtype.kind != "O"
+    assert np.array_equal(found, array, equal_nan=array.dtype.kind == "f")
+
+
+def test_the_same_arrays_give_the_same_bytes() -> None:
+    assert npz({"x": np.arange(9.0)}) == npz({"x": np.arange(9.0)})
+    assert npz({"x": np.arange(9.0)}) != npz({"x": np.arange(1.0, 10.0)})
+
+
+def test_a_pair_of_arrays_is_an_npz_whose_target_is_y() -> None:
+    name, content, target = sent(([[1.0, 2.0], [3.0, 4.0]], ["a", "b"]))
+    assert (name, target) == ("data.npz", "y")
+    found = arrays_of(content)
+    assert found["x"].dtype == np.float64
+    assert found["y"].tolist() == ["a", "b"]
+
+
+def test_text_kept_as_objects_becomes_text() -> None:
+    found = arrays_of(npz({"y": np.array(["ab", "c"], dtype=object)}))["y"]
+    assert found.dtype.kind == "U"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (np.zeros(3), np.zeros(4)),
+        {"x": np.array([1, "a", None], dtype=object)},
+        {"x": np.zeros(3, dtype=complex)},
+        {"x": np.float32(1)},
+        {"x": [[1, 2], [3]]},
+        {},
+        3,
+        "no such file.csv",
+        (pd.DataFrame({"a": [1, 2]}), [1, 2, 3]),
+        (pd.DataFrame({"target": [1, 2]}), [1, 2]),
+    ],
+)
+def test_data_that_cannot_be_sent_is_refused(data: object) -> None:
+    with pytest.raises(BadArgument):
+        sent(data)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_a_frame_is_a_csv_that_reads_back_the_same(library: Any) -> None:
+    frame = library.DataFrame({"a": [1.5, 2.0], "b": ["x,y", 'z"']})
+    name, content, target = sent(frame)
+    assert (name, target) == ("data.csv", None)
+    assert library.read_csv(io.BytesIO(content)).equals(frame)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_a_frame_and_a_column_are_a_csv_with_a_target(library: Any) -> None:
+    frame = library.DataFrame({"a": [1.5, 2.0]})
+    labels = library.Series(name="kind", data=["x", "y"]) if library is pd else pl.Series(
+        "kind", ["x", "y"]
+    )  # fmt: skip
+    _, content, target = sent((frame, labels))
+    assert target == "kind"
+    assert content.decode().splitlines() == ["a,kind", "1.5,x", "2.0,y"]
+    assert frame.shape == (2, 1)
+
+
+def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"a,b\n1,2\n")
+    assert sent(path) == ("rows.csv", b"a,b\n1,2\n", None)
+
+
+def model_sent(model: object) -> tuple[str, dict[str, bytes]]:
+    with model_files(model) as (name, files):
+        assert {field for field, _ in files} == {"files"}
+        return name, {
+            file: content if isinstance(content, bytes) else content.read()
+            for _, (file, content) in files
+        }
+
+
+def tfjs_folder(folder: Path, shards: list[str]) -> Path:
+    folder.mkdir()
+    manifest = {"weightsManifest": [{"paths": shards, "weights": []}]}
+    (folder / "model.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_an_h5_file_and_its_bytes_are_models(tmp_path: Path) -> None:
+    path = tmp_path / "cnn.h5"
+    path.write_bytes(HDF5_MAGIC + b"rest")
+    assert model_sent(path) == ("cnn", {"cnn.h5": HDF5_MAGIC + b"rest"})
+    assert model_sent(path.read_bytes()) == ("model", {"model.h5": HDF5_MAGIC + b"rest"})
+
+
+def test_a_tfjs_folder_is_sent_with_its_weight_files(tmp_path: Path) -> None:
+    folder = tfjs_folder(tmp_path / "net", ["a.bin", "b.bin"])
+    (folder / "a.bin").write_bytes(b"1")
+    (folder / "b.bin").write_bytes(b"2")
+    (folder / "private.txt").write_bytes(b"3")
+    for given_path in (folder, folder / "model.json"):
+        name, files = model_sent(given_path)
+        assert name == "net"
+        assert set(files) == {"model.json", "a.bin", "b.bin"}
+
+
+def test_a_manifest_cannot_make_other_files_leave(tmp_path: Path) -> None:
+    (tmp_path / "secret.bin").write_bytes(b"s")
+    folder = tfjs_folder(tmp_path / "net", ["../secret.bin"])
+    with pytest.raises(BadArgument, match="outside"):
+        model_sent(folder)
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text("[]")
+    missing = tfjs_folder(tmp_path / "net", ["gone.bin"])
+    for model in (b"PK", 3, tmp_path / "none.h5", tmp_path / "model.json", missing):
+        with pytest.raises(BadArgument):
+            model_sent(model)
