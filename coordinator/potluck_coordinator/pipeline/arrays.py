@@ -1,0 +1,191 @@
+"""`.npz` archives: every member is bounded before and while it is unzipped; never unpickled."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck_coordinator.core.errors import BadDataset
+from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset, Numeric
+from potluck_coordinator.pipeline.limits import ReadLimits
+
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+HEADER_BYTES = 4096
+"""A plain array's header takes 118 bytes; numpy's own default allows 10,000."""
+
+
+def read_arrays(content: bytes, filename: str, limits: ReadLimits) -> Dataset:
+    """Read an `.npz` whose arrays share their first axis. Raises BadDataset (`dataset.*`)."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = _members(archive, filename, limits)
+            arrays = {name: _array(archive, info, filename) for name, info in members.items()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise BadDataset(
+            "dataset.not_npz",
+            "The file is no whole .npz archive.",
+            expected="a zip archive of .npy arrays, as numpy.savez writes it",
+            got=str(error) or type(error).__name__,
+            hint="Save the arrays again with numpy.savez_compressed.",
+            where=filename,
+        ) from None
+    return _dataset(arrays, filename, limits)
+
+
+def _members(
+    archive: zipfile.ZipFile, filename: str, limits: ReadLimits
+) -> dict[str, zipfile.ZipInfo]:
+    infos = archive.infolist()
+    if len(infos) > limits.members:
+        raise _too_large(f"at most {limits.members} arrays", f"{len(infos)} members", filename)
+    total = sum(info.file_size for info in infos)
+    if total > limits.unpacked_bytes:
+        raise _too_large(
+            f"at most {limits.unpacked_bytes:,} bytes unzipped", f"{total:,} bytes", filename
+        )
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        name = info.filename.removesuffix(".npy")
+        if info.file_size > limits.ratio * max(info.compress_size, 1):
+            raise _too_large(
+                f"members that unzip to at most {limits.ratio} times their size",
+                f"{info.compress_size:,} bytes that say they become {info.file_size:,}",
+                info.filename,
+            )
+        plain = info.filename.endswith(".npy") and name and name not in members
+        if not plain or info.compress_type not in METHODS or info.flag_bits & 1:
+            raise BadDataset(
+                "dataset.not_npz",
+                "The archive holds something other than plain arrays.",
+                expected=".npy members with names of their own, stored or deflated",
+                got=info.filename[:80],
+                where=filename,
+            )
+        members[name] = info
+    if not members:
+        raise _no_rows(filename, "an archive without arrays")
+    return members
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, filename: str) -> NDArray[Any]:
+    # zipfile stops at the size that the directory states, which `_members` has bounded.
+    with archive.open(info) as member:
+        shape, fortran, dtype = _header(member, info.filename)
+        if dtype.kind not in "biufU":
+            raise BadDataset(
+                "dataset.dtype",
+                f"The array {info.filename!r} has a type that is not read.",
+                expected="numbers, booleans or text",
+                got="Python objects (pickled)" if dtype.hasobject else str(dtype),
+                hint="Convert it with .astype('float32') before saving.",
+                where=filename,
+            )
+        body = member.read()
+    if len(body) != math.prod(shape) * dtype.itemsize:
+        raise BadDataset(
+            "dataset.not_npz",
+            f"The array {info.filename!r} does not have the length that its header states.",
+            expected=f"{math.prod(shape) * dtype.itemsize:,} bytes",
+            got=f"{len(body):,} bytes",
+            where=filename,
+        )
+    if dtype.itemsize == 0 or not body:
+        return np.zeros(shape, dtype=dtype)
+    array = np.frombuffer(body, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+    return np.ascontiguousarray(array.astype(dtype.newbyteorder("="), copy=False))
+
+
+def _header(member: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    try:
+        version = np.lib.format.read_magic(member)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        return read(member, max_header_size=HEADER_BYTES)
+    except (ValueError, KeyError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        raise BadDataset(
+            "dataset.not_npz",
+            f"The member {name!r} is no .npy array.",
+            expected="the .npy format, version 1 or 2",
+            got=str(error).splitlines()[0][:120] if str(error) else type(error).__name__,
+            where=name,
+        ) from None
+
+
+def _dataset(arrays: dict[str, NDArray[Any]], filename: str, limits: ReadLimits) -> Dataset:
+    flat = [name for name, array in arrays.items() if array.ndim == 0]
+    if flat:
+        raise BadDataset(
+            "dataset.ragged",
+            "An array has no rows: it is a single number.",
+            expected="arrays whose first axis is the rows",
+            got=f"{flat[0]!r} with shape []",
+            where=filename,
+        )
+    lengths = {name: len(array) for name, array in arrays.items()}
+    rows = next(iter(lengths.values()))
+    if len(set(lengths.values())) > 1:
+        raise BadDataset(
+            "dataset.ragged",
+            "The arrays have different numbers of rows.",
+            expected="the same first axis everywhere",
+            got=", ".join(f"{name}: {length}" for name, length in list(lengths.items())[:8]),
+            where=filename,
+        )
+    if rows == 0:
+        raise _no_rows(filename, "arrays with 0 rows")
+    if rows > limits.rows:
+        raise _too_large(f"at most {limits.rows:,} rows", f"{rows:,}", filename)
+    columns = {name: _column(name, array, filename) for name, array in arrays.items()}
+    return Dataset("arrays", rows, columns)
+
+
+def _column(name: str, array: NDArray[Any], filename: str) -> Column:
+    one_a_row = array.size == len(array)
+    if array.dtype.kind == "U":
+        if not one_a_row:
+            raise BadDataset(
+                "dataset.dtype",
+                f"The array {name!r} holds several words a row.",
+                expected="one label a row, or numbers",
+                got=f"shape {list(array.shape)}",
+                where=filename,
+            )
+        words, codes = np.unique(array.reshape(-1), return_inverse=True)
+        return Categorical(name, codes.astype(np.int64), tuple(words.tolist()), str(array.dtype))
+    if array.size == 0:
+        raise _no_rows(filename, f"{name!r} with shape {list(array.shape)}")
+    if one_a_row and array.ndim <= 2:  # y of shape [n, 1] is a plain target
+        values = array.reshape(-1).astype(np.float64)
+        present = values[np.isfinite(values)]
+        integer = bool(np.all(present == np.floor(present)))
+        return Numeric(name, values, str(array.dtype), integer)
+    return Array(name, array)
+
+
+def _no_rows(filename: str, got: str) -> BadDataset:
+    return BadDataset(
+        "dataset.no_rows",
+        "The archive holds no rows.",
+        expected="at least one row",
+        got=got,
+        where=filename,
+    )
+
+
+def _too_large(expected: str, got: str, where: str) -> BadDataset:
+    return BadDataset(
+        "dataset.too_large",
+        "The archive unfolds to more than this coordinator takes.",
+        expected=expected,
+        got=got,
+        hint="Split the data, or save it with a smaller type.",
+        where=where,
+    )

@@ -1,0 +1,83 @@
+"""A dataset in memory: named columns of one length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+"""Row numbers of the uploaded dataset, ascending."""
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """Numbers, `nan` where missing. `integer`: every one that is there is whole."""
+
+    name: str
+    values: Floats
+    dtype: str
+    integer: bool
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Tell which rows have no finite number."""
+        return ~np.isfinite(self.values)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """Words: `codes` into `vocabulary` (sorted), -1 where missing."""
+
+    name: str
+    codes: NDArray[np.int64]
+    vocabulary: tuple[str, ...]
+    dtype: str
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Tell which rows have no word."""
+        return self.codes < 0
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array of an `.npz` with two or more axes, rows first."""
+
+    name: str
+    values: NDArray[Any]
+
+    @property
+    def dtype(self) -> str:
+        """Give numpy's name of the type."""
+        return str(self.values.dtype)
+
+    @property
+    def integer(self) -> bool:
+        """Tell whether the array holds whole numbers by type."""
+        return self.values.dtype.kind in "iub"
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Tell which rows hold a number that is not finite."""
+        if self.integer:
+            return np.zeros(len(self.values), dtype=np.bool_)
+        flat = self.values.reshape(len(self.values), -1)
+        return ~np.isfinite(flat).all(axis=1)
+
+
+Column = Numeric | Categorical | Array
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What `read_dataset` understood. `columns` keep the file's order."""
+
+    kind: Literal["table", "arrays"]
+    rows: int
+    columns: Mapping[str, Column]
+    warnings: tuple[str, ...] = ()

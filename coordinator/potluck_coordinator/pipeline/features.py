@@ -1,0 +1,157 @@
+"""Feature columns: what they need, how wide they are, and the model's input that they must fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from potluck_coordinator.core.errors import BadDataset, BadStudy
+from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
+from potluck_coordinator.pipeline.facts import ModelFacts
+
+MOST_CATEGORIES = 512
+LARGEST = 1e30
+"""Larger numbers leave float32's range after a step or two of arithmetic."""
+
+
+def check_features(
+    dataset: Dataset, features: Sequence[str], vocabulary: int | None
+) -> tuple[tuple[int, ...], list[str]]:
+    """Give one row's shape and warnings. Raises BadStudy `pipeline.*`, BadDataset `dataset.*`."""
+    if not features:
+        raise BadStudy(
+            "pipeline.no_features",
+            "No column is left to learn from.",
+            expected="at least one feature besides the target",
+            got="none",
+            where="pipeline.features",
+        )
+    unknown = [name for name in features if name not in dataset.columns]
+    if unknown:
+        raise BadStudy(
+            "pipeline.unknown_feature",
+            "The dataset does not have these columns.",
+            expected="some of: " + ", ".join(list(dataset.columns)[:20]),
+            got=", ".join(unknown[:8]),
+            where="pipeline.features",
+        )
+    columns = [dataset.columns[name] for name in features]
+    for column in columns:
+        _check(column, vocabulary)
+    if len(columns) > 1 and any(isinstance(column, Array) for column in columns):
+        raise BadStudy(
+            "pipeline.several_inputs",
+            "Several arrays cannot be joined into one input yet.",
+            expected="one array, or columns with one value a row",
+            got=", ".join(features[:8]),
+            where="pipeline.features",
+        )
+    warnings = [
+        f"{column.name} is the same in every row."
+        for column in columns
+        if not isinstance(column, Array) and _constant(column)
+    ]
+    first = columns[0]
+    if isinstance(first, Array):
+        return first.values.shape[1:], warnings
+    return (sum(width_of(column) for column in columns),), warnings
+
+
+def width_of(column: Column) -> int:
+    """Give how many numbers a column becomes."""
+    if isinstance(column, Categorical):
+        return len(column.vocabulary)
+    return math.prod(column.values.shape[1:])
+
+
+def fit_shape(
+    dataset: Dataset, features: Sequence[str], row: tuple[int, ...], model: ModelFacts
+) -> tuple[int, ...]:
+    """Give the input shape of a row. Raises BadStudy `pipeline.input_mismatch`."""
+    shapes = list(model.input_shapes.values())
+    if len(shapes) == 1:
+        wanted = shapes[0]
+        if len(wanted) == len(row) and all(w in (None, r) for w, r in zip(wanted, row, strict=True)):
+            return row
+        known = math.prod(size for size in wanted if size is not None)
+        size = math.prod(row)
+        if wanted.count(None) == 0 and known == size:
+            return tuple(w for w in wanted if w is not None)
+        if wanted.count(None) == 1 and known and size % known == 0:
+            return tuple(size // known if w is None else w for w in wanted)
+    parts = [f"{name} {width_of(dataset.columns[name])}" for name in features[:12]]
+    more = ", …" if len(features) > 12 else ""
+    raise BadStudy(
+        "pipeline.input_mismatch",
+        "The data does not fit the model's input.",
+        expected=", ".join(f"{name}: {_shown(shape)}" for name, shape in model.input_shapes.items())
+        or "one input",
+        got=f"rows of shape {_shown(row)} ({', '.join(parts)}{more})",
+        hint="Pick other features, or give the model's input this shape."
+        if len(shapes) == 1
+        else "Only models with one input can be trained yet.",
+        where="pipeline.features",
+    )
+
+
+def _shown(shape: Sequence[int | None]) -> str:
+    return "[" + ", ".join("any" if size is None else str(size) for size in shape) + "]"
+
+
+def _constant(column: Column) -> bool:
+    if isinstance(column, Categorical):
+        return len(column.vocabulary) == 1
+    return bool(column.values.min() == column.values.max())
+
+
+def _check(column: Column, vocabulary: int | None) -> None:
+    missing = column.missing
+    if missing.any():
+        raise BadDataset(
+            "dataset.missing_values",
+            f"The feature {column.name!r} has rows without a finite value.",
+            expected="a finite number or a word in every row",
+            got=f"{int(missing.sum())} rows without one, first row {int(missing.argmax()) + 1}",
+            hint="Leave the column out, or fill or remove these rows and upload again.",
+            where=column.name,
+        )
+    if vocabulary is not None:
+        _check_tokens(column, vocabulary)
+    elif isinstance(column, Categorical):
+        if len(column.vocabulary) > MOST_CATEGORIES:
+            raise BadStudy(
+                "pipeline.too_many_categories",
+                f"The column {column.name!r} has too many different words to be a feature.",
+                expected=f"at most {MOST_CATEGORIES}",
+                got=str(len(column.vocabulary)),
+                hint="Leave the column out; names and identifiers teach a network nothing.",
+                where=column.name,
+            )
+    elif np.abs(column.values.astype(np.float64, copy=False)).max() > LARGEST:
+        raise BadDataset(
+            "dataset.not_finite",
+            f"The feature {column.name!r} holds numbers too large for a network.",
+            expected=f"numbers between -{LARGEST:g} and {LARGEST:g}",
+            got=f"{np.abs(column.values).max():g}",
+            where=column.name,
+        )
+
+
+def _check_tokens(column: Column, vocabulary: int) -> None:
+    if not isinstance(column, Categorical) and column.integer:
+        low, high = column.values.min(), column.values.max()
+        if low >= 0 and high < vocabulary:
+            return
+        got = f"numbers from {low:g} to {high:g}"
+    else:
+        got = f"{column.dtype}"
+    raise BadStudy(
+        "pipeline.tokens_mismatch",
+        f"The model begins with an Embedding, which {column.name!r} does not suit.",
+        expected=f"whole numbers from 0 to {vocabulary - 1}",
+        got=got,
+        hint="Number the words from 0, or give the Embedding a larger input_dim.",
+        where=column.name,
+    )

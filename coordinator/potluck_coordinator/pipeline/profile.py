@@ -1,0 +1,81 @@
+"""What a dataset looks like, for pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from potluck.protocol.records import Column as ColumnProfile
+from potluck.protocol.records import DatasetProfile
+from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
+from potluck_coordinator.pipeline.roles import suggested_target
+from potluck_coordinator.pipeline.target import label_of
+
+EXAMPLES = 3
+
+
+def profile(dataset: Dataset) -> DatasetProfile:
+    """Describe each column: kind, type, missing values, examples."""
+    return DatasetProfile(
+        kind=dataset.kind,
+        rows=dataset.rows,
+        columns=[_column(column) for column in dataset.columns.values()],
+        suggested_target=suggested_target(dataset),
+        warnings=[*dataset.warnings, *_warnings(dataset)],
+    )
+
+
+def _column(column: Column) -> ColumnProfile:
+    missing = int(column.missing.sum())
+    if isinstance(column, Array):
+        low, high = column.values.min(), column.values.max()
+        return ColumnProfile(
+            name=column.name,
+            kind="array",
+            dtype=column.dtype,
+            shape=list(column.values.shape[1:]),
+            missing=missing,
+            unique=None,
+            examples=[f"{_short(low)} to {_short(high)}"] if missing == 0 else [],
+        )
+    if isinstance(column, Categorical):
+        used = column.codes[column.codes >= 0]
+        _, first = np.unique(used, return_index=True)
+        examples = [column.vocabulary[used[i]][:60] for i in np.sort(first)[:EXAMPLES]]
+        return ColumnProfile(
+            name=column.name,
+            kind="categorical",
+            dtype=column.dtype,
+            shape=[],
+            missing=missing,
+            unique=len(first),
+            examples=examples,
+        )
+    present = column.values[~column.missing]
+    values, first = np.unique(present, return_index=True)
+    return ColumnProfile(
+        name=column.name,
+        kind="numeric",
+        dtype=column.dtype,
+        shape=[],
+        missing=missing,
+        unique=len(values),
+        examples=[_short(present[i]) for i in np.sort(first)[:EXAMPLES]],
+    )
+
+
+def _short(value: Any) -> str:
+    number = float(value)
+    return label_of(number) if abs(number) < 1e15 and number.is_integer() else f"{number:.6g}"
+
+
+def _warnings(dataset: Dataset) -> list[str]:
+    said: list[str] = []
+    for column in dataset.columns.values():
+        missing = int(column.missing.sum())
+        if missing:
+            said.append(f"{column.name}: {missing} of {dataset.rows} rows have no value.")
+        elif isinstance(column, Categorical) and 20 < dataset.rows == len(column.vocabulary):
+            said.append(f"{column.name}: every row has a word of its own; a name, not a feature?")
+    return said

@@ -1,0 +1,192 @@
+"""CSV and TSV: every record is counted before polars reads them."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import polars as pl
+
+from potluck_coordinator.core.errors import BadDataset
+from potluck_coordinator.pipeline.dataset import Categorical, Dataset, Numeric
+from potluck_coordinator.pipeline.limits import ReadLimits
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
+DELIMITERS = (",", "\t", ";")
+
+
+def read_table(content: bytes, filename: str, limits: ReadLimits) -> Dataset:
+    """Read a delimited text file with a header. Raises BadDataset (`dataset.*`)."""
+    text = _text(content, filename)
+    delimiter = _delimiter(text, filename)
+    header, blanks, rows = _scan(text, delimiter, filename, limits)
+    names, warnings = _names(header, filename)
+    frame = _frame(text, delimiter, names, filename)
+    if frame.height != rows + len(blanks):
+        raise _unreadable(filename, f"{frame.height} records where {rows + len(blanks)} were seen")
+    if blanks:
+        frame = frame.with_row_index("\0row").filter(~pl.col("\0row").is_in(blanks)).drop("\0row")
+    if rows == 0:
+        raise BadDataset(
+            "dataset.no_rows",
+            "The table has a header but no rows.",
+            expected="at least one row below the header",
+            got="0 rows",
+            where=filename,
+        )
+    columns = {name: _column(name, frame[name]) for name in names}
+    return Dataset("table", rows, columns, tuple(warnings))
+
+
+def _text(content: bytes, filename: str) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadDataset(
+            "dataset.not_text",
+            "The file is not text in UTF-8.",
+            expected="UTF-8 text",
+            got=f"byte 0x{content[error.start]:02x} at position {error.start}",
+            hint="Save the table again as 'CSV UTF-8'.",
+            where=filename,
+        ) from None
+    if "\0" in text:
+        raise BadDataset(
+            "dataset.not_text",
+            "The file holds zero bytes and is no table of text.",
+            expected="UTF-8 text",
+            got="a zero byte",
+            where=filename,
+        )
+    return text
+
+
+def _delimiter(text: str, filename: str) -> str:
+    if filename.lower().endswith(".tsv"):
+        return "\t"
+    header = text.lstrip().split("\n", 1)[0]
+    bare = "".join(header.split('"')[::2])  # what stands outside quotation marks
+    return max(DELIMITERS, key=lambda mark: (bare.count(mark), -DELIMITERS.index(mark)))
+
+
+def _scan(
+    text: str, delimiter: str, filename: str, limits: ReadLimits
+) -> tuple[list[str], list[int], int]:
+    """Give the header, the blank records' numbers, and how many records are not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    header: list[str] = []
+    blanks: list[int] = []
+    rows = 0
+    try:
+        for fields in reader:
+            if not header:
+                header = fields
+                if len(header) > limits.columns:
+                    raise _too_large(filename, f"{limits.columns} columns", f"{len(header)}")
+                continue
+            if not fields:
+                blanks.append(rows + len(blanks))
+                continue
+            rows += 1
+            if len(fields) != len(header):
+                raise BadDataset(
+                    "dataset.ragged",
+                    f"Line {reader.line_num} has another number of fields than the header.",
+                    expected=f"{len(header)} fields",
+                    got=f"{len(fields)} fields",
+                    hint="Put fields that hold a delimiter in quotation marks.",
+                    where=f"{filename}, line {reader.line_num}",
+                )
+            if rows > limits.rows:
+                raise _too_large(filename, f"{limits.rows} rows", "more")
+    except csv.Error as error:
+        raise _unreadable(filename, f"line {reader.line_num}: {error}") from None
+    if not header:
+        raise BadDataset(
+            "dataset.no_rows",
+            "The table is blank.",
+            expected="a header and at least one row",
+            got="0 records",
+            where=filename,
+        )
+    return header, blanks, rows
+
+
+def _names(header: list[str], filename: str) -> tuple[list[str], list[str]]:
+    names = [name.strip() or f"column_{i + 1}" for i, name in enumerate(header)]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise BadDataset(
+            "dataset.repeated_column",
+            "Two columns have the same name.",
+            expected="a name of its own for each column",
+            got=", ".join(repeated[:5]),
+            where=filename,
+        )
+    numbers = [name for name in names if _is_number(name)]
+    if len(numbers) == len(names):
+        return names, ["All column names are numbers: does the file lack a header line?"]
+    return names, []
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _frame(text: str, delimiter: str, names: list[str], filename: str) -> pl.DataFrame:
+    # Blank lines before the header are no records to the scan, but are to polars.
+    body = text.lstrip("\r\n").encode()
+    try:
+        return pl.read_csv(
+            io.BytesIO(body),
+            separator=delimiter,
+            new_columns=names,
+            infer_schema=False,
+            empty_string_is_null=False,
+        )
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame({name: [] for name in names}, schema=dict.fromkeys(names, pl.String))
+    except pl.exceptions.PolarsError as error:
+        raise _unreadable(filename, str(error).splitlines()[0]) from None
+
+
+def _column(name: str, raw: pl.Series) -> Numeric | Categorical:
+    words = raw.str.strip_chars()
+    words = words.set(words.is_in(MISSING), None)
+    numbers = words.cast(pl.Float64, strict=False)
+    if numbers.null_count() == words.null_count():
+        values = numbers.fill_null(float("nan")).to_numpy().astype(np.float64)
+        present = values[np.isfinite(values)]
+        integer = bool(np.all(present == np.floor(present)))
+        return Numeric(name, values, "integer" if integer else "number", integer)
+    vocabulary = tuple(sorted(words.drop_nulls().unique().to_list()))
+    number = {word: code for code, word in enumerate(vocabulary)}
+    codes = np.array([number.get(word, -1) for word in words.to_list()], dtype=np.int64)
+    return Categorical(name, codes, vocabulary, "text")
+
+
+def _too_large(filename: str, expected: str, got: str) -> BadDataset:
+    return BadDataset(
+        "dataset.too_large",
+        "The table is larger than this coordinator takes.",
+        expected=f"at most {expected}",
+        got=got,
+        where=filename,
+    )
+
+
+def _unreadable(filename: str, got: str) -> BadDataset:
+    return BadDataset(
+        "dataset.unreadable",
+        "The table cannot be read.",
+        expected="records of delimited text with quotation marks in pairs",
+        got=got,
+        where=filename,
+    )
+
+
