@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ def model_files(model: object) -> Iterator[tuple[str, list[Upload]]]:
         with tempfile.TemporaryDirectory(prefix="potluck-") as folder:
             name = str(getattr(model, "name", "") or "model")
             path = Path(folder) / "model.h5"
-            _save_keras(model, path)
+            save_keras(model, path)
             with open_files([path]) as opened:
                 yield name, [("files", file) for file in opened]
     else:
@@ -54,8 +55,15 @@ def is_keras_model(thing: object) -> bool:
     return bool(roots & {"keras", "tf_keras"}) and callable(getattr(thing, "save", None))
 
 
-def _save_keras(model: Any, path: Path) -> None:
-    model.save(path)
+def save_keras(model: Any, path: Path) -> None:
+    """Save a Keras model as `.h5`, without Keras's advice against that format."""
+    log = logging.getLogger("absl")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        model.save(path)
+    finally:
+        log.setLevel(level)
 
 
 def _name(path: Path) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from potluck import Float
+from potluck.model_upload import save_keras
 
 SEARCH: dict[str, object] = {
     "learning_rate": Float(1e-3, 3e-2, log=True),
@@ -34,5 +35,5 @@ def write_network(path: Path) -> int:
         ],
         name="digits_cnn",
     )
-    network.save(path)
+    save_keras(network, path)
     return int(network.count_params())

@@ -81,7 +81,7 @@ def run_demo(
     """
     # Before Keras is imported for the first time.
     os.environ["KERAS_BACKEND"] = "jax"
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     ending = Ending()
     try:
         with ending.signals_unwind():
@@ -89,7 +89,7 @@ def run_demo(
     except (DemoFailed, NoChromium, PotluckError, ServerDied, TabFailed) as error:
         if ending.asked:
             return _interrupted(console)
-        console.print(f"\n[bold red]The demo failed.[/] {type(error).__name__}:", highlight=False)
+        console.print(f"\n[bold red]The demo failed.[/] {type(error).__name__}:")
         console.print(str(error), markup=False)
         return EXIT_FAILED
     except KeyboardInterrupt:
@@ -162,7 +162,7 @@ def _watch(console: Console, study: Study, server: Server, donors: DonorTabs) ->
 
 
 def _conclude(console: Console, study: Study, out: Path) -> int:
-    console.print(leaderboard_table(study.trials(), study.plan.metric))
+    console.print(leaderboard_table(study.trials(), study.plan.metric), soft_wrap=False)
     console.print(f"Study page: {study.url}")
     console.print("[bold]5.[/] Opening the best model with Keras and predicting again.")
     best = study.best

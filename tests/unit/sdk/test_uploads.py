@@ -154,3 +154,18 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     for model in (b"PK", 3, tmp_path / "none.h5", tmp_path / "model.json", missing):
         with pytest.raises(BadArgument):
             model_sent(model)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_keras_model_is_saved_as_h5_under_its_own_name(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    keras = pytest.importorskip("keras")
+    network = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(2, name="dense")], name="small_one"
+    )
+    name, files = model_sent(network)
+    assert name == "small_one"
+    assert files["model.h5"].startswith(HDF5_MAGIC)
+    assert "legacy" not in capfd.readouterr().err
