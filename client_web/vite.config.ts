@@ -15,6 +15,8 @@ export default defineConfig({
     target: "es2022",
     // Inlined assets become data: URLs, which the pages' content security policy refuses.
     assetsInlineLimit: 0,
+    // ECharts, fetched only with a chart, is the largest piece.
+    chunkSizeWarningLimit: 600,
     modulePreload: { polyfill: false },
     rollupOptions: {
       input: { index: here("index.html"), "engine-check": here("engine-check.html") },

@@ -11,6 +11,7 @@ export type Counts = Schemas["Counts"];
 export type Curve = Schemas["Curve"];
 export type CurvePoint = Schemas["CurvePoint"];
 export type Dataset = Schemas["Dataset"];
+export type DatasetProfile = Schemas["DatasetProfile"];
 export type DonorAtWork = Schemas["DonorAtWork"];
 export type LayerReport = Schemas["LayerReport"];
 export type LeaderboardRow = Schemas["LeaderboardRow"];

@@ -1,0 +1,176 @@
+/** Learning curves -> ECharts options, table rows and CSV. Pure. */
+
+import type { EChartsCoreOption } from "echarts/core";
+import type { Curve, CurvePoint } from "../protocol/records";
+import type { Palette } from "./palette";
+
+export interface CurvesInput {
+  readonly curves: readonly Curve[];
+  /** What the scores are, in words. */
+  readonly metric: string;
+  readonly bestTrial: number | null;
+  readonly epochs: number;
+}
+
+/** Trials with a colour of their own; the others are thin, so that the leaders can be read. */
+const COLOURED = 8;
+
+/** The best first, then the others by how far they got, so that colours stay with the leaders. */
+export function leadersFirst(input: CurvesInput): Curve[] {
+  const reach = (curve: Curve): number => curve.scores.at(-1)?.epoch ?? 0;
+  const isBest = (curve: Curve): number => Number(curve.trial === input.bestTrial);
+  return [...input.curves].sort(
+    (a, b) => isBest(b) - isBest(a) || reach(b) - reach(a) || a.trial - b.trial,
+  );
+}
+
+const pair = (point: CurvePoint): [number, number] => [point.epoch, point.value];
+
+function scoreSeries(input: CurvesInput, palette: Palette): object[] {
+  return leadersFirst(input).map((curve, place) => {
+    const best = curve.trial === input.bestTrial;
+    const coloured = best || place < COLOURED;
+    const colour = best ? palette.score : (palette.series[curve.trial % palette.series.length] ?? palette.ink);
+    const ended = curve.state === "stopped" || curve.state === "failed";
+    return {
+      id: `score-${curve.trial}`,
+      name: `trial ${curve.trial}`,
+      type: "line",
+      xAxisIndex: 0,
+      yAxisIndex: 0,
+      data: curve.scores.map(pair),
+      color: coloured ? colour : palette.claim,
+      lineStyle: { width: best ? 3 : coloured ? 1.8 : 1, opacity: coloured ? 1 : 0.55 },
+      symbol: "circle",
+      symbolSize: best ? 8 : coloured ? 6 : 4,
+      z: best ? 5 : coloured ? 3 : 2,
+      emphasis: { focus: "none" },
+      endLabel: {
+        show: best || (place < 4 && ended),
+        formatter: ended && !best ? "stopped" : `trial ${curve.trial}`,
+        color: best ? palette.score : palette.soft,
+        distance: 6,
+      },
+      labelLayout: { hideOverlap: true, moveOverlap: "shiftY" },
+    };
+  });
+}
+
+function claimSeries(input: CurvesInput, palette: Palette): object[] {
+  return input.curves.map((curve) => ({
+    id: `claim-${curve.trial}`,
+    name: `trial ${curve.trial}, claim`,
+    type: "line",
+    xAxisIndex: 1,
+    yAxisIndex: 1,
+    data: curve.claims.map(pair),
+    color: palette.claim,
+    lineStyle: { width: curve.trial === input.bestTrial ? 2 : 1, type: "dashed" },
+    symbol: curve.claims.length > 1 ? "none" : "emptyCircle",
+    symbolSize: 4,
+    silent: true,
+  }));
+}
+
+/** Claims run over orders of magnitude; a log axis reads them, where none is zero. */
+export function lossAxisType(curves: readonly Curve[]): "log" | "value" {
+  const values = curves.flatMap((curve) => curve.claims.map((point) => point.value));
+  const low = Math.min(...values);
+  return values.length > 0 && low > 0 && Math.max(...values) / low > 50 ? "log" : "value";
+}
+
+/** Two panels over one epoch axis: scores, solid, above; donors' training losses, dashed, below. */
+export function curvesOption(input: CurvesInput, palette: Palette): EChartsCoreOption {
+  const text = { color: palette.soft, fontFamily: palette.font, fontSize: 12 };
+  const xAxis = {
+    type: "value", min: 0, max: input.epochs, minInterval: 1,
+    axisLine: { lineStyle: { color: palette.line } },
+    axisTick: { show: false },
+    splitLine: { show: false },
+  };
+  const yAxis = {
+    scale: true,
+    nameTextStyle: { ...text, align: "left" },
+    nameGap: 10,
+    axisLabel: text,
+    splitLine: { lineStyle: { color: palette.line } },
+  };
+  return {
+    animation: false,
+    textStyle: text,
+    grid: [
+      { left: 48, right: 76, top: 30, height: "50%" },
+      { left: 48, right: 76, top: "69%", bottom: 38 },
+    ],
+    xAxis: [
+      { ...xAxis, gridIndex: 0, axisLabel: { show: false } },
+      { ...xAxis, gridIndex: 1, axisLabel: text, name: "epoch", nameLocation: "middle", nameGap: 24, nameTextStyle: text },
+    ],
+    yAxis: [
+      { ...yAxis, type: "value", gridIndex: 0, name: input.metric },
+      { ...yAxis, type: lossAxisType(input.curves), gridIndex: 1, splitNumber: 2, name: "training loss (claims)" },
+    ],
+    tooltip: {
+      trigger: "item",
+      // Drawn into the canvas: a tooltip of HTML brings inline styles, which the policy refuses.
+      renderMode: "richText",
+      backgroundColor: palette.card,
+      borderColor: palette.line,
+      textStyle: { ...text, color: palette.ink },
+      formatter: (point: { seriesName: string; value: [number, number] }) => pointText(point.seriesName, point.value),
+    },
+    series: [...scoreSeries(input, palette), ...claimSeries(input, palette)],
+  };
+}
+
+function pointText(name: string, [epoch, value]: readonly [number, number]): string {
+  return `${name}, epoch ${epoch}: ${Number(value.toPrecision(4))}`;
+}
+
+export interface Point {
+  readonly seriesIndex: number;
+  readonly dataIndex: number;
+  readonly text: string;
+}
+
+/** Every scored point, in the order in which the arrow keys visit them. */
+export function points(input: CurvesInput): Point[] {
+  return leadersFirst(input).flatMap((curve, seriesIndex) =>
+    curve.scores.map((point, dataIndex) => ({
+      seriesIndex,
+      dataIndex,
+      text: pointText(`trial ${curve.trial}`, pair(point)),
+    })),
+  );
+}
+
+export interface CurveRow {
+  readonly trial: number;
+  readonly epoch: number;
+  readonly score: number | null;
+  readonly claim: number | null;
+}
+
+/** One row for each trial and epoch: the table behind the chart. */
+export function tableRows(curves: readonly Curve[]): CurveRow[] {
+  return [...curves]
+    .sort((a, b) => a.trial - b.trial)
+    .flatMap((curve) => {
+      const scores = new Map(curve.scores.map(pair));
+      const claims = new Map(curve.claims.map(pair));
+      const epochs = [...new Set([...scores.keys(), ...claims.keys()])].sort((a, b) => a - b);
+      return epochs.map((epoch) => ({
+        trial: curve.trial,
+        epoch,
+        score: scores.get(epoch) ?? null,
+        claim: claims.get(epoch) ?? null,
+      }));
+    });
+}
+
+/** The same rows as CSV, at full precision. */
+export function toCsv(curves: readonly Curve[], metric: string): string {
+  const head = `trial,epoch,${metric.replaceAll(/[^a-zA-Z0-9]+/g, "_")}_scored,training_loss_claimed`;
+  const lines = tableRows(curves).map((r) => [r.trial, r.epoch, r.score ?? "", r.claim ?? ""].join(","));
+  return [head, ...lines, ""].join("\n");
+}

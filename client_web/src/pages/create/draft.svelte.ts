@@ -1,0 +1,125 @@
+/** The draft of a new study: kept over steps, pages and reloads, until it is submitted. */
+
+import { api, asApiError, read, type ApiError } from "../../protocol/http";
+import type { Dataset, Model, StudyPlan } from "../../protocol/records";
+import { layerForms } from "./space";
+import { concerns, emptyDraft, makeSpec, type Draft } from "./spec";
+
+const KEY = "potluck.draft.v1";
+const PLAN_AFTER_MS = 350;
+
+function stored(): Draft {
+  try {
+    const text = sessionStorage.getItem(KEY);
+    return text === null ? emptyDraft() : { ...emptyDraft(), ...(JSON.parse(text) as Draft) };
+  } catch {
+    return emptyDraft();
+  }
+}
+
+export class NewStudyDraft {
+  fields = $state<Draft>(stored());
+  model = $state.raw<Model | null>(null);
+  dataset = $state.raw<Dataset | null>(null);
+  plan = $state.raw<StudyPlan | null>(null);
+  planError = $state.raw<ApiError | null>(null);
+  planning = $state(false);
+  submitError = $state.raw<ApiError | null>(null);
+  /** Problems are shown once a person has tried to go on. */
+  showProblems = $state(false);
+
+  readonly made = $derived(makeSpec(this.fields));
+
+  /** Fetch again what the kept draft names; what is gone meanwhile is forgotten. */
+  async restore(modelId: string | null): Promise<void> {
+    if (modelId !== null && modelId !== this.fields.modelId) this.fields.modelId = modelId;
+    const { modelId: model_id, datasetId: dataset_id } = this.fields;
+    await Promise.all([
+      model_id && this.#fetchModel(model_id),
+      dataset_id && this.#fetchDataset(dataset_id),
+    ]);
+  }
+
+  async #fetchModel(model_id: string): Promise<void> {
+    try {
+      this.useModel(await read(api.GET("/api/v1/models/{model_id}", { params: { path: { model_id } } })));
+    } catch {
+      this.fields.modelId = "";
+    }
+  }
+
+  async #fetchDataset(dataset_id: string): Promise<void> {
+    try {
+      const params = { path: { dataset_id } };
+      this.useDataset(await read(api.GET("/api/v1/datasets/{dataset_id}", { params })));
+    } catch {
+      this.fields.datasetId = "";
+    }
+  }
+
+  /** Take a model; fields of layers that it shares with the one before keep what was typed. */
+  useModel(model: Model): void {
+    const typed = Object.fromEntries(this.fields.parameters.map((form) => [form.key, form]));
+    const training = this.fields.parameters.filter((form) => !form.key.startsWith("layers."));
+    const same = this.fields.modelId === model.id;
+    const layers = layerForms(model.report.layers).map((form) => (same && typed[form.key]) || form);
+    this.model = model;
+    this.fields.modelId = model.id;
+    this.fields.parameters = [...training, ...layers];
+  }
+
+  useDataset(dataset: Dataset): void {
+    const another = this.fields.datasetId !== dataset.id;
+    this.dataset = dataset;
+    this.fields.datasetId = dataset.id;
+    if (another) {
+      this.fields.target = dataset.profile.suggested_target ?? "";
+      this.fields.features = null;
+    }
+  }
+
+  keep(): void {
+    try {
+      sessionStorage.setItem(KEY, JSON.stringify(this.fields));
+    } catch {
+      // Storage is full or switched off: the draft holds until the page is left.
+    }
+  }
+
+  clear(): void {
+    sessionStorage.removeItem(KEY);
+    this.fields = emptyDraft();
+  }
+
+  /** Ask the coordinator what it understands, a little after the last change. Returns the way out. */
+  askPlan(): () => void {
+    const spec = this.made.spec;
+    if (!spec.model_id || !spec.dataset_id || this.model === null || this.dataset === null) return () => {};
+    let current = true;
+    this.planning = true;
+    const timer = setTimeout(() => {
+      read(api.POST("/api/v1/studies/plan", { body: spec })).then(
+        (plan) => {
+          if (current) [this.plan, this.planError, this.planning] = [plan, null, false];
+        },
+        (thrown: unknown) => {
+          if (current) [this.plan, this.planError, this.planning] = [null, asApiError(thrown), false];
+        },
+      );
+    }, PLAN_AFTER_MS);
+    return () => {
+      current = false;
+      clearTimeout(timer);
+    };
+  }
+
+  /** What stands beside a field: the coordinator's refusal, or what the form itself sees. */
+  problem(field: string): string {
+    for (const error of [this.submitError, this.planError]) {
+      if (concerns(error?.detail, field)) return error?.detail.message ?? "";
+    }
+    const own = this.made.problems[field] ?? "";
+    const waits = field === "name" || field === "rows_are_public";
+    return waits && !this.showProblems ? "" : own;
+  }
+}

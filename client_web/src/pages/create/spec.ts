@@ -1,0 +1,159 @@
+/** What the four steps hold, and the specification that it makes. Pure. */
+
+import type { ErrorDetail } from "../../protocol/messages";
+import type { Direction, LossName, MetricName, StudySpec, Task } from "../../protocol/records";
+import { optimizerForms, readSpace, rungEpochs, trainingForms, type ParameterForm } from "./space";
+
+/** `auto`: the coordinator infers it and shows what it took. Numbers stay text as typed. */
+export interface Draft {
+  modelId: string;
+  datasetId: string;
+  name: string;
+  description: string;
+  target: string;
+  /** Null: every column but the target. */
+  features: string[] | null;
+  task: Task | "auto";
+  scaling: "standard" | "minmax" | "none";
+  split: "validation" | "folds";
+  validation: string;
+  test: string;
+  folds: string;
+  stratify: boolean;
+  loss: LossName | "auto";
+  metric: MetricName | "auto";
+  direction: Direction | "auto";
+  init: "auto" | "fresh" | "uploaded";
+  visibility: "public" | "private";
+  rowsArePublic: boolean;
+  sampler: "random" | "grid";
+  trials: string;
+  epochs: string;
+  rungs: string;
+  repeats: string;
+  seed: string;
+  parameters: ParameterForm[];
+}
+
+export function emptyDraft(): Draft {
+  return {
+    modelId: "", datasetId: "", name: "", description: "", target: "", features: null,
+    task: "auto", scaling: "standard", split: "validation", validation: "20", test: "20", folds: "5",
+    stratify: true, loss: "auto", metric: "auto", direction: "auto", init: "auto",
+    visibility: "public", rowsArePublic: false, sampler: "random", trials: "12", epochs: "9",
+    rungs: "2", repeats: "1", seed: "0", parameters: [...trainingForms(), ...optimizerForms()],
+  };
+}
+
+/** What is wrong, by field; a parameter's under `parameters.<key>`. */
+export type Problems = Readonly<Record<string, string>>;
+
+export interface Made {
+  readonly spec: StudySpec;
+  readonly problems: Problems;
+}
+
+class Reader {
+  readonly problems: Record<string, string> = {};
+
+  whole(field: string, text: string, low: number, high: number): number {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isInteger(value) || value < low || value > high) {
+      this.problems[field] = `A whole number from ${low} to ${high}.`;
+      return low;
+    }
+    return value;
+  }
+
+  percent(field: string, text: string, low: number): number {
+    const value = Number(text);
+    if (text.trim() === "" || !(value >= low && value < 100)) {
+      this.problems[field] = `A percentage from ${low} to less than 100.`;
+      return low / 100;
+    }
+    return value / 100;
+  }
+}
+
+const known = <T extends string>(value: T | "auto"): T | null => (value === "auto" ? null : value);
+
+/** The rungs that the draft asks for; empty while its numbers make no sense. */
+export function rungsOf(draft: Draft): number[] {
+  const reader = new Reader();
+  const epochs = reader.whole("epochs", draft.epochs, 1, 100_000);
+  const count = reader.whole("rungs", draft.rungs, 1, 12);
+  return Object.keys(reader.problems).length > 0 ? [] : rungEpochs(epochs, count);
+}
+
+/** Make the specification; what makes no sense is a problem, with the nearest sense in its place. */
+export function makeSpec(draft: Draft): Made {
+  const reader = new Reader();
+  const folded = draft.split === "folds";
+  const space = readSpace(draft.parameters);
+  const epochs = reader.whole("epochs", draft.epochs, 1, 100_000);
+  const rungs = reader.whole("rungs", draft.rungs, 1, 12);
+  const spec: StudySpec = {
+    name: draft.name.trim() || "Untitled study",
+    description: draft.description.trim(),
+    model_id: draft.modelId,
+    dataset_id: draft.datasetId,
+    pipeline: {
+      target: draft.target || null,
+      features: draft.features,
+      task: known(draft.task),
+      scaling: draft.scaling,
+      split: {
+        validation: folded ? null : reader.percent("validation", draft.validation, 1),
+        test: reader.percent("test", draft.test, 0),
+        folds: folded ? reader.whole("folds", draft.folds, 2, 1000) : null,
+        stratify: draft.stratify,
+        seed: 0,
+      },
+    },
+    objective: { metric: known(draft.metric), direction: known(draft.direction) },
+    loss: known(draft.loss),
+    parameters: space.parameters,
+    sampler: draft.sampler,
+    trials: reader.whole("trials", draft.trials, 1, 10_000),
+    repeats: reader.whole("repeats", draft.repeats, 1, 20),
+    rungs: rungEpochs(epochs, rungs),
+    init: known(draft.init),
+    seed: reader.whole("seed", draft.seed, 0, 2 ** 32 - 1),
+    visibility: draft.visibility,
+    rows_are_public: draft.rowsArePublic,
+  };
+  if (draft.name.trim() === "") reader.problems["name"] = "Give the study a name.";
+  if (!draft.rowsArePublic) {
+    reader.problems["rows_are_public"] = "Tick the box: donors train on encoded rows, so they become public.";
+  }
+  for (const [key, message] of Object.entries(space.problems)) reader.problems[`parameters.${key}`] = message;
+  return { spec, problems: reader.problems };
+}
+
+/** Whether a refusal speaks of this field: `where` may carry a path before or behind the name. */
+export function concerns(error: ErrorDetail | undefined, field: string): boolean {
+  const where = error?.where ?? "";
+  const last = field.startsWith("parameters.") ? field.slice("parameters.".length) : field;
+  return where === field || where === last || where.endsWith(`.${last}`) || where.startsWith(`${field}.`);
+}
+
+export const STEPS = ["model", "data", "search", "review"] as const;
+export type Step = (typeof STEPS)[number];
+
+const FIELDS_OF: Readonly<Record<Exclude<Step, "review">, readonly string[]>> = {
+  model: ["model_id", "files"],
+  data: [
+    "dataset_id", "target", "features", "task", "scaling", "split", "validation", "test", "folds",
+    "stratify", "loss", "metric", "direction", "objective", "visibility", "rows_are_public",
+  ],
+  search: ["parameters", "sampler", "trials", "repeats", "rungs", "epochs", "init", "seed"],
+};
+
+/** The step that holds the field a refusal or a problem names; null where none does. */
+export function stepOf(where: string): Step | null {
+  if (where.startsWith("parameters.") || where.startsWith("layers.")) return "search";
+  for (const [step, fields] of Object.entries(FIELDS_OF)) {
+    if (fields.some((field) => where === field || where.endsWith(`.${field}`))) return step as Step;
+  }
+  return null;
+}

@@ -1,0 +1,44 @@
+import { describe, expect, test } from "vitest";
+import { INITIAL_STATE, type DonorState, type Phase } from "../../donor/state";
+import { doing, loss, machine, place, share } from "./telling";
+
+const unit = {
+  kind: "trial", trial: 51, fold: 1, submitter: "the digits lab", study_name: "Digits",
+} as NonNullable<DonorState["unit"]>;
+const training: DonorState = { ...INITIAL_STATE, phase: "training", unit, step: 18, stepsTotal: 27 };
+
+describe("what the donate page says", () => {
+  test("every phase has its sentence", () => {
+    const phases: Phase[] = [
+      "measuring", "connecting", "waiting", "downloading", "training", "paused", "stopping", "stopped", "problem",
+    ];
+    const sentences = phases.map((phase) => doing({ ...training, phase }));
+    expect(new Set(sentences).size).toBe(phases.length);
+    expect(doing(training)).toContain("the digits lab");
+  });
+
+  test("folds are counted from one, and a refit says what it is for", () => {
+    expect(place(training)).toBe("Trial 51, fold 2");
+    expect(place({ ...training, unit: { ...unit, kind: "refit" } })).toContain("on all training rows");
+    expect(place(INITIAL_STATE)).toBe("");
+  });
+
+  test("the share of a unit stays between nothing and all", () => {
+    expect(share(training)).toBeCloseTo(2 / 3);
+    expect(share(INITIAL_STATE)).toBe(0);
+    expect(share({ ...training, step: 40 })).toBe(1);
+  });
+
+  test("an unsaved unit is not called safe", () => {
+    expect(loss({ ...training, savedSecondsAgo: null })).toMatch(/Not saved yet/);
+    expect(loss({ ...training, savedSecondsAgo: 6 })).toMatch(/almost nothing/);
+    expect(loss({ ...training, savedSecondsAgo: 300 })).toMatch(/5 min ago; closing the tab loses/);
+  });
+
+  test("the backend is named with its measured speed", () => {
+    expect(machine({ ...training, backend: "webgpu", samplesPerSecond: 41200 })).toBe(
+      "WebGPU on this device's graphics card · 41,200 samples a second",
+    );
+    expect(machine(INITIAL_STATE)).toBe("");
+  });
+});
