@@ -1,19 +1,19 @@
 """Every message between a donor and the coordinator: one WebSocket, bulk over HTTP.
 
-    donor                                   coordinator
-    hello                              ->
-                                       <-   welcome
-    request                            ->
-                                       <-   grant | wait
-    heartbeat (every 15 s)             ->
-                                       <-   heard
-    PUT /api/v1/donor/artifacts/{sha256} ->      (lease token in a header)
-    checkpoint                         ->
-                                       <-   heard
-    complete (may ask for more)        ->
-                                       <-   settled, then grant | wait
-    abort                              ->
-                                       <-   settled
+donor                                   coordinator
+hello                              ->
+                                   <-   welcome
+request                            ->
+                                   <-   grant | wait
+heartbeat (every 15 s)             ->
+                                   <-   heard
+PUT /api/v1/donor/artifacts/{sha256} ->      (lease token in a header)
+checkpoint                         ->
+                                   <-   heard
+complete (may ask for more)        ->
+                                   <-   settled, then grant | wait
+abort                              ->
+                                   <-   settled
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class UnitLimits(Wire):
 class Unit(Wire):
     """Train one network from one rung to the next. Self-contained: hashes and numbers only.
 
-    `topology` is TF.js layers JSON; `start` a checkpoint (docs/protocol.md); `tensors` holds `x` and
-    `y`, the training rows of this fold. Steps are numbered over the whole trial:
+    `topology` is TF.js layers JSON; `start` a checkpoint (docs/protocol.md); `tensors` holds `x`
+    and `y`, the training rows of this fold. Steps are numbered over the whole trial:
     `step = epoch * steps_per_epoch + batch`. `commit_steps` count finished steps, the last one is
     the unit's end.
     """
@@ -135,7 +135,7 @@ class Progress(Wire):
 
 
 class Hello(Wire):
-    """Opens the conversation. `donor_key` is the browser profile's secret; its hash names the donor."""
+    """Opens the conversation. `donor_key` is the browser profile's secret; its hash names it."""
 
     type: Literal["hello"] = "hello"
     protocol: int
@@ -266,7 +266,7 @@ class Work(Wire):
 
 
 class Heard(Wire):
-    """Answers `heartbeat` and `checkpoint`: leases still held, and those to stop, with the reason."""
+    """Answers `heartbeat` and `checkpoint`: leases still held, and those to stop, and why."""
 
     type: Literal["heard"] = "heard"
     held: list[str]

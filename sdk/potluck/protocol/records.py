@@ -19,9 +19,7 @@ from potluck.protocol.study import (
 
 StudyState = Literal["preparing", "running", "completed", "stopped", "failed"]
 TrialState = Literal["running", "completed", "stopped", "failed", "incomplete"]
-UnitState = Literal[
-    "blocked", "ready", "leased", "returned", "scored", "set_aside", "cancelled"
-]
+UnitState = Literal["blocked", "ready", "leased", "returned", "scored", "set_aside", "cancelled"]
 
 
 class LayerReport(Wire):
