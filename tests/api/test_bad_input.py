@@ -124,10 +124,10 @@ def test_tfjs_files_round_trip_and_spoilt_shards_are_refused(
 
 def bomb_npz() -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_BZIP2) as archive:
         header = io.BytesIO()
         np.lib.format.write_array_header_1_0(
-            header, {"descr": "<f4", "fortran_order": False, "shape": (10**9,)}
+            header, {"descr": "<f4", "fortran_order": False, "shape": (15 * 2**20,)}
         )
         archive.writestr("x.npy", header.getvalue() + bytes(60 * 2**20))
     return buffer.getvalue()

@@ -107,7 +107,7 @@ def assert_only_its_own(
     sealed: set[int],
     served: dict[str, set[int]],
 ) -> None:
-    """Ask for every hash that the ledger names: 404 for all but the unit's own, decoded if served."""
+    """Ask for every hash that the ledger names: 404 for all but the unit's own."""
     unit = lease.unit
     own = {unit.topology, unit.start, unit.tensors}
     named = hashes_in(client.study(study.id).ledger().model_dump())

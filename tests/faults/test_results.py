@@ -130,9 +130,8 @@ def test_weights_that_cannot_be_right_are_refused_and_the_unit_is_free_again(
         until(lambda: unit_state(study) == "scored", what="the score")
 
 
-def test_uploads_are_bounded_and_named_by_their_hash(
-    coordinator: Coordinator, study: potluck.Study
-) -> None:
+@pytest.mark.usefixtures("study")
+def test_uploads_are_bounded_and_named_by_their_hash(coordinator: Coordinator) -> None:
     with ScriptedDonor(coordinator.url) as donor:
         lease = donor.await_lease()
         too_many = bytes(lease.unit.limits.upload_bytes + 1)
@@ -157,9 +156,8 @@ def test_uploads_are_bounded_and_named_by_their_hash(
         assert donor.complete(again, result).outcome == "accepted"
 
 
-def test_a_result_that_stops_short_is_refused(
-    coordinator: Coordinator, study: potluck.Study
-) -> None:
+@pytest.mark.usefixtures("study")
+def test_a_result_that_stops_short_is_refused(coordinator: Coordinator) -> None:
     with ScriptedDonor(coordinator.url) as donor:
         lease = donor.await_lease()
         result = random_result(donor, lease)

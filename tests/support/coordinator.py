@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import potluck
@@ -29,6 +30,7 @@ class Coordinator:
         self._environment = {f"POTLUCK_{k.upper()}": str(v) for k, v in settings.items()}
         self._process: subprocess.Popen[str] | None = None
         self._port = 0
+        self._clients = ExitStack()
         self.lines: list[str] = []
 
     def start(self) -> Coordinator:
@@ -45,7 +47,9 @@ class Coordinator:
             start_new_session=True,
         )
         found: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, args=(self._process, found), daemon=True).start()
+        reader = threading.Thread(target=self._read, args=(self._process, found), daemon=True)
+        reader.start()
+        self._clients.callback(reader.join, 20)
         try:
             self.url = found.get(timeout=START_SECONDS)
         except queue.Empty:
@@ -57,12 +61,13 @@ class Coordinator:
 
     def _read(self, process: subprocess.Popen[str], found: queue.Queue[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self.lines.append(line.rstrip())
-            if token := ADMIN.search(line):
-                self.admin_token = token[1]
-            if match := LISTENING.search(line):
-                found.put(match[1])
+        with process.stdout:
+            for line in process.stdout:
+                self.lines.append(line.rstrip())
+                if token := ADMIN.search(line):
+                    self.admin_token = token[1]
+                if match := LISTENING.search(line):
+                    found.put(match[1])
         found.put("")
 
     def kill(self) -> None:
@@ -72,15 +77,15 @@ class Coordinator:
         self._process.wait()
 
     def stop(self) -> None:
-        """End it politely."""
-        if self._process is None or self._process.poll() is not None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        """End it politely, and close the clients that were given out."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._clients.close()
 
     def client(self, token: str | None = None) -> potluck.Client:
         """Give the SDK on this coordinator."""
-        return potluck.Client(self.url, token=token)
+        return self._clients.enter_context(potluck.Client(self.url, token=token))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -31,13 +32,16 @@ class ScriptedDonor:
         self.url = url
         self.key = key or secrets.token_hex(16)
         self._held = held or []
-        self.http = httpx2.Client(base_url=url, timeout=SECONDS)
+        self._stack = ExitStack()
+        self.http = self._stack.enter_context(httpx2.Client(base_url=url, timeout=SECONDS))
         self.fetched: dict[str, bytes] = {}
         self.welcome: wire.Welcome
 
     def __enter__(self) -> ScriptedDonor:
         address = self.url.replace("http", "ws", 1) + "/api/v1/donor/socket"
-        self._socket = connect(address, open_timeout=SECONDS, compression=None)
+        self._socket = self._stack.enter_context(
+            connect(address, open_timeout=SECONDS, compression=None)
+        )
         self.say(
             {
                 "type": "hello",
@@ -61,8 +65,7 @@ class ScriptedDonor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._socket.close()
-        self.http.close()
+        self._stack.close()
 
     def say(self, message: dict[str, Any] | str) -> None:
         """Send a message, or any text."""

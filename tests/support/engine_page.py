@@ -1,0 +1,143 @@
+"""The donor engine on its check page, in a real Chromium: any backend, any unit."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import http.server
+import json
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import sync_playwright
+from safetensors.numpy import load, save
+
+from potluck_coordinator.demo.chromium import ensure_chromium, launch_options
+
+STATIC = Path(__import__("os").environ.get("PS") or "x")
+TRAIN_TIMEOUT_MS = 120_000.0
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the engine says: weights `layer/weight`, whether the known answer came, samples/s."""
+
+    weights: dict[str, NDArray[np.float32]]
+    known_answer: bool
+    samples_per_second: float | None
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    """Static files, isolated as the coordinator isolates its pages."""
+
+    def end_headers(self) -> None:
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: pytest's output is for failures."""
+
+
+class EnginePage:
+    """A browser on the built client's check page; `with EnginePage() as page: page.train(...)`."""
+
+    def __init__(self, static: Path = STATIC) -> None:
+        self._static = static
+        self._stack = ExitStack()
+
+    def __enter__(self) -> EnginePage:
+        if not (self._static / "engine-check.html").exists():
+            raise AssertionError("the web client is not built: run `make setup`")
+        with ExitStack() as stack:
+            handler = functools.partial(_Handler, directory=str(self._static))
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+            stack.callback(server.server_close)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
+            playwright = stack.enter_context(sync_playwright())
+            options = launch_options(ensure_chromium(print), webgpu=True)
+            browser = playwright.chromium.launch(**options)
+            stack.callback(browser.close)
+            self._page = browser.new_page()
+            self._page.set_default_timeout(TRAIN_TIMEOUT_MS)
+            self._page.goto(f"http://127.0.0.1:{server.server_address[1]}/engine-check.html")
+            self._page.wait_for_function("window.potluckCheck !== undefined")
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def train(
+        self,
+        backend: str,
+        recipe: Mapping[str, Any],
+        topology: Mapping[str, Any],
+        weights: Arrays,
+        data: Arrays,
+        to_step: int,
+        *,
+        break_kernel: str | None = None,
+        measure: bool = False,
+    ) -> Trained:
+        """Train a fresh unit to a step. `recipe` has the fields of a unit that decide its weights."""
+        asked = {
+            "backend": backend,
+            "recipe": dict(recipe),
+            "toStep": to_step,
+            "breakKernel": break_kernel,
+            "measure": measure,
+            "topology": _text(json.dumps(topology).encode()),
+            "checkpoint": _text(fresh_checkpoint(weights)),
+            "tensors": _text(save({name: np.ascontiguousarray(a) for name, a in data.items()})),
+        }
+        told = self._page.evaluate("(asked) => window.potluckCheck.train(asked)", asked)
+        trained = load(base64.b64decode(told["checkpoint"]))
+        return Trained(
+            {k.removeprefix("weights/"): v for k, v in trained.items() if k.startswith("weights/")},
+            bool(told["knownAnswer"]),
+            told["samplesPerSecond"],
+        )
+
+
+def fresh_checkpoint(weights: Arrays) -> bytes:
+    """Write a state before the first step, as docs/protocol.md says."""
+    tensors = {f"weights/{name}": np.ascontiguousarray(value) for name, value in weights.items()}
+    tensors["optimizer/iteration"] = np.zeros(1, np.int32)
+    tensors["accumulators/loss"] = np.zeros(2, np.float32)
+    return save(tensors, {"format": "potluck.checkpoint.v1", "epoch": "0", "step": "0"})
+
+
+def distance(got: Arrays, expected: Arrays, start: Arrays) -> float:
+    """Give the largest error of any weight, relative to how far training moved that weight's array.
+
+    An array that did not move must be where it was: any error there is infinite.
+    """
+    worst = 0.0
+    for name, right in expected.items():
+        moved = float(np.max(np.abs(right - start[name]), initial=0.0))
+        error = float(np.max(np.abs(got[name] - right), initial=0.0))
+        if np.isnan(error) or (moved == 0.0 and error > 0.0):
+            return float("inf")
+        if moved > 0.0:
+            worst = max(worst, error / moved)
+    return worst
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
