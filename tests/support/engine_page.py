@@ -21,7 +21,7 @@ from safetensors.numpy import load, save
 
 from potluck_coordinator.demo.chromium import ensure_chromium, launch_options
 
-STATIC = Path(__import__("os").environ.get("PS") or "x")
+STATIC = Path(__file__).parents[2] / "coordinator/potluck_coordinator/static"
 TRAIN_TIMEOUT_MS = 120_000.0
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -95,7 +95,7 @@ class EnginePage:
         break_kernel: str | None = None,
         measure: bool = False,
     ) -> Trained:
-        """Train a fresh unit to a step. `recipe` has the fields of a unit that decide its weights."""
+        """Train a fresh unit to a step; `recipe`: the fields of a unit that decide its weights."""
         asked = {
             "backend": backend,
             "recipe": dict(recipe),

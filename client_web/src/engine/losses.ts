@@ -5,13 +5,13 @@ import {
   cast,
   clipByValue,
   log,
-  logSigmoid,
   logSoftmax,
   mean,
   mul,
   neg,
   oneHot,
   reshape,
+  softplus,
   sub,
   sum,
   div,
@@ -38,8 +38,9 @@ function crossEntropyOfClasses(targets: Tensor, outputs: Tensor, fromLogits: boo
 
 function crossEntropyOfTwo(targets: Tensor, outputs: Tensor, fromLogits: boolean): Tensor {
   const clipped = fromLogits ? outputs : clipByValue(outputs, EPSILON, 1 - EPSILON);
-  const yes = fromLogits ? logSigmoid(outputs) : log(clipped);
-  const no = fromLogits ? logSigmoid(neg(outputs)) : log(sub(1, clipped));
+  // log sigmoid(x) = -softplus(-x). TF.js's own logSigmoid loses its input before the gradient.
+  const yes = fromLogits ? neg(softplus(neg(outputs))) : log(clipped);
+  const no = fromLogits ? neg(softplus(outputs)) : log(sub(1, clipped));
   return mean(neg(add(mul(targets, yes), mul(sub(1, targets), no))), -1);
 }
 

@@ -1,10 +1,10 @@
 /** A network opened from its topology, with its weights by the names that checkpoints use. */
 
 import { tensor } from "@tensorflow/tfjs-core";
-import { type LayersModel, type LayerVariable, models } from "@tensorflow/tfjs-layers";
+import { type layers, type LayersModel, type LayerVariable, models } from "@tensorflow/tfjs-layers";
 import { registerBatchNormalization } from "./layers/batch_normalization";
 import { registerDropout } from "./layers/dropout";
-import { checkTopology, withoutInitializers } from "./layers/guard";
+import { checkOpened, checkTopology, withoutInitializers } from "./layers/guard";
 import { BadTensors, type HostTensor } from "./safetensors";
 
 registerDropout();
@@ -18,12 +18,21 @@ export interface Network {
   readonly trainable: ReadonlySet<string>;
 }
 
+function checkLayers(opened: readonly layers.Layer[]): void {
+  for (const layer of opened) {
+    if ("layers" in layer) checkLayers(layer.layers as layers.Layer[]);
+    const shape = [layer.inboundNodes[0]?.inputShapes[0] ?? []].flat(2) as (number | null)[];
+    checkOpened(layer.getClassName(), layer.getConfig() as Record<string, unknown>, shape);
+  }
+}
+
 /** Open TF.js layers JSON on the present backend; raises Unsupported where it would train wrongly. */
 export async function openNetwork(topology: ArrayBuffer): Promise<Network> {
   const parsed = checkTopology(JSON.parse(new TextDecoder().decode(topology)));
   const model = await models.modelFromJSON({
     modelTopology: withoutInitializers(parsed) as never,
   });
+  checkLayers(model.layers);
   // `name` gets a suffix where a model before this one had the same layer; `originalName` does not.
   const weights = new Map(model.weights.map((weight) => [weight.originalName, weight]));
   const trainable = new Set(model.trainableWeights.map((weight) => weight.originalName));

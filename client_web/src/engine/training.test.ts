@@ -21,6 +21,11 @@ function referenceWith(optimizer: Optimizer): Reference {
   return { bytes, recipe: { ...recipe, optimizer } };
 }
 
+function topologyOf(...layers: object[]): ArrayBuffer {
+  const text = JSON.stringify({ class_name: "Sequential", config: { name: "s", layers } });
+  return new TextEncoder().encode(text).buffer;
+}
+
 /** Train from a checkpoint up to a step, and give the checkpoint there. */
 async function train({ recipe, bytes }: Reference, from: ArrayBuffer, to: number): Promise<Uint8Array<ArrayBuffer>> {
   const training = await Training.open(recipe, { ...bytes, checkpoint: from });
@@ -106,13 +111,28 @@ describe("on cpu", () => {
     ["Lambda", {}],
     ["GaussianNoise", { stddev: 1 }],
     ["Conv2D", { filters: 1, kernel_size: [3, 3], dilation_rate: [2, 2] }],
-    ["AveragePooling2D", { pool_size: [3, 3], strides: [1, 1], padding: "same" }],
     ["LSTM", { units: 2, recurrent_dropout: 0.1 }],
   ])("a topology with %s, which would be trained wrongly, is refused", async (class_name, config) => {
+    const topology = topologyOf({ class_name, config: { name: "odd", ...config } });
     const { recipe, bytes } = knownAnswerReference();
-    const layers = [{ class_name, config: { name: "odd", ...config } }];
-    const text = JSON.stringify({ class_name: "Sequential", config: { name: "s", layers } });
-    const topology = new TextEncoder().encode(text).buffer;
     await expect(Training.open(recipe, { ...bytes, topology })).rejects.toThrow(Unsupported);
+  });
+
+  test.each([
+    [3, 3, false],
+    [2, 2, false],
+    [4, 4, true],
+    [3, 1, true],
+  ])("average pooling of %d by strides of %d over 6 places: refused is %s", async (pool, stride, refused) => {
+    const size = { pool_size: [pool, pool], strides: [stride, stride], padding: "same" };
+    const input = { name: "i", batch_input_shape: [null, 6, 6, 1], dtype: "float32" };
+    const topology = topologyOf(
+      { class_name: "InputLayer", config: input },
+      { class_name: "AveragePooling2D", config: { name: "average", ...size } },
+    );
+    const { recipe, bytes } = knownAnswerReference();
+    const opened = Training.open(recipe, { ...bytes, topology });
+    // What is not refused for its pooling fails later, for the checkpoint is another network's.
+    await expect(opened).rejects.toThrow(refused ? Unsupported : BadTensors);
   });
 });

@@ -50,13 +50,28 @@ function wrongOption(className: string, config: Json): string | null {
     // Inside recurrent layers TF.js draws masks that cannot be repeated.
     if (className === "LSTM" && Number(config[key] ?? 0) > 0) return key;
   }
-  if (className.startsWith("AveragePooling") && config["padding"] === "same") {
-    const pool = numbers(config["pool_size"]);
-    const strides = config["strides"] == null ? pool : numbers(config["strides"]);
-    // Its gradient divides by the whole window at the border.
-    return pool.some((size) => size > 1) && strides.length > 0 ? "average pooling padded 'same'" : null;
-  }
   return null;
+}
+
+/** Say whether windows padded "same" reach beyond an input of these sizes. */
+function overhangs(sizes: readonly number[], pools: readonly number[], strides: readonly number[]): boolean {
+  return sizes.some((size, i) => {
+    const pool = pools[i] ?? 1;
+    const stride = strides[i] ?? pool;
+    return (Math.ceil(size / stride) - 1) * stride + pool > size;
+  });
+}
+
+/** Check what only an opened layer knows; `inputShape` is [batch, ...sizes, channels]. */
+export function checkOpened(className: string, config: Json, inputShape: readonly (number | null)[]): void {
+  if (!className.startsWith("AveragePooling") || config["padding"] !== "same") return;
+  const pools = numbers(config["poolSize"]);
+  const strides = config["strides"] == null ? pools : numbers(config["strides"]);
+  if (overhangs(inputShape.slice(1, -1).map(Number), pools, strides)) {
+    // TF.js divides the gradient by the whole window at the border.
+    const who = `Layer ${String(config["name"])} (${className})`;
+    throw new Unsupported(`${who}: average pooling over a padded border is not trained rightly here.`);
+  }
 }
 
 function isTopology(value: unknown): value is Topology {

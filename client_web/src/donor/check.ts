@@ -1,0 +1,55 @@
+/** `window.potluckCheck` for tests in a real browser: one Worker for each training. */
+
+import type { CheckAnswer, CheckRequest } from "../engine/check_messages";
+
+type Answer = { readonly answer: CheckAnswer } | { readonly problem: string };
+
+/** Bytes travel as base64 between Python and the page. */
+interface Asked extends Omit<CheckRequest, "bytes"> {
+  readonly topology: string;
+  readonly checkpoint: string;
+  readonly tensors: string;
+}
+
+interface Told extends Omit<CheckAnswer, "checkpoint"> {
+  readonly checkpoint: string;
+}
+
+declare global {
+  interface Window {
+    potluckCheck?: { readonly train: (asked: Asked) => Promise<Told> };
+  }
+}
+
+function fromBase64(text: string): ArrayBuffer {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
+}
+
+function toBase64(bytes: ArrayBuffer): string {
+  return btoa(Array.from(new Uint8Array(bytes), (byte) => String.fromCharCode(byte)).join(""));
+}
+
+function ask(request: CheckRequest): Promise<CheckAnswer> {
+  const worker = new Worker(new URL("../engine/check.ts", import.meta.url), { type: "module" });
+  const answer = new Promise<CheckAnswer>((resolve, reject) => {
+    worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+      if ("answer" in data) resolve(data.answer);
+      else reject(new Error(data.problem));
+    };
+    worker.onerror = (event) => reject(new Error(event.message));
+    worker.postMessage(request);
+  });
+  return answer.finally(() => worker.terminate());
+}
+
+window.potluckCheck = {
+  train: async ({ topology, checkpoint, tensors, ...rest }) => {
+    const bytes = {
+      topology: fromBase64(topology),
+      checkpoint: fromBase64(checkpoint),
+      tensors: fromBase64(tensors),
+    };
+    const answer = await ask({ ...rest, bytes });
+    return { ...answer, checkpoint: toBase64(answer.checkpoint) };
+  },
+};

@@ -1,0 +1,102 @@
+"""One small unit on every backend: its weights agree with the CPU's, and a wrong kernel shows.
+
+The tolerance is relative to how far training moved each array of weights. Float32 sums in another
+order differ by about 1e-5 of it after these steps; a kernel wrong by a hundredth moves it by 1e-2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from potluck_converter import read_model, tfjs_topology
+from tests.support.engine_page import EnginePage, Trained, distance
+from tests.support.keras_files import saved
+
+TOLERANCE = 1e-3
+BACKENDS = ("cpu", "wasm", "webgl", "webgpu")
+ROWS, BATCH, CLASSES = 30, 8, 4
+TO_STEP = 10  # two epochs of four steps, the last batch smaller, and half of a third
+
+RECIPE = {
+    "rows": ROWS,
+    "batch_size": BATCH,
+    "steps_per_epoch": 4,
+    "optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9, "nesterov": False},
+    "loss": "sparse_categorical_crossentropy",
+    "from_logits": False,
+    "seed": 11,
+}
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[EnginePage]:
+    with EnginePage() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def unit() -> dict[str, Any]:
+    """Give a network of convolution, pooling, normalization, dropout and dense, and its rows."""
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(6, 3, padding="same", activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(8, 3, activation="tanh"),
+            layers.Flatten(),
+            layers.Dropout(0.3),
+            layers.Dense(12, activation="relu", kernel_regularizer=keras.regularizers.L2(0.01)),
+            layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+    opened = read_model({"cnn.h5": saved(model)})
+    draw = np.random.default_rng(5)
+    data: dict[str, NDArray[Any]] = {
+        "x": draw.normal(size=(ROWS, 8, 8, 1)).astype(np.float32),
+        "y": draw.integers(0, CLASSES, ROWS).astype(np.int32),
+    }
+    return {"topology": tfjs_topology(opened.graph), "weights": opened.weights, "data": data}
+
+
+@pytest.fixture(scope="module")
+def on_cpu(page: EnginePage, unit: dict[str, Any]) -> Trained:
+    return page.train("cpu", RECIPE, **unit, to_step=TO_STEP)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_unit_gives_the_weights_that_it_gives_on_the_cpu(
+    page: EnginePage, unit: dict[str, Any], on_cpu: Trained, backend: str
+) -> None:
+    trained = page.train(backend, RECIPE, **unit, to_step=TO_STEP)
+    assert trained.known_answer
+    assert distance(trained.weights, on_cpu.weights, unit["weights"]) < TOLERANCE
+    assert distance(on_cpu.weights, unit["weights"], on_cpu.weights) > 0.5  # it did train
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_kernel_that_is_wrong_by_a_hundredth_is_noticed_twice(
+    page: EnginePage, unit: dict[str, Any], on_cpu: Trained, backend: str
+) -> None:
+    trained = page.train(
+        backend, RECIPE, **unit, to_step=TO_STEP, break_kernel="Conv2DBackpropFilter"
+    )
+    assert not trained.known_answer
+    assert distance(trained.weights, on_cpu.weights, unit["weights"]) > TOLERANCE
+
+
+@pytest.mark.parametrize("backend", ["cpu", "wasm"])
+def test_the_same_unit_twice_gives_the_same_bits(
+    page: EnginePage, unit: dict[str, Any], backend: str
+) -> None:
+    once, twice = (page.train(backend, RECIPE, **unit, to_step=TO_STEP) for _ in range(2))
+    for name, value in once.weights.items():
+        np.testing.assert_array_equal(value, twice.weights[name])
