@@ -4,270 +4,18 @@
  */
 
 export interface paths {
-    "/api/v1/status": {
+    "/api/v1/artifacts/{sha}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SiteStatus"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Session"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["SignIn"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Session"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Session"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tokens": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["TokenRequest"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["NewToken"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/models": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Model"][];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/models/{model_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Model"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get For Session
+         * @description Give an artifact of a study that you may see.
+         */
+        get: operations["get_for_session_api_v1_artifacts__sha__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -283,35 +31,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Dataset"][];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
+        /**
+         * List Datasets
+         * @description List your datasets, newest first.
+         */
+        get: operations["list_datasets_api_v1_datasets_get"];
         put?: never;
-        post?: never;
+        /**
+         * Post Dataset
+         * @description Upload a dataset; the answer is its profile.
+         */
+        post: operations["post_dataset_api_v1_datasets_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -325,33 +55,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["BundledDataset"][];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
+        /**
+         * List Bundled
+         * @description List the real datasets that come along.
+         */
+        get: operations["list_bundled_api_v1_datasets_bundled_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -369,35 +77,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    name: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Dataset"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
+        /**
+         * Post Bundled
+         * @description Take a dataset that comes along.
+         */
+        post: operations["post_bundled_api_v1_datasets_bundled__name__post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -411,64 +95,198 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    dataset_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Dataset"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get Dataset
+         * @description Give a dataset's profile.
+         */
+        get: operations["get_dataset_api_v1_datasets__dataset_id__get"];
         put?: never;
         post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    dataset_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
+        /**
+         * Delete Dataset
+         * @description Delete a dataset's bytes. Studies keep their scores; the ledger keeps the hash.
+         */
+        delete: operations["delete_dataset_api_v1_datasets__dataset_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/donor/abort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        get?: never;
+        put?: never;
+        /**
+         * Post Abort
+         * @description Hand leases back without a socket (`sendBeacon`, any content type). Body: `Abort`.
+         */
+        post: operations["post_abort_api_v1_donor_abort_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/donor/artifacts/{sha}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get For Lease
+         * @description Give a lease one of its unit's three artifacts.
+         */
+        get: operations["get_for_lease_api_v1_donor_artifacts__sha__get"];
+        /**
+         * Put For Lease
+         * @description Take a lease's state; the SHA-256 of the (decompressed) bytes must be the name.
+         */
+        put: operations["put_for_lease_api_v1_donor_artifacts__sha__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Models
+         * @description List your models, newest first.
+         */
+        get: operations["list_models_api_v1_models_get"];
+        put?: never;
+        /**
+         * Post Model
+         * @description Upload a model; the answer is its report.
+         */
+        post: operations["post_model_api_v1_models_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Model
+         * @description Give a model's report.
+         */
+        get: operations["get_model_api_v1_models__model_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Model File
+         * @description Download a model as `.h5` or as a zip of TF.js files.
+         */
+        get: operations["get_model_file_api_v1_models__model_id__file_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Session
+         * @description Tell who asks, and the secret for changing requests.
+         */
+        get: operations["get_session_api_v1_session_get"];
+        put?: never;
+        /**
+         * Post Session
+         * @description Sign a browser in with a token; sets an HttpOnly cookie.
+         */
+        post: operations["post_session_api_v1_session_post"];
+        /**
+         * Delete Session
+         * @description Sign a browser out.
+         */
+        delete: operations["delete_session_api_v1_session_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Status
+         * @description Tell what this coordinator is doing now.
+         */
+        get: operations["get_status_api_v1_status_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Studies
+         * @description List the studies that you may see, newest first.
+         */
+        get: operations["list_studies_api_v1_studies_get"];
+        put?: never;
+        /**
+         * Post Study
+         * @description Make a study and start it.
+         */
+        post: operations["post_study_api_v1_studies_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -483,109 +301,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["StudySpec"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["StudyPlan"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Study"][];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["StudySpec"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Study"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
+        /**
+         * Post Plan
+         * @description Say what the coordinator understands of a specification, without making a study.
+         */
+        post: operations["post_plan_api_v1_studies_plan_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -599,377 +319,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Study"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get Study
+         * @description Give a study's state.
+         */
+        get: operations["get_study_api_v1_studies__study_id__get"];
         put?: never;
         post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_id}/stop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Study"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_id}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Study"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_id}/extend": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["StudyExtension"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Study"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_id}/leaderboard": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["LeaderboardRow"][];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_id}/trials/{number}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                    number: number;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["TrialDetail"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_id}/curves": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Curve"][];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_id}/ledger": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Ledger"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
+        /**
+         * Delete Study
+         * @description Delete a study. Its ledger chain stays, and says so.
+         */
+        delete: operations["delete_study_api_v1_studies__study_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -982,35 +343,51 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["BestModel"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
+        /**
+         * Get Best
+         * @description Give the best model's record.
+         */
+        get: operations["get_best_api_v1_studies__study_id__best_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/best/inputs.npz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /**
+         * Get Inputs
+         * @description Give the rows of the predictions as the network gets them (`x`, `rows`).
+         */
+        get: operations["get_inputs_api_v1_studies__study_id__best_inputs_npz_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/best/model.h5": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Best H5
+         * @description Download the best model for Keras.
+         */
+        get: operations["get_best_h5_api_v1_studies__study_id__best_model_h5_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1026,37 +403,173 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Predictions"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get Predictions
+         * @description Give the best model's stored predictions, decoded.
+         */
+        get: operations["get_predictions_api_v1_studies__study_id__best_predictions_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/best/tfjs.zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Best Tfjs
+         * @description Download the best model as TF.js files.
+         */
+        get: operations["get_best_tfjs_api_v1_studies__study_id__best_tfjs_zip_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/curves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Curves
+         * @description Give learning curves: scores by rung, and donors' claims by epoch.
+         */
+        get: operations["get_curves_api_v1_studies__study_id__curves_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Study Events
+         * @description Follow a study: events `study`, `leaderboard`, `curves`, and `gone` when it is deleted.
+         */
+        get: operations["study_events_api_v1_studies__study_id__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extend Study
+         * @description Add trials to a study.
+         */
+        post: operations["extend_study_api_v1_studies__study_id__extend_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/leaderboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Leaderboard
+         * @description Give all trials, ranked by the coordinator's own scores.
+         */
+        get: operations["get_leaderboard_api_v1_studies__study_id__leaderboard_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Ledger
+         * @description Give the study's hash-chained ledger.
+         */
+        get: operations["get_ledger_api_v1_studies__study_id__ledger_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Study
+         * @description Go on with a stopped study.
+         */
+        post: operations["resume_study_api_v1_studies__study_id__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Study
+         * @description Stop a study; scores stay.
+         */
+        post: operations["stop_study_api_v1_studies__study_id__stop_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1070,65 +583,57 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["TestLook"][];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get Looks
+         * @description List the looks at the sealed test split.
+         */
+        get: operations["get_looks_api_v1_studies__study_id__test_looks_get"];
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["TestLook"];
-                    };
-                };
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ErrorBody"];
-                    };
-                };
-            };
+        /**
+         * Post Look
+         * @description Score the best model on the sealed test split. Counted, and recorded in the ledger.
+         */
+        post: operations["post_look_api_v1_studies__study_id__test_looks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/trials/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /**
+         * Get Trial
+         * @description Give a trial with its units, leases and ledger entries.
+         */
+        get: operations["get_trial_api_v1_studies__study_id__trials__number__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Token
+         * @description Make a submitter's token. Admin only; it is shown once.
+         */
+        post: operations["post_token_api_v1_tokens_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1144,26 +649,19 @@ export interface components {
          * @description Hands leases back; also the body of `POST /api/v1/donor/abort` (`sendBeacon`).
          */
         Abort: {
+            /** Leases */
+            leases: components["schemas"]["Handback"][];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "abort";
-            /** Leases */
-            leases: components["schemas"]["Handback"][];
         };
         /**
          * Adam
          * @description Keras 3's Adam (no amsgrad).
          */
         Adam: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            name: "adam";
-            /** Learning Rate */
-            learning_rate: number;
             /**
              * Beta 1
              * @default 0.9
@@ -1179,6 +677,13 @@ export interface components {
              * @default 1e-7
              */
             epsilon?: number;
+            /** Learning Rate */
+            learning_rate: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "adam";
         };
         /**
          * BackendReport
@@ -1190,60 +695,80 @@ export interface components {
              * @enum {string}
              */
             backend: "webgpu" | "webgl" | "wasm" | "cpu" | "jax";
-            /** Samples Per Second */
-            samples_per_second: number;
-            /**
-             * Right
-             * @description The known-answer micro-training agreed.
-             */
-            right: boolean;
             /**
              * Note
              * @default
              */
             note?: string;
+            /**
+             * Right
+             * @description The known-answer micro-training agreed.
+             */
+            right: boolean;
+            /** Samples Per Second */
+            samples_per_second: number;
         };
         /** BestModel */
         BestModel: {
-            /** Study Id */
-            study_id: string;
-            /** Trial */
-            trial: number;
+            /** Classes */
+            classes: string[] | null;
             /**
              * Kind
              * @enum {string}
              */
             kind: "trial" | "refit";
+            /** Mean */
+            mean: number;
             /**
              * Metric
              * @enum {string}
              */
             metric: "accuracy" | "balanced_accuracy" | "f1_macro" | "log_loss" | "roc_auc" | "r2" | "rmse" | "mse" | "mae";
-            /** Mean */
-            mean: number;
-            /** Spread */
-            spread: number | null;
             /** Parameters */
             parameters: {
                 [key: string]: boolean | number | string;
             };
+            /** Spread */
+            spread: number | null;
+            /** Study Id */
+            study_id: string;
+            /** Trial */
+            trial: number;
             /**
              * Weights
              * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
              */
             weights: string;
-            /** Classes */
-            classes: string[] | null;
+        };
+        /** Body_post_dataset_api_v1_datasets_post */
+        Body_post_dataset_api_v1_datasets_post: {
+            /**
+             * File
+             * @description CSV, TSV or .npz
+             */
+            file: string;
+            /** Name */
+            name?: string | null;
+        };
+        /** Body_post_model_api_v1_models_post */
+        Body_post_model_api_v1_models_post: {
+            /**
+             * Files
+             * @description `.h5`, or `model.json` + shards
+             */
+            files: string[];
+            /** Name */
+            name?: string | null;
         };
         /**
          * BundledDataset
          * @description A real dataset that comes with scikit-learn.
          */
         BundledDataset: {
+            /** Description */
+            description: string;
             /** Name */
             name: string;
-            /** Title */
-            title: string;
             /** Rows */
             rows: number;
             /** Target */
@@ -1253,29 +778,27 @@ export interface components {
              * @enum {string}
              */
             task: "classification" | "regression";
-            /** Description */
-            description: string;
+            /** Title */
+            title: string;
         };
         /**
          * Checkpoint
          * @description Names uploaded states from which anybody could go on.
          */
         Checkpoint: {
+            /** Leases */
+            leases: components["schemas"]["Checkpointed"][];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "checkpoint";
-            /** Leases */
-            leases: components["schemas"]["Checkpointed"][];
         };
         /**
          * Checkpointed
          * @description One lease's newest uploaded state.
          */
         Checkpointed: {
-            /** Lease Id */
-            lease_id: string;
             /**
              * Artifact
              * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
@@ -1283,6 +806,8 @@ export interface components {
             artifact: string;
             /** Epoch */
             epoch: number;
+            /** Lease Id */
+            lease_id: string;
             /** Step */
             step: number;
         };
@@ -1291,71 +816,65 @@ export interface components {
          * @description One of a list of values.
          */
         Choice: {
+            /** Choices */
+            choices: (boolean | number | string)[];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "choice";
-            /** Choices */
-            choices: (boolean | number | string)[];
         };
         /**
          * Column
          * @description One column of a table, or one array of an `.npz`.
          */
         Column: {
-            /** Name */
-            name: string;
+            /** Dtype */
+            dtype: string;
+            /** Examples */
+            examples: string[];
             /**
              * Kind
              * @enum {string}
              */
             kind: "numeric" | "categorical" | "array";
-            /** Dtype */
-            dtype: string;
+            /** Missing */
+            missing: number;
+            /** Name */
+            name: string;
             /**
              * Shape
              * @description Per row; empty for a table's columns.
              */
             shape: number[];
-            /** Missing */
-            missing: number;
             /** Unique */
             unique: number | null;
-            /** Examples */
-            examples: string[];
         };
         /**
          * Complete
          * @description Hands in results, and may ask for the next work in the same breath.
          */
         Complete: {
+            /** Leases */
+            leases: components["schemas"]["Completed"][];
+            /** @default null */
+            next?: components["schemas"]["Request"] | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "complete";
-            /** Leases */
-            leases: components["schemas"]["Completed"][];
-            /** @default null */
-            next?: components["schemas"]["Request"] | null;
         };
         /**
          * Completed
          * @description One finished unit.
          */
         Completed: {
-            /** Lease Id */
-            lease_id: string;
-            /** Token */
-            token: string;
             /**
              * Artifact
              * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
              */
             artifact: string;
-            /** Step */
-            step: number;
             /** Claims */
             claims?: {
                 [key: string]: number;
@@ -1370,7 +889,14 @@ export interface components {
              * @default false
              */
             diverged?: boolean;
+            /** Lease Id */
+            lease_id: string;
+            /** Step */
+            step: number;
+            /** Token */
+            token: string;
         };
+        CoordinatorMessage: components["schemas"]["Welcome"] | components["schemas"]["Grant"] | components["schemas"]["Wait"] | components["schemas"]["Work"] | components["schemas"]["Heard"] | components["schemas"]["Settled"] | components["schemas"]["Problem"];
         /**
          * Counts
          * @description Units by state.
@@ -1382,15 +908,20 @@ export interface components {
              */
             blocked?: number;
             /**
-             * Ready
+             * Cancelled
              * @default 0
              */
-            ready?: number;
+            cancelled?: number;
             /**
              * Leased
              * @default 0
              */
             leased?: number;
+            /**
+             * Ready
+             * @default 0
+             */
+            ready?: number;
             /**
              * Returned
              * @default 0
@@ -1406,28 +937,23 @@ export interface components {
              * @default 0
              */
             set_aside?: number;
-            /**
-             * Cancelled
-             * @default 0
-             */
-            cancelled?: number;
         };
         /**
          * Curve
          * @description One trial's curve. `scores`: mean metric at each scored rung; `claims`: training loss.
          */
         Curve: {
-            /** Trial */
-            trial: number;
+            /** Claims */
+            claims: components["schemas"]["CurvePoint"][];
+            /** Scores */
+            scores: components["schemas"]["CurvePoint"][];
             /**
              * State
              * @enum {string}
              */
             state: "running" | "completed" | "stopped" | "failed" | "incomplete";
-            /** Scores */
-            scores: components["schemas"]["CurvePoint"][];
-            /** Claims */
-            claims: components["schemas"]["CurvePoint"][];
+            /** Trial */
+            trial: number;
         };
         /** CurvePoint */
         CurvePoint: {
@@ -1438,27 +964,29 @@ export interface components {
         };
         /** Dataset */
         Dataset: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Version */
-            version: number;
-            /**
-             * Hash
-             * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
-             */
-            hash: string;
             /** Bytes */
             bytes: number;
             /** Created At */
             created_at: number;
             /** Deleted */
             deleted: boolean;
+            /**
+             * Hash
+             * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
+             */
+            hash: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
             profile: components["schemas"]["DatasetProfile"];
+            /** Version */
+            version: number;
         };
         /** DatasetProfile */
         DatasetProfile: {
+            /** Columns */
+            columns: components["schemas"]["Column"][];
             /**
              * Kind
              * @enum {string}
@@ -1466,8 +994,6 @@ export interface components {
             kind: "table" | "arrays";
             /** Rows */
             rows: number;
-            /** Columns */
-            columns: components["schemas"]["Column"][];
             /** Suggested Target */
             suggested_target: string | null;
             /** Warnings */
@@ -1475,49 +1001,50 @@ export interface components {
         };
         /** DonorAtWork */
         DonorAtWork: {
-            /** Name */
-            name: string;
             /** Backend */
             backend: string;
-            /** Trial */
-            trial: number;
+            /** Epoch */
+            epoch: number;
             /** Fold */
             fold: number | null;
+            /** Name */
+            name: string;
             /** Repeat */
             repeat: number;
             /** Rung */
             rung: number;
-            /** Epoch */
-            epoch: number;
-            /** To Epoch */
-            to_epoch: number;
             /** Samples Per Second */
             samples_per_second: number | null;
+            /** To Epoch */
+            to_epoch: number;
+            /** Trial */
+            trial: number;
         };
+        DonorMessage: components["schemas"]["Hello"] | components["schemas"]["Request"] | components["schemas"]["Heartbeat"] | components["schemas"]["Checkpoint"] | components["schemas"]["Complete"] | components["schemas"]["Abort"];
         /**
          * DonorRecord
          * @description What has come of a donor's help.
          */
         DonorRecord: {
             /**
-             * Name
-             * @example quiet-otter
+             * Best Trials
+             * @description Trials now in a top ten that this donor trained on.
              */
-            name: string;
-            /** Units */
-            units: number;
+            best_trials: number;
             /**
              * Credit Flops
              * @example 1234567890123
              */
             credit_flops: string;
+            /**
+             * Name
+             * @example quiet-otter
+             */
+            name: string;
             /** Seconds */
             seconds: number;
-            /**
-             * Best Trials
-             * @description Trials now in a top ten that this donor trained on.
-             */
-            best_trials: number;
+            /** Units */
+            units: number;
         };
         /**
          * ErrorBody
@@ -1536,8 +1063,6 @@ export interface components {
              * @example dataset.target_missing
              */
             code: string;
-            /** Message */
-            message: string;
             /**
              * Expected
              * @default
@@ -1553,6 +1078,8 @@ export interface components {
              * @default
              */
             hint?: string;
+            /** Message */
+            message: string;
             /**
              * Where
              * @description The field, layer, column or file concerned.
@@ -1578,24 +1105,21 @@ export interface components {
          * @description A real number in [low, high].
          */
         Float: {
+            /** High */
+            high: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "float";
-            /** Low */
-            low: number;
-            /** High */
-            high: number;
             /**
              * Log
              * @default false
              */
             log?: boolean;
-            /**
-             * Step
-             * @default null
-             */
+            /** Low */
+            low: number;
+            /** Step */
             step?: number | null;
         };
         /**
@@ -1603,77 +1127,85 @@ export interface components {
          * @description Work.
          */
         Grant: {
+            /** Leases */
+            leases: components["schemas"]["Lease"][];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "grant";
-            /** Leases */
-            leases: components["schemas"]["Lease"][];
+        };
+        /** HTTPValidationError */
+        HTTPValidationError: {
+            /** Detail */
+            detail?: components["schemas"]["ValidationError"][];
         };
         /**
          * Handback
          * @description One lease that a donor gives back, and why.
          */
         Handback: {
+            /**
+             * Detail
+             * @default
+             */
+            detail?: string;
             /** Lease Id */
             lease_id: string;
-            /** Token */
-            token: string;
             /**
              * Reason
              * @default closing
              * @enum {string}
              */
             reason?: "closing" | "paused" | "stopped" | "error" | "over_limit";
-            /**
-             * Detail
-             * @default
-             */
-            detail?: string;
+            /** Token */
+            token: string;
         };
         /**
          * Heard
-         * @description Answers `heartbeat` and `checkpoint`: leases still held, and those to stop, with the reason.
+         * @description Answers `heartbeat` and `checkpoint`: leases still held, and those to stop, and why.
          */
         Heard: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "heard";
             /** Held */
             held: string[];
             /** Stop */
             stop?: {
                 [key: string]: "cancelled" | "superseded" | "expired" | "unknown";
             };
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "heard";
         };
         /**
          * Heartbeat
          * @description Keeps leases alive and carries progress.
          */
         Heartbeat: {
+            /** Leases */
+            leases: components["schemas"]["Progress"][];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "heartbeat";
-            /** Leases */
-            leases: components["schemas"]["Progress"][];
         };
         /**
          * Hello
-         * @description Opens the conversation. `donor_key` is the browser profile's secret; its hash names the donor.
+         * @description Opens the conversation. `donor_key` is the browser profile's secret; its hash names it.
          */
         Hello: {
             /**
-             * @description discriminator enum property added by openapi-typescript
+             * Backend
+             * @description The one that this session trains on.
              * @enum {string}
              */
-            type: "hello";
-            /** Protocol */
-            protocol: number;
+            backend: "webgpu" | "webgl" | "wasm" | "cpu" | "jax";
+            /** Backends */
+            backends: components["schemas"]["BackendReport"][];
+            /** Cached */
+            cached?: string[];
             /**
              * Client
              * @description Bundle version.
@@ -1681,46 +1213,43 @@ export interface components {
             client: string;
             /** Donor Key */
             donor_key: string;
-            /** Backends */
-            backends: components["schemas"]["BackendReport"][];
-            /**
-             * Backend
-             * @description The one that this session trains on.
-             * @enum {string}
-             */
-            backend: "webgpu" | "webgl" | "wasm" | "cpu" | "jax";
-            /**
-             * Memory Bytes
-             * @default null
-             */
-            memory_bytes?: number | null;
             /**
              * Leases
              * @description Tokens of leases that this donor still holds.
              */
             leases?: string[];
-            /** Cached */
-            cached?: string[];
+            /**
+             * Memory Bytes
+             * @default null
+             */
+            memory_bytes?: number | null;
+            /** Protocol */
+            protocol: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "hello";
         };
         /**
          * Int
          * @description A whole number in [low, high].
          */
         Int: {
+            /** High */
+            high: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "int";
-            /** Low */
-            low: number;
-            /** High */
-            high: number;
             /**
              * Log
              * @default false
              */
             log?: boolean;
+            /** Low */
+            low: number;
             /**
              * Step
              * @default 1
@@ -1732,22 +1261,20 @@ export interface components {
          * @description One layer of a model's report. Shapes leave out the batch axis; `None` is any length.
          */
         LayerReport: {
-            /** Name */
-            name: string;
             /** Class Name */
             class_name: string;
-            /** Output Shape */
-            output_shape: (number | null)[];
-            /** Parameters */
-            parameters: number;
-            /** Trainable */
-            trainable: boolean;
             /**
              * Forward Flops
              * @description Per sample; one multiply-add counts as two.
              * @example 1234567890123
              */
             forward_flops: string;
+            /** Name */
+            name: string;
+            /** Output Shape */
+            output_shape: (number | null)[];
+            /** Parameters */
+            parameters: number;
             /**
              * Searchable
              * @description Fields that a study may override, with their present values.
@@ -1755,54 +1282,58 @@ export interface components {
             searchable: {
                 [key: string]: boolean | number | string;
             };
+            /** Trainable */
+            trainable: boolean;
         };
         /**
          * LeaderboardRow
          * @description One trial. Ranked: completed by objective, then by rung and objective. Claims never rank.
          */
         LeaderboardRow: {
+            /** Claim Loss */
+            claim_loss: number | null;
+            /** Epochs */
+            epochs: number;
+            /** Mean */
+            mean: number | null;
+            /**
+             * N
+             * @description How many networks the mean is over.
+             */
+            n: number;
+            /** Parameters */
+            parameters: {
+                [key: string]: boolean | number | string;
+            };
             /** Rank */
             rank: number | null;
-            /** Trial */
-            trial: number;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "running" | "completed" | "stopped" | "failed" | "incomplete";
+            /** Reason */
+            reason: string;
             /**
              * Rung
              * @description The last rung with every score in.
              */
             rung: number | null;
-            /** Epochs */
-            epochs: number;
-            /** Mean */
-            mean: number | null;
             /**
              * Spread
              * @description Sample standard deviation over folds or repeats.
              */
             spread: number | null;
             /**
-             * N
-             * @description How many networks the mean is over.
+             * State
+             * @enum {string}
              */
-            n: number;
-            /** Claim Loss */
-            claim_loss: number | null;
-            /** Parameters */
-            parameters: {
-                [key: string]: boolean | number | string;
-            };
-            /** Reason */
-            reason: string;
+            state: "running" | "completed" | "stopped" | "failed" | "incomplete";
+            /** Trial */
+            trial: number;
         };
         /**
          * Lease
          * @description One unit, held by one donor until it expires.
          */
         Lease: {
+            /** Expires In S */
+            expires_in_s: number;
             /** Id */
             id: string;
             /**
@@ -1810,38 +1341,34 @@ export interface components {
              * @description Unguessable, single use; authorises this lease's artifacts.
              */
             token: string;
-            /** Expires In S */
-            expires_in_s: number;
             unit: components["schemas"]["Unit"];
         };
         /** LeaseRecord */
         LeaseRecord: {
-            /** Id */
-            id: string;
-            /** Donor */
-            donor: string;
             /** Backend */
             backend: string;
+            /** Donor */
+            donor: string;
+            /** Ended At */
+            ended_at: number | null;
+            /** From Step */
+            from_step: number;
+            /** Id */
+            id: string;
+            /** Reason */
+            reason: string;
+            /** Started At */
+            started_at: number;
             /**
              * State
              * @enum {string}
              */
             state: "held" | "completed" | "expired" | "handed_back" | "superseded" | "refused";
-            /** Started At */
-            started_at: number;
-            /** Ended At */
-            ended_at: number | null;
-            /** From Step */
-            from_step: number;
             /** To Step */
             to_step: number;
-            /** Reason */
-            reason: string;
         };
         /** Ledger */
         Ledger: {
-            /** Study Id */
-            study_id: string;
             /** Entries */
             entries: components["schemas"]["LedgerEntry"][];
             /**
@@ -1849,19 +1376,14 @@ export interface components {
              * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
              */
             head: string;
+            /** Study Id */
+            study_id: string;
         };
         /**
          * LedgerEntry
          * @description One link of the chain: `hash = SHA-256(RFC 8785 of {seq, kind, body, at, previous})`.
          */
         LedgerEntry: {
-            /** Seq */
-            seq: number;
-            /**
-             * Kind
-             * @example score
-             */
-            kind: string;
             /**
              * At
              * @description UTC, RFC 3339 with milliseconds.
@@ -1872,30 +1394,37 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * Previous
-             * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
-             */
-            previous: string;
-            /**
              * Hash
              * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
              */
             hash: string;
+            /**
+             * Kind
+             * @example score
+             */
+            kind: string;
+            /**
+             * Previous
+             * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
+             */
+            previous: string;
+            /** Seq */
+            seq: number;
         };
         /** Model */
         Model: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
+            /** Created At */
+            created_at: number;
             /**
              * Hash
              * @description Of the canonical graph and weights together.
              * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
              */
             hash: string;
-            /** Created At */
-            created_at: number;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
             report: components["schemas"]["ModelReport"];
         };
         /**
@@ -1904,29 +1433,29 @@ export interface components {
          */
         ModelReport: {
             /**
-             * Source
-             * @example Keras 3 .h5
-             */
-            source: string;
-            /** Layers */
-            layers: components["schemas"]["LayerReport"][];
-            /** Parameters */
-            parameters: number;
-            /** Trainable Parameters */
-            trainable_parameters: number;
-            /** Input Shapes */
-            input_shapes: {
-                [key: string]: (number | null)[];
-            };
-            /** Output Shapes */
-            output_shapes: {
-                [key: string]: (number | null)[];
-            };
-            /**
              * Forward Flops
              * @example 1234567890123
              */
             forward_flops: string;
+            /** Input Shapes */
+            input_shapes: {
+                [key: string]: (number | null)[];
+            };
+            /** Layers */
+            layers: components["schemas"]["LayerReport"][];
+            /** Output Shapes */
+            output_shapes: {
+                [key: string]: (number | null)[];
+            };
+            /** Parameters */
+            parameters: number;
+            /**
+             * Source
+             * @example Keras 3 .h5
+             */
+            source: string;
+            /** Trainable Parameters */
+            trainable_parameters: number;
             /**
              * Training Flops
              * @description Per sample: forward, backward, estimated.
@@ -1951,37 +1480,18 @@ export interface components {
          * @description What ranks trials: a metric that the coordinator computes, and which way is better.
          */
         Objective: {
-            /**
-             * Metric
-             * @default null
-             */
-            metric?: ("accuracy" | "balanced_accuracy" | "f1_macro" | "log_loss" | "roc_auc" | "r2" | "rmse" | "mse" | "mae") | null;
-            /**
-             * Direction
-             * @default null
-             */
+            /** Direction */
             direction?: ("maximize" | "minimize") | null;
+            /** Metric */
+            metric?: ("accuracy" | "balanced_accuracy" | "f1_macro" | "log_loss" | "roc_auc" | "r2" | "rmse" | "mse" | "mae") | null;
         };
         /**
          * Pipeline
          * @description From a dataset to tensors. `None` means: let the coordinator infer it, and show it.
          */
         Pipeline: {
-            /**
-             * Target
-             * @default null
-             */
-            target?: string | null;
-            /**
-             * Features
-             * @default null
-             */
+            /** Features */
             features?: string[] | null;
-            /**
-             * Task
-             * @default null
-             */
-            task?: ("classification" | "regression") | null;
             /**
              * Scaling
              * @default standard
@@ -1989,9 +1499,19 @@ export interface components {
              */
             scaling?: "standard" | "minmax" | "none";
             split?: components["schemas"]["Split"];
+            /** Target */
+            target?: string | null;
+            /** Task */
+            task?: ("classification" | "regression") | null;
         };
         /** Prediction */
         Prediction: {
+            /** Predicted */
+            predicted: string | number;
+            /** Probabilities */
+            probabilities: {
+                [key: string]: number;
+            } | null;
             /**
              * Row
              * @description Index in the uploaded dataset.
@@ -1999,12 +1519,6 @@ export interface components {
             row: number;
             /** Truth */
             truth: string | number;
-            /** Predicted */
-            predicted: string | number;
-            /** Probabilities */
-            probabilities: {
-                [key: string]: number;
-            } | null;
         };
         /**
          * Predictions
@@ -2013,47 +1527,50 @@ export interface components {
          *     `raw` is what the network's last layer gave, one list a row, in the order of `rows`.
          */
         Predictions: {
-            /** Trial */
-            trial: number;
             /**
              * Kind
+             * @description `training`: a refit has seen these rows; they rank nothing.
              * @enum {string}
              */
-            kind: "validation" | "fold";
+            kind: "validation" | "training";
             /** Predictions */
             predictions: components["schemas"]["Prediction"][];
             /** Raw */
             raw: number[][];
+            /** Trial */
+            trial: number;
         };
         /**
          * Problem
          * @description Answers a message that could not be understood or followed. Never silence.
          */
         Problem: {
+            error: components["schemas"]["ErrorDetail"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "problem";
-            error: components["schemas"]["ErrorDetail"];
         };
         /**
          * Progress
          * @description What a donor says of one lease. Claims are shown as claims and never rank anything.
          */
         Progress: {
-            /** Lease Id */
-            lease_id: string;
+            /**
+             * Commitments
+             * @description Commit step -> SHA-256 of the checkpoint at that step.
+             */
+            commitments?: {
+                [key: string]: string;
+            };
             /**
              * Epoch
              * @description Epochs finished, counted over the whole trial.
              */
             epoch: number;
-            /**
-             * Step
-             * @description Steps finished, counted over the whole trial.
-             */
-            step: number;
+            /** Lease Id */
+            lease_id: string;
             /**
              * Loss
              * @description Mean training loss of the last whole epoch.
@@ -2066,31 +1583,29 @@ export interface components {
              */
             samples_per_second?: number | null;
             /**
-             * Commitments
-             * @description Commit step -> SHA-256 of the checkpoint at that step.
+             * Step
+             * @description Steps finished, counted over the whole trial.
              */
-            commitments?: {
-                [key: string]: string;
-            };
+            step: number;
         };
         /**
          * Request
          * @description Asks for work.
          */
         Request: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "request";
+            /** Cached */
+            cached?: string[];
             /**
              * Most
              * @description At most this many leases.
              * @default 1
              */
             most?: number;
-            /** Cached */
-            cached?: string[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "request";
         };
         /**
          * RmsProp
@@ -2098,35 +1613,37 @@ export interface components {
          */
         RmsProp: {
             /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
+             * Epsilon
+             * @default 1e-7
              */
-            name: "rmsprop";
+            epsilon?: number;
             /** Learning Rate */
             learning_rate: number;
-            /**
-             * Rho
-             * @default 0.9
-             */
-            rho?: number;
             /**
              * Momentum
              * @default 0
              */
             momentum?: number;
             /**
-             * Epsilon
-             * @default 1e-7
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
-            epsilon?: number;
+            name: "rmsprop";
+            /**
+             * Rho
+             * @default 0.9
+             */
+            rho?: number;
         };
         /**
          * Session
          * @description Who the asker is. `csrf` goes into the header `X-Potluck-CSRF` of changing requests.
          */
         Session: {
-            /** Signed In */
-            signed_in: boolean;
+            /** Csrf */
+            csrf: string;
+            /** May Submit */
+            may_submit: boolean;
             /** Name */
             name: string;
             /**
@@ -2134,30 +1651,30 @@ export interface components {
              * @enum {string}
              */
             role: "anonymous" | "submitter" | "admin";
-            /** May Submit */
-            may_submit: boolean;
-            /** Csrf */
-            csrf: string;
+            /** Signed In */
+            signed_in: boolean;
         };
         /**
          * Settled
          * @description Answers `complete` and `abort`.
          */
         Settled: {
+            /** Leases */
+            leases: components["schemas"]["Settlement"][];
+            record: components["schemas"]["DonorRecord"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "settled";
-            /** Leases */
-            leases: components["schemas"]["Settlement"][];
-            record: components["schemas"]["DonorRecord"];
         };
         /**
          * Settlement
          * @description What became of one result or hand-back. `refused` carries the reason, calmly.
          */
         Settlement: {
+            /** @default null */
+            error?: components["schemas"]["ErrorDetail"] | null;
             /** Lease Id */
             lease_id: string;
             /**
@@ -2165,19 +1682,12 @@ export interface components {
              * @enum {string}
              */
             outcome: "accepted" | "handed_back" | "duplicate" | "refused";
-            /** @default null */
-            error?: components["schemas"]["ErrorDetail"] | null;
         };
         /**
          * Sgd
          * @description Keras 3's SGD.
          */
         Sgd: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            name: "sgd";
             /** Learning Rate */
             learning_rate: number;
             /**
@@ -2185,6 +1695,11 @@ export interface components {
              * @default 0
              */
             momentum?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "sgd";
             /**
              * Nesterov
              * @default false
@@ -2201,107 +1716,104 @@ export interface components {
          * @description What the home page shows.
          */
         SiteStatus: {
-            /** Version */
-            version: string;
-            /** Open */
-            open: boolean;
-            /** Donors Online */
-            donors_online: number;
-            /** Studies Running */
-            studies_running: number;
-            /** Units Scored */
-            units_scored: number;
             /**
              * Credit Flops
              * @example 1234567890123
              */
             credit_flops: string;
+            /** Donors Online */
+            donors_online: number;
+            /** Open */
+            open: boolean;
+            /** Studies Running */
+            studies_running: number;
+            /** Units Scored */
+            units_scored: number;
+            /** Version */
+            version: string;
         };
         /**
          * Split
          * @description How rows part company. Fractions are of all rows; folds and validation exclude each other.
          */
         Split: {
-            /**
-             * Validation
-             * @default 0.2
-             */
-            validation?: number | null;
-            /**
-             * Test
-             * @default 0.2
-             */
-            test?: number;
-            /**
-             * Folds
-             * @default null
-             */
+            /** Folds */
             folds?: number | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed?: number;
             /**
              * Stratify
              * @default true
              */
             stratify?: boolean;
             /**
-             * Seed
-             * @default 0
+             * Test
+             * @default 0.2
              */
-            seed?: number;
+            test?: number;
+            /**
+             * Validation
+             * @default 0.2
+             */
+            validation?: number | null;
         };
         /** Study */
         Study: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
+            /** Best */
+            best: number | null;
+            /** Best Trial */
+            best_trial: number | null;
+            counts: components["schemas"]["Counts"];
+            /** Created At */
+            created_at: number;
+            /** Dataset Name */
+            dataset_name: string;
             /** Description */
             description: string;
-            /** Submitter */
-            submitter: string;
+            /** Donors */
+            donors: components["schemas"]["DonorAtWork"][];
+            /** Finished At */
+            finished_at: number | null;
+            /** Id */
+            id: string;
             /**
-             * State
-             * @enum {string}
+             * May Edit
+             * @description The asking session may stop, extend or delete it.
              */
-            state: "preparing" | "running" | "completed" | "stopped" | "failed";
+            may_edit: boolean;
+            /** Model Name */
+            model_name: string;
+            /** Name */
+            name: string;
+            plan: components["schemas"]["StudyPlan"];
             /**
              * Reason
              * @description Why it failed or stopped, in plain words.
              * @default
              */
             reason?: string;
+            /** Seconds Left */
+            seconds_left: number | null;
+            spec: components["schemas"]["StudySpec"];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "preparing" | "running" | "completed" | "stopped" | "failed";
+            /** Submitter */
+            submitter: string;
+            /** Test Looks */
+            test_looks: number;
+            /** Trials Done */
+            trials_done: number;
             /**
              * Visibility
              * @enum {string}
              */
             visibility: "public" | "private";
-            /** Created At */
-            created_at: number;
-            /** Finished At */
-            finished_at: number | null;
-            spec: components["schemas"]["StudySpec"];
-            plan: components["schemas"]["StudyPlan"];
-            /** Model Name */
-            model_name: string;
-            /** Dataset Name */
-            dataset_name: string;
-            counts: components["schemas"]["Counts"];
-            /** Trials Done */
-            trials_done: number;
-            /** Best */
-            best: number | null;
-            /** Best Trial */
-            best_trial: number | null;
-            /** Seconds Left */
-            seconds_left: number | null;
-            /** Donors */
-            donors: components["schemas"]["DonorAtWork"][];
-            /** Test Looks */
-            test_looks: number;
-            /**
-             * May Edit
-             * @description The asking session may stop, extend or delete it.
-             */
-            may_edit: boolean;
         };
         /** StudyExtension */
         StudyExtension: {
@@ -2316,58 +1828,58 @@ export interface components {
          * @description What the coordinator understood of a specification; shown before and after submitting.
          */
         StudyPlan: {
-            /**
-             * Task
-             * @enum {string}
-             */
-            task: "classification" | "regression";
-            /** Target */
-            target: string;
-            /** Features */
-            features: string[];
             /** Classes */
             classes: string[] | null;
-            /**
-             * Loss
-             * @enum {string}
-             */
-            loss: "sparse_categorical_crossentropy" | "binary_crossentropy" | "mean_squared_error" | "mean_absolute_error";
-            /** From Logits */
-            from_logits: boolean;
-            /**
-             * Metric
-             * @enum {string}
-             */
-            metric: "accuracy" | "balanced_accuracy" | "f1_macro" | "log_loss" | "roc_auc" | "r2" | "rmse" | "mse" | "mae";
             /**
              * Direction
              * @enum {string}
              */
             direction: "maximize" | "minimize";
+            /** Features */
+            features: string[];
+            /** Folds */
+            folds: number;
+            /** From Logits */
+            from_logits: boolean;
             /**
              * Init
              * @enum {string}
              */
             init: "fresh" | "uploaded";
+            /** Input Shape */
+            input_shape: number[];
+            /**
+             * Loss
+             * @enum {string}
+             */
+            loss: "sparse_categorical_crossentropy" | "binary_crossentropy" | "mean_squared_error" | "mean_absolute_error";
+            /**
+             * Metric
+             * @enum {string}
+             */
+            metric: "accuracy" | "balanced_accuracy" | "f1_macro" | "log_loss" | "roc_auc" | "r2" | "rmse" | "mse" | "mae";
+            /** Rows Test */
+            rows_test: number;
             /** Rows Train */
             rows_train: number;
             /** Rows Validation */
             rows_validation: number;
-            /** Rows Test */
-            rows_test: number;
-            /** Folds */
-            folds: number;
-            /** Input Shape */
-            input_shape: number[];
-            /** Trials */
-            trials: number;
-            /** Units */
-            units: number;
+            /** Target */
+            target: string;
+            /**
+             * Task
+             * @enum {string}
+             */
+            task: "classification" | "regression";
             /**
              * Total Flops
              * @example 1234567890123
              */
             total_flops: string;
+            /** Trials */
+            trials: number;
+            /** Units */
+            units: number;
             /** Warnings */
             warnings: string[];
         };
@@ -2381,28 +1893,40 @@ export interface components {
          *     one is the study's epochs.
          */
         StudySpec: {
-            /** Name */
-            name: string;
+            /** Dataset Id */
+            dataset_id: string;
             /**
              * Description
              * @default
              */
             description?: string;
+            /** Init */
+            init?: ("fresh" | "uploaded") | null;
+            /** Loss */
+            loss?: ("sparse_categorical_crossentropy" | "binary_crossentropy" | "mean_squared_error" | "mean_absolute_error") | null;
             /** Model Id */
             model_id: string;
-            /** Dataset Id */
-            dataset_id: string;
-            pipeline?: components["schemas"]["Pipeline"];
+            /** Name */
+            name: string;
             objective?: components["schemas"]["Objective"];
-            /**
-             * Loss
-             * @default null
-             */
-            loss?: ("sparse_categorical_crossentropy" | "binary_crossentropy" | "mean_squared_error" | "mean_absolute_error") | null;
             /** Parameters */
             parameters?: {
                 [key: string]: components["schemas"]["Fixed"] | components["schemas"]["Float"] | components["schemas"]["Int"] | components["schemas"]["Choice"];
             };
+            pipeline?: components["schemas"]["Pipeline"];
+            /**
+             * Repeats
+             * @default 1
+             */
+            repeats?: number;
+            /**
+             * Rows Are Public
+             * @description The submitter knows that encoded training rows reach donors.
+             * @default false
+             */
+            rows_are_public?: boolean;
+            /** Rungs */
+            rungs?: number[];
             /**
              * Sampler
              * @default random
@@ -2410,57 +1934,39 @@ export interface components {
              */
             sampler?: "random" | "grid";
             /**
-             * Trials
-             * @default 12
-             */
-            trials?: number;
-            /**
-             * Repeats
-             * @default 1
-             */
-            repeats?: number;
-            /** Rungs */
-            rungs?: number[];
-            /**
-             * Init
-             * @default null
-             */
-            init?: ("fresh" | "uploaded") | null;
-            /**
              * Seed
              * @default 0
              */
             seed?: number;
+            /**
+             * Trials
+             * @default 12
+             */
+            trials?: number;
             /**
              * Visibility
              * @default public
              * @enum {string}
              */
             visibility?: "public" | "private";
-            /**
-             * Rows Are Public
-             * @description The submitter knows that encoded training rows reach donors.
-             * @default false
-             */
-            rows_are_public?: boolean;
         };
         /**
          * TestLook
          * @description One look at the sealed test split.
          */
         TestLook: {
-            /** Number */
-            number: number;
-            /** Trial */
-            trial: number;
+            /** At */
+            at: number;
             /** Metrics */
             metrics: {
                 [key: string]: number;
             };
+            /** Number */
+            number: number;
             /** Rows */
             rows: number;
-            /** At */
-            at: number;
+            /** Trial */
+            trial: number;
         };
         /** TokenRequest */
         TokenRequest: {
@@ -2469,22 +1975,42 @@ export interface components {
         };
         /** TrialDetail */
         TrialDetail: {
+            /** Ledger */
+            ledger: components["schemas"]["LedgerEntry"][];
             row: components["schemas"]["LeaderboardRow"];
             /** Units */
             units: components["schemas"]["UnitRecord"][];
-            /** Ledger */
-            ledger: components["schemas"]["LedgerEntry"][];
         };
         /**
          * Unit
          * @description Train one network from one rung to the next. Self-contained: hashes and numbers only.
          *
-         *     `topology` is TF.js layers JSON; `start` a checkpoint (docs/protocol.md); `tensors` holds `x` and
-         *     `y`, the training rows of this fold. Steps are numbered over the whole trial:
+         *     `topology` is TF.js layers JSON; `start` a checkpoint (docs/protocol.md); `tensors` holds `x`
+         *     and `y`, the training rows of this fold. Steps are numbered over the whole trial:
          *     `step = epoch * steps_per_epoch + batch`. `commit_steps` count finished steps, the last one is
          *     the unit's end.
          */
         Unit: {
+            /** Batch Size */
+            batch_size: number;
+            /** Commit Steps */
+            commit_steps: number[];
+            /**
+             * Epochs
+             * @description Epochs of the whole trial.
+             */
+            epochs: number;
+            /**
+             * Flops
+             * @example 1234567890123
+             */
+            flops: string;
+            /** Fold */
+            fold: number | null;
+            /** From Epoch */
+            from_epoch: number;
+            /** From Logits */
+            from_logits: boolean;
             /** Id */
             id: string;
             /**
@@ -2492,69 +2018,49 @@ export interface components {
              * @enum {string}
              */
             kind: "trial" | "refit";
+            limits: components["schemas"]["UnitLimits"];
+            /**
+             * Loss
+             * @enum {string}
+             */
+            loss: "sparse_categorical_crossentropy" | "binary_crossentropy" | "mean_squared_error" | "mean_absolute_error";
+            /** Optimizer */
+            optimizer: components["schemas"]["Sgd"] | components["schemas"]["Adam"] | components["schemas"]["RmsProp"];
+            /** Repeat */
+            repeat: number;
+            /** Rows */
+            rows: number;
+            /** Rung */
+            rung: number;
+            /** Seed */
+            seed: number;
+            /**
+             * Start
+             * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
+             */
+            start: string;
+            /** Steps Per Epoch */
+            steps_per_epoch: number;
             /** Study Id */
             study_id: string;
             /** Study Name */
             study_name: string;
             /** Submitter */
             submitter: string;
-            /** Trial */
-            trial: number;
-            /** Fold */
-            fold: number | null;
-            /** Repeat */
-            repeat: number;
-            /** Rung */
-            rung: number;
-            /** From Epoch */
-            from_epoch: number;
-            /** To Epoch */
-            to_epoch: number;
-            /**
-             * Epochs
-             * @description Epochs of the whole trial.
-             */
-            epochs: number;
-            /** Rows */
-            rows: number;
-            /** Batch Size */
-            batch_size: number;
-            /** Steps Per Epoch */
-            steps_per_epoch: number;
-            /**
-             * Topology
-             * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
-             */
-            topology: string;
-            /**
-             * Start
-             * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
-             */
-            start: string;
             /**
              * Tensors
              * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
              */
             tensors: string;
-            /** Optimizer */
-            optimizer: components["schemas"]["Sgd"] | components["schemas"]["Adam"] | components["schemas"]["RmsProp"];
+            /** To Epoch */
+            to_epoch: number;
             /**
-             * Loss
-             * @enum {string}
+             * Topology
+             * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
              */
-            loss: "sparse_categorical_crossentropy" | "binary_crossentropy" | "mean_squared_error" | "mean_absolute_error";
-            /** From Logits */
-            from_logits: boolean;
-            /** Seed */
-            seed: number;
-            /** Commit Steps */
-            commit_steps: number[];
-            /**
-             * Flops
-             * @example 1234567890123
-             */
-            flops: string;
-            limits: components["schemas"]["UnitLimits"];
+            topology: string;
+            /** Trial */
+            trial: number;
         };
         /**
          * UnitLimits
@@ -2568,6 +2074,14 @@ export interface components {
         };
         /** UnitRecord */
         UnitRecord: {
+            /** Claims */
+            claims: {
+                [key: string]: number;
+            };
+            /** Fold */
+            fold: number | null;
+            /** From Epoch */
+            from_epoch: number;
             /** Id */
             id: string;
             /**
@@ -2575,34 +2089,26 @@ export interface components {
              * @enum {string}
              */
             kind: "trial" | "refit";
-            /** Fold */
-            fold: number | null;
+            /** Leases */
+            leases: components["schemas"]["LeaseRecord"][];
+            /** Reasons */
+            reasons: string[];
             /** Repeat */
             repeat: number;
+            /** Result */
+            result: string | null;
             /** Rung */
             rung: number;
+            score: components["schemas"]["UnitScore"] | null;
             /**
              * State
              * @enum {string}
              */
             state: "blocked" | "ready" | "leased" | "returned" | "scored" | "set_aside" | "cancelled";
-            /** From Epoch */
-            from_epoch: number;
             /** To Epoch */
             to_epoch: number;
             /** Tries */
             tries: number;
-            /** Result */
-            result: string | null;
-            score: components["schemas"]["UnitScore"] | null;
-            /** Claims */
-            claims: {
-                [key: string]: number;
-            };
-            /** Leases */
-            leases: components["schemas"]["LeaseRecord"][];
-            /** Reasons */
-            reasons: string[];
         };
         /** UnitScore */
         UnitScore: {
@@ -2610,10 +2116,23 @@ export interface components {
             metrics: {
                 [key: string]: number;
             };
-            /** Rows */
-            rows: number;
             /** Predictions */
             predictions: string | null;
+            /** Rows */
+            rows: number;
+        };
+        /** ValidationError */
+        ValidationError: {
+            /** Context */
+            ctx?: Record<string, never>;
+            /** Input */
+            input?: unknown;
+            /** Location */
+            loc: (string | number)[];
+            /** Message */
+            msg: string;
+            /** Error Type */
+            type: string;
         };
         /**
          * Wait
@@ -2621,39 +2140,39 @@ export interface components {
          */
         Wait: {
             /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "wait";
-            /** Seconds */
-            seconds: number;
-            /**
              * Reason
              * @enum {string}
              */
             reason: "no_work" | "busy" | "shutting_down";
+            /** Seconds */
+            seconds: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "wait";
         };
         /**
          * Welcome
          * @description Answers `hello`. `resumed` are leases still held.
          */
         Welcome: {
+            /** Donor Id */
+            donor_id: string;
+            /** Heartbeat Every S */
+            heartbeat_every_s: number;
+            /** Protocol */
+            protocol: number;
+            record: components["schemas"]["DonorRecord"];
+            /** Resumed */
+            resumed: components["schemas"]["Lease"][];
+            /** Server */
+            server: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "welcome";
-            /** Protocol */
-            protocol: number;
-            /** Server */
-            server: string;
-            /** Donor Id */
-            donor_id: string;
-            record: components["schemas"]["DonorRecord"];
-            /** Heartbeat Every S */
-            heartbeat_every_s: number;
-            /** Resumed */
-            resumed: components["schemas"]["Lease"][];
         };
         /**
          * Work
@@ -2666,9 +2185,6 @@ export interface components {
              */
             type: "work";
         };
-        DonorMessage: components["schemas"]["Hello"] | components["schemas"]["Request"] | components["schemas"]["Heartbeat"] | components["schemas"]["Checkpoint"] | components["schemas"]["Complete"] | components["schemas"]["Abort"];
-        CoordinatorMessage: components["schemas"]["Welcome"] | components["schemas"]["Grant"] | components["schemas"]["Wait"] | components["schemas"]["Work"] | components["schemas"]["Heard"] | components["schemas"]["Settled"] | components["schemas"]["Problem"];
-        Parameter: components["schemas"]["Fixed"] | components["schemas"]["Float"] | components["schemas"]["Int"] | components["schemas"]["Choice"];
     };
     responses: never;
     parameters: never;
@@ -2677,4 +2193,1131 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    get_for_session_api_v1_artifacts__sha__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sha: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_datasets_api_v1_datasets_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dataset"][];
+                };
+            };
+        };
+    };
+    post_dataset_api_v1_datasets_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_post_dataset_api_v1_datasets_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dataset"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_bundled_api_v1_datasets_bundled_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BundledDataset"][];
+                };
+            };
+        };
+    };
+    post_bundled_api_v1_datasets_bundled__name__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dataset"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_dataset_api_v1_datasets__dataset_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dataset"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_dataset_api_v1_datasets__dataset_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    post_abort_api_v1_donor_abort_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settlement"][];
+                };
+            };
+        };
+    };
+    get_for_lease_api_v1_donor_artifacts__sha__get: {
+        parameters: {
+            query?: never;
+            header?: {
+                "X-Potluck-Lease"?: string;
+            };
+            path: {
+                sha: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    put_for_lease_api_v1_donor_artifacts__sha__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                "X-Potluck-Lease"?: string;
+            };
+            path: {
+                sha: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_models_api_v1_models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"][];
+                };
+            };
+        };
+    };
+    post_model_api_v1_models_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_post_model_api_v1_models_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_model_api_v1_models__model_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_model_file_api_v1_models__model_id__file_get: {
+        parameters: {
+            query?: {
+                format?: "h5" | "tfjs";
+            };
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_session_api_v1_session_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+        };
+    };
+    post_session_api_v1_session_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_session_api_v1_session_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+        };
+    };
+    get_status_api_v1_status_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteStatus"];
+                };
+            };
+        };
+    };
+    list_studies_api_v1_studies_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"][];
+                };
+            };
+        };
+    };
+    post_study_api_v1_studies_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StudySpec"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    post_plan_api_v1_studies_plan_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StudySpec"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyPlan"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_study_api_v1_studies__study_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_study_api_v1_studies__study_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_best_api_v1_studies__study_id__best_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BestModel"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_inputs_api_v1_studies__study_id__best_inputs_npz_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_best_h5_api_v1_studies__study_id__best_model_h5_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_predictions_api_v1_studies__study_id__best_predictions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Predictions"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_best_tfjs_api_v1_studies__study_id__best_tfjs_zip_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_curves_api_v1_studies__study_id__curves_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Curve"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    study_events_api_v1_studies__study_id__events_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    extend_study_api_v1_studies__study_id__extend_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StudyExtension"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_leaderboard_api_v1_studies__study_id__leaderboard_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeaderboardRow"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_ledger_api_v1_studies__study_id__ledger_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ledger"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    resume_study_api_v1_studies__study_id__resume_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stop_study_api_v1_studies__study_id__stop_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_looks_api_v1_studies__study_id__test_looks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestLook"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    post_look_api_v1_studies__study_id__test_looks_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestLook"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_trial_api_v1_studies__study_id__trials__number__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    post_token_api_v1_tokens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewToken"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+}
