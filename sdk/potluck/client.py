@@ -148,8 +148,9 @@ class Client:
             dataset_id=dataset.id,
             default_name=f"{uploaded.name} on {dataset.name}",
         )
+        study = self.submit_spec(spec)
         say(ROWS_ARE_PUBLIC)
-        return self.submit_spec(spec)
+        return study
 
     def submit_spec(self, spec: StudySpec) -> Study:
         """Start the study that a specification describes, of what is already uploaded."""
