@@ -67,7 +67,8 @@ class Array:
         if self.integer:
             return np.zeros(len(self.values), dtype=np.bool_)
         flat = self.values.reshape(len(self.values), -1)
-        return ~np.isfinite(flat).all(axis=1)
+        whole: NDArray[np.bool_] = np.isfinite(flat).all(axis=1)
+        return ~whole
 
 
 Column = Numeric | Categorical | Array

@@ -66,9 +66,7 @@ def fit(dataset: Dataset, plan: Plan, rows: Rows) -> dict[str, Any]:
     }
 
 
-def transform(
-    dataset: Dataset, encoder: Mapping[str, Any], rows: Rows
-) -> dict[str, NDArray[Any]]:
+def transform(dataset: Dataset, encoder: Mapping[str, Any], rows: Rows) -> dict[str, NDArray[Any]]:
     """Encode rows with a fitted encoder: `x` and `y`."""
     parts = [
         _transform(dataset.columns[state["name"]], state, rows) for state in encoder["features"]
@@ -88,7 +86,9 @@ def _fit(column: Column, scaling: Scaling, tokens: bool, rows: Rows) -> dict[str
     values = column.values[rows].astype(np.float64)
     # Pictures and series keep one scale for all their points; a flat row has a scale a column.
     whole = isinstance(column, Array) and column.values.ndim > 2
-    offset, scale = _scale(values.reshape(-1, 1) if whole else values.reshape(len(rows), -1), scaling)
+    offset, scale = _scale(
+        values.reshape(-1, 1) if whole else values.reshape(len(rows), -1), scaling
+    )
     return {"name": column.name, "kind": "number", "offset": offset, "scale": scale}
 
 
@@ -116,8 +116,7 @@ def _transform(column: Column, state: Mapping[str, Any], rows: Rows) -> NDArray[
     values = column.values[rows].reshape(len(rows), -1)
     if state["kind"] == "tokens":
         return values.astype(np.int32)
-    scaled = (values.astype(np.float64) - state["offset"]) / state["scale"]
-    return np.clip(scaled, -FLOAT32_MOST, FLOAT32_MOST).astype(np.float32)
+    return _single((values.astype(np.float64) - state["offset"]) / state["scale"])
 
 
 def _transform_target(
@@ -129,5 +128,10 @@ def _transform_target(
             return numbers.astype(np.float32)[:, np.newaxis]
         return numbers.astype(np.int32)
     values = target_numbers(dataset, state["name"], None)[rows]
-    scaled = (values - state["offset"]) / state["scale"]
-    return np.clip(scaled, -FLOAT32_MOST, FLOAT32_MOST).astype(np.float32)[:, np.newaxis]
+    return _single((values - state["offset"]) / state["scale"])[:, np.newaxis]
+
+
+def _single(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Round to float32; what lies outside its range comes to its ends, not to infinity."""
+    within: NDArray[np.float64] = np.clip(values, -FLOAT32_MOST, FLOAT32_MOST)
+    return within.astype(np.float32)

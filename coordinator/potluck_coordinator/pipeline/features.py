@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from potluck_coordinator.core.errors import BadDataset, BadStudy
-from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
+from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset, Numeric
 from potluck_coordinator.pipeline.facts import ModelFacts
 
 MOST_CATEGORIES = 512
@@ -73,7 +73,9 @@ def fit_shape(
     shapes = list(model.input_shapes.values())
     if len(shapes) == 1:
         wanted = shapes[0]
-        if len(wanted) == len(row) and all(w in (None, r) for w, r in zip(wanted, row, strict=True)):
+        if len(wanted) == len(row) and all(
+            w in (None, r) for w, r in zip(wanted, row, strict=True)
+        ):
             return row
         known = math.prod(size for size in wanted if size is not None)
         size = math.prod(row)
@@ -139,8 +141,12 @@ def _check(column: Column, vocabulary: int | None) -> None:
         )
 
 
+def _whole(column: Numeric | Array) -> bool:
+    return column.integer or bool(np.all(column.values == np.floor(column.values)))
+
+
 def _check_tokens(column: Column, vocabulary: int) -> None:
-    if not isinstance(column, Categorical) and column.integer:
+    if not isinstance(column, Categorical) and _whole(column):
         low, high = column.values.min(), column.values.max()
         if low >= 0 and high < vocabulary:
             return

@@ -88,9 +88,7 @@ def _refuse_missing(target: Numeric | Categorical) -> None:
         )
 
 
-def _refuse_constant(
-    target: Numeric | Categorical, classes: tuple[str, ...], task: Task
-) -> None:
+def _refuse_constant(target: Numeric | Categorical, classes: tuple[str, ...], task: Task) -> None:
     if len(classes) > 1:
         return
     what = "class" if task == "classification" else "value"
@@ -202,9 +200,7 @@ def _loss(asked: LossName | None, task: Task, outputs: int) -> LossName:
     )
 
 
-def _objective(
-    spec: StudySpec, task: Task, warnings: list[str]
-) -> tuple[MetricName, Direction]:
+def _objective(spec: StudySpec, task: Task, warnings: list[str]) -> tuple[MetricName, Direction]:
     suited = CLASSIFICATION if task == "classification" else REGRESSION
     metric: MetricName = spec.objective.metric or ("accuracy" if suited is CLASSIFICATION else "r2")
     if metric not in suited:

@@ -58,7 +58,10 @@ class Plan:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
         """Read what `to_json` wrote."""
-        return cls(**{k: tuple(v) if k in TUPLES and v is not None else v for k, v in data.items()})
+        fields: dict[str, Any] = dict(data)
+        for name in TUPLES:
+            fields[name] = None if data[name] is None else tuple(data[name])
+        return cls(**fields)
 
 
 def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:

@@ -9,7 +9,7 @@ INPUTS = ("x", "images", "image", "inputs", "data", "features")
 
 
 def suggested_target(dataset: Dataset) -> str | None:
-    """Give the likeliest target: by its name, else a table's last column, or the one plain array."""
+    """Give the likeliest target: by name, else a table's last column or the one plain array."""
     plain = [name for name, column in dataset.columns.items() if not isinstance(column, Array)]
     by_name = {name.lower(): name for name in reversed(plain)}
     for candidate in TARGETS:

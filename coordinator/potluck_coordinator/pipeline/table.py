@@ -188,5 +188,3 @@ def _unreadable(filename: str, got: str) -> BadDataset:
         got=got,
         where=filename,
     )
-
-

@@ -27,7 +27,7 @@ def classes_of(column: Numeric | Categorical) -> tuple[str, ...]:
 
 
 def target_column(dataset: Dataset, name: str) -> Numeric | Categorical:
-    """Give the target column. Raises BadDataset `dataset.target_missing`, `dataset.target_shape`."""
+    """Give the target. Raises BadDataset `dataset.target_missing`, `dataset.target_shape`."""
     column = dataset.columns.get(name)
     if column is None:
         raise BadDataset(

@@ -1,0 +1,21 @@
+"""Weights to scores, in worker processes: Keras on JAX rebuilt from the canonical graph."""
+
+from __future__ import annotations
+
+from potluck_coordinator.scoring.check import check_weights
+from potluck_coordinator.scoring.job import Score, ScoreJob
+from potluck_coordinator.scoring.metrics import compute_metrics
+from potluck_coordinator.scoring.network import build_network
+from potluck_coordinator.scoring.score import score_weights
+from potluck_coordinator.scoring.workers import WorkerLost, Workers
+
+__all__ = [
+    "Score",
+    "ScoreJob",
+    "WorkerLost",
+    "Workers",
+    "build_network",
+    "check_weights",
+    "compute_metrics",
+    "score_weights",
+]

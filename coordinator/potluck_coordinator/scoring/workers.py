@@ -1,0 +1,116 @@
+"""A pool of persistent worker processes that survives the death of any of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from potluck_coordinator.scoring.backend import ENVIRONMENT
+
+T = TypeVar("T")
+NICENESS = 5
+
+
+class WorkerLost(Exception):
+    """Two workers in a row died over one job: too little memory, or a fault in native code."""
+
+
+def _settle_in() -> None:
+    """Prepare a worker: environment, priority; interrupts are the parent's to handle."""
+    os.environ.update(ENVIRONMENT)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+
+
+class _Seat:
+    """One worker process at a time. Spawned, never forked: JAX and polars run threads."""
+
+    def __init__(self) -> None:
+        self._pool = self._spawn()
+        self._pid: Future[int] | None = None
+
+    @staticmethod
+    def _spawn() -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_settle_in)
+
+    def submit(self, fn: Callable[..., T], *args: object) -> Future[T]:
+        if self._pid is None:
+            self._pid = self._pool.submit(os.getpid)
+        return self._pool.submit(fn, *args)
+
+    def replace(self) -> None:
+        """Kill this seat's worker, if it lives, and let the next job start another."""
+        self.kill()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool, self._pid = self._spawn(), None
+
+    def kill(self) -> None:
+        if self._pid is not None and self._pid.done() and self._pid.exception() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid.result(), signal.SIGKILL)
+
+    def close(self) -> None:
+        self.kill()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Workers:
+    """Runs plain functions in `processes` worker processes, one job a worker at a time."""
+
+    def __init__(self, processes: int = 2) -> None:
+        self._seats = [_Seat() for _ in range(processes)]
+        self._free: asyncio.LifoQueue[_Seat] = asyncio.LifoQueue()
+        for seat in reversed(self._seats):
+            self._free.put_nowait(seat)  # the last to work is the first to be asked: it is warm
+
+    async def run(
+        self,
+        fn: Callable[..., T],
+        *args: object,
+        timeout_s: float | None = None,
+    ) -> T:
+        """Run an importable function. What it raises comes through.
+
+        A job whose worker dies is tried once more, then raises WorkerLost. A job that takes longer
+        than `timeout_s` is killed and raises TimeoutError. So is one whose caller is cancelled.
+        """
+        seat = await self._free.get()
+        try:
+            for last in (False, True):
+                try:
+                    return await self._once(seat, timeout_s, fn, *args)
+                except BrokenProcessPool:
+                    seat.replace()
+                    if last:
+                        raise WorkerLost(
+                            "The worker process died twice over this job; "
+                            "there may be too little memory."
+                        ) from None
+            raise AssertionError("unreachable")
+        finally:
+            self._free.put_nowait(seat)
+
+    async def _once(
+        self, seat: _Seat, timeout_s: float | None, fn: Callable[..., T], *args: object
+    ) -> T:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.wrap_future(seat.submit(fn, *args))
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) or timeout_s is not None:
+                seat.replace()
+            raise
+
+    def close(self) -> None:
+        """End all workers, busy ones too."""
+        for seat in self._seats:
+            seat.close()
