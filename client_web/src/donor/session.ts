@@ -15,19 +15,20 @@ import {
   type Settled,
   type Welcome,
 } from "../protocol/messages";
-import { ArtifactRefused } from "../protocol/artifacts";
+import { Deliveries, rest } from "./deliveries";
 import { advance, hold, type Holding, type Result, toCompleted, toHandback, toProgress } from "./holding";
 import type { Ports } from "./ports";
+import { penaltyMs, recover } from "./recovery";
 import { type DonorOptions, type DonorState, INITIAL_STATE } from "./state";
-import { UploadBudget } from "./uploads";
-import { view } from "./view";
+import { PUT_DOWN, type Standing, view } from "./view";
 
 const MOST_CACHED_TOLD = 512;
 const HEARTBEAT_AT_MOST_EVERY_MS = 1_000;
-const RETRY_UPLOAD_MS = 3_000;
-const LONGEST_PENALTY_MS = 300_000;
+const RETRY_HAND_IN_MS = 3_000;
 const LAST_UPLOAD_MS = 3_000;
-const MOST_ENGINE_RESTARTS = 4;
+const PROBLEM_WAIT_MS = 10_000;
+/** Problems after which this bundle, or this donor, has nothing more to do here. */
+const FINAL_PROBLEMS = new Set(["protocol.too_old", "donor.paused"]);
 
 /** What the next `grant`, `wait` or `problem` will answer. */
 type Asked = "nothing" | "work";
@@ -36,7 +37,7 @@ export class Session {
   private readonly ports: Ports;
   private readonly changed: (state: DonorState) => void;
   private readonly force: DonorOptions["backend"];
-  private readonly budget = new UploadBudget();
+  private readonly deliveries: Deliveries;
   private readonly holdings = new Map<string, Holding>();
   private current: string | null = null;
   private send: ((message: DonorMessage) => void) | null = null;
@@ -44,17 +45,18 @@ export class Session {
   private asked: Asked = "nothing";
   private cancelWait: () => void = () => {};
   private heartbeatAtMs = Number.NEGATIVE_INFINITY;
-  private uploading: Promise<void> = Promise.resolve();
-  private uploadsRunning = 0;
   private engineRestarts = 0;
   private handbacksInARow = 0;
+  private askNotBeforeMs = Number.NEGATIVE_INFINITY;
   private paused = false;
+  private ending: Standing["ending"] = null;
   private state: DonorState;
 
   constructor(ports: Ports, options: DonorOptions, changed: (state: DonorState) => void) {
     this.ports = ports;
     this.changed = changed;
     this.force = options.backend;
+    this.deliveries = new Deliveries(ports.artifacts, ports.states, ports.clock);
     this.state = { ...INITIAL_STATE, share: options.share ?? 1 };
   }
 
@@ -90,12 +92,13 @@ export class Session {
 
   /** Save what there is, hand everything back, and end. */
   async stop(): Promise<void> {
-    if (this.ended()) return;
+    if (this.ending !== null) return;
     const holding = this.holding();
-    this.show({ phase: "stopping" });
-    this.ports.engine.close();
+    this.ending = "stopping";
+    this.ports.engine.post({ type: "pause" });
+    this.show({});
     if (holding?.latest && holding.latest.step > (holding.savedStep ?? -1)) {
-      const late = new Promise<void>((resolve) => void this.ports.clock.later(LAST_UPLOAD_MS, resolve));
+      const late = rest(this.ports.clock, LAST_UPLOAD_MS);
       await Promise.race([this.save(holding.lease.id, holding.latest), late]);
     }
     this.handBack([...this.holdings.keys()], "stopped");
@@ -146,7 +149,7 @@ export class Session {
   }
 
   received(message: CoordinatorMessage): void {
-    if (this.ended()) return;
+    if (this.ending !== null) return;
     switch (message.type) {
       case "welcome":
         return this.onWelcome(message);
@@ -202,7 +205,7 @@ export class Session {
 
   private onHeard(message: Heard): void {
     for (const [id, reason] of Object.entries(message.stop ?? {})) {
-      if (this.holdings.has(id)) this.release(id, STOPPED[reason]);
+      if (this.holdings.has(id)) this.release(id, PUT_DOWN[reason]);
     }
     this.workOn();
   }
@@ -226,7 +229,7 @@ export class Session {
 
   private onProblem(code: string, message: string, hint: string): void {
     const text = `${message} ${hint}`.trim();
-    if (code === "protocol.too_old" || code === "donor.paused") {
+    if (FINAL_PROBLEMS.has(code)) {
       this.handBack([...this.holdings.keys()], "stopped");
       this.end("problem", text);
       return;
@@ -234,14 +237,14 @@ export class Session {
     this.show({ message: text });
     const unanswered = [...this.holdings.values()].find(({ stage }) => stage === "handed_in");
     if (unanswered !== undefined) this.forget(unanswered.lease.id);
-    if (this.asked === "work" || unanswered !== undefined) this.askLater(10_000);
+    if (this.asked === "work" || unanswered !== undefined) this.askLater(PROBLEM_WAIT_MS);
     this.asked = "nothing";
   }
 
   // ---- the engine ----
 
   heard(event: FromEngine): void {
-    if (this.ended()) return;
+    if (this.ending !== null) return;
     switch (event.type) {
       case "tick":
         return this.heartbeat();
@@ -276,7 +279,7 @@ export class Session {
     if (this.paused) this.ports.engine.post({ type: "pause" });
     this.show({ backend, backends: reports });
     const holding = this.holding();
-    if (holding?.stage === "training") void this.train(holding.lease.id);
+    if (holding?.stage === "training") void this.bring(holding.lease.id);
     this.ports.openSocket();
   }
 
@@ -293,31 +296,24 @@ export class Session {
     if (holding === undefined) return;
     this.update(leaseId, (present) => ({ ...present, latest: snapshot }));
     void this.ports.states.save(holding.lease.unit.id, snapshot);
-    if (this.uploadsRunning === 0 && this.welcomed && this.budget.allows(this.ports.clock.now())) {
-      void this.save(leaseId, snapshot);
-    }
+    if (this.welcomed && this.deliveries.allowed) void this.save(leaseId, snapshot);
   }
 
   private onFailed({ leaseId, code, message }: Extract<FromEngine, { type: "failed" }>): void {
-    if (code === "no_backend") {
+    const holding = leaseId === null ? undefined : this.holdings.get(leaseId);
+    const recovery = recover(code, message, holding?.failures ?? null, this.engineRestarts);
+    if (recovery.act === "end") {
       this.handBack([...this.holdings.keys()], "error", message);
-      return this.end("problem", message);
-    }
-    const holding = leaseId === null ? this.holding() : this.holdings.get(leaseId);
-    if (holding !== undefined && (code === "unsupported" || code === "over_limit")) {
-      void this.giveUp(holding, code === "over_limit" ? "over_limit" : "error", message);
+      this.end("problem", recovery.message);
       return;
     }
-    if (holding !== undefined && code === "error" && holding.failures > 0) {
-      void this.giveUp(holding, "error", message);
+    if (recovery.act === "give_up" && holding !== undefined) {
+      void this.giveUp(holding, recovery.reason, message);
+      if (!recovery.restart) return;
     } else if (holding !== undefined) {
       this.update(holding.lease.id, (present) => ({ ...present, failures: present.failures + 1 }));
     }
     this.engineRestarts += 1;
-    if (this.engineRestarts > MOST_ENGINE_RESTARTS) {
-      this.handBack([...this.holdings.keys()], "error", message);
-      return this.end("problem", `Training keeps failing on this device. ${message}`);
-    }
     this.ports.engine.restart();
     this.prepareEngine();
     this.show({ message: `Training was interrupted and goes on from its last state. ${message}` });
@@ -332,7 +328,7 @@ export class Session {
   // ---- one unit ----
 
   private workOn(): void {
-    if (this.current !== null || this.ended()) return;
+    if (this.current !== null || this.ending !== null) return;
     const next = [...this.holdings.values()].find(({ stage }) => stage === "queued");
     if (next !== undefined) {
       this.current = next.lease.id;
@@ -345,83 +341,45 @@ export class Session {
 
   /** Download what a unit needs, and give it to the engine. */
   private async bring(id: string): Promise<void> {
-    this.update(id, (holding) => ({ ...holding, stage: "downloading" }));
-    for (let attempt = 0; this.holdings.has(id); attempt++) {
-      try {
-        await this.train(id);
-        return;
-      } catch (problem) {
-        const holding = this.holdings.get(id);
-        if (holding === undefined) return;
-        const refused = problem instanceof ArtifactRefused && problem.status < 500;
-        if (refused || attempt >= 3) return this.giveUp(holding, "error", describe(problem));
-        this.show({ message: "The download did not come through. Trying again." });
-        await this.sleep(1_000 * 2 ** attempt);
-      }
+    const holding = this.holdings.get(id);
+    if (holding === undefined) return;
+    this.update(id, (present) => ({ ...present, stage: "downloading" }));
+    try {
+      const job = await this.deliveries.job(holding.lease, holding.latest);
+      if (!this.holdings.has(id)) return;
+      this.update(id, (present) => ({ ...present, stage: "training" }));
+      this.ports.engine.post({ type: "train", job });
+    } catch (problem) {
+      const detail = problem instanceof Error ? problem.message : String(problem);
+      await this.giveUp(holding, "error", `What it needs could not be downloaded: ${detail}.`);
     }
   }
 
-  private async train(id: string): Promise<void> {
+  /** Upload a state and name it to the coordinator. A failure costs nothing: a newer state follows. */
+  private async save(id: string, snapshot: Snapshot): Promise<void> {
     const holding = this.holdings.get(id);
     if (holding === undefined) return;
-    const { unit, token } = holding.lease;
-    const { artifacts, states, engine } = this.ports;
-    const [topology, start, tensors, kept] = await Promise.all([
-      artifacts.fetch(unit.topology, token),
-      artifacts.fetch(unit.start, token),
-      artifacts.fetch(unit.tensors, token),
-      holding.latest ?? states.load(unit.id),
-    ]);
-    if (!this.holdings.has(id)) return;
-    const resume = kept !== null && kept.step > unit.from_epoch * unit.steps_per_epoch ? kept.bytes : null;
-    this.update(id, (present) => ({ ...present, stage: "training" }));
-    engine.post({ type: "train", job: { leaseId: id, unit, topology, start, tensors, resume } });
-  }
-
-  /** Upload a state and name it to the coordinator. A failure costs nothing: a newer state follows. */
-  private save(id: string, snapshot: Snapshot): Promise<void> {
-    const holding = this.holdings.get(id);
-    if (holding === undefined) return Promise.resolve();
-    const { artifacts, clock } = this.ports;
-    this.uploadsRunning += 1;
-    const upload = async (): Promise<void> => {
-      const begun = clock.now();
-      try {
-        await artifacts.upload(snapshot.bytes, snapshot.sha256, holding.lease.token);
-        const { sha256: artifact, epoch, step } = snapshot;
-        if (!this.holdings.has(id)) return;
-        this.send?.({ type: "checkpoint", leases: [{ lease_id: id, artifact, epoch, step }] });
-        this.update(id, (present) => ({ ...present, savedStep: step, savedAtMs: clock.now() }));
-      } catch {
-        // The next snapshot tries again; whether the lease still stands, `heard` says.
-      } finally {
-        this.uploadsRunning -= 1;
-        this.budget.spent(begun, clock.now());
-      }
-    };
-    this.uploading = this.uploading.then(upload);
-    return this.uploading;
+    const uploaded = await this.deliveries.upload(holding.lease, snapshot);
+    if (uploaded !== "through" || !this.holdings.has(id)) return;
+    const { sha256: artifact, epoch, step } = snapshot;
+    this.send?.({ type: "checkpoint", leases: [{ lease_id: id, artifact, epoch, step }] });
+    const savedAtMs = this.ports.clock.now();
+    this.update(id, (present) => ({ ...present, savedStep: step, savedAtMs }));
   }
 
   /** Upload a result and hand it in; waits for the network as long as it takes. */
   private async handIn(id: string): Promise<void> {
-    await this.uploading;
-    while (this.welcomed && !this.ended()) {
+    while (this.welcomed && this.ending === null) {
       const holding = this.holdings.get(id);
       const result = holding?.result;
       if (holding === undefined || result === null || result === undefined) return;
-      try {
-        const { bytes, sha256 } = result.snapshot;
-        await this.ports.artifacts.upload(bytes, sha256, holding.lease.token);
-        return this.complete(id, result);
-      } catch (problem) {
-        if (problem instanceof ArtifactRefused && problem.status === 413) {
-          return this.giveUp(holding, "over_limit", problem.message);
-        }
-        // Refused for its lease: the coordinator's answer to the result says why, calmly.
-        if (problem instanceof ArtifactRefused && problem.status < 500) return this.complete(id, result);
-        await this.sleep(RETRY_UPLOAD_MS);
+      const uploaded = await this.deliveries.upload(holding.lease, result.snapshot);
+      if (uploaded === "too_large") {
+        return this.giveUp(holding, "over_limit", "Its result is larger than the unit allows.");
       }
+      // Refused for its lease: the coordinator's answer to the result says why, calmly.
+      if (uploaded !== "failed") return this.complete(id, result);
+      await rest(this.ports.clock, RETRY_HAND_IN_MS);
     }
   }
 
@@ -449,9 +407,9 @@ export class Session {
     }
     this.handBack([id], reason, detail);
     this.show({ message: `A unit was handed back. ${detail}` });
-    // The same unit may come again: ask more and more rarely.
     this.handbacksInARow += 1;
-    this.askLater(Math.min(LONGEST_PENALTY_MS, 2_000 * 2 ** this.handbacksInARow));
+    this.askNotBeforeMs = this.ports.clock.now() + penaltyMs(this.handbacksInARow);
+    this.workOn();
   }
 
   private handBack(ids: readonly string[], reason: Handback["reason"], detail = ""): void {
@@ -480,7 +438,9 @@ export class Session {
 
   private ask(): void {
     this.cancelWait();
-    if (!this.welcomed || this.send === null || this.paused || this.state.lastUnit || this.ended()) return;
+    if (!this.welcomed || this.send === null || this.paused || this.state.lastUnit || this.ending !== null) return;
+    const early = this.askNotBeforeMs - this.ports.clock.now();
+    if (early > 0) return this.askLater(early);
     this.asked = "work";
     this.send({ type: "request", most: 1, cached: [] });
     this.show({});
@@ -508,10 +468,6 @@ export class Session {
     this.ports.memory.rememberTokens([...this.holdings.values()].map(({ lease }) => lease.token));
   }
 
-  private sleep(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => void this.ports.clock.later(milliseconds, resolve));
-  }
-
   // ---- what the page sees ----
 
   private holding(): Holding | undefined {
@@ -526,34 +482,21 @@ export class Session {
     this.show({});
   }
 
-  private ended(): boolean {
-    return this.state.phase === "stopped" || this.state.phase === "problem";
-  }
-
-  private end(phase: "stopped" | "problem", message: string): void {
+  private end(ending: "stopped" | "problem", message: string): void {
+    this.ending = ending;
     this.cancelWait();
     this.ports.closeSocket();
     this.ports.engine.close();
     this.holdings.clear();
+    this.current = null;
     this.rememberTokens();
-    this.show({ phase, message, connected: false });
+    this.show({ message, connected: false });
   }
 
   private show(change: Partial<DonorState>): void {
-    const merged = { ...this.state, ...change };
-    const holding = this.holding();
-    this.state = view(merged, holding, this.paused, this.ports.clock.now());
+    const { paused, ending } = this;
+    const standing = { holding: this.holding(), paused, ending, nowMs: this.ports.clock.now() };
+    this.state = view({ ...this.state, ...change }, standing);
     this.changed(this.state);
   }
-}
-
-const STOPPED: Readonly<Record<NonNullable<Heard["stop"]>[string], string>> = {
-  cancelled: "This study no longer needs the unit, so it was put down.",
-  superseded: "Somebody else finished this unit first, so it was put down.",
-  expired: "The unit was away too long and went to somebody else.",
-  unknown: "The coordinator does not know this unit any more, so it was put down.",
-};
-
-function describe(problem: unknown): string {
-  return problem instanceof Error ? problem.message : String(problem);
 }
