@@ -14,9 +14,9 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
 import numpy as np
-from keras import layers as L
 from numpy.typing import NDArray
 
+L: Any = keras.layers
 Floats = NDArray[np.float32]
 Build = Callable[[], Any]
 
@@ -33,6 +33,7 @@ class Oracle:
     outputs: list[Floats]
     weights: dict[str, Floats]
     shapes: dict[str, tuple[int | None, ...]]
+    trainable: set[str]
 
 
 def chain(shape: tuple[int | None, ...], *layers: Any, dtype: str = "float32") -> Build:
@@ -72,6 +73,12 @@ def rank_three_joins() -> Any:
     return keras.Model(x, L.Add()([joined, pooled]))
 
 
+def activations() -> Any:
+    """Give each activation an output, and a weight before it."""
+    x = keras.Input((6,))
+    return keras.Model(x, [L.Activation(name)(L.Dense(4)(x)) for name in ACTIVATIONS])
+
+
 IMAGE, SERIES = (9, 8, 3), (10, 4)
 ACTIVATIONS = (
     *("relu", "relu6", "elu", "selu", "sigmoid", "softmax", "softplus", "softsign"),
@@ -86,23 +93,25 @@ CASES: dict[str, Build] = {
         L.Dense(2, kernel_regularizer="l2", bias_regularizer=keras.regularizers.L1L2(0.1, 0.2)),
     ),
     "frozen": chain((3,), L.Dense(4, trainable=False), L.Dense(2)),
-    **{f"activation_{name}": chain((6,), L.Activation(name), L.Dense(2)) for name in ACTIVATIONS},
+    "activations": activations,
     "relu_layer": chain((6,), L.ReLU(max_value=1.5), L.Dense(2)),
-    "softmax_layer": chain((4, 6), L.Softmax(), L.Flatten()),
+    "softmax_layer": chain((4, 6), L.Dense(6), L.Softmax(), L.Flatten()),
     "reshape": chain((12,), L.Reshape((3, -1)), L.Dense(2), L.Flatten()),
     "dropout": chain((6,), L.Dropout(0.4, seed=5), L.Dense(2)),
     "conv1d": chain(SERIES, L.Conv1D(3, 3, strides=2, activation="tanh"), L.Flatten()),
     "conv1d_same": chain(SERIES, L.Conv1D(3, 4, padding="same", use_bias=False), L.Flatten()),
     "conv2d": chain(IMAGE, L.Conv2D(4, (3, 2), strides=(2, 1)), L.Flatten()),
     "conv2d_same": chain(IMAGE, L.Conv2D(4, 3, strides=2, padding="same"), L.Flatten()),
-    "max_pooling1d": chain(SERIES, L.MaxPooling1D(3, strides=2), L.Flatten()),
-    "max_pooling2d": chain(IMAGE, L.MaxPooling2D((2, 3), padding="same"), L.Flatten()),
-    "average_pooling1d": chain(SERIES, L.AveragePooling1D(2, padding="same"), L.Flatten()),
-    "average_pooling2d": chain(IMAGE, L.AveragePooling2D(3, strides=2), L.Flatten()),
-    "global_max1d": chain(SERIES, L.GlobalMaxPooling1D()),
-    "global_max2d": chain(IMAGE, L.GlobalMaxPooling2D()),
-    "global_average1d": chain((None, 4), L.GlobalAveragePooling1D()),
-    "global_average2d": chain(IMAGE, L.GlobalAveragePooling2D()),
+    "max_pooling1d": chain(SERIES, L.Dense(3), L.MaxPooling1D(3, strides=2), L.Flatten()),
+    "max_pooling2d": chain(IMAGE, L.Dense(3), L.MaxPooling2D((2, 3), padding="same"), L.Flatten()),
+    "average_pooling1d": chain(
+        SERIES, L.Dense(3), L.AveragePooling1D(2, padding="same"), L.Flatten()
+    ),
+    "average_pooling2d": chain(IMAGE, L.Dense(3), L.AveragePooling2D(3, strides=2), L.Flatten()),
+    "global_max1d": chain(SERIES, L.Dense(3), L.GlobalMaxPooling1D()),
+    "global_max2d": chain(IMAGE, L.Dense(3), L.GlobalMaxPooling2D()),
+    "global_average1d": chain((None, 4), L.Dense(3), L.GlobalAveragePooling1D()),
+    "global_average2d": chain(IMAGE, L.Dense(3), L.GlobalAveragePooling2D()),
     "batch_norm_flat": chain((5,), L.Dense(4), L.BatchNormalization(momentum=0.9), L.Dense(2)),
     "batch_norm_image": chain(IMAGE, L.BatchNormalization(axis=3, epsilon=0.01), L.Flatten()),
     "batch_norm_series": chain(SERIES, L.BatchNormalization(), L.Flatten()),
@@ -135,6 +144,7 @@ def saved(model: Any) -> Oracle:
         predict(model, inputs),
         weights_of(model),
         {layer.name: tuple(layer.output.shape[1:]) for layer in model.layers},
+        {f"{layer.name}/{w.name}" for layer in model.layers for w in layer.trainable_weights},
     )
 
 
@@ -183,7 +193,7 @@ def keras2(name: str) -> Oracle:
     with np.load(FIXTURES / f"keras2_{name}.npz") as arrays:
         inputs = [arrays[key] for key in sorted(arrays) if key.startswith("x")]
         outputs = [arrays[key] for key in sorted(arrays) if key.startswith("y")]
-    return Oracle((FIXTURES / f"keras2_{name}.h5").read_bytes(), inputs, outputs, {}, {})
+    return Oracle((FIXTURES / f"keras2_{name}.h5").read_bytes(), inputs, outputs, {}, {}, set())
 
 
 def difference(found: list[Floats], expected: list[Floats]) -> float:

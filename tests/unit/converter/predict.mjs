@@ -1,5 +1,6 @@
 // Loads models with stock TF.js and predicts: node predict.mjs NODE_MODULES < jobs > results.
-// A job is {folder, inputs: [{shape, dtype, values}]}; a result is {outputs, loss} or {error}.
+// A job is {folder, inputs: [{shape, dtype, values}], train}; a result is {outputs, weights} or
+// {error}. `weights` are those after one step of gradient descent on the squared outputs.
 import fs from 'node:fs';
 import path from 'node:path';
 import { createRequire } from 'node:module';
@@ -31,17 +32,19 @@ async function run(job) {
   const given = model.predict(inputs.length > 1 ? inputs : inputs[0]);
   const outputs = Array.isArray(given) ? given : [given];
   const found = outputs.map((y) => ({ shape: y.shape, values: Array.from(y.dataSync()) }));
-  let loss = null;
+  const weights = {};
   if (job.train) {
     model.compile({ optimizer: tf.train.sgd(0.01), loss: 'meanSquaredError' });
     const targets = outputs.map((y) => tf.zerosLike(y));
-    const given = await model.trainOnBatch(
+    await model.trainOnBatch(
       inputs.length > 1 ? inputs : inputs[0],
       targets.length > 1 ? targets : targets[0],
     );
-    loss = Array.isArray(given) ? given[0] : given;
+    for (const weight of model.weights) {
+      weights[weight.originalName] = Array.from(weight.read().dataSync());
+    }
   }
-  return { outputs: found, loss };
+  return { outputs: found, weights };
 }
 
 await tf.setBackend('cpu');

@@ -7,8 +7,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from potluck_converter import ConversionError, Limits, read_model, write_tfjs
 
+from potluck_converter import ConversionError, Limits, read_model, write_tfjs
 from tests.unit.converter.hostile import architecture, h5
 from tests.unit.converter.oracles import FIXTURES, keras2
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import pytest
-from potluck_converter import ConversionError, read_model, report
 
-from tests.unit.converter.oracles import L, chain, keras, save_h5
+from potluck_converter import ConversionError, read_model, report
+from tests.unit.converter.oracles import L, chain, save_h5
 
 IMAGE, SERIES = (8, 8, 4), (10, 4)
 
 
-class Doubler(L.Layer):
+class Doubler(keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         return x * 2
 

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from potluck.protocol.records import ModelReport
+from potluck_converter import as_text, forward_flops, read_model, report, training_flops
+from potluck_converter.shapes import layer_flops
+from tests.unit.converter import oracles
+from tests.unit.converter.oracles import CASES, L, chain, save_h5
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_report_is_what_the_protocol_says_and_counts_as_keras(name: str) -> None:
+    oracle = oracles.oracle(name)
+    found = ModelReport.model_validate(report(read_model({"m.h5": oracle.content})))
+    assert found.parameters == sum(w.size for w in oracle.weights.values())
+    assert found.parameters == sum(layer.parameters for layer in found.layers)
+    trained = sum(w.size for n, w in oracle.weights.items() if n in oracle.trainable)
+    assert found.trainable_parameters == trained
+    assert int(found.training_flops) >= int(found.forward_flops)
+
+
+def test_flops_are_counted_by_hand() -> None:
+    layers = (
+        L.Conv2D(4, 3, activation="relu", name="conv"),
+        L.Flatten(name="flat"),
+        L.Dense(10, use_bias=False, name="dense"),
+    )
+    graph = read_model({"m.h5": save_h5(chain((8, 8, 2), *layers)())}).graph
+    flops = layer_flops(graph)
+    conv = 6 * 6 * 4 * (2 * 3 * 3 * 2) + 2 * 6 * 6 * 4
+    dense = 2 * (6 * 6 * 4) * 10
+    assert (flops["conv"], flops["flat"], flops["dense"]) == (conv, 0, dense)
+    assert forward_flops(graph) == conv + dense
+    # The first layer has no inputs to send a gradient to.
+    assert training_flops(graph) == 2 * conv + 3 * dense
+
+
+def test_gradients_stop_at_frozen_layers() -> None:
+    frozen = L.Dense(10, use_bias=False, trainable=False)
+    graph = read_model({"m.h5": save_h5(chain((5,), frozen, L.Dense(2, use_bias=False))())}).graph
+    assert training_flops(graph) == 2 * 5 * 10 + 2 * (2 * 10 * 2)
+
+
+def test_the_table_names_every_layer() -> None:
+    model = read_model({"m.h5": oracles.oracle("branches").content})
+    text = as_text(report(model))
+    assert all(layer.name in text for layer in model.graph.layers)
+
+
+def test_a_model_without_anything_to_train_is_noted() -> None:
+    model = read_model({"m.h5": save_h5(chain((3,), L.ReLU())())})
+    assert any("Nothing" in note for note in report(model)["warnings"])
+
+
+def test_open_lengths_are_none_and_noted() -> None:
+    found = report(read_model({"m.h5": oracles.oracle("lstm_sequences").content}))
+    assert next(iter(found["input_shapes"].values())) == [None, 4]
+    assert any("open" in note for note in found["warnings"])
