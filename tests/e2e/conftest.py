@@ -1,0 +1,53 @@
+"""A real Chromium, and people's acts in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from potluck_coordinator.demo.chromium import ensure_chromium, launch_options
+
+Donate = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give one Chromium for all tests; each person has a context of her own."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(**launch_options(ensure_chromium(print)))
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def person(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Give a function that opens a fresh profile's page; page errors fail the test."""
+    errors: list[str] = []
+    with ExitStack() as stack:
+
+        def open_page(url: str, **context: object) -> Page:
+            made = browser.new_context(**context)  # type: ignore[arg-type]  # passed on
+            stack.callback(made.close)
+            page = made.new_page()
+            page.set_default_timeout(60_000)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.goto(url)
+            return page
+
+        yield open_page
+    assert not errors, errors
+
+
+@pytest.fixture
+def donate(person: Callable[..., Page]) -> Donate:
+    """Give a function that opens /donate as somebody new, and presses start."""
+
+    def start(url: str, backend: str = "wasm") -> Page:
+        page = person(f"{url}/donate?backend={backend}")
+        page.get_by_role("button", name="Start donating").click()
+        return page
+
+    return start

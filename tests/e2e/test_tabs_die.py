@@ -1,0 +1,94 @@
+"""A tab can die at any moment; a coordinator too. Nothing is lost, nothing counts twice."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from potluck.verification import verify_ledger
+from tests.conftest import Start
+from tests.e2e.conftest import Donate
+from tests.support.keras_files import digits_h5
+from tests.support.waiting import until
+
+LONG = 120.0
+
+
+def row(data: Path, question: str, *values: object) -> tuple[Any, ...] | None:
+    """Ask the coordinator's own database one thing."""
+    with sqlite3.connect(data / "potluck.sqlite3") as database:
+        found: tuple[Any, ...] | None = database.execute(question, values).fetchone()
+        return found
+
+
+def test_another_donor_goes_on_from_the_checkpoint_of_a_closed_tab(
+    start_coordinator: Start, donate: Donate
+) -> None:
+    coordinator = start_coordinator()
+    study = coordinator.client().submit(
+        model=digits_h5(), data="digits", search={}, trials=1, epochs=150, name="Long"
+    )
+
+    def checkpoint() -> int:
+        found = row(coordinator.data, "SELECT checkpoint_step FROM unit")
+        return int(found[0]) if found else 0
+
+    first = donate(coordinator.url)
+    saved = until(checkpoint, LONG, "a checkpoint in mid-unit")
+    first.close(run_before_unload=True)
+    until(lambda: study.refresh().record.counts.ready == 1, LONG, "the unit handed back")
+    before = study.trial(0).units[0].leases[0]
+    saved = checkpoint()
+    donate(coordinator.url)
+    study.wait(timeout=LONG, progress=False)
+
+    unit = study.trial(0).units[0]
+    assert [lease.state for lease in unit.leases] == ["handed_back", "completed"]
+    second = unit.leases[1]
+    assert second.from_step == saved > 0
+    # What was trained twice lies between the last checkpoint and the tab's end; the checkpoints of
+    # a unit as small as this are seconds apart, so it is less than what came before the checkpoint.
+    assert before.to_step - second.from_step < saved - before.from_step
+    assert study.refresh().record.counts.scored == 1
+    assert study.trials()[0].n == 1
+    kinds = Counter(entry.kind for entry in study.ledger().entries)
+    assert (kinds["lease"], kinds["result"], kinds["score"]) == (2, 1, 1)
+    assert verify_ledger(study.ledger()).holds
+
+
+def test_a_killed_coordinator_comes_back_and_the_study_finishes(
+    start_coordinator: Start, donate: Donate
+) -> None:
+    coordinator = start_coordinator()
+    study = coordinator.client().submit(
+        model=digits_h5(),
+        data="digits",
+        search={"learning_rate": [0.001, 0.003, 0.01]},
+        trials=3,
+        epochs=30,
+        rungs=[10, 30],
+        name="Survivor",
+    )
+    for _ in range(2):
+        donate(coordinator.url)
+
+    def midway() -> bool:
+        counts = study.refresh().record.counts
+        return counts.scored >= 1 and counts.leased >= 1
+
+    until(midway, LONG, "a study in its middle")
+    coordinator.kill()
+    coordinator.start()
+    study.wait(timeout=LONG, progress=False)
+
+    record = study.refresh().record
+    assert record.state == "completed"
+    assert record.counts.scored == record.plan.units == 6
+    ledger = study.ledger()
+    assert verify_ledger(ledger).holds
+    accepted = Counter(e.body["unit"] for e in ledger.entries if e.kind == "result")
+    scored = Counter(e.body["unit"] for e in ledger.entries if e.kind == "score")
+    assert set(accepted.values()) == set(scored.values()) == {1}
+    assert len(accepted) == len(scored) == 6
