@@ -82,6 +82,8 @@ def run_demo(
     # Before Keras is imported for the first time.
     os.environ["KERAS_BACKEND"] = "jax"
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 100  # a log file has no width; the leaderboard needs one
     ending = Ending()
     try:
         with ending.signals_unwind():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -60,13 +61,20 @@ class StudyProgress:
 def leaderboard_table(rows: list[LeaderboardRow], metric: str) -> Table:
     """Lay a leaderboard out for the terminal."""
     table = Table(
-        title="Leaderboard: every score computed by the coordinator", title_justify="left"
+        title="Leaderboard: every score computed by the coordinator",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1),
+        collapse_padding=True,
     )
-    names = sorted({name for row in rows for name in row.parameters})
+    searched = {name for name in rows[0].parameters if _varies(rows, name)} if rows else set()
+    names = sorted(searched)
     for heading in ("rank", "trial", metric, "epochs"):
         table.add_column(heading, justify="right")
     for name in (*names, "state"):
-        table.add_column(name.removeprefix("layers."))
+        # As words, so that a heading wraps where the terminal is narrow.
+        table.add_column(name.removeprefix("layers.").replace("_", " ").replace(".", " "))
     for row in rows:
         values = [row.parameters.get(name) for name in names]
         table.add_row(
@@ -78,3 +86,7 @@ def leaderboard_table(rows: list[LeaderboardRow], metric: str) -> Table:
             row.state,
         )
     return table
+
+
+def _varies(rows: list[LeaderboardRow], name: str) -> bool:
+    return len({row.parameters.get(name) for row in rows}) > 1
