@@ -41,6 +41,14 @@ describe("learning curves", () => {
     expect(series().find((one) => one.id === "score-1")?.color).toBe(palette.score);
   });
 
+  test("no two leaders share a colour while there is one left", () => {
+    const many = [0, 8, 16].map((trial): Curve => ({ ...curves[0]!, trial }));
+    const eight: Palette = { ...palette, series: ["#1", "#2", "#3", "#4", "#5", "#6", "#7", "#8"] };
+    const drawn = curvesOption({ ...input, curves: many, bestTrial: null }, eight)["series"] as Series[];
+    const used = drawn.filter((one) => one.id.startsWith("score")).map((one) => one.color);
+    expect(new Set(used).size).toBe(3);
+  });
+
   test("no point is lost on the way into the chart", () => {
     const drawn = series().reduce((sum, one) => sum + one.data.length, 0);
     expect(drawn).toBe(7);

@@ -13,7 +13,7 @@ export interface CurvesInput {
 }
 
 /** Trials with a colour of their own; the others are thin, so that the leaders can be read. */
-const COLOURED = 8;
+const COLOURED = 7;
 
 /** The best first, then the others by how far they got, so that colours stay with the leaders. */
 export function leadersFirst(input: CurvesInput): Curve[] {
@@ -26,11 +26,25 @@ export function leadersFirst(input: CurvesInput): Curve[] {
 
 const pair = (point: CurvePoint): [number, number] => [point.epoch, point.value];
 
+/** A colour of its own for each leader: the one its number asks for, else the next that is free. */
+function colours(leaders: readonly Curve[], palette: Palette): Map<number, string> {
+  const free = [...palette.series];
+  const given = new Map<number, string>();
+  for (const { trial } of leaders) {
+    const wanted = palette.series[trial % palette.series.length] ?? palette.ink;
+    const at = Math.max(0, free.indexOf(wanted));
+    given.set(trial, free.splice(at, 1)[0] ?? wanted);
+  }
+  return given;
+}
+
 function scoreSeries(input: CurvesInput, palette: Palette): object[] {
-  return leadersFirst(input).map((curve, place) => {
+  const leaders = leadersFirst(input);
+  const own = colours(leaders.filter((c) => c.trial !== input.bestTrial).slice(0, COLOURED), palette);
+  return leaders.map((curve, place) => {
     const best = curve.trial === input.bestTrial;
-    const coloured = best || place < COLOURED;
-    const colour = best ? palette.score : (palette.series[curve.trial % palette.series.length] ?? palette.ink);
+    const coloured = best || own.has(curve.trial);
+    const colour = best ? palette.score : (own.get(curve.trial) ?? palette.claim);
     const ended = curve.state === "stopped" || curve.state === "failed";
     return {
       id: `score-${curve.trial}`,
@@ -39,7 +53,7 @@ function scoreSeries(input: CurvesInput, palette: Palette): object[] {
       xAxisIndex: 0,
       yAxisIndex: 0,
       data: curve.scores.map(pair),
-      color: coloured ? colour : palette.claim,
+      color: colour,
       lineStyle: { width: best ? 3 : coloured ? 1.8 : 1, opacity: coloured ? 1 : 0.55 },
       symbol: "circle",
       symbolSize: best ? 8 : coloured ? 6 : 4,
@@ -92,6 +106,7 @@ export function curvesOption(input: CurvesInput, palette: Palette): EChartsCoreO
     scale: true,
     nameTextStyle: { ...text, align: "left" },
     nameGap: 10,
+    axisLine: { show: false },
     axisLabel: text,
     splitLine: { lineStyle: { color: palette.line } },
   };
