@@ -1,6 +1,6 @@
 // Loads models with stock TF.js and predicts: node predict.mjs NODE_MODULES < jobs > results.
-// A job is {folder, inputs: [{shape, dtype, values}], train}; a result is {outputs, weights} or
-// {error}. `weights` are those after one step of gradient descent on the squared outputs.
+// A job is {folder, inputs: [{shape, dtype, values}], train}; a result is {outputs, weights,
+// topology} or {error}. `topology` is what TF.js itself would save. `weights` are those after one step of gradient descent on the squared outputs.
 import fs from 'node:fs';
 import path from 'node:path';
 import { createRequire } from 'node:module';
@@ -44,7 +44,7 @@ async function run(job) {
       weights[weight.originalName] = Array.from(weight.read().dataSync());
     }
   }
-  return { outputs: found, weights };
+  return { outputs: found, weights, topology: model.toJSON(null, false) };
 }
 
 await tf.setBackend('cpu');

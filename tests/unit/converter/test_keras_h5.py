@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -12,6 +15,7 @@ from potluck_converter import (
     write_keras_h5,
 )
 from tests.unit.converter import oracles
+from tests.unit.converter.hostile import h5
 from tests.unit.converter.oracles import CASES, KERAS2, difference, load_h5, predict
 
 TOLERANCE = 1e-5
@@ -74,6 +78,30 @@ def test_a_layer_whose_name_holds_a_slash_is_renamed_with_a_note() -> None:
     model = read_model({"m.h5": oracles.keras2("slashed").content})
     assert "block_dense/kernel" in model.weights
     assert any("block/dense" in warning for warning in model.warnings)
+
+
+def test_a_sequential_without_an_input_layer_gets_one() -> None:
+    dense = {"name": "d", "units": 2, "batch_input_shape": [None, 3], "dtype": "float32"}
+    for config in (
+        [{"class_name": "Dense", "config": dense}],  # Keras before 2.2.3
+        {"name": "s", "layers": [{"class_name": "Dense", "config": dense}]},
+        {
+            "name": "s",
+            "layers": [{"class_name": "Dense", "config": {"name": "d", "units": 2}}],
+            "build_input_shape": [None, 3],
+        },
+    ):
+        model = read_model({"m.h5": h5({"class_name": "Sequential", "config": config})})
+        assert infer_shapes(model.graph) == {"d_input": (3,), "d": (2,)}
+
+
+def test_importing_the_converter_brings_in_no_framework() -> None:
+    program = (
+        "import sys, potluck_converter; "
+        "print([m for m in ('keras', 'tensorflow', 'jax', 'pydantic') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.strip() == b"[]"
 
 
 def test_many_layers_pass_the_attribute_limit_of_hdf5() -> None:
