@@ -25,7 +25,7 @@ export class NewStudyDraft {
   planError = $state.raw<ApiError | null>(null);
   planning = $state(false);
   submitError = $state.raw<ApiError | null>(null);
-  /** Problems are shown once a person has tried to go on. */
+  /** Problems are shown once a person has tried to submit. */
   showProblems = $state(false);
 
   readonly made = $derived(makeSpec(this.fields));
