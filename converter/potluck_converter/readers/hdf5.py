@@ -80,7 +80,7 @@ def _check_links(file: h5py.File, name: str, limits: Limits) -> None:
     seen = 0
 
     def look(path: bytes, info: h5l.LinkInfo) -> ConversionError | None:
-        # Returned, not raised: h5py stops at the first value that is not None, and loses exceptions.
+        # Returned, not raised: h5py stops at the first value that is not None; it loses errors.
         nonlocal seen
         seen += 1
         if seen > limits.hdf5_objects:

@@ -97,7 +97,7 @@ def _sequential(config: Mapping[str, Any], limits: Limits) -> tuple[Graph, list[
 
 
 def _functional(config: Mapping[str, Any], limits: Limits) -> tuple[Graph, list[str]]:
-    raws = []
+    raws: list[RawLayer] = []
     for entry in config["layers"]:
         name, class_name, layer = _parts(entry)
         nodes = entry.get("inbound_nodes", [])
