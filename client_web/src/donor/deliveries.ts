@@ -7,6 +7,7 @@ import { firstStep } from "./holding";
 import type { ClockPort, StatePort } from "./ports";
 import { UploadBudget } from "./uploads";
 
+const MOST_CACHED_TOLD = 512;
 const DOWNLOAD_TRIES = 4;
 const FIRST_RETRY_MS = 1_000;
 
@@ -25,6 +26,7 @@ export class Deliveries {
   private readonly budget = new UploadBudget();
   private uploads: Promise<unknown> = Promise.resolve();
   private running = 0;
+  private kept: readonly string[] = [];
 
   constructor(artifacts: Artifacts, states: StatePort, clock: ClockPort) {
     this.artifacts = artifacts;
@@ -41,8 +43,19 @@ export class Deliveries {
       this.fetch(unit.tensors, token),
       latest ?? this.states.load(unit.id),
     ]);
+    await this.look();
     const resume = kept !== null && kept.step > firstStep(lease) ? kept.bytes : null;
     return { leaseId, unit, topology, start, tensors, resume };
+  }
+
+  /** See which artifacts this device has. */
+  async look(): Promise<void> {
+    this.kept = (await this.artifacts.cached()).slice(-MOST_CACHED_TOLD);
+  }
+
+  /** Hashes of the artifacts that this device had at the last look. */
+  get cached(): string[] {
+    return [...this.kept];
   }
 
   /** Whether an upload by the way would stay within the budget. */

@@ -22,7 +22,6 @@ import { penaltyMs, recover } from "./recovery";
 import { type DonorOptions, type DonorState, INITIAL_STATE } from "./state";
 import { PUT_DOWN, type Standing, view } from "./view";
 
-const MOST_CACHED_TOLD = 512;
 const HEARTBEAT_AT_MOST_EVERY_MS = 1_000;
 const RETRY_HAND_IN_MS = 3_000;
 const LAST_UPLOAD_MS = 3_000;
@@ -120,7 +119,7 @@ export class Session {
     this.asked = "nothing";
     const { backend } = this.state;
     if (backend === null) return;
-    void this.ports.artifacts.cached().then((cached) => {
+    void this.deliveries.look().then(() => {
       if (this.send !== send) return;
       send({
         type: "hello",
@@ -131,7 +130,7 @@ export class Session {
         backend,
         memory_bytes: this.ports.memoryBytes,
         leases: this.tokens(),
-        cached: cached.slice(-MOST_CACHED_TOLD),
+        cached: this.deliveries.cached,
       });
     });
   }
@@ -369,7 +368,10 @@ export class Session {
 
   /** Upload a result and hand it in; waits for the network as long as it takes. */
   private async handIn(id: string): Promise<void> {
-    while (this.welcomed && this.ending === null) {
+    const { send } = this;
+    if (!this.welcomed) return;
+    // One loop a connection: the next welcome starts another.
+    while (send !== null && this.send === send && this.ending === null) {
       const holding = this.holdings.get(id);
       const result = holding?.result;
       if (holding === undefined || result === null || result === undefined) return;
@@ -378,7 +380,7 @@ export class Session {
         return this.giveUp(holding, "over_limit", "Its result is larger than the unit allows.");
       }
       // Refused for its lease: the coordinator's answer to the result says why, calmly.
-      if (uploaded !== "failed") return this.complete(id, result);
+      if (uploaded !== "failed" && this.send === send) return this.complete(id, result);
       await rest(this.ports.clock, RETRY_HAND_IN_MS);
     }
   }
@@ -394,7 +396,7 @@ export class Session {
     this.send({
       type: "complete",
       leases: [toCompleted(holding, result)],
-      next: more ? { type: "request", most: 1, cached: [] } : null,
+      next: more ? { type: "request", most: 1, cached: this.deliveries.cached } : null,
     });
     this.workOn();
   }
@@ -442,7 +444,7 @@ export class Session {
     const early = this.askNotBeforeMs - this.ports.clock.now();
     if (early > 0) return this.askLater(early);
     this.asked = "work";
-    this.send({ type: "request", most: 1, cached: [] });
+    this.send({ type: "request", most: 1, cached: this.deliveries.cached });
     this.show({});
   }
 

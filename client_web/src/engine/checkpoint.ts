@@ -18,6 +18,11 @@ export interface State {
   readonly step: number;
 }
 
+/** Say whether every weight is a number. */
+export function isFinite({ weights }: Pick<State, "weights">): boolean {
+  return [...weights.values()].every(({ data }) => data.every((value) => Number.isFinite(value)));
+}
+
 /** Write a state canonically: equal states have equal bytes. */
 export function writeCheckpoint(state: State): ArrayBuffer {
   const tensors = new Map<string, HostTensor>();

@@ -32,7 +32,12 @@ export async function openNetwork(topology: ArrayBuffer): Promise<Network> {
   const model = await models.modelFromJSON({
     modelTopology: withoutInitializers(parsed) as never,
   });
-  checkLayers(model.layers);
+  try {
+    checkLayers(model.layers);
+  } catch (problem) {
+    model.dispose();
+    throw problem;
+  }
   // `name` gets a suffix where a model before this one had the same layer; `originalName` does not.
   const weights = new Map(model.weights.map((weight) => [weight.originalName, weight]));
   const trainable = new Set(model.trainableWeights.map((weight) => weight.originalName));

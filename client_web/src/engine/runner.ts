@@ -5,7 +5,7 @@
 
 import { sha256 } from "../protocol/sha256";
 import { Cadence } from "./cadence";
-import { readCheckpoint, writeCheckpoint } from "./checkpoint";
+import { isFinite, readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { Unsupported } from "./layers/guard";
 import type { EngineFailure, EngineProgress, FromEngine, Job, Snapshot } from "./messages";
 import { Pace } from "./pace";
@@ -27,6 +27,8 @@ interface Course {
   readonly cadence: Cadence;
   readonly commitments: Map<number, string>;
   readonly startedAtStep: number;
+  /** Whether all weights of the last snapshot were numbers. */
+  finite: boolean;
   activeMs: number;
   lastLoss: number | null;
   saidAt: number;
@@ -99,6 +101,7 @@ export class Runner {
         cadence: new Cadence(this.clock.now()),
         commitments: new Map(),
         startedAtStep: training.step,
+        finite: true,
         activeMs: 0,
         lastLoss: resumedLoss(job),
         saidAt: Number.NEGATIVE_INFINITY,
@@ -121,12 +124,12 @@ export class Runner {
     while (training.step < end) {
       const loss = await this.slice(course, end);
       if (this.dropped.has(job.leaseId)) return;
-      const diverged = !Number.isFinite(loss);
-      if (training.step % job.unit.steps_per_epoch === 0 && !diverged) course.lastLoss = loss;
+      if (training.step % job.unit.steps_per_epoch === 0 && Number.isFinite(loss)) course.lastLoss = loss;
       const atCommit = job.unit.commit_steps.includes(training.step);
-      if (diverged || atCommit || training.step === end || cadence.due(this.clock.now())) {
+      if (!Number.isFinite(loss) || atCommit || training.step === end || cadence.due(this.clock.now())) {
         latest = await this.snapshot(course, atCommit);
-        if (diverged) return this.finish(course, latest, true);
+        // Some backends clip NaN away on its way to the loss; the weights keep it.
+        if (!Number.isFinite(loss) || !course.finite) return this.finish(course, latest, true);
         if (training.step < end) {
           this.emit({ type: "snapshot", leaseId: job.leaseId, snapshot: latest });
         }
@@ -164,7 +167,9 @@ export class Runner {
   private async snapshot(course: Course, atCommit: boolean): Promise<Snapshot> {
     const { training, job } = course;
     const begun = this.clock.now();
-    const bytes = writeCheckpoint(await training.state());
+    const state = await training.state();
+    const bytes = writeCheckpoint(state);
+    course.finite = isFinite(state);
     if (this.isLost()) throw new Error("The GPU was taken away.");
     const snapshot = { bytes, sha256: await sha256(bytes), epoch: training.epoch, step: training.step };
     if (atCommit) {

@@ -86,8 +86,13 @@ export class Training {
   /** Open a unit on the present backend. */
   static async open(recipe: Recipe, bytes: TrainingBytes): Promise<Training> {
     const network = await openNetwork(bytes.topology);
-    const data = readSafetensors(bytes.tensors).tensors;
-    return new Training(recipe, network, data, readCheckpoint(bytes.checkpoint));
+    try {
+      const data = readSafetensors(bytes.tensors).tensors;
+      return new Training(recipe, network, data, readCheckpoint(bytes.checkpoint));
+    } catch (problem) {
+      network.model.dispose();
+      throw problem;
+    }
   }
 
   /** Steps finished, counted over the whole trial. */

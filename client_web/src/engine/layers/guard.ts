@@ -66,7 +66,7 @@ function overhangs(sizes: readonly number[], pools: readonly number[], strides: 
 export function checkOpened(className: string, config: Json, inputShape: readonly (number | null)[]): void {
   if (!className.startsWith("AveragePooling") || config["padding"] !== "same") return;
   const pools = numbers(config["poolSize"]);
-  const strides = config["strides"] == null ? pools : numbers(config["strides"]);
+  const strides = config["strides"] ? numbers(config["strides"]) : pools;
   if (overhangs(inputShape.slice(1, -1).map(Number), pools, strides)) {
     // TF.js divides the gradient by the whole window at the border.
     const who = `Layer ${String(config["name"])} (${className})`;

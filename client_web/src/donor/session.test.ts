@@ -1,0 +1,434 @@
+/** The session against a world of its own: a clock that the test moves, artifacts in memory. */
+
+import "@tensorflow/tfjs-backend-cpu";
+import { setBackend } from "@tensorflow/tfjs-core";
+import { beforeEach, expect, test, vi } from "vitest";
+import type { FromEngine, Snapshot, ToEngine } from "../engine/messages";
+import { knownAnswerReference } from "../engine/reference";
+import { Runner } from "../engine/runner";
+import { Training } from "../engine/training";
+import { writeCheckpoint } from "../engine/checkpoint";
+import { ArtifactRefused } from "../protocol/artifacts";
+import type { CoordinatorMessage, DonorMessage, DonorRecord, Lease, Unit } from "../protocol/messages";
+import { sha256 } from "../protocol/sha256";
+import type { Ports } from "./ports";
+import { Session } from "./session";
+import type { DonorState } from "./state";
+
+const RECORD: DonorRecord = { name: "quiet-otter", units: 0, credit_flops: "0", seconds: 0, best_trials: 0 };
+const REFERENCE = knownAnswerReference();
+
+class World {
+  readonly artifacts = new Map<string, ArrayBuffer>();
+  readonly posted: ToEngine[] = [];
+  readonly said: DonorMessage[] = [];
+  readonly states = new Map<string, Snapshot>();
+  tokens: string[] = [];
+  uploads: "through" | "failing" | number = "through";
+  restarts = 0;
+  socket: "unopened" | "open" | "closed" = "unopened";
+  shown: DonorState | null = null;
+  now = 0;
+  private timers: { at: number; act: () => void }[] = [];
+  /** Given a real engine, the session trains; else the test says what the engine says. */
+  readonly session: Session;
+  private readonly runner: Runner | null;
+
+  constructor(engine: "real" | "scripted") {
+    const emit = (event: FromEngine): void => this.session.heard(event);
+    const clock = { now: () => performance.now(), rest: () => new Promise<void>((r) => setImmediate(r)) };
+    this.runner = engine === "real" ? new Runner(emit, clock) : null;
+    this.session = new Session(this.ports(), {}, (state) => (this.shown = state));
+  }
+
+  private ports(): Ports {
+    return {
+      engine: {
+        post: (message) => {
+          this.posted.push(message);
+          if (message.type === "train") void this.runner?.train(message.job);
+          if (message.type === "drop") this.runner?.drop(message.leaseId);
+          if (message.type === "pause") this.runner?.pause();
+          if (message.type === "resume") this.runner?.resume();
+        },
+        restart: () => (this.restarts += 1),
+        close: () => undefined,
+      },
+      artifacts: {
+        fetch: async (hash) => {
+          const bytes = this.artifacts.get(hash);
+          if (bytes === undefined) throw new ArtifactRefused(404, "not here");
+          return bytes;
+        },
+        upload: async (bytes, hash) => {
+          if (this.uploads === "failing") throw new TypeError("network");
+          if (typeof this.uploads === "number") throw new ArtifactRefused(this.uploads, "refused");
+          this.artifacts.set(hash, bytes);
+        },
+        cached: async () => [...this.artifacts.keys()],
+      },
+      states: {
+        load: async (unitId) => this.states.get(unitId) ?? null,
+        save: async (unitId, snapshot) => void this.states.set(unitId, snapshot),
+        remove: async (unitId) => void this.states.delete(unitId),
+      },
+      memory: {
+        donorKey: () => "k".repeat(32),
+        measurements: () => null,
+        rememberMeasurements: () => undefined,
+        tokens: () => this.tokens,
+        rememberTokens: (tokens) => (this.tokens = [...tokens]),
+      },
+      clock: {
+        now: () => this.now,
+        later: (milliseconds, act) => {
+          const timer = { at: this.now + milliseconds, act };
+          this.timers.push(timer);
+          return () => (this.timers = this.timers.filter((other) => other !== timer));
+        },
+        random: () => 0.5,
+      },
+      openSocket: () => (this.socket = "open"),
+      closeSocket: () => (this.socket = "closed"),
+      client: "test",
+      memoryBytes: null,
+    };
+  }
+
+  pass(seconds: number): void {
+    this.now += 1_000 * seconds;
+    const due = this.timers.filter(({ at }) => at <= this.now);
+    this.timers = this.timers.filter(({ at }) => at > this.now);
+    for (const { act } of due) act();
+  }
+
+  last<T extends DonorMessage["type"]>(type: T): Extract<DonorMessage, { type: T }> | undefined {
+    const found = this.said.filter((message) => message.type === type);
+    return found.at(-1) as Extract<DonorMessage, { type: T }> | undefined;
+  }
+
+  count(type: DonorMessage["type"]): number {
+    return this.said.filter((message) => message.type === type).length;
+  }
+
+  /** Wait until the session has sent so many messages of a type. */
+  async until(type: DonorMessage["type"], times = 1): Promise<void> {
+    await vi.waitFor(() => expect(this.count(type)).toBeGreaterThanOrEqual(times), 10_000);
+  }
+
+  async trainPosted(times = 1): Promise<Extract<ToEngine, { type: "train" }>> {
+    const trains = (): ToEngine[] => this.posted.filter(({ type }) => type === "train");
+    await vi.waitFor(() => expect(trains().length).toBe(times));
+    return trains().at(-1) as Extract<ToEngine, { type: "train" }>;
+  }
+
+  hear(message: CoordinatorMessage): void {
+    this.session.received(message);
+  }
+
+  async connect(resumed: Lease[] = []): Promise<void> {
+    const before = this.count("hello");
+    this.session.connected((message) => this.said.push(message));
+    await this.until("hello", before + 1);
+    this.hear({
+      type: "welcome",
+      protocol: 1,
+      server: "test",
+      donor_id: "d",
+      record: RECORD,
+      heartbeat_every_s: 15,
+      resumed,
+    });
+  }
+
+  async ready(): Promise<void> {
+    this.session.start();
+    this.session.heard({
+      type: "prepared",
+      backend: "cpu",
+      reports: [{ backend: "cpu", samples_per_second: 1, right: true, note: "" }],
+    });
+    await this.connect();
+  }
+
+  settle(id: string, outcome: "accepted" | "refused" | "handed_back" = "accepted"): void {
+    this.hear({ type: "settled", leases: [{ lease_id: id, outcome, error: null }], record: RECORD });
+  }
+}
+
+async function lease(world: World, id: string): Promise<Lease> {
+  const { bytes, recipe } = REFERENCE;
+  const hashes = await Promise.all([bytes.topology, bytes.checkpoint, bytes.tensors].map(sha256));
+  const [topology = "", start = "", tensors = ""] = hashes;
+  world.artifacts.set(topology, bytes.topology).set(start, bytes.checkpoint).set(tensors, bytes.tensors);
+  const unit: Unit = {
+    id: `unit-${id}`,
+    kind: "trial",
+    study_id: "s",
+    study_name: "study",
+    submitter: "somebody",
+    trial: 0,
+    fold: null,
+    repeat: 0,
+    rung: 0,
+    from_epoch: 0,
+    to_epoch: 2,
+    epochs: 2,
+    ...recipe,
+    topology,
+    start,
+    tensors,
+    commit_steps: [3, 6],
+    flops: "1",
+    limits: { seconds: 600, upload_bytes: 1_000_000 },
+  };
+  return { id, token: `token-${id}`, expires_in_s: 120, unit };
+}
+
+function snapshot(step: number): Snapshot {
+  return { bytes: new ArrayBuffer(8), sha256: `${step}`.padStart(64, "0"), epoch: 0, step };
+}
+
+const failed = (leaseId: string | null, code: "error" | "unsupported" | "backend_lost"): FromEngine => ({
+  type: "failed",
+  leaseId,
+  code,
+  message: "why",
+});
+
+beforeEach(async () => {
+  await setBackend("cpu");
+});
+
+test("a granted unit is trained, handed in with its commitments, and counted once accepted", async () => {
+  const world = new World("real");
+  await world.ready();
+  expect(world.last("request")).toMatchObject({ most: 1 });
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.until("complete");
+
+  const training = await Training.open(REFERENCE.recipe, REFERENCE.bytes);
+  while (training.step < 6) training.advance();
+  const right = await sha256(writeCheckpoint(await training.state()));
+  training.dispose();
+  const complete = world.last("complete");
+  const [result] = complete?.leases ?? [];
+  expect(result).toMatchObject({ lease_id: "a", token: "token-a", artifact: right, step: 6 });
+  expect(Object.keys(result?.commitments ?? {})).toEqual(["3", "6"]);
+  expect(world.artifacts.has(right)).toBe(true);
+  // Asked for in the same breath, with what need not be downloaded again.
+  expect(complete?.next?.cached).toContain((await lease(world, "a")).unit.tensors);
+
+  world.settle("a");
+  expect(world.shown).toMatchObject({ unitsThisSession: 1, unit: null, phase: "waiting" });
+  expect(world.states.size).toBe(0);
+  expect(world.tokens).toEqual([]);
+});
+
+test("training goes on without a connection, and the result is handed in after the next welcome", async () => {
+  const world = new World("real");
+  await world.ready();
+  const granted = await lease(world, "a");
+  world.hear({ type: "grant", leases: [granted] });
+  world.session.disconnected();
+  await vi.waitFor(() => expect(world.shown?.step).toBe(6));
+  expect(world.count("complete")).toBe(0);
+  await world.connect([granted]);
+  expect(world.last("hello")?.leases).toEqual(["token-a"]);
+  await world.until("complete");
+  expect(world.last("complete")?.leases[0]?.step).toBe(6);
+});
+
+test("a lease that is not resumed is put down, and other work asked for", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  world.session.disconnected();
+  await world.connect([]);
+  expect(world.posted).toContainEqual({ type: "drop", leaseId: "a" });
+  expect(world.count("request")).toBe(2);
+});
+
+test("a unit that the coordinator stops is put down, and other work asked for", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  world.hear({ type: "heard", held: [], stop: { a: "cancelled" } });
+  expect(world.posted).toContainEqual({ type: "drop", leaseId: "a" });
+  expect(world.shown?.message).toContain("no longer needs");
+  expect(world.count("request")).toBe(2);
+});
+
+test("without work it asks again after the wait with jitter, or soon after being told of work", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "wait", seconds: 20, reason: "no_work" });
+  world.pass(19);
+  expect(world.count("request")).toBe(1);
+  world.pass(1);
+  expect(world.count("request")).toBe(2);
+  world.hear({ type: "wait", seconds: 20, reason: "no_work" });
+  world.hear({ type: "work" });
+  world.pass(0.2);
+  expect(world.count("request")).toBe(3);
+});
+
+test("a tick tells how far each lease is", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  const progress = { epoch: 1, step: 3, loss: 0.5, samplesPerSecond: 10, commitments: { 3: "c" } };
+  world.session.heard({ type: "progress", leaseId: "a", progress });
+  world.session.heard({ type: "tick" });
+  expect(world.last("heartbeat")?.leases).toEqual([
+    { lease_id: "a", epoch: 1, step: 3, loss: 0.5, samples_per_second: 10, commitments: { 3: "c" } },
+  ]);
+});
+
+test("after an error the unit goes on from its last state; after a second it is handed back, saved", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  world.session.heard({ type: "snapshot", leaseId: "a", snapshot: snapshot(4) });
+  await world.until("checkpoint");
+  world.session.heard(failed("a", "error"));
+  expect(world.restarts).toBe(1);
+  world.session.heard({ type: "prepared", backend: "cpu", reports: [] });
+  expect((await world.trainPosted(2)).job.resume).toBe(world.states.get("unit-a")?.bytes);
+
+  world.session.heard({ type: "snapshot", leaseId: "a", snapshot: snapshot(5) });
+  world.session.heard(failed("a", "error"));
+  await world.until("abort");
+  expect(world.last("abort")?.leases[0]).toMatchObject({ lease_id: "a", reason: "error", detail: "why" });
+  expect(world.last("checkpoint")?.leases[0]?.step).toBe(5);
+  world.settle("a", "handed_back");
+  expect(world.count("request")).toBe(1);
+  world.pass(4);
+  expect(world.count("request")).toBe(2);
+});
+
+test("a lost GPU restarts the engine, and says nothing against the unit", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  for (let times = 1; times <= 2; times++) {
+    world.session.heard(failed(null, "backend_lost"));
+    world.session.heard({ type: "prepared", backend: "cpu", reports: [] });
+    await world.trainPosted(1 + times);
+  }
+  expect(world.count("abort")).toBe(0);
+});
+
+test("an engine that fails again and again ends the session with the reason", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  for (let times = 0; times < 5; times++) world.session.heard(failed(null, "error"));
+  expect(world.shown).toMatchObject({ phase: "problem", connected: false });
+  expect(world.socket).toBe("closed");
+});
+
+test("an upload that fails for the network is tried again; one refused for size hands the unit back", async () => {
+  for (const [uploads, expected] of [["failing", "complete"], [413, "abort"]] as const) {
+    const world = new World("real");
+    await world.ready();
+    world.uploads = uploads;
+    world.hear({ type: "grant", leases: [await lease(world, "a")] });
+    await vi.waitFor(() => expect(world.shown?.step === 6 || world.count("abort") === 1).toBe(true));
+    if (uploads === "failing") {
+      expect(world.count("complete")).toBe(0);
+      world.uploads = "through";
+      await vi.waitFor(() => {
+        world.pass(3);
+        expect(world.count("complete")).toBe(1);
+      });
+    }
+    await world.until(expected);
+  }
+});
+
+test("finish, then stop: the result goes in without asking for more, then everything ends", async () => {
+  const world = new World("real");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  world.session.finishThenStop();
+  expect(world.shown).toMatchObject({ phase: "stopping", lastUnit: true });
+  await world.until("complete");
+  expect(world.last("complete")?.next).toBeNull();
+  world.settle("a");
+  await vi.waitFor(() => expect(world.shown?.phase).toBe("stopped"));
+  expect(world.socket).toBe("closed");
+});
+
+test("stop saves what there is and hands the unit back", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  world.session.heard({ type: "snapshot", leaseId: "a", snapshot: snapshot(2) });
+  await world.until("checkpoint");
+  await world.session.stop();
+  expect(world.last("abort")?.leases[0]).toMatchObject({ lease_id: "a", reason: "stopped" });
+  expect(world.shown?.phase).toBe("stopped");
+});
+
+test("paused, a lease stays held and no more work is asked for", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  world.session.pause();
+  expect(world.shown?.phase).toBe("paused");
+  world.session.heard({ type: "tick" });
+  expect(world.last("heartbeat")?.leases.length).toBe(1);
+  world.hear({ type: "heard", held: [], stop: { a: "superseded" } });
+  expect(world.count("request")).toBe(1);
+  world.session.resume();
+  expect(world.count("request")).toBe(2);
+});
+
+test("a page that goes gives back every lease by its token, and forgets them", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  const given = { lease_id: "a", token: "token-a", reason: "closing", detail: "" };
+  expect(world.session.left()).toEqual([given]);
+  expect(world.session.left()).toEqual([]);
+  expect(world.tokens).toEqual([]);
+});
+
+test("after a crash of the tab its lease is resumed from the state on this device", async () => {
+  const world = new World("scripted");
+  const kept = snapshot(4);
+  world.tokens = ["token-a"];
+  world.states.set("unit-a", kept);
+  world.session.start();
+  world.session.heard({ type: "prepared", backend: "cpu", reports: [] });
+  await world.connect([await lease(world, "a")]);
+  expect(world.last("hello")?.leases).toEqual(["token-a"]);
+  expect((await world.trainPosted()).job.resume).toBe(kept.bytes);
+  expect(world.count("request")).toBe(0);
+});
+
+test.each(["protocol.too_old", "donor.paused"])("%s ends the session and says what to do", async (code) => {
+  const world = new World("scripted");
+  await world.ready();
+  const error = { code, message: "No more.", hint: "Reload.", expected: "", got: "", where: "" };
+  world.hear({ type: "problem", error });
+  expect(world.shown).toMatchObject({ phase: "problem", message: "No more. Reload." });
+});
+
+test("artifacts that are refused hand the unit back instead of asking for ever", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  const granted = await lease(world, "a");
+  world.artifacts.clear();
+  world.hear({ type: "grant", leases: [granted] });
+  await world.until("abort");
+  expect(world.last("abort")?.leases[0]?.reason).toBe("error");
+});
