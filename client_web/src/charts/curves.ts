@@ -41,7 +41,7 @@ function colours(leaders: readonly Curve[], palette: Palette): Map<number, strin
 function scoreSeries(input: CurvesInput, palette: Palette): object[] {
   const leaders = leadersFirst(input);
   const own = colours(leaders.filter((c) => c.trial !== input.bestTrial).slice(0, COLOURED), palette);
-  return leaders.map((curve, place) => {
+  return leaders.map((curve) => {
     const best = curve.trial === input.bestTrial;
     const coloured = best || own.has(curve.trial);
     const colour = best ? palette.score : (own.get(curve.trial) ?? palette.claim);
@@ -60,8 +60,8 @@ function scoreSeries(input: CurvesInput, palette: Palette): object[] {
       z: best ? 5 : coloured ? 3 : 2,
       emphasis: { focus: "none" },
       endLabel: {
-        show: best || (place < 4 && ended),
-        formatter: ended && !best ? "stopped" : `trial ${curve.trial}`,
+        show: coloured,
+        formatter: ended && !best ? `${curve.trial} stopped` : `trial ${curve.trial}`,
         color: best ? palette.score : palette.soft,
         distance: 6,
       },
@@ -107,6 +107,7 @@ export function curvesOption(input: CurvesInput, palette: Palette): EChartsCoreO
     nameTextStyle: { ...text, align: "left" },
     nameGap: 10,
     axisLine: { show: false },
+    axisTick: { show: false },
     axisLabel: text,
     splitLine: { lineStyle: { color: palette.line } },
   };

@@ -17,7 +17,7 @@ export function doing(state: DonorState): string {
     case "downloading":
       return "Fetching the network's plan and its arrays of numbers.";
     case "training":
-      return unit ? `Your tab is helping ${unit.submitter} with “${unit.study_name}”.` : "Training.";
+      return unit ? `Your tab is helping with “${unit.study_name}”, a study by ${unit.submitter}.` : "Training.";
     case "paused":
       return "Paused. Nothing is computed until you go on.";
     case "stopping":
