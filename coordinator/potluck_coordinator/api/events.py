@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
@@ -24,12 +24,18 @@ REFRESH_SECONDS = 5.0
 """Time left and speeds change even when nothing else does."""
 
 
-@router.get("/{study_id}/events", response_class=EventSourceResponse)
+async def must_see(site: TheSite, asker: TheAsker, study_id: str) -> None:
+    """Refuse before the stream begins: afterwards no status could tell."""
+    await views.study_view(site, asker, study_id)
+
+
+@router.get(
+    "/{study_id}/events", response_class=EventSourceResponse, dependencies=[Depends(must_see)]
+)
 async def study_events(
     site: TheSite, asker: TheAsker, study_id: str, request: Request
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a study: events `study`, `leaderboard`, `curves`, and `gone` when it is deleted."""
-    await views.study_view(site, asker, study_id)
     last: dict[str, str] = {}
     with site.hub.listen(study_id) as changed:
         while not await request.is_disconnected():

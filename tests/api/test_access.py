@@ -1,0 +1,173 @@
+"""Who may do what: tokens, cookies, and other sites' pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from potluck_coordinator.app import create_app
+from potluck_coordinator.settings import Settings
+from tests.api.conftest import spec, upload_model
+from tests.support.keras_files import dense_h5
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """Give a coordinator on which submitting needs a token."""
+    settings = Settings(data=tmp_path_factory.mktemp("closed"), workers=1)
+    with TestClient(create_app(settings)) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def no_cookies(closed: TestClient) -> Iterator[None]:
+    """Begin and end every test signed out."""
+    closed.cookies.clear()
+    yield
+    closed.cookies.clear()
+
+
+def admin(closed: TestClient) -> str:
+    """Give the token that was printed once at the first start."""
+    token = closed.app.state.admin_token  # type: ignore[attr-defined]
+    assert isinstance(token, str)
+    return token
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def new_submitter(closed: TestClient, name: str) -> dict[str, str]:
+    """Have the admin make a submitter; give the headers to use."""
+    answer = closed.post("/api/v1/tokens", json={"name": name}, headers=bearer(admin(closed)))
+    assert answer.status_code == 201, answer.text
+    return bearer(answer.json()["token"])
+
+
+def submit(closed: TestClient, headers: dict[str, str], **changes: Any) -> str:
+    """Make a study on the irises; give its id."""
+    files = [("files", ("m.h5", dense_h5()))]
+    model = closed.post("/api/v1/models", files=files, headers=headers).json()["id"]
+    dataset = closed.post("/api/v1/datasets/bundled/iris", headers=headers).json()["id"]
+    answer = closed.post("/api/v1/studies", json=spec(model, dataset, **changes), headers=headers)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def code(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def test_submitting_needs_a_token_and_reading_does_not(closed: TestClient) -> None:
+    assert code(upload_model(closed)) == (401, "access.token_needed")
+    assert code(closed.post("/api/v1/datasets/bundled/iris")) == (401, "access.token_needed")
+    assert closed.get("/api/v1/studies").status_code == 200
+    assert closed.get("/api/v1/session").json()["may_submit"] is False
+
+
+def test_an_unknown_token_is_refused(closed: TestClient) -> None:
+    answer = closed.get("/api/v1/session", headers=bearer("potluck_nonsense"))
+    assert code(answer) == (401, "access.token_unknown")
+    assert code(closed.post("/api/v1/session", json={"token": "x"})) == (
+        401,
+        "access.token_unknown",
+    )
+
+
+def test_only_the_admin_makes_tokens_and_names_are_unique(closed: TestClient) -> None:
+    ann = new_submitter(closed, "ann")
+    body = {"name": "bob"}
+    assert code(closed.post("/api/v1/tokens", json=body)) == (401, "access.token_needed")
+    assert code(closed.post("/api/v1/tokens", json=body, headers=ann)) == (
+        403,
+        "access.admin_only",
+    )
+    again = closed.post("/api/v1/tokens", json={"name": "ann"}, headers=bearer(admin(closed)))
+    assert code(again) == (409, "access.name_taken")
+
+
+def test_tokens_are_kept_as_hashes(closed: TestClient) -> None:
+    token = new_submitter(closed, "carl")["Authorization"].removeprefix("Bearer ")
+    folder = closed.app.state.site.settings.data  # type: ignore[attr-defined]
+    content = b"".join(p.read_bytes() for p in folder.glob("potluck.sqlite3*"))
+    assert b"carl" in content
+    assert token.encode() not in content
+
+
+def test_a_browser_signs_in_by_cookie_and_changes_need_its_secret(closed: TestClient) -> None:
+    answer = closed.post("/api/v1/session", json={"token": admin(closed)})
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    csrf = answer.json()["csrf"]
+    assert closed.get("/api/v1/session").json() == answer.json()
+    assert code(upload_model(closed)) == (403, "access.csrf")
+    closed.headers["X-Potluck-CSRF"] = csrf
+    try:
+        assert upload_model(closed).status_code == 201
+        assert closed.delete("/api/v1/session").json()["signed_in"] is False
+    finally:
+        del closed.headers["X-Potluck-CSRF"]
+    assert closed.get("/api/v1/session").json()["signed_in"] is False
+
+
+def test_another_sites_page_changes_nothing(closed: TestClient) -> None:
+    headers = {**bearer(admin(closed)), "Origin": "https://elsewhere.example"}
+    answer = closed.post("/api/v1/datasets/bundled/iris", headers=headers)
+    assert code(answer) == (403, "access.origin")
+    own = {**bearer(admin(closed)), "Origin": "http://testserver"}
+    assert closed.post("/api/v1/datasets/bundled/iris", headers=own).status_code == 201
+
+
+def test_another_sites_page_opens_no_donor_socket(closed: TestClient) -> None:
+    from starlette.websockets import WebSocketDisconnect
+
+    headers = {"Origin": "https://elsewhere.example"}
+    with (
+        pytest.raises(WebSocketDisconnect),
+        closed.websocket_connect("/api/v1/donor/socket", headers=headers),
+    ):
+        pass
+
+
+def test_a_private_study_is_its_submitters(closed: TestClient) -> None:
+    dora, eve = new_submitter(closed, "dora"), new_submitter(closed, "eve")
+    private = submit(closed, dora, visibility="private", name="Secret")
+    public = submit(closed, dora, name="Open")
+    address = f"/api/v1/studies/{private}"
+    for who in ({}, eve):
+        for part in ("", "/leaderboard", "/curves", "/ledger", "/best", "/trials/0", "/events"):
+            assert code(closed.get(address + part, headers=who)) == (404, "study.not_found")
+        assert private not in closed.get("/api/v1/studies", headers=who).text
+    assert closed.get(address, headers=dora).json()["may_edit"] is True
+    assert closed.get(address, headers=bearer(admin(closed))).status_code == 200
+    seen = closed.get(f"/api/v1/studies/{public}", headers=eve)
+    assert seen.json()["may_edit"] is False
+    for act in ("stop", "resume"):
+        answer = closed.post(f"/api/v1/studies/{public}/{act}", headers=eve)
+        assert code(answer) == (403, "access.not_yours")
+    assert code(closed.delete(f"/api/v1/studies/{public}", headers=eve)) == (
+        403,
+        "access.not_yours",
+    )
+    model = closed.get("/api/v1/models", headers=dora).json()[0]["id"]
+    assert code(closed.get(f"/api/v1/models/{model}", headers=eve)) == (404, "model.not_found")
+    assert closed.get("/api/v1/models", headers=eve).json() == []
+
+
+def test_nobody_reads_artifacts_of_a_study_they_may_not_see(closed: TestClient) -> None:
+    fred = new_submitter(closed, "fred")
+    # The same bytes in a public study would be public: these are scaled as no other's here.
+    study = submit(closed, fred, visibility="private", name="Mine", pipeline={"scaling": "minmax"})
+    ledger = closed.get(f"/api/v1/studies/{study}/ledger", headers=fred).json()
+    entry = next(e for e in ledger["entries"] if e["kind"] == "study")
+    tensors = entry["body"]["parts"][0]["train"]
+    address = f"/api/v1/artifacts/{tensors}"
+    assert closed.get(address, headers=fred).status_code == 200
+    assert closed.get(address).status_code == 404
+    dataset = next(e for e in ledger["entries"] if e["kind"] == "dataset")["body"]["hash"]
+    assert closed.get(f"/api/v1/artifacts/{dataset}").status_code == 404
