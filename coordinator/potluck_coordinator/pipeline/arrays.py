@@ -98,7 +98,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, filename: str) -> ND
     if dtype.itemsize == 0 or not body:
         return np.zeros(shape, dtype=dtype)
     array = np.frombuffer(body, dtype=dtype).reshape(shape, order="F" if fortran else "C")
-    return np.ascontiguousarray(array.astype(dtype.newbyteorder("="), copy=False))
+    return array.astype(dtype.newbyteorder("="), order="C", copy=False)
 
 
 def _header(member: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -124,13 +124,14 @@ def _names(header: list[str], filename: str) -> tuple[list[str], list[str]]:
             got=", ".join(repeated[:5]),
             where=filename,
         )
-    numbers = [name for name in names if _is_number(name)]
+    numbers = [name for name in names if is_number(name)]
     if len(numbers) == len(names):
         return names, ["All column names are numbers: does the file lack a header line?"]
     return names, []
 
 
-def _is_number(word: str) -> bool:
+def is_number(word: str) -> bool:
+    """Tell whether a word can be read as a number."""
     try:
         float(word)
     except ValueError:

@@ -11,7 +11,6 @@ ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # A worker is one of several: each keeps to about one core.
     "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
     "POLARS_MAX_THREADS": "2",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
 }

@@ -33,9 +33,11 @@ def build_network(graph: Graph) -> Any:
         merges = TABLE[layer.class_name].most_inputs != 1
         given = inputs if merges else inputs[0]
         tensors[TensorRef(layer.name, index)] = built[layer.name](given)
+    inputs = [tensors[ref] for ref in graph.inputs]
+    outputs = [tensors[ref] for ref in graph.outputs]
     return keras.Model(
-        inputs=[tensors[ref] for ref in graph.inputs],
-        outputs=[tensors[ref] for ref in graph.outputs],
+        inputs=inputs if len(inputs) > 1 else inputs[0],
+        outputs=outputs if len(outputs) > 1 else outputs[0],
     )
 
 

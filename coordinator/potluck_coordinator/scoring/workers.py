@@ -19,7 +19,7 @@ NICENESS = 5
 
 
 class WorkerLost(Exception):
-    """Two workers in a row died over one job: too little memory, or a fault in native code."""
+    """A job's workers died twice (too little memory, a fault in native code), or were closed."""
 
 
 def _settle_in() -> None:
@@ -36,6 +36,7 @@ class _Seat:
     def __init__(self) -> None:
         self._pool = self._spawn()
         self._pid: Future[int] | None = None
+        self.closed = False
 
     @staticmethod
     def _spawn() -> ProcessPoolExecutor:
@@ -43,24 +44,37 @@ class _Seat:
         return ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_settle_in)
 
     def submit(self, fn: Callable[..., T], *args: object) -> Future[T]:
+        if self.closed:
+            raise WorkerLost("The workers are closed.")
         if self._pid is None:
             self._pid = self._pool.submit(os.getpid)
         return self._pool.submit(fn, *args)
 
     def replace(self) -> None:
         """Kill this seat's worker, if it lives, and let the next job start another."""
-        self.kill()
+        self._kill()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool, self._pid = self._spawn(), None
 
-    def kill(self) -> None:
-        if self._pid is not None and self._pid.done() and self._pid.exception() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid.result(), signal.SIGKILL)
-
     def close(self) -> None:
-        self.kill()
+        """Kill this seat's worker for good."""
+        self.closed = True
+        self._kill()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _kill(self) -> None:
+        try:
+            self._pool.submit(int)
+        except (BrokenProcessPool, RuntimeError):
+            return  # the worker is gone, and its number may be another process's by now
+        if self._pid is not None:
+            self._pid.add_done_callback(_end)  # at once, or when a worker that starts is known
+
+
+def _end(pid: Future[int]) -> None:
+    if not pid.cancelled() and pid.exception() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid.result(), signal.SIGKILL)
 
 
 class Workers:
@@ -89,7 +103,8 @@ class Workers:
                 try:
                     return await self._once(seat, timeout_s, fn, *args)
                 except BrokenProcessPool:
-                    seat.replace()
+                    if not seat.closed:
+                        seat.replace()
                     if last:
                         raise WorkerLost(
                             "The worker process died twice over this job; "

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import struct
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from potluck_coordinator.core.errors import BadResult
+from potluck_coordinator.scoring import check_weights
+
+SHAPES = {"dense/kernel": (3, 2), "dense/bias": (2,)}
+FORMAT = {"format": "potluck.checkpoint.v1", "epoch": "1", "step": "9"}
+MOST = 10_000
+
+
+def whole() -> dict[str, NDArray[Any]]:
+    """Give every tensor that a checkpoint of these shapes may hold."""
+    return {
+        "weights/dense/kernel": np.arange(6, dtype=np.float32).reshape(3, 2),
+        "weights/dense/bias": np.ones(2, dtype=np.float32),
+        "optimizer/iteration": np.array([9], dtype=np.int32),
+        "optimizer/momentum/dense/kernel": np.zeros((3, 2), dtype=np.float32),
+        "optimizer/velocity/dense/bias": np.zeros(2, dtype=np.float32),
+        "accumulators/loss": np.zeros(2, dtype=np.float32),
+    }
+
+
+def pack(tensors: dict[str, NDArray[Any]], metadata: dict[str, str] | None = FORMAT) -> bytes:
+    return safetensors.numpy.save(tensors, metadata=metadata)
+
+
+def forge(header: object, body: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def refused(checkpoint: bytes, most: int = MOST) -> BadResult:
+    with pytest.raises(BadResult) as caught:
+        check_weights(checkpoint, SHAPES, most)
+    return caught.value
+
+
+def test_a_whole_checkpoint_gives_its_weights() -> None:
+    weights = check_weights(pack(whole()), SHAPES, MOST)
+    assert set(weights) == set(SHAPES)
+    assert np.array_equal(weights["dense/kernel"], np.arange(6).reshape(3, 2))
+
+
+def test_weights_alone_are_enough() -> None:
+    alone = {name: tensor for name, tensor in whole().items() if name.startswith("weights/")}
+    assert set(check_weights(pack(alone), SHAPES, MOST)) == set(SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "code"),
+    [
+        ("weights/dense/kernel", None, "result.names"),
+        ("weights/other/kernel", np.zeros(2, np.float32), "result.names"),
+        ("optimizer/momentum/other/kernel", np.zeros(2, np.float32), "result.names"),
+        ("optimizer/secret/dense/bias", np.zeros(2, np.float32), "result.names"),
+        ("weights/dense/kernel", np.zeros((2, 3), np.float32), "result.shape"),
+        ("weights/dense/bias", np.zeros((2, 1), np.float32), "result.shape"),
+        ("optimizer/velocity/dense/bias", np.zeros(3, np.float32), "result.shape"),
+        ("accumulators/loss", np.zeros(3, np.float32), "result.shape"),
+        ("weights/dense/bias", np.zeros(2, np.float64), "result.dtype"),
+        ("weights/dense/bias", np.zeros(2, np.int32), "result.dtype"),
+        ("optimizer/iteration", np.zeros(1, np.float32), "result.dtype"),
+        ("weights/dense/bias", np.array([1, np.nan], np.float32), "result.not_finite"),
+        ("weights/dense/bias", np.array([1, np.inf], np.float32), "result.not_finite"),
+    ],
+)
+def test_each_fault_has_its_code(name: str, tensor: NDArray[Any] | None, code: str) -> None:
+    tensors = whole()
+    if tensor is None:
+        del tensors[name]
+    else:
+        tensors[name] = tensor
+    error = refused(pack(tensors))
+    assert error.code == code
+    assert error.expected
+
+
+def test_one_byte_too_many_is_too_large() -> None:
+    checkpoint = pack(whole())
+    check_weights(checkpoint, SHAPES, len(checkpoint))
+    assert refused(checkpoint, len(checkpoint) - 1).code == "result.too_large"
+
+
+ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+META = {"__metadata__": FORMAT}
+
+
+@pytest.mark.parametrize(
+    "checkpoint",
+    [
+        b"",
+        b"1234567",
+        struct.pack("<Q", 2**63) + b"{}",
+        struct.pack("<Q", 3) + b"{}",
+        forge(b"not json"),
+        forge(b"\xff\xfe"),
+        forge([]),
+        forge(b"[" * 100_000),
+        forge({}),
+        pack(whole(), None),
+        pack(whole(), {"format": "other"}),
+        forge(META | {"a": 3}),
+        forge(META | {"a": {"dtype": "F32"}}),
+        forge(META | {"a": ENTRY}),
+        forge(META | {"a": ENTRY}, bytes(9)),
+        forge(META | {"a": ENTRY, "b": ENTRY}, bytes(8)),
+        forge(META | {"a": ENTRY | {"data_offsets": [8, 0]}}, bytes(8)),
+        forge(META | {"a": ENTRY | {"data_offsets": [-8, 0]}}, bytes(8)),
+        forge(META | {"a": ENTRY | {"data_offsets": [0, 8, 8]}}, bytes(8)),
+        forge(META | {"a": ENTRY | {"shape": [True]}}, bytes(8)),
+        forge(META | {"a": ENTRY | {"shape": "2"}}, bytes(8)),
+        forge(b'{"__metadata__":{"format":"potluck.checkpoint.v1"},"a":1,"a":1}'),
+        pack(whole())[:-1],
+        pack(whole()) + b"\0",
+    ],
+)
+def test_what_is_no_checkpoint_is_unreadable(checkpoint: bytes) -> None:
+    assert refused(checkpoint, 10**6).code == "result.unreadable"
+
+
+def test_a_tensor_with_fewer_bytes_than_its_shape_is_unreadable() -> None:
+    header: dict[str, Any] = {
+        "weights/dense/kernel": {"dtype": "F32", "shape": [3, 2], "data_offsets": [0, 8]},
+        "weights/dense/bias": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]},
+    }
+    assert refused(forge(META | header, bytes(16))).code == "result.unreadable"
+
+
+@given(st.data())
+def test_no_bytes_raise_anything_but_a_refusal(data: st.DataObject) -> None:
+    checkpoint = bytearray(pack(whole()))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(checkpoint) - 1))
+        checkpoint[place] = data.draw(st.integers(0, 255))
+    with suppress(BadResult):
+        weights = check_weights(bytes(checkpoint), SHAPES, MOST)
+        assert {name: tensor.shape for name, tensor in weights.items()} == SHAPES

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from potluck_coordinator.core.errors import BadDataset
+from potluck_coordinator.scoring import WorkerLost, Workers
+from tests.unit.scoring import jobs
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    pool = Workers(1)
+    yield pool
+    pool.close()
+
+
+def test_a_worker_lives_on_from_job_to_job(workers: Workers) -> None:
+    async def scenario() -> None:
+        first = await workers.run(jobs.pid)
+        assert first != os.getpid()
+        assert await workers.run(jobs.pid) == first
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_runs_keras_on_jax_on_the_cpu_and_gives_way(workers: Workers) -> None:
+    backend, platform, _, niceness = asyncio.run(workers.run(jobs.surroundings))
+    assert (backend, platform) == ("jax", "cpu")
+    assert niceness > os.nice(0)
+
+
+def test_a_refusal_comes_through_whole(workers: Workers) -> None:
+    with pytest.raises(BadDataset) as caught:
+        asyncio.run(workers.run(jobs.refuse))
+    assert caught.value.code == "dataset.test"
+    assert caught.value.details() == {"expected": "a", "got": "b", "hint": "c", "where": "d"}
+
+
+def test_an_idle_worker_that_was_killed_is_replaced(workers: Workers) -> None:
+    async def scenario() -> None:
+        first = await workers.run(jobs.pid)
+        os.kill(first, signal.SIGKILL)
+        second = await workers.run(jobs.pid)
+        assert second != first
+        assert await workers.run(jobs.pid) == second
+
+    asyncio.run(scenario())
+
+
+def test_a_job_whose_worker_is_killed_is_done_by_another(workers: Workers, tmp_path: Path) -> None:
+    assert asyncio.run(workers.run(jobs.die_once, str(tmp_path / "died"))) > 0
+    assert (tmp_path / "died").exists()
+
+
+def test_a_job_that_kills_every_worker_fails_and_the_pool_lives(workers: Workers) -> None:
+    async def scenario() -> None:
+        with pytest.raises(WorkerLost):
+            await workers.run(jobs.die)
+        assert await workers.run(jobs.pid) > 0
+
+    asyncio.run(scenario())
+
+
+def test_a_job_that_takes_too_long_is_ended_with_its_process(workers: Workers) -> None:
+    async def scenario() -> None:
+        first = await workers.run(jobs.pid)
+        with pytest.raises(TimeoutError):
+            await workers.run(jobs.hang, timeout_s=0.2)
+        assert await workers.run(jobs.pid) != first
+        await gone(first)
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_a_cancelled_job_frees_its_worker(workers: Workers, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        fifo = str(tmp_path / "fifo")
+        os.mkfifo(fifo)
+        task = asyncio.create_task(workers.run(jobs.say_and_hang, fifo))
+        hanging = int(await asyncio.to_thread(Path(fifo).read_text))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await workers.run(jobs.pid) != hanging
+        await gone(hanging)
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_more_jobs_than_workers_wait_their_turn() -> None:
+    async def scenario() -> set[int]:
+        return set(await asyncio.gather(*(pool.run(jobs.pid) for _ in range(8))))
+
+    pool = Workers(2)
+    try:
+        assert len(asyncio.run(scenario())) <= 2
+    finally:
+        pool.close()
+
+
+def test_closing_ends_a_busy_worker(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        pool = Workers(1)
+        fifo = str(tmp_path / "fifo")
+        os.mkfifo(fifo)
+        task = asyncio.create_task(pool.run(jobs.say_and_hang, fifo))
+        hanging = int(await asyncio.to_thread(Path(fifo).read_text))
+        await asyncio.to_thread(pool.close)
+        with pytest.raises(WorkerLost):
+            await task
+        await gone(hanging)
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+async def gone(pid: int) -> None:
+    """Wait until a process has ended; the callers' time limits end a wait in vain."""
+    while Path(f"/proc/{pid}").exists():
+        await asyncio.sleep(0)
