@@ -4,6 +4,8 @@ export interface Listeners {
   readonly [event: string]: (data: unknown) => void;
 }
 
+const AGAIN_MS = 3000;
+
 /** What the page may say about the connection. */
 export type Connection = "connecting" | "live" | "resting" | "lost";
 
@@ -17,13 +19,21 @@ export function listen(
   onConnection: (connection: Connection) => void,
 ): () => void {
   let source: EventSource | null = null;
+  let again: ReturnType<typeof setTimeout> | undefined;
 
   const open = (): void => {
     if (source !== null) return;
     onConnection("connecting");
     source = new EventSource(path);
     source.addEventListener("open", () => onConnection("live"));
-    source.addEventListener("error", () => onConnection("lost"));
+    source.addEventListener("error", () => {
+      onConnection("lost");
+      // The browser reconnects by itself, except after an answer that was no stream (a restart's 502).
+      if (source?.readyState === EventSource.CLOSED) {
+        close();
+        again = setTimeout(follow, AGAIN_MS);
+      }
+    });
     for (const [name, listener] of Object.entries(listeners)) {
       source.addEventListener(name, (event) => {
         listener(JSON.parse((event as MessageEvent<string>).data || "null"));
@@ -31,6 +41,7 @@ export function listen(
     }
   };
   const close = (): void => {
+    clearTimeout(again);
     source?.close();
     source = null;
   };

@@ -3,7 +3,7 @@
 import { api, asApiError, read, type ApiError } from "../../protocol/http";
 import type { Dataset, Model, StudyPlan } from "../../protocol/records";
 import { layerForms } from "./space";
-import { concerns, emptyDraft, makeSpec, type Draft } from "./spec";
+import { concerns, emptyDraft, makeSpec, sentence, type Draft } from "./spec";
 
 const KEY = "potluck.draft.v1";
 const PLAN_AFTER_MS = 350;
@@ -116,7 +116,7 @@ export class NewStudyDraft {
   /** What stands beside a field: the coordinator's refusal, or what the form itself sees. */
   problem(field: string): string {
     for (const error of [this.submitError, this.planError]) {
-      if (concerns(error?.detail, field)) return error?.detail.message ?? "";
+      if (error && concerns(error.detail, field)) return sentence(error.detail);
     }
     const own = this.made.problems[field] ?? "";
     const waits = field === "name" || field === "rows_are_public";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { concerns, emptyDraft, makeSpec, rungsOf, stepOf, type Draft } from "./spec";
+import { concerns, emptyDraft, makeSpec, rungsOf, sentence, stepOf, type Draft } from "./spec";
 
 const ready: Draft = { ...emptyDraft(), modelId: "m", datasetId: "d", name: " Wheat ", rowsArePublic: true };
 
@@ -50,6 +50,11 @@ describe("a refusal finds its field", () => {
     expect(concerns(at("layers.dense.units"), "parameters.layers.dense.units")).toBe(true);
     expect(concerns(at("features"), "target")).toBe(false);
     expect(concerns(undefined, "target")).toBe(false);
+  });
+
+  test("and reads as one line, without what is empty", () => {
+    const error = { code: "c", message: "Too many folds.", expected: "at most 9", got: "", hint: "Ask for fewer." };
+    expect(sentence(error)).toBe("Too many folds. Expected: at most 9. Ask for fewer.");
   });
 
   test("and its step", () => {

@@ -137,6 +137,13 @@ export function concerns(error: ErrorDetail | undefined, field: string): boolean
   return where === field || where === last || where.endsWith(`.${last}`) || where.startsWith(`${field}.`);
 }
 
+/** A refusal as one line beside its field: what is wrong, what was expected, what to do. */
+export function sentence(error: ErrorDetail): string {
+  const expected = error.expected ? `Expected: ${error.expected}.` : "";
+  const got = error.got ? `Got: ${error.got}.` : "";
+  return [error.message, expected, got, error.hint ?? ""].filter(Boolean).join(" ");
+}
+
 export const STEPS = ["model", "data", "search", "review"] as const;
 export type Step = (typeof STEPS)[number];
 
