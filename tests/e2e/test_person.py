@@ -35,7 +35,7 @@ def make_study(page: Page, name: str, folds: int | None) -> None:
         {"name": "net.h5", "mimeType": "application/octet-stream", "buffer": dense_h5()}
     )
     expect(page.get_by_role("heading", name="net.h5")).to_be_visible()
-    expect(page.get_by_role("cell", name="hidden", exact=False).first).to_be_visible()
+    expect(page.get_by_role("rowheader", name="hidden")).to_be_visible()
     page.get_by_role("button", name="Next: data").click()
     page.get_by_label("Upload a dataset").set_input_files(
         {"name": "irises.csv", "mimeType": "text/csv", "buffer": irises()}
