@@ -17,7 +17,9 @@ Donate = Callable[..., Page]
 def browser() -> Iterator[Browser]:
     """Give one Chromium for all tests; each person has a context of her own."""
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(**launch_options(ensure_chromium(print)))
+        # WebGPU on the processor: donors pass it over, the tests of every backend do not.
+        options = launch_options(ensure_chromium(print), webgpu=True)
+        found = playwright.chromium.launch(**options)
         yield found
         found.close()
 

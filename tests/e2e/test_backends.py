@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from playwright.sync_api import Browser
 
 from potluck_converter import read_model, tfjs_topology
 from tests.support.engine_page import EnginePage, Trained, distance
@@ -34,8 +35,8 @@ RECIPE = {
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[EnginePage]:
-    with EnginePage() as opened:
+def page(browser: Browser) -> Iterator[EnginePage]:
+    with EnginePage(browser) as opened:
         yield opened
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from playwright.sync_api import Browser
 
 from potluck_converter import read_model, tfjs_topology
 from potluck_coordinator.core.randomness import epoch_order
@@ -50,8 +51,8 @@ KERAS_CLASSES = {"sgd": "SGD", "adam": "Adam", "rmsprop": "RMSprop"}
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[EnginePage]:
-    with EnginePage() as opened:
+def page(browser: Browser) -> Iterator[EnginePage]:
+    with EnginePage(browser) as opened:
         yield opened
 
 

@@ -16,10 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 from safetensors.numpy import load, save
-
-from potluck_coordinator.demo.chromium import ensure_chromium, launch_options
 
 STATIC = Path(__file__).parents[2] / "coordinator/potluck_coordinator/static"
 TRAIN_TIMEOUT_MS = 120_000.0
@@ -49,9 +47,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 class EnginePage:
-    """A browser on the built client's check page; `with EnginePage() as page: page.train(...)`."""
+    """The built client's check page; `with EnginePage(browser) as page: page.train(...)`."""
 
-    def __init__(self, static: Path = STATIC) -> None:
+    def __init__(self, browser: Browser, static: Path = STATIC) -> None:
+        self._browser = browser
         self._static = static
         self._stack = ExitStack()
 
@@ -64,11 +63,8 @@ class EnginePage:
             stack.callback(server.server_close)
             threading.Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.shutdown)
-            playwright = stack.enter_context(sync_playwright())
-            options = launch_options(ensure_chromium(print), webgpu=True)
-            browser = playwright.chromium.launch(**options)
-            stack.callback(browser.close)
-            self._page = browser.new_page()
+            self._page = self._browser.new_page()
+            stack.callback(self._page.close)
             self._page.set_default_timeout(TRAIN_TIMEOUT_MS)
             self._page.goto(f"http://127.0.0.1:{server.server_address[1]}/engine-check.html")
             self._page.wait_for_function("window.potluckCheck !== undefined")
