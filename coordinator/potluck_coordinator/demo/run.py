@@ -18,10 +18,10 @@ from potluck import Client, PotluckError, Study
 from potluck.waiting import ENDED
 from potluck_coordinator.demo.check import LEAST_ACCURACY, predict_again
 from potluck_coordinator.demo.chromium import NoChromium, ensure_chromium
+from potluck_coordinator.demo.donors import Donors, DonorsFailed
 from potluck_coordinator.demo.network import RUNGS, SEARCH, write_network
 from potluck_coordinator.demo.server import Server, ServerDied
 from potluck_coordinator.demo.show import StudyProgress, leaderboard_table
-from potluck_coordinator.demo.tabs import DonorTabs, TabFailed
 
 DEFAULT_OUT = Path("demo-best.h5")
 POLL_S = 0.5
@@ -31,36 +31,6 @@ EXIT_INTERRUPTED = 130
 ENDING_SIGNALS = [signal.SIGINT, signal.SIGTERM]
 if os.name == "posix":
     ENDING_SIGNALS.append(signal.SIGHUP)
-
-
-class Ending:
-    """Whether somebody asked the demo to end: Ctrl-C, SIGTERM and SIGHUP unwind it alike.
-
-    `asked` is needed beside the exception: a terminal's Ctrl-C reaches the browser as well, whose
-    going may be noticed first.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    @contextmanager
-    def signals_unwind(self) -> Iterator[None]:
-        """Turn the signals into KeyboardInterrupt, so that everything is closed on the way out."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self._interrupt) for number in ENDING_SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        again, self.asked = self.asked, True
-        if not again:  # a second Ctrl-C must not break off the closing
-            raise KeyboardInterrupt
 
 
 class DemoFailed(Exception):
@@ -84,26 +54,19 @@ def run_demo(
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = 100  # a log file has no width; the leaderboard needs one
-    ending = Ending()
     try:
-        with ending.signals_unwind():
-            return _demo(console, stay, out, tabs, trials, ending)
-    except (DemoFailed, NoChromium, PotluckError, ServerDied, TabFailed) as error:
-        if ending.asked:
-            return _interrupted(console)
+        with _signals_unwind():
+            return _demo(console, stay, out, tabs, trials)
+    except (DemoFailed, NoChromium, PotluckError, ServerDied, DonorsFailed) as error:
         console.print(f"\n[bold red]The demo failed.[/] {type(error).__name__}:")
         console.print(str(error), markup=False)
         return EXIT_FAILED
     except KeyboardInterrupt:
-        return _interrupted(console)
+        console.print("\nStopped. The browser and the coordinator are closed.")
+        return EXIT_INTERRUPTED
 
 
-def _interrupted(console: Console) -> int:
-    console.print("\nStopped. The browser and the coordinator are closed.")
-    return EXIT_INTERRUPTED
-
-
-def _demo(console: Console, stay: bool, out: Path, tabs: int, trials: int, ending: Ending) -> int:
+def _demo(console: Console, stay: bool, out: Path, tabs: int, trials: int) -> int:
     chromium = ensure_chromium(console.print)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="potluck-demo-", ignore_cleanup_errors=True) as folder:
@@ -114,12 +77,12 @@ def _demo(console: Console, stay: bool, out: Path, tabs: int, trials: int, endin
             console.print(
                 f"[bold]4.[/] Opening {tabs} headless Chromium tabs on {server.url}/donate"
             )
-            with DonorTabs(server.url, tabs, chromium) as donors:
+            with Donors(server.url, tabs, chromium) as donors:
                 _watch(console, study, server, donors)
                 status = _conclude(console, study, out)
                 console.print(f"   The demo took {time.monotonic() - began:.0f} s.")
                 if stay:
-                    _stay(console, study, server, donors, ending)
+                    _stay(console, study, server, donors)
     return status
 
 
@@ -144,7 +107,7 @@ def _submit(console: Console, client: Client, folder: Path, trials: int) -> Stud
     return study
 
 
-def _watch(console: Console, study: Study, server: Server, donors: DonorTabs) -> None:
+def _watch(console: Console, study: Study, server: Server, donors: Donors) -> None:
     deadline = time.monotonic() + STUDY_TIMEOUT_S
     with StudyProgress(console) as progress:
         while True:
@@ -182,15 +145,32 @@ def _conclude(console: Console, study: Study, out: Path) -> int:
     return EXIT_FAILED if failures else 0
 
 
-def _stay(
-    console: Console, study: Study, server: Server, donors: DonorTabs, ending: Ending
-) -> None:
+def _stay(console: Console, study: Study, server: Server, donors: Donors) -> None:
     console.print(f"Staying. Open {study.url} in a browser; Ctrl-C ends everything.")
     try:
         while True:
             server.require_alive()
             donors.pause(POLL_S)
-    except (KeyboardInterrupt, TabFailed):
-        if not ending.asked:
-            raise
+    except KeyboardInterrupt:
         console.print("\nClosing the browser and the coordinator.")
+
+
+@contextmanager
+def _signals_unwind() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into what Ctrl-C is, so that everything is closed on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _interrupt) for number in ENDING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del frame
+    # Once: a second one must not break off the closing.
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt

@@ -72,9 +72,10 @@ def leaderboard_table(rows: list[LeaderboardRow], metric: str) -> Table:
     names = sorted(searched)
     for heading in ("rank", "trial", metric, "epochs"):
         table.add_column(heading, justify="right")
-    for name in (*names, "state"):
+    for name in names:
         # As words, so that a heading wraps where the terminal is narrow.
         table.add_column(name.removeprefix("layers.").replace("_", " ").replace(".", " "))
+    table.add_column("state", min_width=len("completed"))
     for row in rows:
         values = [row.parameters.get(name) for name in names]
         table.add_row(

@@ -1,67 +1,73 @@
-"""Donor tabs: real pages in a real headless Chromium, started as a person starts them."""
+"""Donor tabs: real pages in a real headless Chromium, started as a person starts them.
+
+`python -m potluck_coordinator.demo.tabs URL COUNT CHROMIUM` donates until its input ends. It says
+one JSON object a line: `{"ready": true}`, `{"failed": why}`, and `{"shown": text}` for each line
+that it is sent.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import queue
 import re
-from contextlib import ExitStack, suppress
+import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from potluck_coordinator.demo.chromium import launch_options
 
 START_BUTTON = re.compile(r"^\s*start\b", re.IGNORECASE)
-PAGE_TIMEOUT_MS = 60_000.0
+PAGE_TIMEOUT_MS = float(os.environ.get("POTLUCK_DEMO_PAGE_TIMEOUT_MS", "60000"))
+TURN_MS = 200.0
 SHOWN_CHARACTERS = 600
 
 
 class TabFailed(Exception):
-    """A donor's page did not offer what a person needs."""
+    """A donor's page did not offer what a person needs, or is gone."""
 
 
-class DonorTabs:
-    """Donate in several tabs, each with a browser context of its own, as different people would."""
+class Tabs:
+    """The pages of one browser, each with a browser context of its own, as of different people."""
 
-    def __init__(self, url: str, count: int, chromium: Path) -> None:
-        self._url = url
-        self._count = count
-        self._chromium = chromium
-        self._stack = ExitStack()
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
         self._pages: list[Page] = []
         self._complaints: list[str] = []
+        self._crashed = False
 
-    def __enter__(self) -> DonorTabs:
+    def donate(self, url: str) -> None:
+        """Open the donate page in one more tab and press its start button."""
+        page = self._browser.new_context().new_page()
+        self._pages.append(page)
+        page.on("pageerror", lambda error: self._complaints.append(f"Page error: {error}"))
+        page.on("crash", lambda _: self._crash())
+        page.on(
+            "console",
+            lambda message: self._complain(message.text) if message.type == "error" else None,
+        )
         try:
-            playwright = self._stack.enter_context(sync_playwright())
-            browser = playwright.chromium.launch(**launch_options(self._chromium))
-            self._stack.callback(_close, browser)
-            for _ in range(self._count):
-                self._pages.append(self._donate(browser))
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
+            page.goto(f"{url}/donate", timeout=PAGE_TIMEOUT_MS)
+            page.get_by_role("button", name=START_BUTTON).first.click(timeout=PAGE_TIMEOUT_MS)
+        except Error as error:
+            raise TabFailed(
+                f"The donate page cannot be opened and started: {error.message}\n{self.describe()}"
+            ) from None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
-
-    def pause(self, seconds: float) -> None:
-        """Wait while the browser's messages are read. Raises `TabFailed` if a tab crashed."""
-        if any("crashed" in complaint for complaint in self._complaints):
-            raise TabFailed("\n".join(self._complaints))
+    def turn(self) -> None:
+        """Read the browser's messages for a moment. Raises `TabFailed` if a tab is gone."""
         try:
-            self._pages[0].wait_for_timeout(seconds * 1000)
+            self._pages[0].wait_for_timeout(TURN_MS)
         except Error as error:
             raise TabFailed(f"A donor's tab is gone: {error.message}") from None
+        if self._crashed:
+            raise TabFailed(f"A donor's tab crashed.\n{self.describe()}")
 
     def describe(self) -> str:
-        """Say what the tabs show and what their consoles complained of, for a failure's report."""
+        """Say what the tabs show and what their consoles complained of."""
         lines = []
         for number, page in enumerate(self._pages, 1):
             text = "(it cannot be read)"
@@ -70,31 +76,57 @@ class DonorTabs:
             lines.append(f"Tab {number} shows: {' '.join(text.split())}")
         return "\n".join([*lines, *self._complaints[-10:]])
 
-    def _donate(self, browser: Browser) -> Page:
-        page = browser.new_context().new_page()
-        page.on("pageerror", lambda error: self._complaints.append(f"Page error: {error}"))
-        page.on("crash", lambda _: self._complaints.append("A tab crashed."))
-        page.on(
-            "console",
-            lambda message: (
-                self._complaints.append(f"Console: {message.text}")
-                if message.type == "error"
-                else None
-            ),
-        )
-        page.goto(f"{self._url}/donate", timeout=PAGE_TIMEOUT_MS)
+    def _complain(self, text: str) -> None:
+        self._complaints.append(f"Console: {text}")
+
+    def _crash(self) -> None:
+        self._crashed = True
+
+
+def donate_until_input_ends(url: str, count: int, chromium: Path) -> None:
+    """Donate in `count` tabs as long as somebody holds the other end of the input."""
+    asked: queue.Queue[str | None] = queue.Queue()
+    threading.Thread(target=_read_input, args=(asked,), daemon=True).start()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**launch_options(chromium))
         try:
-            page.get_by_role("button", name=START_BUTTON).first.click(timeout=PAGE_TIMEOUT_MS)
-        except Error as error:
-            self._pages.append(page)
-            raise TabFailed(
-                f"The donate page has no start button that can be pressed: {error.message}\n"
-                f"{self.describe()}"
-            ) from None
-        return page
+            tabs = Tabs(browser)
+            for _ in range(count):
+                tabs.donate(url)
+            _say("ready", True)
+            while True:
+                tabs.turn()
+                with suppress(queue.Empty):
+                    if asked.get_nowait() is None:
+                        return
+                    _say("shown", tabs.describe())
+        finally:
+            with suppress(Error):
+                browser.close()
 
 
-def _close(browser: Browser) -> None:
-    # After Ctrl-C the browser may already be gone: that is what was wanted.
-    with suppress(Error):
-        browser.close()
+def _read_input(asked: queue.Queue[str | None]) -> None:
+    for line in sys.stdin:
+        asked.put(line)
+    asked.put(None)
+
+
+def _say(key: str, value: object) -> None:
+    with suppress(BrokenPipeError):
+        sys.stdout.write(json.dumps({key: value}) + "\n")
+        sys.stdout.flush()
+
+
+def main() -> int:
+    """Donate; gives the exit status."""
+    url, count, chromium = sys.argv[1:]
+    try:
+        donate_until_input_ends(url, int(count), Path(chromium))
+    except (Error, TabFailed) as error:
+        _say("failed", str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
