@@ -171,3 +171,18 @@ def test_nobody_reads_artifacts_of_a_study_they_may_not_see(closed: TestClient) 
     assert closed.get(address).status_code == 404
     dataset = next(e for e in ledger["entries"] if e["kind"] == "dataset")["body"]["hash"]
     assert closed.get(f"/api/v1/artifacts/{dataset}").status_code == 404
+
+
+def test_a_public_studys_tensors_and_predictions_stay_its_owners(closed: TestClient) -> None:
+    gina = new_submitter(closed, "gina")
+    study = submit(closed, gina, name="Folds", pipeline={"scaling": "none", "split": {"folds": 3}})
+    ledger = closed.get(f"/api/v1/studies/{study}/ledger").json()
+    parts = next(e for e in ledger["entries"] if e["kind"] == "study")["body"]["parts"]
+    assert len(parts) == 4
+    for part in parts:
+        # One fold's training rows are another fold's held rows: nobody gets them here unasked.
+        assert closed.get(f"/api/v1/artifacts/{part['train']}").status_code == 404
+        assert closed.get(f"/api/v1/artifacts/{part['train']}", headers=gina).status_code == 200
+        assert closed.get(f"/api/v1/artifacts/{part['held']}", headers=gina).status_code == 404
+    for place in ("best/predictions", "best/inputs.npz"):
+        assert closed.get(f"/api/v1/studies/{study}/{place}").status_code in (403, 404)

@@ -71,23 +71,8 @@ async def put_for_lease(site: TheSite, request: Request, sha: str, token: LeaseT
     body: AsyncIterator[bytes] = request.stream()
     if request.headers.get("content-encoding") == "gzip":
         body = _inflate(body, unit.upload_bytes)
-    named = await _put_named(site, body, unit.upload_bytes, sha)
-    await site.writer.run(lambda tx: leases.note_upload(tx, lease.id, sha, named))
-
-
-async def _put_named(site: Site, body: AsyncIterator[bytes], limit: int, sha: str) -> int:
-    known = await site.artifacts.exists(sha)
-    found, size = await site.artifacts.put_stream(body, limit)
-    if found == sha:
-        return size
-    if not known:
-        await site.artifacts.delete(found)
-    raise BadResult(
-        "result.hash",
-        "The bytes do not have the hash that they were named by.",
-        expected=sha,
-        got=found,
-    )
+    _, size = await site.artifacts.put_stream(body, unit.upload_bytes, expected=sha)
+    await site.writer.run(lambda tx: leases.note_upload(tx, lease.id, sha, size))
 
 
 async def _inflate(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:

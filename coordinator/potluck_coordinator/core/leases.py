@@ -10,6 +10,8 @@ from potluck_coordinator.core.units import UnitState
 LEASE_SECONDS = 120.0
 HEARTBEAT_SECONDS = 15.0
 MAX_TRIES = 3
+BLAMELESS = ("closing", "paused", "stopped")
+"""Reasons to hand a unit back that say nothing about the unit."""
 
 
 class LeaseState(StrEnum):

@@ -37,8 +37,9 @@ def decide(units: Iterable[RungUnit], rung: int, last_rung: int) -> Next:
     here = [u for u in units if u.rung == rung]
     if any(u.diverged for u in here):
         return Next.FAIL
-    open_states = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED, UnitState.RETURNED)
-    if any(u.state in open_states for u in here):
+    settled = (UnitState.SCORED, UnitState.SET_ASIDE)
+    # A cancelled unit says that its study was stopped: resuming opens it again.
+    if any(u.state not in settled for u in here):
         return Next.WAIT
     if any(u.state is not UnitState.SCORED for u in here):
         return Next.INCOMPLETE

@@ -171,6 +171,7 @@ class Lease:
     client: str
     state: str
     start: str
+    start_lease: str | None = None
     from_step: int
     epoch: int
     step: int

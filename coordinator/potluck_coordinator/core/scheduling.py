@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 OTHER_FOLD_AFTER_SECONDS = 10.0
 """A unit of another fold than the donor's goes to it only after others had this long to take it."""
@@ -48,14 +48,21 @@ def choose(
 
     `busy` counts the units now leased, by submitter.
     """
-    load = dict(busy)
-    left = [c for c in candidates if _eligible(c, asker, now)]
+    load, folds = dict(busy), dict(asker.folds)
+    asker = replace(asker, folds=folds)
+    left = list(candidates)
     chosen: list[Candidate] = []
-    while left and len(chosen) < most:
+    while len(chosen) < most:
+        # Asked anew each time: the first unit chosen settles which fold this donor keeps to.
+        left = [c for c in left if _eligible(c, asker, now)]
+        if not left:
+            break
         best = min(left, key=lambda c: _key(c, asker, load))
         left.remove(best)
         chosen.append(best)
         load[best.owner] = load.get(best.owner, 0) + 1
+        if best.fold is not None:
+            folds.setdefault(best.study_id, best.fold)
     return chosen
 
 

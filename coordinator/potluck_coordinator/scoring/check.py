@@ -24,11 +24,16 @@ EXTRAS: dict[str, tuple[str, tuple[int, ...]]] = {
 
 
 def check_weights(
-    checkpoint: bytes, expected_shapes: Mapping[str, Sequence[int]], most_bytes: int
+    checkpoint: bytes,
+    expected_shapes: Mapping[str, Sequence[int]],
+    most_bytes: int,
+    *,
+    step: int | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Give a checkpoint's weights by `<layer>/<weight>`, if every one is as it should be.
 
-    Optimizer slots and accumulators may be there, with the shapes of docs/protocol.md. Raises
+    Optimizer slots and accumulators may be there, with the shapes of docs/protocol.md. `step` must
+    be the state's own, where it is given. Raises `result.step`,
     BadResult `result.too_large`, `result.unreadable`, `result.names`, `result.dtype`,
     `result.shape`, and last `result.not_finite`, so that a diverged result is whole otherwise.
     """
@@ -39,19 +44,29 @@ def check_weights(
             expected=f"at most {most_bytes:,} bytes",
             got=f"{len(checkpoint):,} bytes",
         )
-    entries, body = _entries(checkpoint)
+    entries, metadata, body = _entries(checkpoint)
+    if step is not None and metadata.get("step") != str(step):
+        raise BadResult(
+            "result.step",
+            "The state is of another step than the message says.",
+            expected=f"step {step}",
+            got=f"step {str(metadata.get('step'))[:20]}",
+        )
     _check_names(entries, expected_shapes)
+    numbers: dict[str, NDArray[Any]] = {}
     weights: dict[str, NDArray[np.float32]] = {}
     for key, entry in entries.items():
         dtype, shape = _expected(key, expected_shapes)
         tensor = _tensor(key, entry, dtype, shape, body)
+        if dtype == "F32":
+            numbers[key] = tensor
         if key.startswith(WEIGHTS):
             weights[key.removeprefix(WEIGHTS)] = tensor
-    for name, values in weights.items():
+    for name, values in numbers.items():
         if not np.isfinite(values).all():
             raise BadResult(
                 "result.not_finite",
-                "A weight holds a number that is not finite.",
+                "A tensor holds a number that is not finite.",
                 expected="finite numbers",
                 got=f"{int((~np.isfinite(values)).sum())} that are not",
                 hint="Say that training diverged, if it did.",
@@ -60,7 +75,7 @@ def check_weights(
     return weights
 
 
-def _entries(checkpoint: bytes) -> tuple[dict[str, Any], memoryview]:
+def _entries(checkpoint: bytes) -> tuple[dict[str, Any], dict[str, Any], memoryview]:
     if len(checkpoint) < 8:
         raise _unreadable("8 bytes of header length", f"{len(checkpoint)} bytes")
     length = int.from_bytes(checkpoint[:8], "little")
@@ -79,7 +94,7 @@ def _entries(checkpoint: bytes) -> tuple[dict[str, Any], memoryview]:
         raise _unreadable(f"metadata with format {FORMAT}", repr(metadata)[:120])
     body = memoryview(checkpoint)[8 + length :]
     _check_layout(header, len(body))
-    return header, body
+    return header, metadata, body
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -64,7 +64,14 @@ def _find(tx: Transaction, study: Study) -> Best:
     summary = rung_summary(own, by_unit, rungs - 1)
     assert summary is not None
     if study.wire_plan["folds"]:
-        refit = next((u for u in own if u.kind == "refit" and u.state == UnitState.SCORED), None)
+        refit = next(
+            (
+                u
+                for u in own
+                if u.kind == "refit" and u.state == UnitState.SCORED and not u.diverged
+            ),
+            None,
+        )
         if refit is None:
             raise NotFound(
                 "study.refit_pending",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterator
 
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Study, Unit
 from potluck_coordinator.services.events import CONDUCTOR
-from potluck_coordinator.services.results import expire
-from potluck_coordinator.services.scoring import returned_units, score_unit
+from potluck_coordinator.services.results import expire, renew_all
+from potluck_coordinator.services.scoring import returned_units, score_unit, set_aside
 from potluck_coordinator.services.search import SearchDesk
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.trials import finish_if_done, launch_trial
@@ -19,6 +20,8 @@ from potluck_coordinator.storage import studies, trials
 ASKED_AHEAD = 4
 """Trials kept running beyond what the donors online can take."""
 IDLE_SECONDS = 5.0
+SCORING_TRIES = 3
+SLEPT_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ class Conductor:
         self._desk = SearchDesk(site)
         self._tasks: list[asyncio.Task[None]] = []
         self._scoring: set[str] = set()
+        self._failures: dict[str, int] = {}
 
     def start(self) -> None:
         """Start the loops in the running event loop."""
@@ -48,15 +52,17 @@ class Conductor:
         with self._site.hub.listen(CONDUCTOR) as woken:
             while True:
                 woken.clear()
-                running = await self._site.writer.read(lambda tx: studies.in_state(tx, "running"))
-                for study in running:
-                    try:
-                        await self._launch(study)
-                    except Exception:
-                        _log.exception("trials of study %s could not be made", study.id)
-                self._desk.forget_all_but({study.id for study in running})
+                with _survive("trials could not be made"):
+                    await self._launch_all()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
+
+    async def _launch_all(self) -> None:
+        running = await self._site.writer.read(lambda tx: studies.in_state(tx, "running"))
+        for study in running:
+            with _survive(f"trials of study {study.id} could not be made"):
+                await self._launch(study)
+        self._desk.forget_all_but({study.id for study in running})
 
     async def _launch(self, study: Study) -> None:
         known = await self._site.writer.read(lambda tx: trials.of_study(tx, study.id))
@@ -67,7 +73,9 @@ class Conductor:
             points = await self._desk.ask(study, known, count)
             try:
                 for number, parameters in points:
-                    await launch_trial(self._site, study, number, parameters)
+                    if not await launch_trial(self._site, study, number, parameters):
+                        self._desk.forget(study.id)
+                        return
             except Exception:
                 self._desk.forget(study.id)  # or its next number would leave a gap
                 raise
@@ -80,28 +88,49 @@ class Conductor:
             with self._site.hub.listen(CONDUCTOR) as woken:
                 while True:
                     woken.clear()
-                    for unit in await returned_units(self._site):
-                        if unit.id in self._scoring:
-                            continue
-                        self._scoring.add(unit.id)
-                        await slots.acquire()
-                        group.create_task(self._score(unit, slots))
+                    with _survive("returned units could not be read"):
+                        for unit in await returned_units(self._site):
+                            if unit.id not in self._scoring:
+                                self._scoring.add(unit.id)
+                                await slots.acquire()
+                                group.create_task(self._score(unit, slots))
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
 
     async def _score(self, unit: Unit, slots: asyncio.Semaphore) -> None:
         try:
             await score_unit(self._site, unit)
-        except Exception:
-            _log.exception("the score of unit %s could not be kept", unit.id)
+            self._failures.pop(unit.id, None)
+        except Exception as error:
+            # The fault may be ours and pass: a donor's good result is not thrown away for it.
+            _log.exception("unit %s could not be scored", unit.id)
+            self._failures[unit.id] = self._failures.get(unit.id, 0) + 1
+            if self._failures[unit.id] >= SCORING_TRIES:
+                with _survive(f"unit {unit.id} could not be set aside"):
+                    await set_aside(self._site, unit, f"{type(error).__name__}: {error}")
+                    del self._failures[unit.id]
         finally:
             self._scoring.discard(unit.id)
             slots.release()
 
     async def _sweep_forever(self) -> None:
+        """End silent leases. Time that this coordinator itself slept is not held against donors."""
+        pause = self._site.settings.sweep_seconds
+        last = None
         while True:
-            try:
+            now = self._site.now()
+            with _survive("expired leases could not be swept"):
+                if last is None or now - last > pause + SLEPT_SECONDS:
+                    await renew_all(self._site)
+                last = now
                 await expire(self._site)
-            except Exception:
-                _log.exception("expired leases could not be swept")
-            await asyncio.sleep(self._site.settings.sweep_seconds)
+            await asyncio.sleep(pause)
+
+
+@contextlib.contextmanager
+def _survive(what: str) -> Iterator[None]:
+    """Log what goes wrong in one round; the next one tries again."""
+    try:
+        yield
+    except Exception:
+        _log.exception(what)

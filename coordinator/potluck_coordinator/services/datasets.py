@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from potluck.protocol import records as wire
 from potluck_coordinator.core.errors import Conflict
+from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.records import Dataset
 from potluck_coordinator.pipeline import bundled_file
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.jobs import describe_dataset
-from potluck_coordinator.services.models import SITE_CHAIN
+from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import datasets, studies
 from potluck_coordinator.storage.ledger import record
@@ -35,7 +36,7 @@ async def add_dataset(
             describe_dataset, content, filename, timeout_s=SECONDS_TO_READ
         )
     except Exception:
-        await forget_bytes(site, artifact)
+        await forget(site, [artifact])
         raise
 
     def act(tx: Transaction) -> Dataset:
@@ -55,7 +56,10 @@ async def add_dataset(
         record(tx, SITE_CHAIN, "dataset", body, dataset.created_at)
         return dataset
 
-    return await site.writer.run(act)
+    dataset = await site.writer.run(act)
+    if not await site.artifacts.exists(artifact):
+        await site.artifacts.put(content)  # a deletion of the same bytes came between
+    return dataset
 
 
 async def add_bundled(site: Site, asker: Asker, name: str) -> Dataset:
@@ -64,12 +68,6 @@ async def add_bundled(site: Site, asker: Asker, name: str) -> Dataset:
     filename, content = bundled_file(name)
     artifact = await site.artifacts.put(content)
     return await add_dataset(site, asker, artifact, filename, name)
-
-
-async def forget_bytes(site: Site, artifact: str) -> None:
-    """Delete bytes unless a dataset still has them."""
-    if not await site.writer.read(lambda tx: datasets.bytes_in_use(tx, artifact)):
-        await site.artifacts.delete(artifact)
 
 
 async def get_dataset(site: Site, asker: Asker, dataset_id: str) -> Dataset:
@@ -106,7 +104,7 @@ async def delete_dataset(site: Site, asker: Asker, dataset_id: str) -> None:
             record(tx, SITE_CHAIN, "dataset_deleted", body, now)
 
     await site.writer.run(act)
-    await forget_bytes(site, dataset.hash)
+    await forget(site, [dataset.hash])
 
 
 def to_wire(dataset: Dataset) -> wire.Dataset:

@@ -8,19 +8,24 @@ from dataclasses import dataclass
 from math import isfinite
 
 from potluck.protocol import donor as wire
-from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.errors import BadResult, NotFound
 from potluck_coordinator.core.ids import donor_name
 from potluck_coordinator.core.leases import LeaseState
-from potluck_coordinator.core.records import Donor, Lease, Study, Unit, wire_fold
+from potluck_coordinator.core.records import Donor, Lease, Study, Trial, Unit, wire_fold
 from potluck_coordinator.core.scheduling import Asker, choose
 from potluck_coordinator.core.units import UnitEvent, UnitState, commit_steps, steps_per_epoch
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import donors, leases, scores, studies, units
+from potluck_coordinator.services.states import check_state, not_uploaded
+from potluck_coordinator.storage import donors, leases, scores, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 SECONDS_PER_UNIT = 3600
 """After this a donor must hand a unit back."""
+GRACE_SECONDS = 600
+MOST_HELD = 16
+"""Leases that one donor may hold at a time."""
+HIDDEN = "a private study"
 
 
 def hash_token(token: str) -> str:
@@ -56,8 +61,7 @@ async def welcome(site: Site, hello: wire.Hello) -> tuple[DonorSession, list[wir
             lease = leases.by_token(tx, hash_token(token))
             if lease is None or lease.donor_id != me or lease.state != LeaseState.HELD:
                 continue
-            expires = now + site.settings.lease_seconds
-            leases.hear(tx, lease.id, now=now, expires_at=expires)
+            leases.hear(tx, lease.id, now=now, expires_at=_until(site, lease, now))
             unit = units.get(tx, lease.unit_id)
             study = studies.get(tx, unit.study_id)
             resumed.append(_wire_lease(site, lease, token, unit, study))
@@ -82,7 +86,8 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> list[
             cached=frozenset(request.cached),
             others_online=others,
         )
-        chosen = choose(ready, asker, units.leased_by_owner(tx), now, request.most)
+        most = min(request.most, MOST_HELD - len(leases.held_by(tx, donor.id)))
+        chosen = choose(ready, asker, units.leased_by_owner(tx), now, most)
         granted = [_lease_unit(site, tx, donor, candidate.id, now) for candidate in chosen]
         return [lease for lease in granted if lease is not None]
 
@@ -111,6 +116,7 @@ def _lease_unit(
         client=donor.client,
         state=LeaseState.HELD.value,
         start=start,
+        start_lease=unit.checkpoint_lease if unit.checkpoint else None,
         from_step=from_step,
         epoch=from_step // spe,
         step=from_step,
@@ -147,6 +153,7 @@ def _lease_unit(
 def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) -> wire.Lease:
     spe = steps_per_epoch(unit.rows, unit.batch_size)
     commits = commit_steps(unit.from_epoch * spe, unit.to_epoch * spe)
+    public = study.visibility == "public"
     return wire.Lease(
         id=lease.id,
         token=token,
@@ -156,8 +163,8 @@ def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) 
                 "id": unit.id,
                 "kind": unit.kind,
                 "study_id": study.id,
-                "study_name": study.name,
-                "submitter": study.owner,
+                "study_name": study.name if public else HIDDEN,
+                "submitter": study.owner if public else "somebody",
                 "trial": unit.trial,
                 "fold": wire_fold(unit.fold),
                 "repeat": unit.repeat,
@@ -206,17 +213,30 @@ async def heartbeat(site: Site, donor: DonorSession, beats: Sequence[wire.Progre
 
 def _hear(site: Site, tx: Transaction, lease: Lease, beat: wire.Progress, now: float) -> None:
     unit = units.get(tx, lease.unit_id)
-    commitments = {**lease.commitments, **{str(k): v for k, v in beat.commitments.items()}}
-    values: dict[str, object] = {"commitments": commitments}
-    if beat.step >= lease.step:
-        values |= {"step": beat.step, "epoch": beat.epoch}
+    values: dict[str, object] = {"commitments": commitments(lease, unit, beat.commitments)}
+    end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
+    if lease.step <= beat.step <= end:
+        values |= {"step": beat.step, "epoch": min(beat.epoch, unit.to_epoch)}
     if beat.loss is not None and isfinite(beat.loss):
         values["loss"] = beat.loss
         keep_claims(tx, unit, {beat.epoch: beat.loss})
     if beat.samples_per_second is not None and isfinite(beat.samples_per_second):
         values["samples_per_second"] = beat.samples_per_second
-    leases.hear(tx, lease.id, now=now, expires_at=now + site.settings.lease_seconds, **values)
+    leases.hear(tx, lease.id, now=now, expires_at=_until(site, lease, now), **values)
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
+
+
+def commitments(lease: Lease, unit: Unit, told: Mapping[int, str]) -> dict[str, str]:
+    """Add commitments to a lease's; steps that the unit did not ask about are left out."""
+    spe = steps_per_epoch(unit.rows, unit.batch_size)
+    asked = commit_steps(unit.from_epoch * spe, unit.to_epoch * spe)
+    return {**lease.commitments, **{str(k): v for k, v in told.items() if k in asked}}
+
+
+def _until(site: Site, lease: Lease, now: float) -> float:
+    """Say until when a lease is held after a word from its donor: not for ever."""
+    last = lease.started_at + SECONDS_PER_UNIT + GRACE_SECONDS
+    return min(now + site.settings.lease_seconds, last)
 
 
 def keep_claims(tx: Transaction, unit: Unit, losses: Mapping[int, float]) -> None:
@@ -239,7 +259,9 @@ def _why_stop(tx: Transaction, lease: Lease) -> str:
 async def checkpoint(
     site: Site, donor: DonorSession, states: Sequence[wire.Checkpointed]
 ) -> wire.Heard:
-    """Name uploaded states from which anybody could go on."""
+    """Name uploaded states from which anybody could go on. Raises BadResult for a bad one."""
+    for state in states:
+        await _check_state(site, donor, state)
 
     def act(tx: Transaction) -> wire.Heard:
         now = site.now()
@@ -249,19 +271,41 @@ async def checkpoint(
             lease = leases.get(tx, state.lease_id)
             if lease is None or lease.donor_id != donor.id:
                 stop[state.lease_id] = "unknown"
-                continue
-            if lease.state != LeaseState.HELD:
+            elif lease.state != LeaseState.HELD:
                 stop[lease.id] = _why_stop(tx, lease)
-                continue
-            held.append(lease.id)
-            if not leases.uploaded(tx, lease.id, state.artifact):
-                continue  # named without bytes: nobody could go on from it
-            unit = units.get(tx, lease.unit_id)
-            spe = steps_per_epoch(unit.rows, unit.batch_size)
-            if lease.from_step < state.step <= unit.to_epoch * spe:
-                units.note_checkpoint(tx, unit.id, lease.id, state.artifact, state.step)
-                expires = now + site.settings.lease_seconds
-                leases.hear(tx, lease.id, now=now, expires_at=expires)
+            else:
+                held.append(lease.id)
+                units.note_checkpoint(tx, lease.unit_id, lease.id, state.artifact, state.step)
+                leases.hear(tx, lease.id, now=now, expires_at=_until(site, lease, now))
         return wire.Heard.model_validate({"held": held, "stop": stop})
 
     return await site.writer.run(act)
+
+
+async def _check_state(site: Site, donor: DonorSession, state: wire.Checkpointed) -> None:
+    """Refuse a state that was not uploaded, lies outside its unit, or is none to go on from."""
+
+    def look(tx: Transaction) -> tuple[Lease, Unit, Trial] | None:
+        lease = leases.get(tx, state.lease_id)
+        if lease is None or lease.donor_id != donor.id or lease.state != LeaseState.HELD:
+            return None
+        if not leases.uploaded(tx, lease.id, state.artifact):
+            raise not_uploaded(state.artifact)
+        unit = units.get(tx, lease.unit_id)
+        trial = trials.get(tx, unit.study_id, unit.trial)
+        assert trial is not None
+        return lease, unit, trial
+
+    found = await site.writer.read(look)
+    if found is None:
+        return
+    lease, unit, trial = found
+    end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
+    if not lease.from_step < state.step <= end:
+        raise BadResult(
+            "result.step",
+            "The checkpoint's step lies outside of its lease.",
+            expected=f"a step after {lease.from_step}, up to {end}",
+            got=str(state.step),
+        )
+    await check_state(site, trial, unit, state.artifact, state.step)

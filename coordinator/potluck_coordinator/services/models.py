@@ -20,6 +20,7 @@ from potluck_converter import (
 )
 from potluck_converter import Model as Converted
 from potluck_coordinator.core.errors import BadModel
+from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.records import Model
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.facts import facts_of, facts_to_json
@@ -27,8 +28,6 @@ from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import models
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction
-
-SITE_CHAIN = "site"
 
 
 async def add_model(

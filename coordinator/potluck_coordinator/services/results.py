@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from potluck.protocol import donor as wire
 from potluck.protocol.base import ErrorDetail
-from potluck_converter import graph_from_json, weight_shapes
 from potluck_coordinator.core.errors import BadResult, PotluckError
 from potluck_coordinator.core.leases import (
+    BLAMELESS,
     LeaseState,
     LeaseView,
     UnitView,
@@ -21,10 +19,10 @@ from potluck_coordinator.core.leases import (
 )
 from potluck_coordinator.core.records import Lease, Trial, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
-from potluck_coordinator.scoring import check_weights
 from potluck_coordinator.services.events import WORK
-from potluck_coordinator.services.leases import DonorSession, hash_token, keep_claims
+from potluck_coordinator.services.leases import DonorSession, commitments, hash_token, keep_claims
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.states import check_state, not_uploaded
 from potluck_coordinator.services.trials import settle_rung
 from potluck_coordinator.storage import donors, leases, trials, units
 from potluck_coordinator.storage.ledger import record
@@ -75,12 +73,7 @@ async def _problem_with(
 ) -> PotluckError | None:
     """Check what can be checked cheaply: uploaded, the end of the unit, names, shapes, finite."""
     if not await site.writer.read(lambda tx: leases.uploaded(tx, lease.id, result.artifact)):
-        return BadResult(
-            "result.not_uploaded",
-            "The result names bytes that this lease did not upload.",
-            expected="an artifact uploaded with this lease's token",
-            got=result.artifact,
-        )
+        return not_uploaded(result.artifact)
     end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
     if result.step != end and not result.diverged:
         return BadResult(
@@ -90,10 +83,8 @@ async def _problem_with(
             got=f"step {result.step}",
             hint="Upload it as a checkpoint and go on.",
         )
-    data = await site.artifacts.get(result.artifact)
-    graph = await site.artifacts.get(trial.graph)
     try:
-        await asyncio.to_thread(check_weights, data, _shapes(graph), unit.upload_bytes)
+        await check_state(site, trial, unit, result.artifact, result.step)
     except BadResult as error:
         if result.diverged and error.code == "result.not_finite":
             return None
@@ -108,18 +99,12 @@ async def _problem_with(
     return None
 
 
-@lru_cache(maxsize=64)
-def _shapes(graph: bytes) -> dict[str, tuple[int, ...]]:
-    import json
-
-    return dict(weight_shapes(graph_from_json(json.loads(graph))))
-
-
 def _settle(
     site: Site, tx: Transaction, result: wire.Completed, problem: PotluckError | None
 ) -> wire.Settlement:
     lease = leases.get(tx, result.lease_id)
-    assert lease is not None
+    if lease is None:  # its study was deleted meanwhile
+        return refused(result.lease_id, *REFUSALS[Verdict.CANCELLED])
     unit = units.get(tx, lease.unit_id)
     verdict = judge_result(
         LeaseView(lease.id, LeaseState(lease.state), lease.from_step, lease.result),
@@ -153,14 +138,22 @@ def _accept(
     }
     if not units.change(tx, unit.id, UnitEvent.RETURN, **values):
         return refused(lease.id, *REFUSALS[Verdict.SUPERSEDED])
-    leases.end(tx, lease.id, LeaseState.COMPLETED, now=now, result=result.artifact, late=True)
+    leases.end(
+        tx,
+        lease.id,
+        LeaseState.COMPLETED,
+        now=now,
+        result=result.artifact,
+        late=True,
+        step=result.step,
+        epoch=result.step // steps_per_epoch(unit.rows, unit.batch_size),
+    )
     leases.end_all_of_unit(
         tx, unit.id, LeaseState.SUPERSEDED, now=now, reason="an earlier holder finished"
     )
     if "loss" in claims:
         keep_claims(tx, unit, {unit.to_epoch: claims["loss"]})
     donors.reward(tx, lease.donor_id, seconds=now - lease.started_at)
-    commitments = {**lease.commitments, **{str(k): v for k, v in result.commitments.items()}}
     body = {
         "lease": lease.id,
         "unit": unit.id,
@@ -170,7 +163,7 @@ def _accept(
         "from_step": lease.from_step,
         "to_step": result.step,
         "claims": claims,
-        "commitments": commitments,
+        "commitments": commitments(lease, unit, result.commitments),
         "diverged": result.diverged,
     }
     record(tx, unit.study_id, "result", body, now)
@@ -202,7 +195,7 @@ def _hand_back_one(
         return refused(lease.id, *REFUSALS[Verdict.SPENT])
     unit = units.get(tx, lease.unit_id)
     # A person may close a tab at any time: only an error says something about the unit.
-    blameless = back.reason in ("closing", "paused", "stopped")
+    blameless = back.reason in BLAMELESS
     give_up(site, tx, lease, unit, reason=reason, progressed=blameless)
     return wire.Settlement(lease_id=lease.id, outcome="handed_back")
 
@@ -223,10 +216,19 @@ async def expire(site: Site) -> int:
     return await site.writer.run(act)
 
 
+async def renew_all(site: Site) -> None:
+    """Give every held lease its full time again: while nobody listened, silence means nothing."""
+    until = site.now() + site.settings.lease_seconds
+    await site.writer.run(lambda tx: leases.renew_held(tx, until))
+
+
 def give_up(
     site: Site, tx: Transaction, lease: Lease, unit: Unit, *, reason: str, progressed: bool
 ) -> None:
-    """Release a unit after an attempt without a result, or set it aside after too many."""
+    """Release a unit after an attempt without a result, or set it aside after too many.
+
+    A checkpoint from which an attempt got nowhere may be the reason: the next one begins afresh.
+    """
     moved_on = unit.checkpoint_lease == lease.id and unit.checkpoint_step > lease.from_step
     after = count_try(
         unit.tries,
@@ -236,6 +238,10 @@ def give_up(
     )
     now = site.now()
     tries = unit.tries if progressed and not moved_on else after.tries
+    stuck = not progressed and not moved_on and unit.checkpoint == lease.start
+    dropped: dict[str, Any] = (
+        {"checkpoint": None, "checkpoint_step": 0, "checkpoint_lease": None} if stuck else {}
+    )
     reasons = [*unit.reasons, f"{lease.id}: {reason}"][-20:]
     if after.set_aside:
         changed = units.change(
@@ -261,6 +267,7 @@ def give_up(
             tries=tries,
             reasons=reasons,
             ready_since=unit.ready_since,
+            **dropped,
         )
         after_commit(tx, lambda: site.hub.publish(WORK))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
+from dataclasses import replace
 
 from potluck_coordinator.core.records import Score, Unit, wire_fold
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
@@ -18,22 +18,19 @@ from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 SECONDS_PER_SCORE = 300.0
 
-_log = logging.getLogger(__name__)
-
 
 async def score_unit(site: Site, unit: Unit) -> None:
-    """Score one returned unit. A job that cannot be done sets the unit aside, with the reason."""
-    try:
-        scored = await _compute(site, unit)
-    except Exception as error:
-        _log.exception("unit %s could not be scored", unit.id)
-        reason = f"scoring: {type(error).__name__}: {error}"[:500]
-        await site.writer.run(lambda tx: _set_aside(site, tx, unit, reason))
-        return
+    """Score one returned unit, and keep the score. Raises what the worker or the store raises."""
+    scored = await _compute(site, unit)
     predictions = None
     if scored.predictions is not None:
         predictions = await site.artifacts.put(scored.predictions)
     await site.writer.run(lambda tx: _keep(site, tx, unit, scored, predictions))
+
+
+async def set_aside(site: Site, unit: Unit, reason: str) -> None:
+    """Set a returned unit aside that cannot be scored, with the reason."""
+    await site.writer.run(lambda tx: _set_aside(site, tx, unit, f"scoring: {reason}"[:500]))
 
 
 async def _compute(site: Site, unit: Unit) -> Scored:
@@ -80,7 +77,7 @@ def _keep(site: Site, tx: Transaction, unit: Unit, scored: Scored, predictions: 
         scored_at=now,
     )
     scores.add(tx, score)
-    _reward(tx, unit)
+    _reward(tx, replace(unit, diverged=diverged))
     body = {
         "unit": unit.id,
         "unit_kind": unit.kind,
@@ -101,23 +98,22 @@ def _keep(site: Site, tx: Transaction, unit: Unit, scored: Scored, predictions: 
 
 
 def _reward(tx: Transaction, unit: Unit) -> None:
-    """Share a scored unit's FLOPs among the donors that brought it forward."""
-    spe = steps_per_epoch(unit.rows, unit.batch_size)
-    steps = (unit.to_epoch - unit.from_epoch) * spe
-    chain = leases.of_units(tx, [unit.id])
-    winner = next((lease for lease in chain if lease.id == unit.result_lease), None)
-    if winner is None:
+    """Share a scored unit's FLOPs among the donors whose steps led to its result.
+
+    A diverged unit counts as a unit, but its FLOPs were verified by nothing.
+    """
+    lease = leases.get(tx, unit.result_lease) if unit.result_lease else None
+    if lease is None:
         return
-    done = unit.to_epoch * spe - winner.from_step
-    flops = int(unit.flops) * done // max(1, steps)
-    donors.reward(tx, winner.donor_id, units=1, flops=flops)
-    before = [lease for lease in chain if lease.started_at < winner.started_at]
-    if before and winner.from_step > unit.from_epoch * spe:
-        # Somebody else's checkpoint was the start: its steps were verified along with the rest.
-        helper = before[-1]
-        gained = winner.from_step - helper.from_step
-        if gained > 0:
-            donors.reward(tx, helper.donor_id, flops=int(unit.flops) * gained // max(1, steps))
+    spe = steps_per_epoch(unit.rows, unit.batch_size)
+    steps = max(1, (unit.to_epoch - unit.from_epoch) * spe)
+    donors.reward(tx, lease.donor_id, units=1)
+    end = unit.to_epoch * spe
+    while lease is not None and not unit.diverged:
+        flops = int(unit.flops) * max(0, end - lease.from_step) // steps
+        donors.reward(tx, lease.donor_id, flops=flops)
+        end = lease.from_step
+        lease = leases.get(tx, lease.start_lease) if lease.start_lease else None
 
 
 async def returned_units(site: Site) -> list[Unit]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 from potluck.protocol.records import StudyPlan
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.core.errors import BadStudy, Conflict, NotFound
+from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Dataset, Model, Part, Study
 from potluck_coordinator.core.units import UnitEvent, UnitState
@@ -16,15 +18,30 @@ from potluck_coordinator.search import Dimension, Range, Space
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.facts import facts_from_json
-from potluck_coordinator.services.jobs import check_overrides, plan_job, prepare_study
+from potluck_coordinator.services.jobs import (
+    canonical_json,
+    check_overrides,
+    plan_job,
+    prepare_study,
+)
+from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.training import batch_size, optimizer, overrides
 from potluck_coordinator.services.trials import settle_rung
-from potluck_coordinator.storage import datasets, leases, models, studies, trials, units
+from potluck_coordinator.storage import (
+    artifact_uses,
+    datasets,
+    leases,
+    models,
+    studies,
+    trials,
+    units,
+)
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 SECONDS_TO_PREPARE = 600.0
+MOST_UNITS_A_TRIAL = 1000
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,7 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
         facts,
         timeout_s=SECONDS_TO_PREPARE,
     )
+    _check_size(spec)  # after the plan, which knows whether so many folds can be at all
     graph = await site.artifacts.get(model.graph)
     outputs = {"shapes": [list(shape) for shape in facts.output_shapes.values()]}
     changes = [overrides(corner) for corner in corners]
@@ -91,13 +109,34 @@ async def _materials(site: Site, asker: Asker, spec: StudySpec) -> tuple[Model, 
     asker.must_own(model.owner, "model.not_found")
     asker.must_own(dataset.owner, "dataset.not_found")
     if dataset.deleted_at is not None:
-        raise NotFound(
-            "dataset.deleted",
-            "This dataset was deleted.",
-            hint="Upload it again.",
-            where="dataset_id",
-        )
+        raise _deleted()
     return model, dataset
+
+
+def _deleted() -> NotFound:
+    return NotFound(
+        "dataset.deleted",
+        "This dataset was deleted.",
+        hint="Upload it again.",
+        where="dataset_id",
+    )
+
+
+def hash_of(value: object) -> str:
+    """Hash a value's canonical JSON: how the ledger names splits and encoders."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def _check_size(spec: StudySpec) -> None:
+    units = (spec.pipeline.split.folds or 1) * spec.repeats * len(spec.rungs)
+    if units > MOST_UNITS_A_TRIAL:
+        raise BadStudy(
+            "study.too_many_units",
+            "Folds, repeats and rungs make too many units for each trial.",
+            expected=f"at most {MOST_UNITS_A_TRIAL}",
+            got=str(units),
+            where="pipeline.split.folds",
+        )
 
 
 def _check_rungs(spec: StudySpec) -> None:
@@ -195,8 +234,10 @@ async def create(site: Site, asker: Asker, spec: StudySpec) -> Study:
     )
 
     def act(tx: Transaction) -> None:
+        if datasets.get(tx, dataset.id).deleted_at is not None:
+            raise _deleted()
         studies.add(tx, study, parts, prepared.test_rows)
-        _record_materials(site, tx, study, model, dataset, parts, len(prepared.test_rows))
+        _record_materials(site, tx, study, model, dataset, parts, prepared.test_rows)
         after_commit(tx, lambda: site.hub.publish(SITE))
         after_commit(tx, site.poke)
 
@@ -211,7 +252,7 @@ def _record_materials(
     model: Model,
     dataset: Dataset,
     parts: list[Part],
-    test_rows: int,
+    test_rows: tuple[int, ...],
 ) -> None:
     now = site.now()
     record(
@@ -234,10 +275,19 @@ def _record_materials(
         "spec": study.spec,
         "plan": study.wire_plan,
         "parts": [
-            {"part": p.part, "train": p.train, "rows": p.rows_train, "held": len(p.held_rows)}
+            {
+                "part": p.part,
+                "train": p.train,
+                "held": p.held,
+                "rows": p.rows_train,
+                "held_rows": len(p.held_rows),
+                "split": hash_of([list(p.train_rows), list(p.held_rows)]),
+                "encoder": hash_of(p.encoder),
+            }
             for p in parts
         ],
-        "test_rows": test_rows,
+        "test_rows": len(test_rows),
+        "test_split": hash_of(list(test_rows)),
     }
     record(tx, study.id, "study", body, now)
 
@@ -334,9 +384,13 @@ async def delete(site: Site, asker: Asker, study_id: str) -> None:
     """Delete a study with its trials, scores and leases. The ledger says that it was deleted."""
     study = await mine(site, asker, study_id)
 
-    def act(tx: Transaction) -> None:
-        record(tx, study.id, "delete", {"by": asker.name}, site.now())
+    def act(tx: Transaction) -> set[str]:
+        now = site.now()
+        record(tx, study.id, "delete", {"by": asker.name}, now)
+        record(tx, SITE_CHAIN, "study_deleted", {"study": study.id, "by": asker.name}, now)
+        named = artifact_uses.of_study(tx, study.id)
         studies.remove(tx, study.id)
         after_commit(tx, lambda: site.hub.publish(study.id, SITE))
+        return named
 
-    await site.writer.run(act)
+    await forget(site, await site.writer.run(act))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from potluck_coordinator.core.errors import BadStudy
 from potluck_coordinator.core.promotion import Next, RungUnit, decide
 from potluck_coordinator.core.randomness import derive_seed
 from potluck_coordinator.core.ranking import (
@@ -35,13 +36,18 @@ from potluck_coordinator.storage import leases, models, scores, studies, trials,
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
-FOLDS_NEED_REFIT = "refit"
+SECONDS_TO_PREPARE = 300.0
+REFIT_FAILED = "The best trial could not be trained again on all training rows."
 
 
 async def launch_trial(
     site: Site, study: Study, number: int, parameters: Mapping[str, Any]
-) -> None:
-    """Make a trial's artifacts, then the trial and its units in one transaction."""
+) -> bool:
+    """Make a trial's artifacts, then the trial and its units in one transaction.
+
+    A point that cannot be built is a trial that failed, with the reason. False where the study no
+    longer runs, or has this trial.
+    """
     model = await site.writer.read(lambda tx: models.get(tx, study.model_id))
     parts = await site.writer.read(lambda tx: studies.parts(tx, study.id))
     graph = await site.artifacts.get(model.graph)
@@ -50,18 +56,29 @@ async def launch_trial(
         uploaded = await site.artifacts.get(model.weights)
     places = _places(study)
     seeds = [derive_seed(study.spec["seed"], "init", fold, repeat) for fold, repeat in places]
-    prepared = await site.workers.run(prepare_trial, graph, uploaded, overrides(parameters), seeds)
+    try:
+        prepared = await site.workers.run(
+            prepare_trial,
+            graph,
+            uploaded,
+            overrides(parameters),
+            seeds,
+            timeout_s=SECONDS_TO_PREPARE,
+        )
+    except BadStudy as error:
+        return await _record_impossible(site, study, model.graph, number, parameters, error)
     graph_hash, topology, *starts = await asyncio.gather(
         *(site.artifacts.put(data) for data in (prepared.graph, prepared.topology)),
         *(site.artifacts.put(data) for data in prepared.starts),
     )
     start_of = dict(zip(places, starts, strict=True))
 
-    def act(tx: Transaction) -> None:
+    def act(tx: Transaction) -> bool:
         now = site.now()
-        current = studies.get(tx, study.id)
-        if current.state != "running" or trials.get(tx, study.id, number) is not None:
-            return
+        current = studies.find(tx, study.id)
+        running = current is not None and current.state == "running"
+        if not running or trials.get(tx, study.id, number) is not None:
+            return False
         trial = Trial(
             study_id=study.id,
             number=number,
@@ -84,8 +101,40 @@ async def launch_trial(
         }
         record(tx, study.id, "trial", body, now)
         after_commit(tx, lambda: site.hub.publish(study.id, WORK))
+        return True
 
-    await site.writer.run(act)
+    return await site.writer.run(act)
+
+
+async def _record_impossible(
+    site: Site,
+    study: Study,
+    graph: str,
+    number: int,
+    parameters: Mapping[str, Any],
+    error: BadStudy,
+) -> bool:
+    """Keep a point whose layers do not fit together as a failed trial: search is told the worst."""
+
+    def act(tx: Transaction) -> bool:
+        current = studies.find(tx, study.id)
+        if current is None or current.state != "running":
+            return False
+        trial = Trial(
+            study_id=study.id,
+            number=number,
+            state=TrialState.RUNNING.value,
+            parameters=dict(parameters),
+            graph=graph,
+            topology="",
+            created_at=site.now(),
+        )
+        trials.add(tx, trial)
+        record(tx, study.id, "trial", {"trial": number, "parameters": dict(parameters)}, site.now())
+        end_trial(site, tx, study, number, TrialState.FAILED, None, error.message)
+        return True
+
+    return await site.writer.run(act)
 
 
 def _places(study: Study) -> list[tuple[int | None, int]]:
@@ -214,7 +263,10 @@ def end_trial(
     open_units = [u.id for u in units.of_trial(tx, study.id, number) if u.kind == "trial"]
     leases.end_all_of_study(tx, study.id, now=now, reason="the trial ended", trial_units=open_units)
     if state is not TrialState.COMPLETED:
-        units.change_many(tx, study.id, UnitEvent.CANCEL, trial=number, lease_id=None)
+        open_states = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED, UnitState.RETURNED)
+        units.change_many(
+            tx, study.id, UnitEvent.CANCEL, trial=number, only=open_states, lease_id=None
+        )
     body = {"trial": number, "state": state.value, "value": value, "reason": reason}
     record(tx, study.id, "trial_end", body, now)
     finish_if_done(site, tx, study)
@@ -278,6 +330,9 @@ def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
         if not refits:
             _add_refit(site, tx, study, best)
             return
+        if refits[0].diverged:
+            _end_study(site, tx, study, "failed", REFIT_FAILED, best)
+            return
         if refits[0].state != UnitState.SCORED:
             return
     _end_study(site, tx, study, "completed", "", best)
@@ -322,9 +377,10 @@ def _add_refit(site: Site, tx: Transaction, study: Study, number: int) -> None:
 
 
 def _settle_refit(site: Site, tx: Transaction, study: Study, unit: Unit) -> None:
-    if unit.diverged or unit.state == UnitState.SET_ASIDE:
-        reason = "The best trial could not be trained again on all training rows."
-        _end_study(site, tx, study, "failed", reason, unit.trial)
+    still_best = places(tx, study).get(unit.trial) == 1
+    running = any(t.state == TrialState.RUNNING for t in trials.of_study(tx, study.id))
+    if unit.state == UnitState.SET_ASIDE and still_best and not running:
+        _end_study(site, tx, study, "failed", REFIT_FAILED, unit.trial)
     else:
         finish_if_done(site, tx, study)
 
@@ -343,6 +399,10 @@ def _end_study(
         best_trial=best,
     )
     if moved:
+        # A refit of a trial that no longer leads may still be open.
+        open_states = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED)
+        units.change_many(tx, study.id, UnitEvent.CANCEL, only=open_states, lease_id=None)
+        leases.end_all_of_study(tx, study.id, now=now, reason="the study ended")
         body = {"state": state, "reason": reason, "best_trial": best}
         record(tx, study.id, "study_end", body, now)
         after_commit(tx, lambda: site.hub.publish(study.id))

@@ -16,7 +16,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from potluck_coordinator.core.errors import BadInput, NotFound, TooLarge
+from potluck_coordinator.core.errors import BadInput, BadResult, NotFound, TooLarge
 
 STAGING = ".incoming"
 CHUNK = 1 << 20
@@ -52,11 +52,14 @@ class ArtifactStore:
                 self._settle(path, file, sha)
         return sha
 
-    async def put_stream(self, chunks: AsyncIterable[bytes], limit: int) -> tuple[str, int]:
+    async def put_stream(
+        self, chunks: AsyncIterable[bytes], limit: int, *, expected: str | None = None
+    ) -> tuple[str, int]:
         """Keep a stream of at most `limit` bytes; give its SHA-256 and its size.
 
-        Raises `TooLarge` (`size.upload`) as soon as the limit is passed. Nothing stays behind when
-        the stream ends early or is refused.
+        Raises `TooLarge` (`size.upload`) as soon as the limit is passed, and `BadResult`
+        (`result.hash`) where the bytes are not those `expected`. Nothing stays behind when the
+        stream ends early or is refused, and nothing that was here before is touched.
         """
         digest, size = hashlib.sha256(), 0
         with self._staged() as (path, file):
@@ -72,6 +75,13 @@ class ArtifactStore:
                 digest.update(chunk)
                 await asyncio.to_thread(file.write, chunk)
             sha = digest.hexdigest()
+            if expected not in (None, sha):
+                raise BadResult(
+                    "result.hash",
+                    "The bytes do not have the hash that they were named by.",
+                    expected=str(expected),
+                    got=sha,
+                )
             await asyncio.to_thread(self._settle, path, file, sha)
         return sha, size
 

@@ -67,11 +67,3 @@ def mark_deleted(session: Session, dataset_id: str, at: float) -> bool:
         .values(deleted_at=at)
     )
     return bool(changed(session, statement))
-
-
-def bytes_in_use(session: Session, hash_: str) -> bool:
-    """Say whether another dataset that is still there has the same bytes."""
-    query = select(DatasetRow.id).where(
-        DatasetRow.hash == hash_, col(DatasetRow.deleted_at).is_(None)
-    )
-    return session.exec(query).first() is not None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import and_, func, not_, or_, update
 from sqlmodel import Session, col, select
 
-from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.leases import BLAMELESS, LeaseState
 from potluck_coordinator.core.records import Lease
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import LeaseRow, UnitRow, UploadRow
@@ -80,6 +80,16 @@ def hear(session: Session, lease_id: str, *, now: float, expires_at: float, **va
     return bool(changed(session, statement))
 
 
+def renew_held(session: Session, expires_at: float) -> int:
+    """Let no held lease end before this time; give how many were extended."""
+    statement = (
+        update(LeaseRow)
+        .where(col(LeaseRow.state) == HELD, col(LeaseRow.expires_at) < expires_at)
+        .values(expires_at=expires_at)
+    )
+    return changed(session, statement)
+
+
 def end(
     session: Session,
     lease_id: str,
@@ -89,13 +99,15 @@ def end(
     reason: str = "",
     result: str | None = None,
     late: bool = False,
+    **values: Any,
 ) -> bool:
-    """End a held lease (or, `late`, an expired one); False: the race was lost."""
-    before = [HELD, LeaseState.EXPIRED.value] if late else [HELD]
+    """End a held lease (or, `late`, one that lost its hold); False: the race was lost."""
+    late_states = [HELD, LeaseState.EXPIRED.value, LeaseState.SUPERSEDED.value]
+    before = late_states if late else [HELD]
     statement = (
         update(LeaseRow)
         .where(col(LeaseRow.id) == lease_id, col(LeaseRow.state).in_(before))
-        .values(state=state.value, ended_at=now, reason=reason, result=result)
+        .values(state=state.value, ended_at=now, reason=reason, result=result, **values)
     )
     return bool(changed(session, statement))
 
@@ -146,10 +158,16 @@ def folds_of(session: Session, donor_id: str, study_ids: Iterable[str]) -> dict[
 
 
 def donors_tried(session: Session, unit_id: str) -> int:
-    """Count the different donors that gave up on a unit."""
+    """Count the different donors that failed at a unit; closing a tab is no failure."""
     query = select(func.count(func.distinct(LeaseRow.donor_id))).where(
         LeaseRow.unit_id == unit_id,
-        col(LeaseRow.state).in_(["expired", "handed_back", "refused"]),
+        or_(
+            col(LeaseRow.state).in_(["expired", "refused"]),
+            and_(
+                col(LeaseRow.state) == LeaseState.HANDED_BACK.value,
+                not_(or_(*(col(LeaseRow.reason).startswith(word) for word in BLAMELESS))),
+            ),
+        ),
     )
     return session.exec(query).one()
 

@@ -185,6 +185,7 @@ class LeaseRow(SQLModel, table=True):
     client: str
     state: str
     start: str
+    start_lease: str | None = None
     from_step: int
     epoch: int
     step: int

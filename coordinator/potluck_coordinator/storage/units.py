@@ -131,6 +131,9 @@ def retry(session: Session, unit: Unit, *, ready: bool, now: float) -> None:
             ready_since=now if ready else None,
             tries=0,
             lease_id=None,
+            checkpoint=None,
+            checkpoint_step=0,
+            checkpoint_lease=None,
         ),
     )
 
@@ -152,12 +155,23 @@ def note_checkpoint(
     return bool(changed(session, statement))
 
 
-def candidates(session: Session, limit: int = 256) -> list[Candidate]:
-    """List the ready units of running studies, oldest first."""
+def candidates(session: Session, per_owner: int = 64, limit: int = 512) -> list[Candidate]:
+    """List ready units of running studies, the oldest of every submitter."""
+    place = func.row_number().over(
+        partition_by=col(StudyRow.owner),
+        order_by=(col(UnitRow.ready_since), col(UnitRow.trial), col(UnitRow.fold)),
+    )
+    oldest = (
+        select(UnitRow.id, place.label("place"))
+        .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
+        .where(UnitRow.state == UnitState.READY.value, StudyRow.state == "running")
+        .subquery()
+    )
     query = (
         select(UnitRow, StudyRow.owner)
         .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
-        .where(UnitRow.state == UnitState.READY.value, StudyRow.state == "running")
+        .join(oldest, oldest.c.id == col(UnitRow.id))
+        .where(oldest.c.place <= per_owner)
         .order_by(col(UnitRow.ready_since), col(UnitRow.trial), col(UnitRow.fold))
         .limit(limit)
     )

@@ -22,6 +22,7 @@ def rung(*states: S, number: int = 0, diverged: bool = False) -> list[RungUnit]:
         (rung(S.SCORED, S.SCORED), 0, Next.COMPLETE),
         (rung(S.SCORED, S.SET_ASIDE), 1, Next.INCOMPLETE),
         (rung(S.READY, S.SET_ASIDE), 1, Next.WAIT),  # the others may still finish
+        (rung(S.SCORED, S.CANCELLED), 1, Next.WAIT),  # the study was stopped: it may go on
         (rung(S.LEASED, S.SCORED, diverged=True), 1, Next.FAIL),  # NaN is a result
     ],
 )

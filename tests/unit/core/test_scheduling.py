@@ -71,6 +71,15 @@ def test_a_donor_keeps_to_its_fold_while_others_can_take_the_rest() -> None:
     assert first([*other_fold, unit("b", fold=0)], keeper) == "b"
 
 
+def test_one_grant_of_several_units_keeps_to_one_fold_too() -> None:
+    three = [
+        unit(f"f{fold}-{trial}", fold=fold, trial=trial) for fold in range(3) for trial in (0, 1)
+    ]
+    chosen = choose(three, asker(), {}, NOW, 16)
+    assert len({c.fold for c in chosen}) == 1
+    assert len(chosen) == 2
+
+
 def test_a_donor_that_is_alone_takes_every_fold() -> None:
     assert first([unit("a", fold=1)], asker(folds={"study": 0}, others_online=False)) == "a"
 

@@ -292,6 +292,7 @@ def upgrade() -> None:
         sa.Column("client", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("start", sa.String(), nullable=False),
+        sa.Column("start_lease", sa.String(), nullable=True),
         sa.Column("from_step", sa.Integer(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("step", sa.Integer(), nullable=False),

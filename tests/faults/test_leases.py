@@ -1,0 +1,191 @@
+"""Leases run out, are resumed, superseded, set aside: nothing is lost or counted twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import potluck
+from potluck.verification import verify_ledger
+from tests.conftest import Start
+from tests.support.coordinator import Coordinator
+from tests.support.keras_files import dense_h5
+from tests.support.scripted_donor import ScriptedDonor, random_result, state
+from tests.support.waiting import until
+
+IMPATIENT = {"lease_seconds": 1.0, "sweep_seconds": 0.1, "workers": 1}
+
+
+def one_unit(coordinator: Coordinator, epochs: int = 4) -> potluck.Study:
+    """Make a study of one unit."""
+    return coordinator.client().submit(
+        model=dense_h5(), data="iris", search={}, trials=1, epochs=epochs, name="One"
+    )
+
+
+def ready(study: potluck.Study) -> bool:
+    return study.refresh().record.counts.ready == 1
+
+
+def test_a_silent_donors_unit_is_free_again_and_its_late_result_still_counts(
+    start_coordinator: Start,
+) -> None:
+    coordinator = start_coordinator(**IMPATIENT)
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as slow:
+        lease = slow.await_lease()
+        result = random_result(slow, lease)
+        until(lambda: ready(study), what="the lease's end")
+        assert slow.heartbeat(lease).stop == {lease.id: "expired"}
+        assert slow.get(lease.unit.tensors, lease.token).status_code == 404
+        assert slow.complete(lease, result).outcome == "accepted"
+    study.wait(timeout=60, progress=False)
+    assert study.refresh().record.counts.scored == 1
+    assert verify_ledger(study.ledger()).holds
+
+
+def test_a_late_result_is_refused_once_somebody_else_has_gone_further(
+    start_coordinator: Start,
+) -> None:
+    coordinator = start_coordinator(**IMPATIENT)
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as slow, ScriptedDonor(coordinator.url) as quick:
+        late = slow.await_lease()
+        result = random_result(slow, late)
+        until(lambda: ready(study), what="the lease's end")
+        lease = quick.await_lease()
+        saved = state(quick.start_weights(lease), lease.unit, 2)
+        quick.checkpoint(lease, saved, 2)
+        settled = slow.complete(late, result)
+        assert settled.error is not None
+        assert settled.error.code == "lease.superseded"
+        assert quick.complete(lease, random_result(quick, lease)).outcome == "accepted"
+    study.wait(timeout=60, progress=False)
+    kinds = Counter(e.kind for e in study.ledger().entries)
+    assert (kinds["result"], kinds["score"]) == (1, 1)
+
+
+def test_the_first_result_wins_and_the_other_holder_is_told_to_stop(
+    start_coordinator: Start,
+) -> None:
+    coordinator = start_coordinator(lease_seconds=1.0, sweep_seconds=0.1, workers=1)
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as slow, ScriptedDonor(coordinator.url) as quick:
+        late = slow.await_lease()
+        result = random_result(slow, late)
+        until(lambda: ready(study), what="the lease's end")
+        lease = quick.await_lease()
+        assert slow.complete(late, result).outcome == "accepted"
+        assert quick.heartbeat(lease).stop == {lease.id: "superseded"}
+    study.wait(timeout=60, progress=False)
+    assert [lease.state for lease in study.trial(0).units[0].leases] == [
+        "completed",
+        "superseded",
+    ]
+
+
+def test_the_next_donor_starts_from_the_newest_checkpoint(coordinator: Coordinator) -> None:
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as first:
+        lease = first.await_lease()
+        saved = state(first.start_weights(lease), lease.unit, 5)
+        first.checkpoint(lease, saved, 5)
+        unnamed = {"lease_id": lease.id, "artifact": "f" * 64, "epoch": 1, "step": 7}
+        first.say({"type": "checkpoint", "leases": [unnamed]})
+        first.hear()
+        first.hand_back(lease)
+    with ScriptedDonor(coordinator.url) as second:
+        again = second.await_lease()
+        assert second.get(again.unit.start, again.token).content == saved
+        assert again.unit.start != lease.unit.start
+        assert second.complete(again, random_result(second, again)).outcome == "accepted"
+        records = study.trial(0).units[0].leases
+        assert [(r.from_step, r.state) for r in records] == [(0, "handed_back"), (5, "completed")]
+    study.delete()
+
+
+def test_a_donor_that_reconnects_holds_what_it_held(coordinator: Coordinator) -> None:
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        key = donor.key
+    with ScriptedDonor(coordinator.url, key, held=[lease.token, "nonsense"]) as again:
+        assert [held.id for held in again.welcome.resumed] == [lease.id]
+        assert again.welcome.record.name
+        assert again.complete(lease, random_result(again, lease)).outcome == "accepted"
+    with ScriptedDonor(coordinator.url, "somebody else entirely", held=[lease.token]) as other:
+        assert other.welcome.resumed == []
+    study.delete()
+
+
+def test_three_failures_set_a_unit_aside_and_resuming_opens_it_again(
+    coordinator: Coordinator,
+) -> None:
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as donor:
+        for _ in range(3):
+            donor.hand_back(donor.await_lease(), reason="error")
+        assert study.refresh().record.counts.set_aside == 1
+        assert study.trials()[0].state == "incomplete"
+        assert study.trials()[0].rank is None
+        unit = study.trial(0).units[0]
+        assert len(unit.reasons) == 3
+        until(lambda: study.refresh().state == "failed", what="the study's end")
+        study.resume()
+        lease = donor.await_lease()
+        assert donor.complete(lease, random_result(donor, lease)).outcome == "accepted"
+    study.wait(timeout=60, progress=False)
+    assert study.trials()[0].rank == 1
+
+
+def test_closing_a_tab_is_nobodys_fault(coordinator: Coordinator) -> None:
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as donor:
+        for _ in range(5):
+            donor.hand_back(donor.await_lease(), reason="closing")
+        assert study.refresh().record.counts.ready == 1
+    study.delete()
+
+
+def test_a_stopped_study_is_resumed_where_it_stood(coordinator: Coordinator) -> None:
+    study = coordinator.client().submit(
+        model=dense_h5(), data="iris", search={}, trials=1, epochs=4, rungs=[2, 4], name="Rungs"
+    )
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        result = random_result(donor, lease)
+        study.stop()
+        assert donor.heartbeat(lease).stop == {lease.id: "cancelled"}
+        settled = donor.complete(lease, result)
+        assert settled.error is not None
+        assert settled.error.code in ("lease.cancelled", "lease.superseded")
+        assert donor.request() == []
+        study.resume()
+        for rung in range(2):
+            lease = donor.await_lease()
+            assert lease.unit.rung == rung
+            assert donor.complete(lease, random_result(donor, lease)).outcome == "accepted"
+    study.wait(timeout=60, progress=False)
+    assert study.refresh().state == "completed"
+    study.delete()
+
+
+def test_a_completed_study_can_be_extended(coordinator: Coordinator) -> None:
+    study = coordinator.client().submit(
+        model=dense_h5(),
+        data="iris",
+        search={"learning_rate": [0.001, 0.01, 0.1]},
+        trials=1,
+        epochs=1,
+        name="More",
+    )
+    with ScriptedDonor(coordinator.url) as donor:
+        for made, wanted in ((0, 1), (1, 3)):
+            if made:
+                study.extend(wanted - made)
+            for _ in range(wanted - made):
+                lease = donor.await_lease()
+                assert donor.complete(lease, random_result(donor, lease)).outcome == "accepted"
+            study.wait(timeout=60, progress=False)
+            assert study.refresh().state == "completed"
+            assert [row.rank for row in study.trials()] == list(range(1, wanted + 1))
+    study.delete()
