@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 
+import httpx2
 import keras
 import pytest
 
 import potluck
 from potluck.errors import BadInput
 from potluck.protocol import donor as wire
+from potluck.protocol.records import Ledger
+from potluck.verification import verify_ledger
 from tests.conftest import Start
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5, saved
@@ -74,6 +77,13 @@ def test_a_deleted_studys_bytes_go_and_anothers_same_bytes_stay(
     assert tensors <= stored()
     second.delete()
     assert not tensors & stored()
+    told = second.ledger()
+    assert told.entries[-1].kind == "delete"
+    assert verify_ledger(told).holds
+    site = httpx2.get(f"{coordinator.url}/api/v1/ledger").json()
+    assert verify_ledger(Ledger.model_validate(site)).holds
+    deleted = [e["body"]["study"] for e in site["entries"] if e["kind"] == "study_deleted"]
+    assert {first.id, second.id} <= set(deleted)
 
 
 def hashes(study: potluck.Study) -> set[str]:

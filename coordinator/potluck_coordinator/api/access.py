@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from potluck.protocol.records import NewToken, Session, SignIn, SiteStatus, TokenRequest
+from potluck.protocol.records import Ledger, NewToken, Session, SignIn, SiteStatus, TokenRequest
 from potluck.version import VERSION
 from potluck_coordinator.api.deps import COOKIE, TheAsker, TheSite, check_origin
-from potluck_coordinator.services import sign_in, views
+from potluck_coordinator.services import ledgers, sign_in, views
 
 router = APIRouter(tags=["access"])
 
@@ -16,6 +16,12 @@ router = APIRouter(tags=["access"])
 async def get_status(site: TheSite) -> SiteStatus:
     """Tell what this coordinator is doing now."""
     return await views.status(site, VERSION)
+
+
+@router.get("/ledger")
+async def get_site_ledger(site: TheSite) -> Ledger:
+    """Give the site's own chain: uploads and deletions, by hash."""
+    return await ledgers.site_ledger(site)
 
 
 @router.get("/session")

@@ -19,7 +19,7 @@ from potluck.protocol.records import (
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.api.deps import TheAsker, TheSite
 from potluck_coordinator.api.uploads import NAMES, attachment
-from potluck_coordinator.services import best, studies, views
+from potluck_coordinator.services import best, ledgers, studies, views
 from potluck_coordinator.storage import studies as stored
 
 router = APIRouter(prefix="/studies", tags=["studies"])
@@ -101,8 +101,8 @@ async def get_trial(site: TheSite, asker: TheAsker, study_id: str, number: int) 
 
 @router.get("/{study_id}/ledger")
 async def get_ledger(site: TheSite, asker: TheAsker, study_id: str) -> Ledger:
-    """Give the study's hash-chained ledger."""
-    return await views.ledger(site, asker, study_id)
+    """Give the study's hash-chained ledger; it outlives the study."""
+    return await ledgers.study_ledger(site, asker, study_id)
 
 
 @router.get("/{study_id}/best")

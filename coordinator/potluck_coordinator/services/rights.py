@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.errors import BadResult, NotFound
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Lease, Unit
 from potluck_coordinator.services.access import Asker
@@ -10,6 +10,8 @@ from potluck_coordinator.services.leases import hash_token
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import artifact_uses, leases, studies, units
 from potluck_coordinator.storage.transaction import Transaction
+
+MOST_UPLOADS = 1000
 
 
 def _hidden(sha: str) -> NotFound:
@@ -41,6 +43,14 @@ async def lease_writes(site: Site, token: str, sha: str) -> tuple[Lease, Unit]:
         lease = leases.by_token(tx, hash_token(token))
         if lease is None or lease.state not in (LeaseState.HELD, LeaseState.EXPIRED):
             raise _hidden(sha)
+        if leases.uploads(tx, lease.id) >= MOST_UPLOADS:
+            raise BadResult(
+                "result.too_many_uploads",
+                "This lease has uploaded more states than a unit needs.",
+                expected=f"at most {MOST_UPLOADS}",
+                got="one more",
+                hint="Save less often.",
+            )
         return lease, units.get(tx, lease.unit_id)
 
     return await site.writer.read(look)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from potluck.protocol import records as wire
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.core.errors import NotFound
-from potluck_coordinator.core.ledger import Entry
 from potluck_coordinator.core.ranking import Standing, TrialState, rank
 from potluck_coordinator.core.records import Lease, Score, Study, Trial, Unit, wire_fold
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.ledgers import entry_to_wire
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.trials import direction_of, rung_summary, standings
 from potluck_coordinator.storage import (
@@ -24,7 +24,7 @@ from potluck_coordinator.storage import (
     trials,
     units,
 )
-from potluck_coordinator.storage.ledger import entries, head
+from potluck_coordinator.storage.ledger import entries
 from potluck_coordinator.storage.transaction import Transaction
 
 OPEN = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED, UnitState.RETURNED)
@@ -270,32 +270,6 @@ def _lease(lease: Lease, names: Mapping[str, str]) -> wire.LeaseRecord:
             "to_step": lease.step,
             "reason": lease.reason,
         }
-    )
-
-
-async def ledger(site: Site, asker: Asker, study_id: str) -> wire.Ledger:
-    """Give a study's chain from its first entry."""
-
-    def look(tx: Transaction) -> wire.Ledger:
-        _seen(tx, asker, study_id)
-        return wire.Ledger(
-            study_id=study_id,
-            entries=[entry_to_wire(e) for e in entries(tx, study_id)],
-            head=head(tx, study_id),
-        )
-
-    return await site.writer.read(look)
-
-
-def entry_to_wire(entry: Entry) -> wire.LedgerEntry:
-    """Give what the wire tells of an entry: everything."""
-    return wire.LedgerEntry(
-        seq=entry.seq,
-        kind=entry.kind,
-        at=entry.at,
-        body=dict(entry.body),
-        previous=entry.previous,
-        hash=entry.hash,
     )
 
 

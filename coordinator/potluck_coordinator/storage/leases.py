@@ -188,6 +188,12 @@ def note_upload(session: Session, lease_id: str, artifact: str, size: int) -> No
         session.flush()
 
 
+def uploads(session: Session, lease_id: str) -> int:
+    """Count what a lease uploaded."""
+    query = select(func.count()).where(UploadRow.lease_id == lease_id)
+    return session.exec(query).one()
+
+
 def uploaded(session: Session, lease_id: str, artifact: str) -> bool:
     """Say whether a lease uploaded these bytes."""
     return session.get(UploadRow, (lease_id, artifact), populate_existing=True) is not None

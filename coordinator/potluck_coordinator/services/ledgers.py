@@ -1,0 +1,56 @@
+"""Chains as the wire tells them: a study's, which outlives it, and the site's."""
+
+from __future__ import annotations
+
+from potluck.protocol import records as wire
+from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.ledger import SITE_CHAIN, Entry
+from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage import studies
+from potluck_coordinator.storage.ledger import entries, head
+from potluck_coordinator.storage.transaction import Transaction
+
+
+async def study_ledger(site: Site, asker: Asker, study_id: str) -> wire.Ledger:
+    """Give a study's chain. A deleted study's stays readable by those who could read the study."""
+
+    def look(tx: Transaction) -> wire.Ledger:
+        study = studies.find(tx, study_id)
+        chain = entries(tx, study_id)
+        if study is not None:
+            asker.must_see(study)
+        elif not any(_may_read(asker, entry) for entry in chain):
+            raise NotFound("study.not_found", "There is no such study.", got=study_id)
+        return _ledger(tx, study_id, chain)
+
+    return await site.writer.read(look)
+
+
+async def site_ledger(site: Site) -> wire.Ledger:
+    """Give the site's own chain: uploads and deletions, by hash."""
+    return await site.writer.read(lambda tx: _ledger(tx, SITE_CHAIN, entries(tx, SITE_CHAIN)))
+
+
+def _may_read(asker: Asker, entry: Entry) -> bool:
+    if entry.kind != "study":
+        return False
+    mine = asker.role == "admin" or (asker.may_submit and asker.name == entry.body["submitter"])
+    return mine or entry.body["spec"]["visibility"] == "public"
+
+
+def _ledger(tx: Transaction, chain: str, found: list[Entry]) -> wire.Ledger:
+    told = [entry_to_wire(entry) for entry in found]
+    return wire.Ledger(study_id=chain, entries=told, head=head(tx, chain))
+
+
+def entry_to_wire(entry: Entry) -> wire.LedgerEntry:
+    """Give what the wire tells of an entry: everything."""
+    return wire.LedgerEntry(
+        seq=entry.seq,
+        kind=entry.kind,
+        at=entry.at,
+        body=dict(entry.body),
+        previous=entry.previous,
+        hash=entry.hash,
+    )
