@@ -19,7 +19,7 @@ from potluck.protocol.records import (
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.api.deps import TheAsker, TheSite
 from potluck_coordinator.api.uploads import NAMES, attachment
-from potluck_coordinator.services import best, ledgers, studies, views
+from potluck_coordinator.services import best, ledgers, planning, studies, views
 from potluck_coordinator.storage import studies as stored
 
 router = APIRouter(prefix="/studies", tags=["studies"])
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/studies", tags=["studies"])
 async def post_plan(site: TheSite, asker: TheAsker, spec: StudySpec) -> StudyPlan:
     """Say what the coordinator understands of a specification, without making a study."""
     asker.must_submit()
-    return (await studies.understand(site, asker, spec)).wire
+    return (await planning.understand(site, asker, spec)).wire
 
 
 @router.get("")

@@ -1,182 +1,36 @@
-"""Check, plan, make, stop, resume, extend and delete studies."""
+"""Make, stop, resume, extend and delete studies."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
-from typing import Any
 
-from potluck.protocol.records import StudyPlan
 from potluck.protocol.study import StudySpec
-from potluck_coordinator.core.errors import BadStudy, Conflict, NotFound
+from potluck_coordinator.core.errors import BadStudy, Conflict
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Dataset, Model, Part, Study
 from potluck_coordinator.core.units import UnitEvent, UnitState
-from potluck_coordinator.search import Dimension, Range, Space
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.events import SITE, WORK
-from potluck_coordinator.services.facts import facts_from_json
 from potluck_coordinator.services.jobs import (
     canonical_json,
-    check_overrides,
-    plan_job,
     prepare_study,
 )
 from potluck_coordinator.services.leftovers import forget
+from potluck_coordinator.services.planning import SECONDS_TO_PREPARE, dataset_deleted, understand
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.training import batch_size, optimizer, overrides
 from potluck_coordinator.services.trials import settle_rung
 from potluck_coordinator.storage import (
     artifact_uses,
     datasets,
     leases,
-    models,
     studies,
     trials,
     units,
 )
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
-
-SECONDS_TO_PREPARE = 600.0
-MOST_UNITS_A_TRIAL = 1000
-
-
-@dataclass(frozen=True)
-class Understood:
-    """A specification with everything that was inferred."""
-
-    plan: dict[str, Any]
-    wire: StudyPlan
-    model: Model
-    dataset: Dataset
-    content: bytes
-
-
-async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
-    """Check a specification against its model, data and space. Raises BadInput, NotFound."""
-    model, dataset = await _materials(site, asker, spec)
-    _check_rungs(spec)
-    space = Space.from_spec(spec.parameters)
-    corners = extremes(space)
-    for corner in corners:
-        optimizer(corner)
-        batch_size(corner)
-    content = await site.artifacts.get(dataset.hash)
-    facts = facts_from_json(model.facts)
-    plan = await site.workers.run(
-        plan_job,
-        content,
-        dataset.filename,
-        spec.model_dump(mode="json"),
-        facts,
-        timeout_s=SECONDS_TO_PREPARE,
-    )
-    _check_size(spec)  # after the plan, which knows whether so many folds can be at all
-    graph = await site.artifacts.get(model.graph)
-    outputs = {"shapes": [list(shape) for shape in facts.output_shapes.values()]}
-    changes = [overrides(corner) for corner in corners]
-    await site.workers.run(check_overrides, graph, [c for c in changes if c] or [{}], outputs)
-    budget = space.most_trials(spec.trials, spec.sampler)
-    wire = _wire_plan(spec, plan, model, budget)
-    return Understood(plan, wire, model, dataset, content)
-
-
-def extremes(space: Space) -> list[dict[str, Any]]:
-    """Give the points that differ from the first one in one parameter, taken to its ends."""
-    ends = {
-        name: [d.low, d.high] if isinstance(d, Range) and d.step is None else _ends(d)
-        for name, d in space.free.items()
-    }
-    base = {name: values[0] for name, values in ends.items()}
-    points = [base] + [{**base, n: value} for n, values in ends.items() for value in values[1:]]
-    return [dict(space.effective(point)) for point in points]
-
-
-def _ends(dimension: Dimension) -> list[Any]:
-    if isinstance(dimension, Range):
-        return [dimension.value(0), dimension.value((dimension.size or 1) - 1)]
-    return list(dimension.choices)
-
-
-async def _materials(site: Site, asker: Asker, spec: StudySpec) -> tuple[Model, Dataset]:
-    def look(tx: Transaction) -> tuple[Model, Dataset]:
-        return models.get(tx, spec.model_id), datasets.get(tx, spec.dataset_id)
-
-    model, dataset = await site.writer.read(look)
-    asker.must_own(model.owner, "model.not_found")
-    asker.must_own(dataset.owner, "dataset.not_found")
-    if dataset.deleted_at is not None:
-        raise _deleted()
-    return model, dataset
-
-
-def _deleted() -> NotFound:
-    return NotFound(
-        "dataset.deleted",
-        "This dataset was deleted.",
-        hint="Upload it again.",
-        where="dataset_id",
-    )
-
-
-def hash_of(value: object) -> str:
-    """Hash a value's canonical JSON: how the ledger names splits and encoders."""
-    return hashlib.sha256(canonical_json(value)).hexdigest()
-
-
-def _check_size(spec: StudySpec) -> None:
-    units = (spec.pipeline.split.folds or 1) * spec.repeats * len(spec.rungs)
-    if units > MOST_UNITS_A_TRIAL:
-        raise BadStudy(
-            "study.too_many_units",
-            "Folds, repeats and rungs make too many units for each trial.",
-            expected=f"at most {MOST_UNITS_A_TRIAL}",
-            got=str(units),
-            where="pipeline.split.folds",
-        )
-
-
-def _check_rungs(spec: StudySpec) -> None:
-    ascending = all(a < b for a, b in zip(spec.rungs, spec.rungs[1:], strict=False))
-    if not ascending or spec.rungs[0] < 1 or spec.rungs[-1] > 100_000:
-        raise BadStudy(
-            "study.rungs",
-            "Rungs are epoch counts, each larger than the one before.",
-            expected="whole numbers from 1, ascending",
-            got=str(spec.rungs),
-            where="rungs",
-        )
-
-
-def _wire_plan(spec: StudySpec, plan: dict[str, Any], model: Model, budget: int) -> StudyPlan:
-    folds = spec.pipeline.split.folds or 0
-    networks = (folds or 1) * spec.repeats
-    count = budget * networks * len(spec.rungs) + (1 if folds else 0)
-    rows = plan["rows_train"] * (folds - 1) // folds if folds else plan["rows_train"]
-    per_trial = int(model.report["training_flops"]) * rows * spec.rungs[-1] * networks
-    return StudyPlan(
-        task=plan["task"],
-        target=plan["target"],
-        features=list(plan["features"]),
-        classes=None if plan["classes"] is None else list(plan["classes"]),
-        loss=plan["loss"],
-        from_logits=plan["from_logits"],
-        metric=plan["metric"],
-        direction=plan["direction"],
-        init=plan["init"],
-        rows_train=plan["rows_train"],
-        rows_validation=plan["rows_validation"],
-        rows_test=plan["rows_test"],
-        folds=folds,
-        input_shape=list(plan["input_shape"]),
-        trials=budget,
-        units=count,
-        total_flops=str(per_trial * budget),
-        warnings=list(plan["warnings"]),
-    )
 
 
 async def create(site: Site, asker: Asker, spec: StudySpec) -> Study:
@@ -235,7 +89,7 @@ async def create(site: Site, asker: Asker, spec: StudySpec) -> Study:
 
     def act(tx: Transaction) -> None:
         if datasets.get(tx, dataset.id).deleted_at is not None:
-            raise _deleted()
+            raise dataset_deleted()
         studies.add(tx, study, parts, prepared.test_rows)
         _record_materials(site, tx, study, model, dataset, parts, prepared.test_rows)
         after_commit(tx, lambda: site.hub.publish(SITE))
@@ -290,6 +144,11 @@ def _record_materials(
         "test_split": hash_of(list(test_rows)),
     }
     record(tx, study.id, "study", body, now)
+
+
+def hash_of(value: object) -> str:
+    """Hash a value's canonical JSON: how the ledger names splits and encoders."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 async def mine(site: Site, asker: Asker, study_id: str) -> Study:
