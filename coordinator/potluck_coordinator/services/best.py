@@ -24,8 +24,8 @@ from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.jobs import encode_rows
 from potluck_coordinator.services.models import rendering
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.standings import places, rung_summary
 from potluck_coordinator.services.studies import mine
-from potluck_coordinator.services.trials import places, rung_summary
 from potluck_coordinator.storage import datasets, scores, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit

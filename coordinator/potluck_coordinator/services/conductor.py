@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Study, Unit
+from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
 from potluck_coordinator.services.results import expire, renew_all
 from potluck_coordinator.services.scoring import returned_units, score_unit, set_aside
 from potluck_coordinator.services.search import SearchDesk
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.trials import finish_if_done, launch_trial
+from potluck_coordinator.services.trials import launch_trial
 from potluck_coordinator.storage import studies, trials
 
 ASKED_AHEAD = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from potluck.protocol.donor import DonorRecord
 from potluck_coordinator.services.leases import DonorSession
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.trials import top_trials
+from potluck_coordinator.services.standings import top_trials
 from potluck_coordinator.storage import donors, leases, studies
 from potluck_coordinator.storage.transaction import Transaction
 

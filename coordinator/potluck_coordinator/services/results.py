@@ -21,9 +21,9 @@ from potluck_coordinator.core.records import Lease, Trial, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.leases import DonorSession, commitments, hash_token, keep_claims
+from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
-from potluck_coordinator.services.trials import settle_rung
 from potluck_coordinator.storage import donors, leases, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit

@@ -10,8 +10,8 @@ from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.pipeline import decode
 from potluck_coordinator.scoring import Score as Scored
 from potluck_coordinator.scoring import ScoreJob, score_weights
+from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.trials import settle_rung
 from potluck_coordinator.storage import donors, leases, scores, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit

@@ -19,8 +19,8 @@ from potluck_coordinator.services.jobs import (
 )
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.planning import SECONDS_TO_PREPARE, dataset_deleted, understand
+from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.trials import settle_rung
 from potluck_coordinator.storage import (
     artifact_uses,
     datasets,

@@ -13,7 +13,7 @@ from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.ledgers import entry_to_wire
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.trials import direction_of, rung_summary, standings
+from potluck_coordinator.services.standings import direction_of, rung_summary, standings
 from potluck_coordinator.storage import (
     datasets,
     donors,

@@ -1,0 +1,118 @@
+"""How a study ends: the refit of its best trial where it has folds, then the verdict."""
+
+from __future__ import annotations
+
+from potluck_coordinator.core.randomness import derive_seed
+from potluck_coordinator.core.ranking import (
+    TrialState,
+)
+from potluck_coordinator.core.records import (
+    NO_FOLD,
+    REFIT_PART,
+    Study,
+    Unit,
+)
+from potluck_coordinator.core.units import UnitEvent, UnitState
+from potluck_coordinator.services.events import WORK
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.standings import places
+from potluck_coordinator.storage import leases, studies, trials, units
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+REFIT_FAILED = "The best trial could not be trained again on all training rows."
+
+
+def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
+    """End a study whose trials have all ended; with folds, the best one is refitted first."""
+    study = studies.get(tx, study.id)
+    all_trials = trials.of_study(tx, study.id)
+    running = any(t.state == TrialState.RUNNING for t in all_trials)
+    if study.state != "running" or running or len(all_trials) < study.trials:
+        return
+    best = next((number for number, place in places(tx, study).items() if place == 1), None)
+    if best is None:
+        _end_study(site, tx, study, "failed", "No trial could be completed.", None)
+        return
+    if study.wire_plan["folds"]:
+        refits = [u for u in units.of_trial(tx, study.id, best) if u.kind == "refit"]
+        if not refits:
+            _add_refit(site, tx, study, best)
+            return
+        if refits[0].diverged:
+            _end_study(site, tx, study, "failed", REFIT_FAILED, best)
+            return
+        if refits[0].state != UnitState.SCORED:
+            return
+    _end_study(site, tx, study, "completed", "", best)
+
+
+def _add_refit(site: Site, tx: Transaction, study: Study, number: int) -> None:
+    """Make the unit that trains the chosen trial on all training rows with its own encoders."""
+    trial = trials.get(tx, study.id, number)
+    assert trial is not None
+    part = studies.part(tx, study.id, REFIT_PART)
+    like = next(u for u in units.of_trial(tx, study.id, number) if u.kind == "trial")
+    epochs = study.spec["rungs"][-1]
+    per_row = int(like.flops) // max(1, like.rows * (like.to_epoch - like.from_epoch))
+    unit = Unit(
+        id=site.new_id("un"),
+        study_id=study.id,
+        trial=number,
+        kind="refit",
+        fold=NO_FOLD,
+        repeat=0,
+        rung=0,
+        state=UnitState.READY.value,
+        part=part.part,
+        from_epoch=0,
+        to_epoch=epochs,
+        rows=part.rows_train,
+        batch_size=like.batch_size,
+        seed=derive_seed(study.spec["seed"], "train", None, 0),
+        topology=trial.topology,
+        tensors=part.train,
+        start=trial.refit_start,
+        training=dict(like.training),
+        flops=str(per_row * part.rows_train * epochs),
+        upload_bytes=like.upload_bytes,
+        ready_since=site.now(),
+        reasons=(),
+        claims={},
+    )
+    units.add(tx, [unit])
+    record(tx, study.id, "refit", {"trial": number, "unit": unit.id}, site.now())
+    after_commit(tx, lambda: site.hub.publish(study.id, WORK))
+
+
+def settle_refit(site: Site, tx: Transaction, study: Study, unit: Unit) -> None:
+    """Decide what follows now that a refit unit was scored or set aside."""
+    still_best = places(tx, study).get(unit.trial) == 1
+    running = any(t.state == TrialState.RUNNING for t in trials.of_study(tx, study.id))
+    if unit.state == UnitState.SET_ASIDE and still_best and not running:
+        _end_study(site, tx, study, "failed", REFIT_FAILED, unit.trial)
+    else:
+        finish_if_done(site, tx, study)
+
+
+def _end_study(
+    site: Site, tx: Transaction, study: Study, state: str, reason: str, best: int | None
+) -> None:
+    now = site.now()
+    moved = studies.move(
+        tx,
+        study.id,
+        before=("running",),
+        after=state,
+        reason=reason,
+        finished_at=now,
+        best_trial=best,
+    )
+    if moved:
+        # A refit of a trial that no longer leads may still be open.
+        open_states = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED)
+        units.change_many(tx, study.id, UnitEvent.CANCEL, only=open_states, lease_id=None)
+        leases.end_all_of_study(tx, study.id, now=now, reason="the study ended")
+        body = {"state": state, "reason": reason, "best_trial": best}
+        record(tx, study.id, "study_end", body, now)
+        after_commit(tx, lambda: site.hub.publish(study.id))

@@ -1,0 +1,84 @@
+"""From rung to rung: promotion, and how a trial ends."""
+
+from __future__ import annotations
+
+from potluck_coordinator.core.promotion import Next, RungUnit, decide
+from potluck_coordinator.core.ranking import (
+    TrialState,
+)
+from potluck_coordinator.core.records import (
+    Study,
+    Unit,
+)
+from potluck_coordinator.core.units import UnitEvent, UnitState
+from potluck_coordinator.services.endings import finish_if_done, settle_refit
+from potluck_coordinator.services.events import WORK
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.standings import rung_summary
+from potluck_coordinator.storage import leases, scores, studies, trials, units
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+
+def settle_rung(site: Site, tx: Transaction, unit: Unit) -> None:
+    """Decide what follows now that a unit was scored or set aside."""
+    study = studies.get(tx, unit.study_id)
+    if unit.kind == "refit":
+        settle_refit(site, tx, study, unit)
+        return
+    mine = [u for u in units.of_trial(tx, study.id, unit.trial) if u.kind == "trial"]
+    last = len(study.spec["rungs"]) - 1
+    seen = [RungUnit(u.rung, UnitState(u.state), u.diverged) for u in mine]
+    step = decide(seen, unit.rung, last)
+    if step is Next.WAIT:
+        return
+    if step is Next.PROMOTE:
+        _promote(site, tx, mine, unit.rung + 1)
+        return
+    value, reason, state = None, "", TrialState.COMPLETED
+    if step is Next.COMPLETE:
+        summary = rung_summary(mine, scores.of_study(tx, study.id), unit.rung)
+        value = summary.mean if summary else None
+    elif step is Next.FAIL:
+        state, reason = TrialState.FAILED, "Training diverged: its weights became NaN or infinite."
+    else:
+        state, reason = TrialState.INCOMPLETE, "A unit was set aside; see its reasons."
+    end_trial(site, tx, study, unit.trial, state, value, reason)
+
+
+def _promote(site: Site, tx: Transaction, mine: list[Unit], rung: int) -> None:
+    results = {(u.fold, u.repeat): u.result for u in mine if u.rung == rung - 1}
+    for unit in mine:
+        if unit.rung == rung and unit.state == UnitState.BLOCKED:
+            start = results[(unit.fold, unit.repeat)]
+            units.change(tx, unit.id, UnitEvent.UNBLOCK, start=start, ready_since=site.now())
+    after_commit(tx, lambda: site.hub.publish(WORK))
+
+
+def end_trial(
+    site: Site,
+    tx: Transaction,
+    study: Study,
+    number: int,
+    state: TrialState,
+    value: float | None,
+    reason: str,
+) -> None:
+    """End a trial: what is left of its units is cancelled; the study may be done."""
+    now = site.now()
+    if not trials.finish(
+        tx, study.id, number, state=state.value, value=value, reason=reason, at=now
+    ):
+        return
+    open_units = [u.id for u in units.of_trial(tx, study.id, number) if u.kind == "trial"]
+    leases.end_all_of_study(tx, study.id, now=now, reason="the trial ended", trial_units=open_units)
+    if state is not TrialState.COMPLETED:
+        open_states = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED, UnitState.RETURNED)
+        units.change_many(
+            tx, study.id, UnitEvent.CANCEL, trial=number, only=open_states, lease_id=None
+        )
+    body = {"trial": number, "state": state.value, "value": value, "reason": reason}
+    record(tx, study.id, "trial_end", body, now)
+    finish_if_done(site, tx, study)
+    after_commit(tx, lambda: site.hub.publish(study.id))
+    after_commit(tx, site.poke)
