@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
+from typing import Annotated, Any
 
 from platformdirs import user_data_path
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 def default_data_folder() -> Path:
@@ -18,6 +23,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="POTLUCK_", extra="ignore")
 
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8000
+    """Port to listen on; 0 takes a free one."""
+    allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = None
+    """Names that it answers to, with commas between; `*` is any. By default any, but only this
+    machine's own (`localhost`, `127.0.0.1`, `[::1]`) where `host` is one of them."""
     data: Path = default_data_folder()
     """Folder for the database and the artifacts."""
     database: str | None = None
@@ -35,7 +47,25 @@ class Settings(BaseSettings):
     sweep_seconds: float = 2.0
     """How often expired leases are looked for."""
     secure_cookies: bool = False
-    """Set by `--tls-cert`; behind a TLS proxy set it by hand."""
+    """Cookies go over HTTPS only. Set by `tls_cert`; behind a TLS proxy set it by hand."""
+    tls_cert: Path | None = None
+    """Certificate, for HTTPS."""
+    tls_key: Path | None = None
+    """The certificate's key."""
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """Read `a.example, b.example` as two names."""
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    def names(self) -> tuple[str, ...] | None:
+        """Give the names that requests may use; None where any may."""
+        if self.allowed_hosts is not None:
+            return None if "*" in self.allowed_hosts else self.allowed_hosts
+        return (*LOOPBACK, self.host) if _is_loopback(self.host) else None
 
     def database_url(self) -> str:
         """Give the database's URL."""
@@ -44,3 +74,23 @@ class Settings(BaseSettings):
     def artifact_place(self) -> str:
         """Give the artifact store's place."""
         return self.artifacts or str(self.data / "artifacts")
+
+
+def settings_from(**given: Any) -> Settings:
+    """Make settings of what a command line gave; None was not given and leaves the environment's.
+
+    HTTPS makes cookies secure, unless somebody said otherwise.
+    """
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    if settings.tls_cert is not None and "secure_cookies" not in settings.model_fields_set:
+        return settings.model_copy(update={"secure_cookies": True})
+    return settings
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
