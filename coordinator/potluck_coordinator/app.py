@@ -8,10 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from potluck.version import VERSION
 from potluck_coordinator.api import add_api, openapi, pages
+from potluck_coordinator.api.body_limits import BodyLimits
+from potluck_coordinator.api.donor import say_farewell
 from potluck_coordinator.api.errors import add_handlers
+from potluck_coordinator.api.hosts import KnownHosts
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.conductor import Conductor
 from potluck_coordinator.services.events import Hub
@@ -23,7 +27,15 @@ from potluck_coordinator.storage.artifacts import ArtifactStore
 from potluck_coordinator.storage.engine import make_engine, migrate
 from potluck_coordinator.storage.writer import Writer
 
+__all__ = ["create_app", "say_farewell"]
+
 _log = logging.getLogger(__name__)
+
+
+class _Coordinator(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the headers around everything, even around the answer to an unexpected error."""
+        return pages.SecurityHeaders(super().build_middleware_stack())
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -51,12 +63,13 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             yield
         finally:
+            await say_farewell(app)
             await conductor.stop()
             site.workers.close()
             await asyncio.to_thread(site.writer.close)
             engine.dispose()
 
-    app = FastAPI(
+    app = _Coordinator(
         title="Potluck coordinator",
         version=VERSION,
         lifespan=lifespan,
@@ -72,6 +85,9 @@ def create_app(settings: Settings) -> FastAPI:
         return {"status": "ok", "version": VERSION}
 
     app.include_router(pages.router)
-    pages.add_security_headers(app)
+    app.add_middleware(BodyLimits, settings=settings)
+    names = settings.names()
+    if names is not None:
+        app.add_middleware(KnownHosts, names=names)
     openapi.use(app)
     return app

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from potluck_coordinator.settings import Settings, default_data_folder
+from potluck_coordinator.settings import Settings, settings_from
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,29 +19,40 @@ def add_to(app: typer.Typer) -> None:
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port; 0 takes a free one.", show_default="8000")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder for everything that is kept.")] = None,
-    open: Annotated[bool, typer.Option(help="Let anybody submit, without a token.")] = False,
-    workers: Annotated[int, typer.Option(help="Processes that encode and score.")] = 2,
+    open: Annotated[
+        bool | None, typer.Option("--open/--closed", help="Let anybody submit, without a token.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that encode and score.", show_default="2")
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate, for HTTPS.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's key.")] = None,
 ) -> None:
-    """Run a coordinator."""
+    """Run a coordinator. What is not given here may be set by POTLUCK_* variables."""
     import uvicorn
 
-    from potluck_coordinator.app import create_app
+    from potluck_coordinator.app import create_app, say_farewell
 
-    settings = Settings(
-        data=data or default_data_folder(),
+    settings = settings_from(
+        host=host,
+        port=port,
+        data=data,
         open=open,
         workers=workers,
-        secure_cookies=tls_cert is not None,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
     )
     app = create_app(settings)
-    listener = _listen(host, port)
-    scheme = "https" if tls_cert else "http"
-    shown = "127.0.0.1" if host in ("0.0.0.0", "") else host
+    listener = _listen(settings.host, settings.port)
+    scheme = "https" if settings.tls_cert else "http"
+    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host
     address = f"{scheme}://{shown}:{listener.getsockname()[1]}"
 
     class Server(uvicorn.Server):
@@ -50,14 +61,18 @@ def serve(
             if self.started:
                 _greet(address, settings, app.state.admin_token)
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await say_farewell(app)  # uvicorn closes sockets before the app hears of the end
+            await super().shutdown(sockets=sockets)
+
     config = uvicorn.Config(
         app,
         log_level="warning",
         ws="websockets-sansio",
         ws_max_size=256 * 1024,
         ws_per_message_deflate=False,
-        ssl_certfile=tls_cert,
-        ssl_keyfile=tls_key,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=5,
     )
     Server(config).run(sockets=[listener])

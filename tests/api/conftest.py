@@ -22,6 +22,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder = tmp_path_factory.mktemp("data")
     settings = Settings(
         data=folder,
+        allowed_hosts=("testserver",),
         open=True,
         workers=1,
         max_model_bytes=SMALL,

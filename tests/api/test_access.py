@@ -17,7 +17,8 @@ from tests.support.keras_files import dense_h5
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Give a coordinator on which submitting needs a token."""
-    settings = Settings(data=tmp_path_factory.mktemp("closed"), workers=1)
+    data = tmp_path_factory.mktemp("closed")
+    settings = Settings(data=data, allowed_hosts=("testserver",), workers=1)
     with TestClient(create_app(settings)) as found:
         yield found
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+from httpx2 import Headers
 from starlette.testclient import TestClient
+
+
+def secured(headers: Headers) -> bool:
+    return "frame-ancestors 'none'" in headers.get("content-security-policy", "") and (
+        headers.get("x-content-type-options") == "nosniff"
+    )
 
 
 def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
@@ -41,3 +49,27 @@ def test_unknown_api_addresses_are_errors_not_pages(client: TestClient) -> None:
     answer = client.get("/api/v1/nope")
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "address.not_found"
+
+
+@pytest.mark.parametrize("path", ["/%00", "/a%00.js", "/" + "a" * 5000, "/assets/" + "b" * 300])
+def test_an_address_that_no_file_can_have_is_not_found(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "address.not_found"
+
+
+def test_the_answer_to_an_unexpected_error_carries_the_headers_too(client: TestClient) -> None:
+    def fail() -> None:
+        raise RuntimeError("nobody expected this")
+
+    client.app.add_api_route("/fails", fail, methods=["POST"])  # type: ignore[attr-defined]
+    answer = TestClient(client.app, raise_server_exceptions=False).post("/fails")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "internal"
+    assert secured(answer.headers)
+
+
+def test_the_hint_of_a_bad_request_names_an_address_that_exists(client: TestClient) -> None:
+    hint = client.post("/api/v1/studies", json={}).json()["error"]["hint"]
+    address = next(word for word in hint.split() if word.startswith("/"))
+    assert client.get(address).status_code == 200

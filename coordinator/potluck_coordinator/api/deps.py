@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from potluck_coordinator.core.errors import NotAllowed
@@ -53,6 +55,20 @@ async def get_asker(request: Request) -> Asker:
     if request.method not in SAFE:
         sign_in.check_csrf(session, request.headers.get(CSRF_HEADER))
     return asker
+
+
+class SubmittersRoute(APIRoute):
+    """A route whose asker is checked before a byte of the body is read: forms can be large."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Put the check before what reads the form."""
+        handle = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            (await get_asker(request)).must_submit()
+            return await handle(request)
+
+        return checked
 
 
 TheSite = Annotated[Site, Depends(get_site)]

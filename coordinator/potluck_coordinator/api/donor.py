@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Literal
+from weakref import WeakSet
 
-from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, FastAPI, Request, WebSocket, WebSocketDisconnect
 from pydantic import TypeAdapter, ValidationError
 from starlette.websockets import WebSocketState
 
@@ -17,7 +20,7 @@ from potluck.protocol.base import PROTOCOL_VERSION, ErrorDetail
 from potluck.version import VERSION
 from potluck_coordinator.api.deps import TheSite, check_origin, get_site
 from potluck_coordinator.api.errors import detail_of
-from potluck_coordinator.core.errors import BadInput, PotluckError
+from potluck_coordinator.core.errors import BadInput, Busy, PotluckError
 from potluck_coordinator.services import leases, results
 from potluck_coordinator.services.donors import record_of
 from potluck_coordinator.services.events import SITE, WORK
@@ -30,11 +33,30 @@ Said = wire.Hello | wire.Request | wire.Heartbeat | wire.Checkpoint | wire.Compl
 Answer = (
     wire.Welcome | wire.Grant | wire.Wait | wire.Work | wire.Heard | wire.Settled | wire.Problem
 )
+Why = Literal["no_work", "busy", "shutting_down"]
 _SAID: TypeAdapter[Said] = TypeAdapter(wire.DonorMessage)
 
 LARGEST_MESSAGE = 256 * 1024
 SECONDS_TO_SAY_HELLO = 30.0
 WAIT_SECONDS = 20.0
+FAREWELL_SECONDS = 1.0
+UNEXPECTED = ErrorDetail(
+    code="internal",
+    message="Something went wrong inside the coordinator; nothing of yours was changed.",
+    hint="Try again; tell the operator if it stays.",
+    where="",
+)
+
+_log = logging.getLogger(__name__)
+
+
+async def say_farewell(app: FastAPI) -> None:
+    """Tell every donor, as far as it can be reached, that this coordinator shuts down."""
+    talks: WeakSet[_Conversation] = getattr(app.state, "conversations", WeakSet())
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await asyncio.gather(*(talk.part() for talk in talks), return_exceptions=True)
+    talks.clear()
 
 
 @router.websocket("/socket")
@@ -48,9 +70,22 @@ async def donor_socket(socket: WebSocket) -> None:
         return
     await socket.accept()
     with suppress(WebSocketDisconnect):
-        await _Conversation(site, socket).run()
+        talk = _Conversation(site, socket)
+        try:
+            await talk.run()
+        finally:
+            _conversations(socket).discard(talk)
     if socket.client_state is WebSocketState.CONNECTED:
         await socket.close()
+
+
+def _conversations(socket: WebSocket) -> WeakSet[_Conversation]:
+    """Give the app's conversations under way."""
+    state = socket.app.state
+    if not hasattr(state, "conversations"):
+        state.conversations = WeakSet()
+    found: WeakSet[_Conversation] = state.conversations
+    return found
 
 
 class _Conversation:
@@ -63,7 +98,12 @@ class _Conversation:
         hello = await self._hello()
         if hello is None:
             return
-        donor, resumed = await leases.welcome(self._site, hello)
+        try:
+            donor, resumed = await leases.welcome(self._site, hello)
+        except Exception as error:
+            await self._explain(error)
+            return
+        _conversations(self._socket).add(self)
         with self._site.presence.connected(donor.id):
             self._site.hub.publish(SITE)
             self._site.poke()
@@ -135,8 +175,23 @@ class _Conversation:
     async def _answer(self, donor: DonorSession, said: Said) -> None:
         try:
             await self._act(donor, said)
-        except PotluckError as error:
+        except WebSocketDisconnect:
+            raise
+        except Busy as error:
+            asks = isinstance(said, wire.Request)
+            await (self._wait(_why_busy(error)) if asks else self._explain(error))
+        except Exception as error:
+            if self._socket.application_state is not WebSocketState.CONNECTED:
+                raise  # it was the answer that could not be sent
+            await self._explain(error)
+
+    async def _explain(self, error: Exception) -> None:
+        """Answer a refusal, or an error that nobody expected: never silence."""
+        if isinstance(error, PotluckError):
             await self._say(wire.Problem(error=detail_of(error)))
+        else:
+            _log.error("unexpected error at a donor's message", exc_info=error)
+            await self._say(wire.Problem(error=UNEXPECTED))
 
     async def _act(self, donor: DonorSession, said: Said) -> None:
         if isinstance(said, wire.Request):
@@ -149,7 +204,7 @@ class _Conversation:
             settled = await results.complete(self._site, donor, said.leases)
             await self._settle(donor, settled)
             if said.next is not None:
-                await self._grant(donor, said.next)
+                await self._answer(donor, said.next)
         elif isinstance(said, wire.Abort):
             await self._settle(donor, await results.hand_back(self._site, said.leases, donor))
         else:
@@ -165,8 +220,15 @@ class _Conversation:
         if granted:
             await self._say(wire.Grant(leases=granted))
         else:
-            seconds = WAIT_SECONDS * random.uniform(0.5, 1.0)
-            await self._say(wire.Wait(seconds=seconds, reason="no_work"))
+            await self._wait("no_work")
+
+    async def _wait(self, reason: Why) -> None:
+        seconds = WAIT_SECONDS * random.uniform(0.5, 1.0)
+        await self._say(wire.Wait(seconds=seconds, reason=reason))
+
+    async def part(self) -> None:
+        """Tell this donor that the coordinator shuts down; it connects again by itself."""
+        await self._wait("shutting_down")
 
     @asynccontextmanager
     async def _tell_of_work(self) -> AsyncIterator[None]:
@@ -198,6 +260,10 @@ class _Conversation:
 
     async def _say(self, answer: Answer) -> None:
         await self._socket.send_text(answer.model_dump_json())
+
+
+def _why_busy(error: Busy) -> Why:
+    return "shutting_down" if error.code == "busy.closing" else "busy"
 
 
 @router.post("/abort", status_code=200)

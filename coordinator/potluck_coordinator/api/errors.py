@@ -41,6 +41,11 @@ def _answer(status: int, detail: ErrorDetail) -> JSONResponse:
     return JSONResponse(ErrorBody(error=detail).model_dump(), status)
 
 
+def answer(error: errors.PotluckError) -> JSONResponse:
+    """Give a refusal's answer, for those who speak below the routes."""
+    return _answer(status_of(error), detail_of(error))
+
+
 def detail_of_validation(error: RequestValidationError) -> ErrorDetail:
     """Turn pydantic's first complaint into one of ours."""
     first = error.errors()[0]
@@ -51,7 +56,7 @@ def detail_of_validation(error: RequestValidationError) -> ErrorDetail:
             "message": f"{'.'.join(place) or 'The request'}: {first['msg']}.",
             "expected": str(first["type"]),
             "got": repr(first.get("input"))[:200],
-            "hint": "See /api/docs for what this address takes.",
+            "hint": "See /api/openapi.json for what this address takes.",
             "where": ".".join(place),
         }
     )
@@ -62,7 +67,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(errors.PotluckError)
     async def refused(_request: Request, error: errors.PotluckError) -> JSONResponse:
-        return _answer(status_of(error), detail_of(error))
+        return answer(error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse, HTMLResponse
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -34,8 +35,8 @@ async def page(path: str) -> Response:
     """Give a built file, or the app for any address that is a page."""
     if path.startswith("api/"):
         raise HTTPException(404, "There is no such address.")
-    wanted = (STATIC / path).resolve()
-    if path and wanted.is_file() and wanted.is_relative_to(STATIC.resolve()):
+    wanted = _built(path)
+    if wanted is not None:
         immutable = path.startswith("assets/")
         cache = "public, max-age=31536000, immutable" if immutable else "no-cache"
         return FileResponse(wanted, headers={"Cache-Control": cache})
@@ -47,20 +48,44 @@ async def page(path: str) -> Response:
     return FileResponse(index, headers={"Cache-Control": "no-cache"})
 
 
-def add_security_headers(app: FastAPI) -> None:
-    """Send the headers of DESIGN.md's web security with every answer."""
+def _built(path: str) -> Path | None:
+    """Find the built file of an address. Raises 404 for what no file could be called."""
+    try:
+        wanted = (STATIC / path).resolve()
+        found = bool(path) and wanted.is_file() and wanted.is_relative_to(STATIC.resolve())
+    except (OSError, ValueError) as error:  # too long a name, or a NUL in it
+        raise HTTPException(404, "There is no such address.") from error
+    return wanted if found else None
 
-    @app.middleware("http")
-    async def secure(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        response = await call_next(request)
-        worker = request.url.path.startswith("/assets/worker")
-        headers = response.headers
-        headers.setdefault("Content-Security-Policy", WORKER_CSP if worker else PAGE_CSP)
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        headers.setdefault("Cross-Origin-Embedder-Policy", "require-corp")
-        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "no-referrer")
-        return response
+
+HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class SecurityHeaders:
+    """Send the headers of web security with every answer. Goes around everything else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        worker = scope["path"].startswith("/assets/worker")
+
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Content-Security-Policy", WORKER_CSP if worker else PAGE_CSP)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, secured)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Response, UploadFile
 
 from potluck.protocol.records import BundledDataset, Dataset, Model
-from potluck_coordinator.api.deps import TheAsker, TheSite
+from potluck_coordinator.api.deps import SubmittersRoute, TheAsker, TheSite
 from potluck_coordinator.core.errors import BadModel, TooLarge
 from potluck_coordinator.pipeline import bundled
 from potluck_coordinator.services import datasets, models
 
 router = APIRouter()
+large = APIRouter(route_class=SubmittersRoute)
 
-FORM_OVERHEAD = 64 * 1024
 CHUNK = 1 << 20
 NAMES = {"h5": "model.h5", "tfjs": "model-tfjs.zip"}
 
@@ -27,16 +30,9 @@ def attachment(content: bytes, filename: str) -> Response:
     return Response(content, media_type=kind, headers=headers)
 
 
-def refuse_declared(request: Request, limit: int) -> None:
-    """Refuse by the declared length, before a byte of the body is kept."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit + FORM_OVERHEAD:
-        raise TooLarge(
-            "size.upload",
-            "The upload is larger than this coordinator takes.",
-            expected=f"at most {limit} bytes",
-            got=f"{declared} bytes",
-        )
+def plain_name(given: str | None, otherwise: str) -> str:
+    """Give an upload's file name without its folders, and not too long for a file system."""
+    return (given or otherwise).replace("\\", "/").rsplit("/", 1)[-1][-60:]
 
 
 async def chunks(upload: UploadFile) -> AsyncIterator[bytes]:
@@ -51,7 +47,7 @@ async def list_models(site: TheSite, asker: TheAsker) -> list[Model]:
     return [models.to_wire(m) for m in await models.list_models(site, asker)]
 
 
-@router.post("/models", status_code=201, tags=["models"])
+@large.post("/models", status_code=201, tags=["models"])
 async def post_model(
     site: TheSite,
     asker: TheAsker,
@@ -59,31 +55,39 @@ async def post_model(
     name: Annotated[str | None, Form()] = None,
 ) -> Model:
     """Upload a model; the answer is its report."""
-    asker.must_submit()
-    limit, total = site.settings.max_model_bytes, 0
-    content: dict[str, bytes] = {}
-    for upload in files:
-        parts = []
-        async for piece in chunks(upload):
-            total += len(piece)
-            if total > limit:
-                raise TooLarge(
-                    "size.upload",
-                    "The model is larger than this coordinator takes.",
-                    expected=f"at most {limit} bytes",
-                    got="more",
-                )
-            parts.append(piece)
-        label = (upload.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
-        if not label or label in content:
-            raise BadModel(
-                "model.file_names",
-                "Every file needs a name of its own.",
-                expected="different file names",
-                got=label or "no name",
-            )
-        content[label] = b"".join(parts)
-    return models.to_wire(await models.add_model(site, asker, content, name))
+    left = site.settings.max_model_bytes
+    with TemporaryDirectory(prefix="potluck-upload-") as folder:
+        for upload in files:
+            left -= await spool(upload, Path(folder), left)
+        return models.to_wire(await models.add_model(site, asker, Path(folder), name))
+
+
+async def spool(upload: UploadFile, folder: Path, left: int) -> int:
+    """Copy an upload into a folder under its own name; give its size in bytes.
+
+    Raises BadModel `model.file_names`, and TooLarge `size.upload` for more than is left.
+    """
+    name, size = plain_name(upload.filename, ""), 0
+    try:
+        with (folder / name).open("xb") as file:
+            async for piece in chunks(upload):
+                size += len(piece)
+                if size > left:
+                    raise TooLarge(
+                        "size.upload",
+                        "The model is larger than this coordinator takes.",
+                        expected=f"at most {left} bytes more",
+                        got="more",
+                    )
+                await asyncio.to_thread(file.write, piece)
+    except (FileExistsError, IsADirectoryError, ValueError) as error:
+        raise BadModel(
+            "model.file_names",
+            "Every file needs a name of its own.",
+            expected="different file names",
+            got=name or "no name",
+        ) from error
+    return size
 
 
 @router.get("/models/{model_id}", tags=["models"])
@@ -107,7 +111,7 @@ async def list_datasets(site: TheSite, asker: TheAsker) -> list[Dataset]:
     return [datasets.to_wire(d) for d in await datasets.list_datasets(site, asker)]
 
 
-@router.post("/datasets", status_code=201, tags=["datasets"])
+@large.post("/datasets", status_code=201, tags=["datasets"])
 async def post_dataset(
     site: TheSite,
     asker: TheAsker,
@@ -118,7 +122,7 @@ async def post_dataset(
     asker.must_submit()
     limit = site.settings.max_dataset_bytes
     artifact, _size = await site.artifacts.put_stream(chunks(file), limit)
-    label = (file.filename or "data.csv").replace("\\", "/").rsplit("/", 1)[-1]
+    label = plain_name(file.filename, "data.csv")
     return datasets.to_wire(await datasets.add_dataset(site, asker, artifact, label, name))
 
 
@@ -144,3 +148,6 @@ async def get_dataset(site: TheSite, asker: TheAsker, dataset_id: str) -> Datase
 async def delete_dataset(site: TheSite, asker: TheAsker, dataset_id: str) -> None:
     """Delete a dataset's bytes. Studies keep their scores; the ledger keeps the hash."""
     await datasets.delete_dataset(site, asker, dataset_id)
+
+
+router.include_router(large)

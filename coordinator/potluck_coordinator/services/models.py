@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from pathlib import Path
 
 from potluck.protocol import records as wire
 from potluck_converter import (
@@ -30,26 +30,24 @@ from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction
 
 
-async def add_model(
-    site: Site, asker: Asker, files: Mapping[str, bytes], name: str | None
-) -> Model:
-    """Convert an upload in a limited process of its own, and keep its graph and weights."""
+async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) -> Model:
+    """Convert a folder of uploads in a limited process, and keep its graph and weights."""
     asker.must_submit()
-    converted = await asyncio.to_thread(_convert, files)
-    graph_bytes, weight_bytes = to_files(converted)
+    converted = await asyncio.to_thread(_convert, folder)
+    label = name if name else min(path.name for path in folder.iterdir())
+    graph_bytes, weight_bytes = await asyncio.to_thread(to_files, converted)
     graph, weights = await asyncio.gather(
         site.artifacts.put(graph_bytes), site.artifacts.put(weight_bytes)
     )
-    label = (name or sorted(files)[0]).strip()[:120] or "model"
     model = Model(
         id=site.new_id("md"),
-        name=label,
+        name=label.strip()[:120] or "model",
         owner=asker.name,
         hash=hashlib.sha256(f"{graph}\n{weights}\n".encode()).hexdigest(),
         graph=graph,
         weights=weights,
-        report=report(converted),
-        facts=facts_to_json(facts_of(converted)),
+        report=await asyncio.to_thread(report, converted),
+        facts=facts_to_json(await asyncio.to_thread(facts_of, converted)),
         created_at=site.now(),
     )
     body = {"model": model.id, "hash": model.hash, "graph": graph, "weights": weights}
@@ -62,9 +60,9 @@ async def add_model(
     return model
 
 
-def _convert(files: Mapping[str, bytes]) -> Converted:
+def _convert(folder: Path) -> Converted:
     try:
-        return convert_isolated(files)
+        return convert_isolated(folder)
     except ConversionError as error:
         raise as_bad_model(error) from error
 
@@ -111,7 +109,7 @@ async def render(site: Site, model: Model, kind: str) -> bytes:
     """Give a model as `h5` or as a zip of TF.js files (`tfjs`)."""
     graph = await site.artifacts.get(model.graph)
     weights = await site.artifacts.get(model.weights)
-    return await asyncio.to_thread(rendering, from_files(graph, weights), kind)
+    return await asyncio.to_thread(lambda: rendering(from_files(graph, weights), kind))
 
 
 def rendering(model: Converted, kind: str) -> bytes:
