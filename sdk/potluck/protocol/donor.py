@@ -20,21 +20,44 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from potluck.protocol.base import Backend, BigCount, ErrorDetail, Sha256, UInt32, Wire
 from potluck.protocol.study import LossName
 
 OptimizerName = Literal["sgd", "adam", "rmsprop"]
 
+MOST_LEASES = 16
+"""Leases that one message speaks of."""
+MOST_REMEMBERED = 64
+"""Lease tokens that a returning donor may show."""
+NOTE_CHARACTERS = 500
+
+# What donors say is bounded: a coordinator keeps it, and 32 bits are what its tables give a count.
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Speed = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LeaseId = Annotated[str, Field(max_length=64)]
+LeaseToken = Annotated[str, Field(max_length=128)]
+ClaimName = Annotated[str, Field(max_length=64)]
+Commitments = Annotated[dict[Count, Sha256], Field(max_length=8)]
+
+
+def _cut(note: object) -> object:
+    """Shorten a driver's message: it may be pages long, and is no reason to turn a donor away."""
+    return note[:NOTE_CHARACTERS] if isinstance(note, str) else note
+
+
+Note = Annotated[str, BeforeValidator(_cut), Field(max_length=NOTE_CHARACTERS)]
+
 
 class BackendReport(Wire):
     """One backend as this device measured it."""
 
     backend: Backend
-    samples_per_second: float = Field(ge=0)
+    samples_per_second: Speed
     right: bool = Field(description="The known-answer micro-training agreed.")
-    note: str = ""
+    note: Note = ""
 
 
 class Sgd(Wire):
@@ -124,12 +147,12 @@ class Lease(Wire):
 class Progress(Wire):
     """What a donor says of one lease. Claims are shown as claims and never rank anything."""
 
-    lease_id: str
-    epoch: int = Field(description="Epochs finished, counted over the whole trial.")
-    step: int = Field(description="Steps finished, counted over the whole trial.")
-    loss: float | None = Field(None, description="Mean training loss of the last whole epoch.")
-    samples_per_second: float | None = None
-    commitments: dict[int, Sha256] = Field(
+    lease_id: LeaseId
+    epoch: Count = Field(description="Epochs finished, counted over the whole trial.")
+    step: Count = Field(description="Steps finished, counted over the whole trial.")
+    loss: Finite | None = Field(None, description="Mean training loss of the last whole epoch.")
+    samples_per_second: Speed | None = None
+    commitments: Commitments = Field(
         default_factory=dict, description="Commit step -> SHA-256 of the checkpoint at that step."
     )
 
@@ -139,13 +162,15 @@ class Hello(Wire):
 
     type: Literal["hello"] = "hello"
     protocol: int
-    client: str = Field(description="Bundle version.")
+    client: str = Field(max_length=64, description="Bundle version.")
     donor_key: str = Field(min_length=16, max_length=128)
-    backends: list[BackendReport]
+    backends: list[BackendReport] = Field(max_length=8)
     backend: Backend = Field(description="The one that this session trains on.")
-    memory_bytes: int | None = None
-    leases: list[str] = Field(
-        default_factory=list, description="Tokens of leases that this donor still holds."
+    memory_bytes: int | None = Field(None, ge=0, le=2**53)
+    leases: list[LeaseToken] = Field(
+        default_factory=list,
+        max_length=MOST_REMEMBERED,
+        description="Tokens of leases that this donor still holds.",
     )
     cached: list[Sha256] = Field(default_factory=list, max_length=512)
 
@@ -162,34 +187,34 @@ class Heartbeat(Wire):
     """Keeps leases alive and carries progress."""
 
     type: Literal["heartbeat"] = "heartbeat"
-    leases: list[Progress]
+    leases: list[Progress] = Field(max_length=MOST_LEASES)
 
 
 class Checkpointed(Wire):
     """One lease's newest uploaded state."""
 
-    lease_id: str
+    lease_id: LeaseId
     artifact: Sha256
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
 
 
 class Checkpoint(Wire):
     """Names uploaded states from which anybody could go on."""
 
     type: Literal["checkpoint"] = "checkpoint"
-    leases: list[Checkpointed]
+    leases: list[Checkpointed] = Field(max_length=MOST_LEASES)
 
 
 class Completed(Wire):
     """One finished unit."""
 
-    lease_id: str
-    token: str
+    lease_id: LeaseId
+    token: LeaseToken
     artifact: Sha256
-    step: int
-    claims: dict[str, float] = Field(default_factory=dict)
-    commitments: dict[int, Sha256] = Field(default_factory=dict)
+    step: Count
+    claims: dict[ClaimName, Finite] = Field(default_factory=dict, max_length=16)
+    commitments: Commitments = Field(default_factory=dict)
     diverged: bool = Field(False, description="The loss became NaN or infinite; a result as well.")
 
 
@@ -197,15 +222,15 @@ class Complete(Wire):
     """Hands in results, and may ask for the next work in the same breath."""
 
     type: Literal["complete"] = "complete"
-    leases: list[Completed]
+    leases: list[Completed] = Field(max_length=MOST_LEASES)
     next: Request | None = None
 
 
 class Handback(Wire):
     """One lease that a donor gives back, and why."""
 
-    lease_id: str
-    token: str
+    lease_id: LeaseId
+    token: LeaseToken
     reason: Literal["closing", "paused", "stopped", "error", "over_limit"] = "closing"
     detail: str = Field("", max_length=500)
 
@@ -214,7 +239,7 @@ class Abort(Wire):
     """Hands leases back; also the body of `POST /api/v1/donor/abort` (`sendBeacon`)."""
 
     type: Literal["abort"] = "abort"
-    leases: list[Handback]
+    leases: list[Handback] = Field(max_length=MOST_LEASES)
 
 
 DonorMessage = Annotated[
