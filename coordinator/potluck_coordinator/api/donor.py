@@ -92,7 +92,8 @@ class _Conversation:
     def __init__(self, site: Site, socket: WebSocket) -> None:
         self._site = site
         self._socket = socket
-        self._idle = False
+        self._idle = asyncio.Event()
+        self._news = asyncio.Event()
 
     async def run(self) -> None:
         hello = await self._hello()
@@ -215,12 +216,14 @@ class _Conversation:
         await self._say(wire.Settled(leases=settled, record=record))
 
     async def _grant(self, donor: DonorSession, request: wire.Request) -> None:
+        self._idle.clear()
+        self._news.clear()  # what comes from now on may be missed by the look that follows
         granted = await leases.grant(self._site, donor, request)
-        self._idle = not granted
         if granted:
             await self._say(wire.Grant(leases=granted))
         else:
             await self._wait("no_work")
+            self._idle.set()  # only now: `work` must not overtake the `wait` that it ends
 
     async def _wait(self, reason: Why) -> None:
         seconds = WAIT_SECONDS * random.uniform(0.5, 1.0)
@@ -233,8 +236,8 @@ class _Conversation:
     @asynccontextmanager
     async def _tell_of_work(self) -> AsyncIterator[None]:
         """Wake this donor, while it is idle, when units become ready."""
-        with self._site.hub.listen(WORK) as event:
-            task = asyncio.create_task(self._tell_forever(event))
+        with self._site.hub.listen(WORK) as self._news:
+            task = asyncio.create_task(self._tell_forever())
             try:
                 yield
             finally:
@@ -242,12 +245,13 @@ class _Conversation:
                 with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
                     await task
 
-    async def _tell_forever(self, event: asyncio.Event) -> None:
+    async def _tell_forever(self) -> None:
         while True:
-            await event.wait()
-            event.clear()
-            if self._idle:
-                self._idle = False
+            await self._news.wait()
+            await self._idle.wait()
+            if self._news.is_set():  # not taken back by a request meanwhile
+                self._news.clear()
+                self._idle.clear()
                 await self._say(wire.Work())
 
     async def _refuse(
