@@ -18,6 +18,7 @@ from potluck_coordinator.api.errors import add_handlers
 from potluck_coordinator.api.hosts import KnownHosts
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.conductor import Conductor
+from potluck_coordinator.services.drawings import Drawings
 from potluck_coordinator.services.events import Hub
 from potluck_coordinator.services.presence import Presence
 from potluck_coordinator.services.sign_in import first_admin
@@ -57,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
             presence=Presence(),
         )
         app.state.site = site
+        app.state.drawings = Drawings(site)
         app.state.admin_token = await first_admin(site)
         conductor = Conductor(site)
         conductor.start()

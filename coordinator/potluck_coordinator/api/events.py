@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel
 
 from potluck_coordinator.api.deps import TheAsker, TheSite
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.services import views
-from potluck_coordinator.services.access import Asker
-from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.drawings import LEAST_SECONDS, REFRESH_SECONDS, Drawings
 
 router = APIRouter(prefix="/studies", tags=["studies"])
-
-LEAST_SECONDS = 0.5
-REFRESH_SECONDS = 5.0
-"""Time left and speeds change even when nothing else does."""
 
 
 async def must_see(site: TheSite, asker: TheAsker, study_id: str) -> None:
@@ -36,12 +29,13 @@ async def study_events(
     site: TheSite, asker: TheAsker, study_id: str, request: Request
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a study: events `study`, `leaderboard`, `curves`, and `gone` when it is deleted."""
+    drawings: Drawings = request.app.state.drawings
     last: dict[str, str] = {}
-    with site.hub.listen(study_id) as changed:
+    with drawings.follow(study_id) as followed, site.hub.listen(study_id) as changed:
         while not await request.is_disconnected():
             changed.clear()
             try:
-                drawn = await _draw(site, asker, study_id)
+                drawn = (await followed.drawing()).seen_by(asker)
             except NotFound:
                 yield ServerSentEvent(event="gone", raw_data="{}")
                 return
@@ -52,14 +46,3 @@ async def study_events(
             await asyncio.sleep(LEAST_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), REFRESH_SECONDS)
-
-
-async def _draw(site: Site, asker: Asker, study_id: str) -> dict[str, str]:
-    study = await views.study_view(site, asker, study_id)
-    board = await views.leaderboard(site, asker, study_id)
-    curves = await views.curves(site, asker, study_id)
-    return {"study": study.model_dump_json(), "leaderboard": _list(board), "curves": _list(curves)}
-
-
-def _list(items: Sequence[BaseModel]) -> str:
-    return json.dumps([item.model_dump(mode="json") for item in items], separators=(",", ":"))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from potluck.protocol.donor import DonorRecord
 from potluck_coordinator.services.leases import DonorSession
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.standings import top_trials
 from potluck_coordinator.storage import donors, leases, studies
 from potluck_coordinator.storage.transaction import Transaction
 
-TOP = 10
-
 
 async def record_of(site: Site, donor: DonorSession) -> DonorRecord:
-    """Give a donor's record: finished units, verified credit, trials now in a top ten."""
+    """Give a donor's record: finished units, verified credit, trials now in a top ten.
+
+    The top tens may be some seconds old: this is asked at every result that comes.
+    """
 
     def look(tx: Transaction) -> DonorRecord:
         found = donors.get(tx, donor.id)
@@ -22,7 +22,7 @@ async def record_of(site: Site, donor: DonorSession) -> DonorRecord:
         for study_id, numbers in leases.trials_of(tx, donor.id).items():
             study = studies.find(tx, study_id)
             if study is not None:
-                best += len(numbers & top_trials(tx, study, TOP))
+                best += len(numbers & site.top_trials.of(tx, study))
         return DonorRecord(
             name=found.name,
             units=found.units,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from potluck_coordinator.core.ids import spell
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.events import CONDUCTOR, Hub
 from potluck_coordinator.services.presence import Presence
+from potluck_coordinator.services.standings import TopTrials
 from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage.artifacts import ArtifactStore
 from potluck_coordinator.storage.writer import Writer
@@ -25,6 +26,7 @@ class Site:
     workers: Workers
     hub: Hub
     presence: Presence
+    top_trials: TopTrials = field(default_factory=TopTrials)
 
     def now(self) -> float:
         """Give the time in seconds since 1970."""

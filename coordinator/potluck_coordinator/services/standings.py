@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 
 from potluck_coordinator.core.ranking import (
     Direction,
@@ -16,11 +17,15 @@ from potluck_coordinator.core.records import (
     NO_FOLD,
     Score,
     Study,
-    Trial,
     Unit,
 )
-from potluck_coordinator.storage import scores, trials, units
+from potluck_coordinator.storage import summaries
+from potluck_coordinator.storage.summaries import TrialLine, TrialSummary, UnitSummary
 from potluck_coordinator.storage.transaction import Transaction
+
+RUNNING_SECONDS = 5.0
+ENDED_SECONDS = 60.0
+MOST_STUDIES = 4096
 
 
 def rung_summary(mine: list[Unit], by_unit: Mapping[str, Score], rung: int) -> Summary | None:
@@ -36,22 +41,37 @@ def rung_summary(mine: list[Unit], by_unit: Mapping[str, Score], rung: int) -> S
     return summarize(values)
 
 
-def standings(
-    all_trials: list[Trial], all_units: list[Unit], by_unit: Mapping[str, Score], rungs: int
-) -> list[Standing]:
-    """Give what ranks each trial: its last rung with every score in."""
-    by_trial: dict[int, list[Unit]] = {}
+ByRung = Mapping[int, Mapping[int, Summary]]
+"""Trial -> rung -> the trial's score there."""
+
+
+def by_rung(all_units: Iterable[UnitSummary]) -> ByRung:
+    """Average every trial's scores at each rung at which every network of it has one."""
+    values: dict[tuple[int, int], list[tuple[int | None, int, float]] | None] = {}
     for unit in all_units:
-        if unit.kind == "trial":
-            by_trial.setdefault(unit.trial, []).append(unit)
+        place = (unit.trial, unit.rung)
+        known = values.setdefault(place, [])
+        if unit.value is None:
+            values[place] = None
+        elif known is not None:
+            fold = None if unit.fold == NO_FOLD else unit.fold
+            known.append((fold, unit.repeat, unit.value))
+    found: dict[int, dict[int, Summary]] = {}
+    for (trial, rung), scored in sorted(values.items()):
+        summary = summarize(scored or ())
+        if summary is not None:
+            found.setdefault(trial, {})[rung] = summary
+    return found
+
+
+def standings(all_trials: Iterable[TrialSummary | TrialLine], scored: ByRung) -> list[Standing]:
+    """Give what ranks each trial: its last rung with every score in."""
     found = []
     for trial in all_trials:
-        best_rung, summary = None, None
-        for rung in range(rungs):
-            here = rung_summary(by_trial.get(trial.number, []), by_unit, rung)
-            if here is not None:
-                best_rung, summary = rung, here
-        found.append(Standing(trial.number, TrialState(trial.state), best_rung, summary))
+        rungs = scored.get(trial.number, {})
+        last = max(rungs, default=None)
+        summary = None if last is None else rungs[last]
+        found.append(Standing(trial.number, TrialState(trial.state), last, summary))
     return found
 
 
@@ -62,15 +82,27 @@ def direction_of(study: Study) -> Direction:
 
 def places(tx: Transaction, study: Study) -> Mapping[int, int]:
     """Rank a study's trials by the coordinator's own scores: trial -> place from 1."""
-    found = standings(
-        trials.of_study(tx, study.id),
-        units.of_study(tx, study.id),
-        scores.of_study(tx, study.id),
-        len(study.spec["rungs"]),
-    )
-    return rank(found, direction_of(study))
+    scored = by_rung(summaries.units_of(tx, study.id))
+    return rank(standings(summaries.trials_of(tx, study.id), scored), direction_of(study))
 
 
-def top_trials(tx: Transaction, study: Study, most: int) -> set[int]:
-    """Give the trials that now hold the first places."""
-    return {number for number, place in places(tx, study).items() if place <= most}
+class TopTrials:
+    """Who holds a study's first places, found again only after a while. For any thread."""
+
+    def __init__(self, most: int = 10, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._found: dict[str, tuple[float, str, frozenset[int]]] = {}
+
+    def of(self, tx: Transaction, study: Study) -> frozenset[int]:
+        """Give the trials in the first places, as they were at most some seconds ago."""
+        now = self._clock()
+        until, state, numbers = self._found.get(study.id, (0.0, "", frozenset()))
+        if now < until and state == study.state:
+            return numbers
+        numbers = frozenset(n for n, place in places(tx, study).items() if place <= self._most)
+        lasting = RUNNING_SECONDS if study.state == "running" else ENDED_SECONDS
+        if len(self._found) >= MOST_STUDIES:
+            self._found.clear()
+        self._found[study.id] = (now + lasting, study.state, numbers)
+        return numbers

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from potluck.protocol import records as wire
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.ranking import Standing, TrialState, rank
-from potluck_coordinator.core.records import Lease, Score, Study, Trial, Unit, wire_fold
+from potluck_coordinator.core.records import Lease, Score, Study, Unit, wire_fold
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.ledgers import entry_to_wire
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.standings import direction_of, rung_summary, standings
-from potluck_coordinator.storage import (
-    datasets,
-    donors,
-    leases,
-    models,
-    scores,
-    studies,
-    trials,
-    units,
-)
+from potluck_coordinator.services.standings import ByRung, by_rung, direction_of, standings
+from potluck_coordinator.storage import donors, leases, scores, studies, summaries, units
 from potluck_coordinator.storage.ledger import entries
+from potluck_coordinator.storage.summaries import Digest, HeldUnit, TrialLine
 from potluck_coordinator.storage.transaction import Transaction
 
 OPEN = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED, UnitState.RETURNED)
@@ -32,32 +25,39 @@ OPEN = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED, UnitState.RETURNED
 
 async def study_view(site: Site, asker: Asker, study_id: str) -> wire.Study:
     """Give one study as the asker may see it. Raises NotFound."""
-    return await site.writer.read(lambda tx: _study(tx, asker, _seen(tx, asker, study_id)))
+
+    def look(tx: Transaction) -> wire.Study:
+        return draw_study(tx, seen(tx, asker, study_id), asker)
+
+    return await site.writer.read(look)
 
 
 async def study_list(site: Site, asker: Asker) -> list[wire.Study]:
     """List the studies that the asker may see, newest first."""
 
     def look(tx: Transaction) -> list[wire.Study]:
-        return [_study(tx, asker, s) for s in studies.newest(tx) if asker.may_see(s)]
+        visible = [study for study in studies.newest(tx) if asker.may_see(study)]
+        found = summaries.digests(tx, [study.id for study in visible])
+        return [_study(tx, asker, study, found[study.id]) for study in visible]
 
     return await site.writer.read(look)
 
 
-def _seen(tx: Transaction, asker: Asker, study_id: str) -> Study:
+def seen(tx: Transaction, asker: Asker, study_id: str) -> Study:
+    """Give a study that the asker may see. Raises NotFound."""
     study = studies.get(tx, study_id)
     asker.must_see(study)
     return study
 
 
-def _study(tx: Transaction, asker: Asker, study: Study) -> wire.Study:
-    all_trials = trials.of_study(tx, study.id)
-    ranked = _ranked(tx, study, all_trials)
-    leader = next((s for s in ranked.standings if ranked.places.get(s.number) == 1), None)
-    counts = units.counts(tx, study.id)
-    at_work = leases.held_in(tx, study.id) if study.state == "running" else []
-    names = donors.names(tx) if at_work else {}
-    of_lease = {lease.unit_id: units.get(tx, lease.unit_id) for lease in at_work}
+def draw_study(tx: Transaction, study: Study, asker: Asker) -> wire.Study:
+    """Draw one study."""
+    return _study(tx, asker, study, summaries.digests(tx, [study.id])[study.id])
+
+
+def _study(tx: Transaction, asker: Asker, study: Study, digest: Digest) -> wire.Study:
+    leader = _leader(tx, study, digest)
+    made = sum(digest.trials.values())
     spec = StudySpec.model_validate(study.spec)
     return wire.Study(
         id=study.id,
@@ -71,82 +71,95 @@ def _study(tx: Transaction, asker: Asker, study: Study) -> wire.Study:
         finished_at=study.finished_at,
         spec=spec,
         plan=wire.StudyPlan.model_validate({**study.wire_plan, "trials": study.trials}),
-        model_name=models.get(tx, study.model_id).name,
-        dataset_name=datasets.get(tx, study.dataset_id).name,
-        counts=wire.Counts.model_validate(counts),
-        trials_done=sum(t.state != TrialState.RUNNING for t in all_trials),
-        best=leader.summary.mean if leader and leader.summary else None,
-        best_trial=leader.number if leader else None,
-        seconds_left=_seconds_left(tx, study, counts, len(all_trials), len(at_work)),
-        donors=[_at_work(lease, of_lease[lease.unit_id], names) for lease in at_work],
-        test_looks=len(studies.looks(tx, study.id)),
+        model_name=digest.model_name,
+        dataset_name=digest.dataset_name,
+        counts=wire.Counts.model_validate(digest.units),
+        trials_done=made - digest.trials.get(TrialState.RUNNING, 0),
+        best=leader[1] if leader else None,
+        best_trial=leader[0] if leader else None,
+        seconds_left=_seconds_left(study, digest, made),
+        donors=[_at_work(held) for held in digest.held],
+        test_looks=digest.looks,
         may_edit=asker.may_edit(study),
     )
 
 
-class _Ranked:
-    def __init__(self, standings_: list[Standing], places: Mapping[int, int]) -> None:
-        self.standings = standings_
-        self.places = places
+def _leader(tx: Transaction, study: Study, digest: Digest) -> tuple[int, float] | None:
+    """Give the first place: a completed trial's, or where there is none a stopped trial's."""
+    if digest.leader is not None or not digest.trials.get(TrialState.STOPPED):
+        return digest.leader
+    found = standings(summaries.trials_of(tx, study.id), by_rung(summaries.units_of(tx, study.id)))
+    places = rank(found, direction_of(study))
+    first = next((s for s in found if places.get(s.number) == 1), None)
+    return (first.number, first.summary.mean) if first and first.summary else None
 
 
-def _ranked(tx: Transaction, study: Study, all_trials: list[Trial]) -> _Ranked:
-    found = standings(
-        all_trials,
-        units.of_study(tx, study.id),
-        scores.of_study(tx, study.id),
-        len(study.spec["rungs"]),
-    )
-    return _Ranked(found, rank(found, direction_of(study)))
-
-
-def _at_work(lease: Lease, unit: Unit, names: Mapping[str, str]) -> wire.DonorAtWork:
-    return wire.DonorAtWork(
-        name=names.get(lease.donor_id, "somebody"),
-        backend=lease.backend,
-        trial=unit.trial,
-        fold=wire_fold(unit.fold),
-        repeat=unit.repeat,
-        rung=unit.rung,
-        epoch=lease.epoch,
-        to_epoch=unit.to_epoch,
-        samples_per_second=lease.samples_per_second,
+def _at_work(held: HeldUnit) -> wire.DonorAtWork:
+    return wire.DonorAtWork.model_validate(
+        {**held._asdict(), "name": held.name or "somebody", "fold": wire_fold(held.fold)}
     )
 
 
-def _seconds_left(
-    tx: Transaction, study: Study, counts: Mapping[str, int], made: int, at_work: int
-) -> float | None:
+def _seconds_left(study: Study, digest: Digest, made: int) -> float | None:
     """Estimate from how long units took so far, and how many donors are at work now."""
-    per_unit = leases.mean_seconds(tx, study.id)
-    if study.state != "running" or per_unit is None or not at_work:
+    if study.state != "running" or digest.seconds_per_unit is None or not digest.held:
         return None
     networks: int = (study.wire_plan["folds"] or 1) * study.spec["repeats"]
     to_make: int = (study.trials - made) * networks * len(study.spec["rungs"])
-    to_go = to_make + sum(counts.get(state.value, 0) for state in OPEN)
-    return per_unit * to_go / at_work
+    to_go = to_make + sum(digest.units.get(state.value, 0) for state in OPEN)
+    return digest.seconds_per_unit * to_go / len(digest.held)
 
 
 async def leaderboard(site: Site, asker: Asker, study_id: str) -> list[wire.LeaderboardRow]:
     """Give all trials: ranked ones by rank, then the rest by number."""
-    return await site.writer.read(lambda tx: _rows(tx, _seen(tx, asker, study_id)))
+
+    def look(tx: Transaction) -> list[wire.LeaderboardRow]:
+        return draw_board(seen(tx, asker, study_id), facts_of(tx, study_id))
+
+    return await site.writer.read(look)
 
 
-def _rows(tx: Transaction, study: Study) -> list[wire.LeaderboardRow]:
-    all_trials = trials.of_study(tx, study.id)
-    ranked = _ranked(tx, study, all_trials)
-    claims = scores.mean_claims(tx, study.id)
-    by_number = {s.number: s for s in ranked.standings}
+async def curves(site: Site, asker: Asker, study_id: str) -> list[wire.Curve]:
+    """Give each trial's scored metric by rung, and its donors' claimed loss by epoch."""
+
+    def look(tx: Transaction) -> list[wire.Curve]:
+        return draw_curves(seen(tx, asker, study_id), facts_of(tx, study_id))
+
+    return await site.writer.read(look)
+
+
+@dataclass(frozen=True)
+class TrialFacts:
+    """What leaderboard and curves are drawn from."""
+
+    lines: Sequence[TrialLine]
+    scored: ByRung
+    claims: Mapping[int, list[tuple[int, float]]]
+
+
+def facts_of(tx: Transaction, study_id: str) -> TrialFacts:
+    """Gather what leaderboard and curves are drawn from."""
+    return TrialFacts(
+        summaries.lines_of(tx, study_id),
+        by_rung(summaries.units_of(tx, study_id)),
+        scores.mean_claims(tx, study_id),
+    )
+
+
+def draw_board(study: Study, facts: TrialFacts) -> list[wire.LeaderboardRow]:
+    """Draw a leaderboard."""
+    found = standings(facts.lines, facts.scored)
+    places = rank(found, direction_of(study))
     rows = [
-        _row(study, t, by_number[t.number], ranked.places.get(t.number), claims.get(t.number))
-        for t in all_trials
+        _row(study, line, standing, places.get(line.number), facts.claims.get(line.number))
+        for line, standing in zip(facts.lines, found, strict=True)
     ]
     return sorted(rows, key=lambda r: (r.rank is None, r.rank or 0, r.trial))
 
 
 def _row(
     study: Study,
-    trial: Trial,
+    trial: TrialLine,
     standing: Standing,
     place: int | None,
     claims: list[tuple[int, float]] | None,
@@ -167,54 +180,36 @@ def _row(
     )
 
 
-async def curves(site: Site, asker: Asker, study_id: str) -> list[wire.Curve]:
-    """Give each trial's scored metric by rung, and its donors' claimed loss by epoch."""
-
-    def look(tx: Transaction) -> list[wire.Curve]:
-        study = _seen(tx, asker, study_id)
-        by_unit = scores.of_study(tx, study.id)
-        claims = scores.mean_claims(tx, study.id)
-        by_trial: dict[int, list[Unit]] = {}
-        for unit in units.of_study(tx, study.id):
-            by_trial.setdefault(unit.trial, []).append(unit)
-        return [
-            _curve(study, trial, by_trial.get(trial.number, []), by_unit, claims)
-            for trial in trials.of_study(tx, study.id)
-        ]
-
-    return await site.writer.read(look)
-
-
-def _curve(
-    study: Study,
-    trial: Trial,
-    own: list[Unit],
-    by_unit: Mapping[str, Score],
-    claims: Mapping[int, list[tuple[int, float]]],
-) -> wire.Curve:
-    points = []
-    for rung, epoch in enumerate(study.spec["rungs"]):
-        summary = rung_summary(own, by_unit, rung)
-        if summary is not None:
-            points.append(wire.CurvePoint(epoch=epoch, value=summary.mean))
-    return wire.Curve(
-        trial=trial.number,
-        state=trial.state,
-        scores=points,
-        claims=[wire.CurvePoint(epoch=e, value=v) for e, v in claims.get(trial.number, [])],
-    )
+def draw_curves(study: Study, facts: TrialFacts) -> list[wire.Curve]:
+    """Draw every trial's curve."""
+    epochs = study.spec["rungs"]
+    return [
+        wire.Curve(
+            trial=line.number,
+            state=line.state,
+            scores=[
+                wire.CurvePoint(epoch=epochs[rung], value=summary.mean)
+                for rung, summary in facts.scored.get(line.number, {}).items()
+            ],
+            claims=[
+                wire.CurvePoint(epoch=epoch, value=value)
+                for epoch, value in facts.claims.get(line.number, [])
+            ],
+        )
+        for line in facts.lines
+    ]
 
 
 async def trial_detail(site: Site, asker: Asker, study_id: str, number: int) -> wire.TrialDetail:
     """Give a trial with its units, their leases, and its ledger entries."""
 
     def look(tx: Transaction) -> wire.TrialDetail:
-        study = _seen(tx, asker, study_id)
-        row = next((r for r in _rows(tx, study) if r.trial == number), None)
+        study = seen(tx, asker, study_id)
+        board = draw_board(study, facts_of(tx, study_id))
+        row = next((r for r in board if r.trial == number), None)
         if row is None:
             raise NotFound("trial.not_found", "This study has no such trial.", got=str(number))
         own = units.of_trial(tx, study.id, number)
-        by_unit = scores.of_study(tx, study.id)
         chain: dict[str, list[Lease]] = {}
         for lease in leases.of_units(tx, [u.id for u in own]):
             chain.setdefault(lease.unit_id, []).append(lease)
@@ -222,7 +217,7 @@ async def trial_detail(site: Site, asker: Asker, study_id: str, number: int) -> 
         told = [e for e in entries(tx, study.id) if e.body.get("trial") == number]
         return wire.TrialDetail(
             row=row,
-            units=[_unit(u, by_unit.get(u.id), chain.get(u.id, []), names) for u in own],
+            units=[_unit(u, scores.get(tx, u.id), chain.get(u.id, []), names) for u in own],
             ledger=[entry_to_wire(e) for e in told],
         )
 
