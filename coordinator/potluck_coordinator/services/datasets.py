@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from potluck.protocol import records as wire
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.core.ledger import SITE_CHAIN
@@ -65,7 +67,7 @@ async def add_dataset(
 async def add_bundled(site: Site, asker: Asker, name: str) -> Dataset:
     """Take one of the real datasets that come with scikit-learn. Raises NotFound."""
     asker.must_submit()
-    filename, content = bundled_file(name)
+    filename, content = await asyncio.to_thread(bundled_file, name)
     artifact = await site.artifacts.put(content)
     return await add_dataset(site, asker, artifact, filename, name)
 
