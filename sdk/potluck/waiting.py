@@ -35,8 +35,9 @@ def wait_for_end(
     """
     began = clock()
     answered = began
-    bar: Any = tqdm(unit="unit", disable=not progress, dynamic_ncols=True)
+    bar: Any = None
     try:
+        bar = tqdm(unit="unit", disable=not progress, dynamic_ncols=True)
         while True:
             try:
                 record = read()
@@ -56,7 +57,8 @@ def wait_for_end(
                 )
             pause(POLL_S if left is None else min(POLL_S, left))
     except KeyboardInterrupt:
-        bar.close()
+        if bar is not None:
+            bar.close()
         say(f"No longer waiting; the study goes on. {reattach}")
         raise
     finally:

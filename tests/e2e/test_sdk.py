@@ -56,6 +56,9 @@ def test_submit_poll_interrupt_reattach_and_take_the_best_home(
     )
     assert waiter.stdout is not None
     assert waiter.stdout.readline() == "waiting\n"
+    shown = ""
+    while "unit" not in shown:  # the bar is there: it waits
+        shown += waiter.stdout.read(1)
     waiter.send_signal(signal.SIGINT)
     said, _ = waiter.communicate(timeout=30)
     assert study.id in said  # how to reattach
