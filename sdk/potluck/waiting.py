@@ -57,12 +57,11 @@ def wait_for_end(
                 )
             pause(POLL_S if left is None else min(POLL_S, left))
     except KeyboardInterrupt:
-        if bar is not None:
-            bar.close()
         say(f"No longer waiting; the study goes on. {reattach}")
         raise
     finally:
-        bar.close()
+        if bar is not None:
+            bar.close()
 
 
 def show(bar: Any, study: Study, address: str) -> None:
