@@ -13,6 +13,12 @@ from tests.support.coordinator import Coordinator
 Start = Callable[..., Coordinator]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what needs a browser last: its event loop stays in the thread until the session ends."""
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture
 def start_coordinator(tmp_path: Path) -> Iterator[Start]:
     """Give a function that starts real coordinators; they end with the test."""

@@ -10,6 +10,8 @@ from platformdirs import user_data_path
 from pydantic import field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from potluck_coordinator.core.leases import HEARTBEAT_SECONDS, LEASE_SECONDS
+
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -42,8 +44,8 @@ class Settings(BaseSettings):
     """Processes that encode and score."""
     max_model_bytes: int = 512 * 2**20
     max_dataset_bytes: int = 512 * 2**20
-    lease_seconds: float = 120.0
-    heartbeat_seconds: float = 15.0
+    lease_seconds: float = LEASE_SECONDS
+    heartbeat_seconds: float = HEARTBEAT_SECONDS
     sweep_seconds: float = 2.0
     """How often expired leases are looked for."""
     secure_cookies: bool = False

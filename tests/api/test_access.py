@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -187,3 +188,24 @@ def test_a_public_studys_tensors_and_predictions_stay_its_owners(closed: TestCli
         assert closed.get(f"/api/v1/artifacts/{part['held']}", headers=gina).status_code == 404
     for place in ("best/predictions", "best/inputs.npz"):
         assert closed.get(f"/api/v1/studies/{study}/{place}").status_code in (403, 404)
+
+
+def test_an_artifact_travels_as_gzip_in_ranges_and_only_once(closed: TestClient) -> None:
+    hanna = new_submitter(closed, "hanna")
+    study = submit(closed, hanna, name="Travel", pipeline={"scaling": "standard"})
+    ledger = closed.get(f"/api/v1/studies/{study}/ledger", headers=hanna).json()
+    entry = next(e for e in ledger["entries"] if e["kind"] == "study")
+    sha = entry["body"]["parts"][0]["train"]
+    address = f"/api/v1/artifacts/{sha}"
+    plain = closed.get(address, headers={**hanna, "Accept-Encoding": "identity"})
+    packed = closed.get(address, headers={**hanna, "Accept-Encoding": "gzip"})
+    assert hashlib.sha256(plain.content).hexdigest() == sha
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(plain.content)
+    part = closed.get(address, headers={**hanna, "Range": "bytes=8-15"})
+    assert (part.status_code, part.content) == (206, plain.content[8:16])
+    for answer in (plain, packed):
+        again = closed.get(address, headers={**hanna, "If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
+from potluck_coordinator.api.compression import KIND, whole
 from potluck_coordinator.api.deps import TheAsker, TheSite, check_origin
 from potluck_coordinator.core.errors import BadResult, NotFound, TooLarge
 from potluck_coordinator.services import rights
@@ -30,17 +31,16 @@ def _headers(sha: str) -> dict[str, str]:
 
 async def _serve(site: Site, request: Request, sha: str) -> Response:
     headers = _headers(sha)
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if request.headers.get("if-none-match", "").removeprefix("W/") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    kind = "application/octet-stream"
     size = await site.artifacts.size(sha)
     asked = _range(request.headers.get("range"), size)
     if asked is None:
-        return Response(await site.artifacts.get(sha), media_type=kind, headers=headers)
+        return await whole(request, await site.artifacts.get(sha), headers)
     start, end = asked
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     content = await site.artifacts.get_range(sha, start, end)
-    return Response(content, 206, media_type=kind, headers=headers)
+    return Response(content, 206, media_type=KIND, headers=headers)
 
 
 def _range(header: str | None, size: int) -> tuple[int, int] | None:

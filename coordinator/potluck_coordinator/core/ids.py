@@ -1,16 +1,6 @@
-"""Names of things: short, random, typed."""
+"""Names of things: short and random."""
 
 from __future__ import annotations
-
-from typing import NewType
-
-StudyId = NewType("StudyId", str)
-ModelId = NewType("ModelId", str)
-DatasetId = NewType("DatasetId", str)
-UnitId = NewType("UnitId", str)
-LeaseId = NewType("LeaseId", str)
-DonorId = NewType("DonorId", str)
-Sha256 = NewType("Sha256", str)
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 

@@ -24,9 +24,9 @@ from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.jobs import encode_rows
 from potluck_coordinator.services.models import rendering
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.standings import places, rung_summary
+from potluck_coordinator.services.standings import by_rung, places
 from potluck_coordinator.services.studies import mine
-from potluck_coordinator.storage import datasets, scores, studies, trials, units
+from potluck_coordinator.storage import datasets, scores, studies, summaries, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -48,9 +48,7 @@ async def find_best(site: Site, study: Study) -> Best:
 
 
 def _find(tx: Transaction, study: Study) -> Best:
-    all_units = units.of_study(tx, study.id)
-    by_unit = scores.of_study(tx, study.id)
-    rungs = len(study.spec["rungs"])
+    last_rung = len(study.spec["rungs"]) - 1
     number = next((n for n, place in places(tx, study).items() if place == 1), None)
     if number is None:
         raise NotFound(
@@ -60,9 +58,9 @@ def _find(tx: Transaction, study: Study) -> Best:
         )
     trial = trials.get(tx, study.id, number)
     assert trial is not None
-    own = [u for u in all_units if u.trial == number]
-    summary = rung_summary(own, by_unit, rungs - 1)
-    assert summary is not None
+    own = units.of_trial(tx, study.id, number)
+    scored = summaries.units_of(tx, study.id, number)
+    summary = by_rung(scored)[number][last_rung]
     if study.wire_plan["folds"]:
         refit = next(
             (
@@ -79,8 +77,8 @@ def _find(tx: Transaction, study: Study) -> Best:
                 hint="Wait until the study is completed.",
             )
         return Best(study, trial, refit, summary.mean, summary.spread)
-    last = {u.repeat: u for u in own if u.rung == rungs - 1}
-    values = [(r, by_unit[u.id].value) for r, u in last.items()]
+    last = {u.repeat: u for u in own if u.rung == last_rung}
+    values = [(u.repeat, u.value) for u in scored if u.rung == last_rung]
     chosen = median_repeat([(r, v) for r, v in values if v is not None])
     return Best(study, trial, last[chosen], summary.mean, summary.spread)
 

@@ -14,8 +14,8 @@ from potluck_coordinator.core.units import UnitEvent, UnitState
 from potluck_coordinator.services.endings import finish_if_done, settle_refit
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.standings import rung_summary
-from potluck_coordinator.storage import leases, scores, studies, trials, units
+from potluck_coordinator.services.standings import by_rung
+from potluck_coordinator.storage import leases, studies, summaries, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -37,7 +37,8 @@ def settle_rung(site: Site, tx: Transaction, unit: Unit) -> None:
         return
     value, reason, state = None, "", TrialState.COMPLETED
     if step is Next.COMPLETE:
-        summary = rung_summary(mine, scores.of_study(tx, study.id), unit.rung)
+        scored = by_rung(summaries.units_of(tx, study.id, unit.trial))
+        summary = scored.get(unit.trial, {}).get(unit.rung)
         value = summary.mean if summary else None
     elif step is Next.FAIL:
         state, reason = TrialState.FAILED, "Training diverged: its weights became NaN or infinite."

@@ -15,9 +15,7 @@ from potluck_coordinator.core.ranking import (
 )
 from potluck_coordinator.core.records import (
     NO_FOLD,
-    Score,
     Study,
-    Unit,
 )
 from potluck_coordinator.storage import summaries
 from potluck_coordinator.storage.summaries import TrialLine, TrialSummary, UnitSummary
@@ -26,20 +24,6 @@ from potluck_coordinator.storage.transaction import Transaction
 RUNNING_SECONDS = 5.0
 ENDED_SECONDS = 60.0
 MOST_STUDIES = 4096
-
-
-def rung_summary(mine: list[Unit], by_unit: Mapping[str, Score], rung: int) -> Summary | None:
-    """Average a trial's scores at a rung; None unless every network of it has one."""
-    values = []
-    for unit in mine:
-        if unit.rung == rung and unit.kind == "trial":
-            score = by_unit.get(unit.id)
-            if score is None or score.value is None:
-                return None
-            fold = None if unit.fold == NO_FOLD else unit.fold
-            values.append((fold, unit.repeat, score.value))
-    return summarize(values)
-
 
 ByRung = Mapping[int, Mapping[int, Summary]]
 """Trial -> rung -> the trial's score there."""

@@ -44,16 +44,6 @@ def held_by(session: Session, donor_id: str) -> list[Lease]:
     return [fact(Lease, found) for found in session.exec(query)]
 
 
-def held_in(session: Session, study_id: str) -> list[Lease]:
-    """List the leases now held in a study, oldest first."""
-    query = (
-        select(LeaseRow)
-        .where(LeaseRow.study_id == study_id, LeaseRow.state == HELD)
-        .order_by(col(LeaseRow.started_at))
-    )
-    return [fact(Lease, found) for found in session.exec(query)]
-
-
 def of_units(session: Session, unit_ids: Iterable[str]) -> list[Lease]:
     """List all leases of these units, oldest first."""
     query = (

@@ -84,8 +84,8 @@ class Digest:
     held: list[HeldUnit] = field(default_factory=list)
 
 
-def units_of(session: Session, study_id: str) -> list[UnitSummary]:
-    """List the units that rank a study's trials, with what the coordinator scored."""
+def units_of(session: Session, study_id: str, trial: int | None = None) -> list[UnitSummary]:
+    """List the units that rank a study's trials (or one), with what the coordinator scored."""
     query = (
         select(
             col(UnitRow.id),
@@ -98,6 +98,8 @@ def units_of(session: Session, study_id: str) -> list[UnitSummary]:
         .outerjoin(ScoreRow, col(ScoreRow.unit_id) == col(UnitRow.id))
         .where(col(UnitRow.study_id) == study_id, col(UnitRow.kind) == "trial")
     )
+    if trial is not None:
+        query = query.where(col(UnitRow.trial) == trial)
     return [UnitSummary(*found) for found in session.execute(query)]
 
 
