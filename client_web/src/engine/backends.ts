@@ -6,6 +6,7 @@ import wasmSimdUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-si
 import wasmThreadsUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
 import { mend } from "./kernels";
 import type { BrowserBackend } from "./messages";
+import { tf } from "./own_tf";
 
 /** Tried in this order: the first two load fast and are everywhere. */
 export const BACKENDS: readonly BrowserBackend[] = ["cpu", "wasm", "webgl", "webgpu"];
@@ -133,7 +134,7 @@ export async function useBackend(name: BrowserBackend, options: LoadOptions): Pr
   const afterwards = await within(LOAD_TIMEOUT_MS, register(name, options), name);
   const started = await within(LOAD_TIMEOUT_MS, setBackend(name), name);
   if (!started) throw new Unavailable(`${name} does not start here.`);
-  mend(name);
+  mend(tf, name);
   afterwards?.();
 }
 

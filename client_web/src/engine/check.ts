@@ -11,12 +11,13 @@ import { measureSpeed } from "./choice";
 import { replaceKernel } from "./kernels/registry";
 import { trainsRightly } from "./known_answer";
 import type { BrowserBackend } from "./messages";
+import { tf } from "./own_tf";
 import { Training } from "./training";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 
 function makeWrong(kernel: string, backend: BrowserBackend): void {
-  replaceKernel(kernel, backend, (stock) => {
+  replaceKernel<unknown>(tf, kernel, backend, (stock) => {
     if (stock === null) throw new Error(`${backend} has no kernel ${kernel}`);
     return (call) => {
       const result = stock(call) as ReturnType<typeof mul>;

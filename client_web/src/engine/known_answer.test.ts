@@ -15,8 +15,8 @@ afterEach(() => {
 
 /** Make a CPU kernel give `wrong` of what it should, until the test is over. */
 function breakKernel(name: string, wrong: (right: tf.Tensor) => tf.Tensor): void {
-  replaceKernel(name, "cpu", (stock) => {
-    restore.push(() => replaceKernel(name, "cpu", () => stock as Kernel));
+  replaceKernel(tf, name, "cpu", (stock) => {
+    restore.push(() => replaceKernel(tf, name, "cpu", () => stock as Kernel));
     return (call) => {
       const right = tf.engine().makeTensorFromTensorInfo((stock as Kernel)(call));
       return wrong(right);
@@ -33,7 +33,7 @@ test.runIf(process.env["UPDATE_KNOWN_ANSWER"])("writes the known answer", async 
 
 test.each(["cpu", "wasm"] as const)("%s trains the reference to the known answer", async (backend) => {
   await tf.setBackend(backend);
-  mend(backend);
+  mend(tf, backend);
   expect(await trainsRightly()).toBe(true);
 });
 

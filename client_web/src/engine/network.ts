@@ -2,13 +2,8 @@
 
 import { tensor } from "@tensorflow/tfjs-core";
 import { type layers, type LayersModel, type LayerVariable, models } from "@tensorflow/tfjs-layers";
-import { registerBatchNormalization } from "./layers/batch_normalization";
-import { registerDropout } from "./layers/dropout";
 import { checkOpened, checkTopology, withoutInitializers } from "./layers/guard";
 import { BadTensors, type HostTensor } from "./safetensors";
-
-registerDropout();
-registerBatchNormalization();
 
 export interface Network {
   readonly model: LayersModel;

@@ -5,6 +5,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { sha256 } from "../protocol/sha256";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { mend } from "./kernels";
+import { tf } from "./own_tf";
 import type { FromEngine, Job } from "./messages";
 import { knownAnswerReference } from "./reference";
 import { Runner } from "./runner";
@@ -107,7 +108,7 @@ test("on a slow device a state is told at least every 20 seconds", async () => {
 
 test.each(["cpu", "wasm"])("weights that are no numbers end the unit at once on %s, as a result", async (backend) => {
   await setBackend(backend);
-  if (backend === "wasm") mend("wasm");
+  if (backend === "wasm") mend(tf, "wasm");
   const infinite = Number.POSITIVE_INFINITY;
   const optimizer = { name: "sgd", learning_rate: infinite, momentum: 0, nesterov: false } as const;
   await runner().train(job({ optimizer }));

@@ -38,7 +38,7 @@ async function train({ recipe, bytes }: Reference, from: ArrayBuffer, to: number
 describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
   beforeEach(async () => {
     await tf.setBackend(backend);
-    mend(backend);
+    mend(tf, backend);
   });
 
   test.each(OPTIMIZERS)("$name goes on bit for bit from every step", async (optimizer) => {

@@ -24,7 +24,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { Unit } from "../protocol/messages";
 import { readCheckpoint, type State } from "./checkpoint";
-import { place } from "./layers/dropout";
+import { place } from "./layers/place";
 import { rowLosses } from "./losses";
 import { type Network, openNetwork, setWeights } from "./network";
 import { optimizerRule, type OptimizerRule } from "./optimizers";

@@ -3,8 +3,8 @@
  * Laid out as one product: patches^T [kh * kw * in, n * oh * ow] times dy [n * oh * ow, out].
  */
 
-import { backend_util, matMul, reshape, type Tensor4D, tidy, engine } from "@tensorflow/tfjs-core";
-import { input, type WasmKernel } from "./registry";
+import type { backend_util, Tensor4D } from "@tensorflow/tfjs-core";
+import { type Core, input, type WasmKernel } from "./registry";
 
 type ConvInfo = backend_util.Conv2DInfo;
 
@@ -38,12 +38,12 @@ function layOut(x: Float32Array, patches: Float32Array, info: ConvInfo): void {
 }
 
 /** Compute d loss / d filter from the input and d loss / d output. */
-export const convolutionFilterGradient: WasmKernel = (call) => {
+export const convolutionFilterGradient = (tf: Core): WasmKernel => (call) => {
   const x = input(call, "x") as Tensor4D;
   const dy = input(call, "dy");
   const { strides, pad, dimRoundingMode, filterShape, dataFormat } = call.attrs;
   if (dataFormat !== "NHWC") throw new Error("only channels-last convolutions train on WASM");
-  const info = backend_util.computeConv2DInfo(
+  const info = tf.backend_util.computeConv2DInfo(
     x.shape,
     filterShape as [number, number, number, number],
     strides as [number, number] | number,
@@ -57,9 +57,9 @@ export const convolutionFilterGradient: WasmKernel = (call) => {
   // Views are taken after the allocation: WASM memory moves when it grows.
   const source = call.backend.typedArrayFromHeap(x) as Float32Array;
   layOut(source, call.backend.typedArrayFromHeap(laidOut) as Float32Array, info);
-  return tidy(() => {
-    const patches = engine().makeTensorFromTensorInfo(laidOut);
-    const product = matMul(patches, reshape(dy, [places, info.outChannels]));
-    return reshape(product, info.filterShape);
+  return tf.tidy(() => {
+    const patches = tf.engine().makeTensorFromTensorInfo(laidOut);
+    const product = tf.matMul(patches, tf.reshape(dy, [places, info.outChannels]));
+    return tf.reshape(product, info.filterShape);
   });
 };

@@ -1,35 +1,46 @@
 /** Mend a backend of TF.js 4.22 once it is loaded. What is wrong, and why, stands at each kernel. */
 
-import { Cast, engine, getKernelsForBackend, mul, tidy } from "@tensorflow/tfjs-core";
-import type { BrowserBackend } from "../messages";
 import { convolutionFilterGradient } from "./convolution";
+import { depthwiseFilterGradient, depthwiseInputGradient } from "./depthwise";
 import { transposeThenMultiply } from "./matmul";
 import { maxPoolGradient } from "./pooling";
-import { input, type Kernel, replaceKernel, type WasmKernel } from "./registry";
+import { type Core, input, type Kernel, replaceKernel, type WasmBackend, type WasmKernel } from "./registry";
 import { unsortedSegmentSum } from "./segments";
 
-const mended = new Set<BrowserBackend>();
+const BACKENDS = ["wasm", "webgpu"];
+
+/** By TF.js: a page may have several. */
+const mended = new WeakMap<object, Set<string>>();
 
 /** WebGPU's cast to float32 only relabels, and a transpose afterwards copies the integers' bits. */
-function castByMultiplying(stock: Kernel | null): Kernel {
+function castByMultiplying(tf: Core, stock: Kernel | null): Kernel {
   if (stock === null) throw new Error("TF.js has no Cast on WebGPU");
   return (call) => {
     const result = stock(call);
     const from = input(call, "x").dtype;
     if (result.dtype !== "float32" || from === "float32") return result;
-    return tidy(() => mul(engine().makeTensorFromTensorInfo(result), 1));
+    return tf.tidy(() => tf.mul(tf.engine().makeTensorFromTensorInfo(result), 1));
   };
 }
 
 /** Replace a backend's missing and wrong kernels; does nothing the second time. */
-export function mend(backend: BrowserBackend): void {
-  if (mended.has(backend) || getKernelsForBackend(backend).length === 0) return;
-  mended.add(backend);
-  if (backend === "webgpu") replaceKernel(Cast, "webgpu", castByMultiplying);
+export function mend(tf: Core, backend: string): void {
+  const done = mended.get(tf.engine()) ?? new Set();
+  mended.set(tf.engine(), done);
+  if (done.has(backend) || tf.getKernelsForBackend(backend).length === 0) return;
+  done.add(backend);
+  if (backend === "webgpu") replaceKernel<unknown>(tf, "Cast", "webgpu", (stock) => castByMultiplying(tf, stock));
   if (backend !== "wasm") return;
-  const put = (name: string, kernel: WasmKernel): void => replaceKernel(name, "wasm", () => kernel);
-  replaceKernel("BatchMatMul", "wasm", transposeThenMultiply);
-  put("Conv2DBackpropFilter", convolutionFilterGradient);
-  put("MaxPoolGrad", maxPoolGradient);
+  const put = (name: string, kernel: WasmKernel): void => replaceKernel<WasmBackend>(tf, name, "wasm", () => kernel);
+  replaceKernel<WasmBackend>(tf, "BatchMatMul", "wasm", (stock) => transposeThenMultiply(tf, stock));
+  put("Conv2DBackpropFilter", convolutionFilterGradient(tf));
+  put("DepthwiseConv2dNativeBackpropFilter", depthwiseFilterGradient(tf));
+  put("DepthwiseConv2dNativeBackpropInput", depthwiseInputGradient(tf));
+  put("MaxPoolGrad", maxPoolGradient(tf));
   put("UnsortedSegmentSum", unsortedSegmentSum);
+}
+
+/** Mend every backend that is loaded. */
+export function mendLoaded(tf: Core): void {
+  for (const backend of BACKENDS) mend(tf, backend);
 }

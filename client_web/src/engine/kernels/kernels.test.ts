@@ -64,7 +64,7 @@ const CASES: [string, Case, number[][]][] = [
 
 beforeAll(async () => {
   await tf.setBackend("wasm");
-  mend("wasm");
+  mend(tf, "wasm");
 });
 
 test.each(CASES)("%s has on WASM the gradients that it has on CPU", async (_, f, shapes) => {
@@ -91,7 +91,7 @@ test("a filter gradient that is wrong by a thousandth fails the comparison", asy
   if (f === undefined || shapes === undefined) throw new Error("there is no first case");
   const right = await gradients("cpu", f, shapes);
   await tf.setBackend("wasm");
-  replaceKernel("Conv2DBackpropFilter", "wasm", (stock) => (call) => {
+  replaceKernel(tf, "Conv2DBackpropFilter", "wasm", (stock) => (call) => {
     const result = stock?.(call) as tf.Tensor;
     return tf.mul(result, 1.001);
   });

@@ -4,23 +4,23 @@
  * layers are such products.
  */
 
-import { type Tensor, transpose } from "@tensorflow/tfjs-core";
-import { input, type Kernel, type WasmKernel } from "./registry";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { type Core, input, type Kernel, type WasmKernel } from "./registry";
 
-function swapLastTwo(tensor: Tensor): Tensor {
+function swapLastTwo(tf: Core, tensor: Tensor): Tensor {
   const axes = tensor.shape.map((_, i) => i);
-  return transpose(tensor, [...axes.slice(0, -2), axes.length - 1, axes.length - 2]);
+  return tf.transpose(tensor, [...axes.slice(0, -2), axes.length - 1, axes.length - 2]);
 }
 
 /** Multiply by `stock` after transposing what is to be transposed. */
-export function transposeThenMultiply(stock: WasmKernel | Kernel<never> | null): WasmKernel {
+export function transposeThenMultiply(tf: Core, stock: WasmKernel | Kernel<never> | null): WasmKernel {
   if (stock === null) throw new Error("TF.js has no BatchMatMul on WASM");
   const multiply = stock as WasmKernel;
   return (call) => {
     const { transposeA, transposeB } = call.attrs;
     if (transposeA !== true && transposeB !== true) return multiply(call);
-    const a = transposeA === true ? swapLastTwo(input(call, "a")) : input(call, "a");
-    const b = transposeB === true ? swapLastTwo(input(call, "b")) : input(call, "b");
+    const a = transposeA === true ? swapLastTwo(tf, input(call, "a")) : input(call, "a");
+    const b = transposeB === true ? swapLastTwo(tf, input(call, "b")) : input(call, "b");
     const attrs = { transposeA: false, transposeB: false };
     const product = multiply({ inputs: { a, b }, attrs, backend: call.backend });
     if (transposeA === true) a.dispose();

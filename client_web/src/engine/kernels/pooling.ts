@@ -3,8 +3,8 @@
  * float on, and so loses every window whose maximum is not positive.
  */
 
-import { backend_util, type Tensor4D } from "@tensorflow/tfjs-core";
-import { input, type WasmKernel } from "./registry";
+import type { backend_util, Tensor4D } from "@tensorflow/tfjs-core";
+import { type Core, input, type WasmKernel } from "./registry";
 
 type PoolInfo = backend_util.Conv2DInfo;
 
@@ -41,11 +41,11 @@ function scatter(x: Float32Array, dy: Float32Array, dx: Float32Array, info: Pool
 }
 
 /** Compute d loss / d input of max pooling. */
-export const maxPoolGradient: WasmKernel = (call) => {
+export const maxPoolGradient = (tf: Core): WasmKernel => (call) => {
   const x = input(call, "input") as Tensor4D;
   const dy = input(call, "dy");
   const { filterSize, strides, pad, dimRoundingMode } = call.attrs;
-  const info = backend_util.computePool2DInfo(
+  const info = tf.backend_util.computePool2DInfo(
     x.shape,
     filterSize as [number, number],
     strides as [number, number],

@@ -1,15 +1,11 @@
 /** Put a kernel in the place of TF.js's own, or where TF.js has none. */
 
-import {
-  getKernel,
-  type KernelFunc,
-  type NamedAttrMap,
-  registerKernel,
-  type Tensor,
-  type TensorInfo,
-  unregisterKernel,
-} from "@tensorflow/tfjs-core";
+import type * as core from "@tensorflow/tfjs-core";
+import type { KernelConfig, KernelFunc, NamedAttrMap, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+
+/** The TF.js whose kernels are mended: this engine's, or a page's own. */
+export type Core = typeof core;
 
 export interface KernelCall<B = unknown> {
   readonly inputs: Readonly<Record<string, Tensor>>;
@@ -19,7 +15,9 @@ export interface KernelCall<B = unknown> {
 
 export type Kernel<B = unknown> = (call: KernelCall<B>) => TensorInfo;
 
-export type WasmKernel = Kernel<Pick<BackendWasm, "makeOutput" | "typedArrayFromHeap">>;
+export type WasmBackend = Pick<BackendWasm, "makeOutput" | "typedArrayFromHeap">;
+
+export type WasmKernel = Kernel<WasmBackend>;
 
 /** Give a named input; ops always pass all of a kernel's inputs. */
 export function input(call: KernelCall, name: string): Tensor {
@@ -30,14 +28,16 @@ export function input(call: KernelCall, name: string): Tensor {
 
 /** Register `make(stock)` under a kernel's name; `stock` is what stood there, if anything. */
 export function replaceKernel<B>(
+  tf: Core,
   kernelName: string,
   backendName: string,
   make: (stock: Kernel<B> | null) => Kernel<B>,
 ): void {
   // TF.js has no kernels of these names for some backends, and warns of double registration.
-  const stock = getKernel(kernelName, backendName) as { kernelFunc: KernelFunc } | undefined;
-  if (stock !== undefined) unregisterKernel(kernelName, backendName);
+  const stock = tf.getKernel(kernelName, backendName) as KernelConfig | undefined;
+  if (stock !== undefined) tf.unregisterKernel(kernelName, backendName);
   const stockKernel = (stock?.kernelFunc ?? null) as unknown as Kernel<B> | null;
   const kernelFunc = make(stockKernel) as unknown as KernelFunc;
-  registerKernel({ kernelName, backendName, kernelFunc });
+  // What the stock kernel does when its backend starts, it still has to do.
+  tf.registerKernel({ ...stock, kernelName, backendName, kernelFunc });
 }

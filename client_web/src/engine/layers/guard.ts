@@ -1,5 +1,7 @@
 /** What this engine trains rightly. Anything else is handed back, never trained approximately. */
 
+import { OWN_LAYERS } from "../own_tf";
+
 const CONTAINERS = new Set(["Sequential", "Functional", "Model"]);
 
 const LAYERS = new Set([
@@ -92,7 +94,7 @@ export function checkTopology(value: unknown): Topology {
     return value;
   }
   const who = `Layer ${String(value.config["name"] ?? "")} (${value.class_name})`;
-  if (!LAYERS.has(value.class_name)) throw new Unsupported(`${who} is not one this tab trains.`);
+  if (!LAYERS.has(value.class_name) && !OWN_LAYERS.has(value.class_name)) throw new Unsupported(`${who} is not one this tab trains.`);
   const wrong = wrongOption(value.class_name, value.config);
   if (wrong !== null) throw new Unsupported(`${who}: ${wrong} is not trained rightly here.`);
   return value;
