@@ -20,6 +20,7 @@ from potluck_converter.shapes import (
     weight_shapes,
 )
 from potluck_converter.writers.keras_h5 import write_keras_h5
+from potluck_converter.writers.keras_zip import write_keras_zip
 from potluck_converter.writers.tfjs import tfjs_topology, write_tfjs
 
 __all__ = [
@@ -52,5 +53,6 @@ __all__ = [
     "weights_to_bytes",
     "with_overrides",
     "write_keras_h5",
+    "write_keras_zip",
     "write_tfjs",
 ]

@@ -8,17 +8,19 @@ from typing import Any
 
 from potluck_converter.errors import ConversionError, Unfit, shorten
 from potluck_converter.graph import Call, Graph, Kind, Layer, TensorRef
-from potluck_converter.layers import TABLE
+from potluck_converter.layers import RENAMED, TABLE
 from potluck_converter.layers.base import normalise
 from potluck_converter.limits import DEFAULT_LIMITS, MAX_NAME, Limits
 from potluck_converter.shapes import check_size, ordered_calls, steps, unfit
 
 CONTAINERS = frozenset({"Sequential", "Functional", "Model"})
+OWN = "Potluck"
+"""Stands before the names of our own TF.js classes."""
 
 
 @dataclass(frozen=True)
 class RawLayer:
-    """One layer as a file states it, its calls already as references."""
+    """One layer as a file states it, its calls already as references; the name is final."""
 
     name: str
     class_name: str
@@ -28,10 +30,12 @@ class RawLayer:
 
 def known_class(name: str, class_name: str) -> str:
     """Look a class up in the table; raises `model.unsupported_layer`."""
-    if class_name in TABLE:
-        return class_name
+    found = class_name.removeprefix(OWN)
+    found = RENAMED.get(found, found)
+    if found in TABLE:
+        return found
     if class_name in CONTAINERS:
-        reason, hint = "models inside models are not read yet", "Build it as one flat model."
+        reason, hint = "a model is no layer here", "Build it as one flat model."
     elif class_name == "Lambda":
         reason = "a Lambda layer is program code, which Potluck never runs from an upload"
         hint = "Replace it with a built-in layer."
@@ -47,32 +51,6 @@ def known_class(name: str, class_name: str) -> str:
         hint=hint,
         where=name,
     )
-
-
-def clean_names(names: Sequence[str]) -> dict[str, str]:
-    """Rename layers whose names hold a slash, which separates a layer from its weights."""
-    renamed: dict[str, str] = {}
-    taken: set[str] = set()
-    for name in names:
-        if not name or len(name) > MAX_NAME or not name.isprintable():
-            raise ConversionError(
-                "model.bad_config",
-                "A layer's name is empty, too long or not printable.",
-                expected=f"1 to {MAX_NAME} printable characters",
-                got=name,
-                where=name,
-            )
-        renamed[name] = name.replace("/", "_")
-        if renamed[name] in taken:
-            raise ConversionError(
-                "model.bad_config",
-                "Two layers have the same name.",
-                expected="a name of its own for each layer",
-                got=name,
-                where=name,
-            )
-        taken.add(renamed[name])
-    return renamed
 
 
 def assemble(
@@ -91,40 +69,23 @@ def assemble(
             expected=f"1 to {limits.layers} layers",
             got=str(len(raws)),
         )
-    renamed = clean_names([raw.name for raw in raws])
-    warnings = [f'Layer "{a}" is now called "{b}".' for a, b in renamed.items() if a != b]
-
-    def moved(ref: TensorRef) -> TensorRef:
-        if ref.layer not in renamed:
-            raise ConversionError(
-                "model.broken_graph",
-                "A connection names a layer that the model does not have.",
-                got=ref.layer,
-                where=ref.layer,
-            )
-        return ref._replace(layer=renamed[ref.layer])
-
+    warnings: list[str] = []
     layers = []
     for raw in raws:
-        layer, said = check_layer(raw, renamed[raw.name])
-        calls = tuple(Call(tuple(moved(ref) for ref in call.inputs)) for call in raw.calls)
-        layers.append(replace(layer, calls=calls))
+        layer, said = check_layer(raw)
+        layers.append(replace(layer, calls=raw.calls))
         warnings += said
     graph = Graph(
-        shorten(name, MAX_NAME) or "model",
-        kind,
-        tuple(layers),
-        tuple(moved(ref) for ref in inputs),
-        tuple(moved(ref) for ref in outputs),
+        shorten(name, MAX_NAME) or "model", kind, tuple(layers), tuple(inputs), tuple(outputs)
     )
     graph = settle(graph)
     check_graph(graph, limits)
     return graph, warnings
 
 
-def check_layer(raw: RawLayer, name: str = "") -> tuple[Layer, list[str]]:
+def check_layer(raw: RawLayer) -> tuple[Layer, list[str]]:
     """Bring one layer to its canonical form, without calls; give it with warnings."""
-    name = name or raw.name
+    name = raw.name
     class_name = known_class(raw.name, raw.class_name)
     kind = TABLE[class_name]
     trainable = raw.config.get("trainable", True)
@@ -139,6 +100,8 @@ def check_layer(raw: RawLayer, name: str = "") -> tuple[Layer, list[str]]:
     said = []
     if class_name != "InputLayer" and precision != "float32":
         said.append(f'Layer "{name}" was {precision}; Potluck trains in float32.')
+    if raw.config.get("stateful") is True:
+        said.append(f'Layer "{name}" was stateful; here each batch starts from zero.')
     if class_name == "InputLayer":
         shape = raw.config.get("batch_shape") or raw.config.get("batch_input_shape")
         if shape and shape[0] is not None:
@@ -185,24 +148,12 @@ def check_graph(
 ) -> None:
     """Insist that Potluck can train this graph; raises ConversionError."""
     for layer in graph.layers:
-        reason = "" if layer.trainable else TABLE[layer.class_name].refuse_frozen()
-        if reason:
-            error = Unfit(
-                "a trainable layer",
-                got="trainable=False",
-                field="trainable",
-                reason=reason,
-                hint="Set the layer's trainable to True and save again.",
-            )
-            raise unfit(layer, error, "model.unsupported_option")
-        if len(layer.calls) != 1:
-            problem = "is shared (called more than once)" if layer.calls else "is never called"
+        if not layer.calls:
             raise ConversionError(
                 "model.unsupported_option",
-                f'Layer "{layer.name}" ({layer.class_name}) {problem}; that is not read yet.',
-                expected="each layer called once",
-                got=f"{len(layer.calls)} calls",
-                hint="Give each place a layer of its own.",
+                f'Layer "{layer.name}" ({layer.class_name}) is never called.',
+                expected="each layer called at least once",
+                hint="Save the model again.",
                 where=layer.name,
             )
     if not graph.inputs or not graph.outputs:

@@ -37,7 +37,7 @@ def from_files(
 
 def weights_to_bytes(weights: Mapping[str, NDArray[np.float32]]) -> bytes:
     """Give weights as safetensors, float32."""
-    return save({name: np.ascontiguousarray(w, dtype=np.float32) for name, w in weights.items()})
+    return save({name: np.asarray(w, dtype=np.float32, order="C") for name, w in weights.items()})
 
 
 def weights_from_bytes(content: bytes, graph: Graph) -> dict[str, NDArray[np.float32]]:

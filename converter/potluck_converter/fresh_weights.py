@@ -42,7 +42,7 @@ def draw(spec: WeightSpec, seed: int, name: str) -> NDArray[np.float32]:
     values = _values(spec.initializer, spec.shape, random)
     if spec.ones is not None:
         values[spec.ones[0] : spec.ones[1]] = 1.0
-    return np.ascontiguousarray(values, dtype=np.float32)
+    return np.asarray(values, dtype=np.float32, order="C")
 
 
 def fans(shape: Sequence[int]) -> tuple[int, int]:

@@ -90,8 +90,11 @@ def _layer(value: Mapping[str, Any]) -> Layer:
         tuple(Call(tuple(_ref(ref) for ref in call)) for call in value["calls"]),
     )
     try:
-        if normalise(TABLE[class_name], layer.config) != layer.config:
-            raise Unfit("a canonical config", got=dict(layer.config))
+        full = normalise(TABLE[class_name], layer.config)
     except Unfit as error:
         raise unfit(layer, error, "model.bad_config") from error
-    return replace(layer, config=dict(layer.config))
+    # Fields that an older text does not have are at their defaults.
+    if {key: full.get(key) for key in layer.config} != dict(layer.config):
+        error = Unfit("a canonical config", got=dict(layer.config))
+        raise unfit(layer, error, "model.bad_config")
+    return replace(layer, config=full)

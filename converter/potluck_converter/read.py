@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Model
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
+from potluck_converter.readers import hdf5, keras_zip
 from potluck_converter.readers.keras_h5 import read_keras_h5
+from potluck_converter.readers.keras_pair import read_pair
 from potluck_converter.readers.tfjs import read_tfjs
 
 
 def read_model(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Model:
-    """Read one `.h5`, or `model.json` with its weight files; raises ConversionError."""
+    """Read one `.h5` or `.keras`, `model.json` with its weight files, or an architecture with weights.
+
+    Raises ConversionError.
+    """
     total = sum(len(content) for content in files.values())
     if total > limits.file_bytes:
         raise ConversionError(
@@ -22,7 +27,11 @@ def read_model(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> M
             got=f"{total} bytes",
         )
     heads = [name for name in files if name.lower().endswith(".json")]
+    rest = [name for name in files if name not in heads]
     if len(heads) == 1:
+        stored = [name for name in rest if files[name].startswith(hdf5.SIGNATURE)]
+        if len(stored) == 1 and len(rest) == 1:
+            return read_pair(files[heads[0]], heads[0], files[stored[0]], stored[0], limits)
         try:
             return read_tfjs(files, limits)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -37,11 +46,14 @@ def read_model(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> M
             ) from error
     if len(files) == 1 and not heads:
         [(name, content)] = files.items()
+        if content.startswith(keras_zip.SIGNATURE):
+            return keras_zip.read_keras_zip(content, name, limits)
         return read_keras_h5(content, name, limits)
     raise ConversionError(
         "model.unreadable",
         "These files are not one model.",
-        expected="one .h5, or model.json with its .bin files",
+        expected="one .h5 or .keras, an architecture .json with its weights .h5, or model.json "
+        "with its .bin files",
         got=", ".join(list(files)[:5]) or "no files",
         hint="Choose one model at a time.",
     )

@@ -30,7 +30,7 @@ def report(model: Model) -> dict[str, Any]:
     sizes = {name: prod(shape) for name, shape in weight_shapes(graph).items()}
     per_layer: dict[str, int] = {layer.name: 0 for layer in graph.layers}
     for name, count in sizes.items():
-        per_layer[name.rpartition("/")[0]] += count
+        per_layer[name.partition("/")[0]] += count
     return {
         "source": model.source,
         "layers": [

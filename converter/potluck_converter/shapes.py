@@ -22,6 +22,18 @@ class Step:
     kind: LayerKind
     inputs: tuple[Shape, ...]
     output: Shape
+    masked: tuple[bool, ...] = ()
+    """Which inputs carry a mask."""
+
+    @property
+    def own(self) -> str:
+        """Say why TF.js needs our class here; empty where its own will do."""
+        if not self.kind.stock:
+            return "TF.js has no such layer"
+        reason = self.kind.own(self.layer.config, self.inputs, self.layer.trainable)
+        if not reason and any(self.masked) and self.kind.mask == "matters":
+            return "TF.js does not heed the mask here"
+        return reason
 
 
 def where(layer: Layer) -> str:
@@ -79,6 +91,7 @@ def ordered_calls(graph: Graph) -> list[tuple[Layer, int]]:
 def steps(graph: Graph, code: str = "model.unsupported_option") -> list[Step]:
     """Infer every call's shapes; raises ConversionError naming the layer where they disagree."""
     shapes: dict[TensorRef, Shape] = {}
+    masks: set[TensorRef] = set()
     found = []
     for layer, index in ordered_calls(graph):
         kind = TABLE[layer.class_name]
@@ -103,8 +116,11 @@ def steps(graph: Graph, code: str = "model.unsupported_option") -> list[Step]:
                 expected=f"at most {MAX_DIMENSION} elements a sample",
                 where=layer.name,
             )
-        shapes[TensorRef(layer.name, index)] = output
-        found.append(Step(layer, index, kind, inputs, output))
+        ref, masked = TensorRef(layer.name, index), tuple(ref in masks for ref in refs)
+        shapes[ref] = output
+        if kind.mask_out(layer.config, masked) if masked else False:
+            masks.add(ref)
+        found.append(Step(layer, index, kind, inputs, output, masked))
     for ref in graph.outputs:
         if ref not in shapes:
             raise ConversionError(
@@ -141,12 +157,18 @@ def weight_specs(
     graph: Graph, code: str = "model.unsupported_option"
 ) -> Iterator[tuple[Layer, str, WeightSpec]]:
     """Give layer, full name and spec of each weight, in the graph's order of layers."""
-    first: dict[str, Step] = {}
+    first: dict[str, tuple[WeightSpec, ...]] = {}
     for step in steps(graph, code):
-        first.setdefault(step.layer.name, step)
+        layer = step.layer
+        try:
+            specs = step.kind.weights(layer.config, step.inputs)
+        except Unfit as error:
+            raise unfit(layer, error, code) from error
+        if specs != first.setdefault(layer.name, specs):
+            reason = "it is called on inputs that need other weights"
+            raise unfit(layer, Unfit("inputs of one kind", reason=reason), code)
     for layer in graph.layers:
-        step = first[layer.name]
-        for spec in step.kind.weights(layer.config, step.inputs):
+        for spec in first[layer.name]:
             rank = {"Identity": (2, 2), "Orthogonal": (2, 9)}.get(spec.initializer["class_name"])
             if rank and not rank[0] <= len(spec.shape) <= rank[1]:
                 reason = f"{spec.initializer['class_name']} cannot fill a {spec.name} like this"
@@ -206,7 +228,7 @@ def training_flops(graph: Graph) -> int:
     Forward, plus once more for the gradient of each layer's weights if they are trained, plus once
     more for the gradient of its inputs if something trained lies before it.
     """
-    trained = {name.rpartition("/")[0] for name in trainable_weights(graph)}
+    trained = {name.partition("/")[0] for name in trainable_weights(graph)}
     reached: set[tuple[str, int]] = set()
     total = 0
     for step in steps(graph):

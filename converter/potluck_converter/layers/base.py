@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from potluck_converter.errors import Unfit
 from potluck_converter.graph import Shape
 
 Config = Mapping[str, Any]
 Check = Callable[[Any], Any]
+Mask = Literal["passes", "ends", "starts", "matters"]
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,21 @@ class Field:
 
 @dataclass(frozen=True)
 class WeightSpec:
-    """One weight of a layer. `ones` is a span that starts at one (LSTM's forget gate)."""
+    """One weight of a layer. `ones` is a span that starts at one (LSTM's forget gate).
+
+    `name` is TF.js's name for it. `home` is the group, inside the layer's own, where a `.keras` file
+    keeps it, and `keras` the name that Keras 3 gives it in a `.h5`, where they differ.
+    """
 
     name: str
     shape: tuple[int, ...]
     initializer: Mapping[str, Any]
     trainable: bool = True
     ones: tuple[int, int] | None = None
+    home: str = ""
+    keras: str = ""
+    count: bool = False
+    """A whole number in Keras's files."""
 
 
 class LayerKind:
@@ -50,6 +59,18 @@ class LayerKind:
     fewest_inputs: ClassVar[int] = 1
     most_inputs: ClassVar[int | None] = 1
     uses_training: ClassVar[bool] = False
+    stock: ClassVar[bool] = True
+    """Whether stock TF.js has the class at all."""
+    mask: ClassVar[Mask] = "passes"
+    """What becomes of a mask in Keras: it passes, ends, starts here, or changes the result."""
+    arguments: ClassVar[bool] = False
+    """Whether Keras takes the tensors as arguments of their own, not as one list."""
+    freezable: ClassVar[bool] = True
+    """Whether Keras writes and reads `trainable` of it."""
+    keras2: ClassVar[bool] = True
+    """Whether Keras 2 has the class."""
+    call_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that Keras takes when the layer is called, not when it is made."""
 
     def upgrade(self, raw: dict[str, Any]) -> dict[str, Any]:
         """Rename what older Keras or TF.js calls otherwise."""
@@ -71,19 +92,40 @@ class LayerKind:
         """Count forward operations for one sample; a multiply-add is two, unknown lengths one."""
         return size(output)
 
-    def refuse_frozen(self) -> str:
-        """Say why a frozen layer of this class cannot be trained around; empty where it can."""
+    def own(self, config: Config, inputs: Sequence[Shape], trainable: bool) -> str:
+        """Say why stock TF.js's class will not do; empty where it will."""
         return ""
 
-    def tfjs(self, config: Config, output: Shape) -> dict[str, Any]:
-        """Render the config as TF.js reads it; `output` is the layer's own shape."""
+    def mask_out(self, config: Config, masked: Sequence[bool]) -> bool:
+        """Say whether the output carries a mask, where some inputs do."""
+        return self.mask in ("passes", "matters") and any(masked)
+
+    def untrained(self, config: Config) -> Mapping[str, str]:
+        """Give TF.js backends on which the layer does not train, each with the reason."""
+        return {}
+
+    def state_bytes(self, config: Config, output: Shape) -> int:
+        """Count the bytes kept for one sample's backward pass: the output, as float32."""
+        return 4 * size(output)
+
+    def tfjs(self, config: Config, inputs: Sequence[Shape], output: Shape) -> dict[str, Any]:
+        """Render the config as stock TF.js reads it; shapes are those of the layer's first call."""
+        return self.potluck(config, inputs)
+
+    def potluck(self, config: Config, inputs: Sequence[Shape]) -> dict[str, Any]:
+        """Render the config as our own TF.js class reads it."""
         from potluck_converter.layers.dialect import tfjs_value
 
-        return {key: tfjs_value(key, value) for key, value in config.items()}
+        kept = {key: value for key, value in config.items() if key != "activity_regularizer"}
+        return {key: tfjs_value(key, value) for key, value in kept.items()}
 
     def keras(self, config: Config) -> dict[str, Any]:
         """Render the config as Keras 3 reads it; the canonical form is Keras 3's own."""
-        return dict(config)
+        return {key: value for key, value in config.items() if key not in self.call_fields}
+
+    def call_options(self, config: Config) -> dict[str, Any]:
+        """Give what Keras takes when the layer is called, beside tensors."""
+        return {key: config[key] for key in self.call_fields if config[key]}
 
     def searchable(self, config: Config) -> dict[str, str | int | float | bool]:
         """List the fields that a study may override, with present values that are one scalar."""

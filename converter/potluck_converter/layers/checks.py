@@ -8,7 +8,7 @@ from typing import Any
 
 from potluck_converter.errors import Unfit
 from potluck_converter.layers.base import Check, Field
-from potluck_converter.limits import MAX_DIMENSION
+from potluck_converter.limits import MAX_DIMENSION, MAX_RANK
 
 
 def integer(least: int = 1, most: int = MAX_DIMENSION) -> Check:
@@ -41,6 +41,49 @@ def boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise Unfit("true or false", got=value)
     return value
+
+
+def sizes_or_none(rank: int) -> Check:
+    """Accept nothing, or whole numbers of at least 0 for each axis."""
+    one = integer(0)
+
+    def check(value: Any) -> list[int] | None:
+        if value is None:
+            return None
+        if not isinstance(value, list | tuple):
+            value = [value] * rank
+        if len(value) != rank:
+            raise Unfit(f"{rank} whole number(s)", got=value)
+        return [one(n) for n in value]
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """Accept nothing, or what `check` accepts."""
+
+    def checked(value: Any) -> Any:
+        return None if value is None else check(value)
+
+    return checked
+
+
+def defaulted(check: Check, default: Any) -> Check:
+    """Read nothing as the default."""
+
+    def checked(value: Any) -> Any:
+        return check(default if value is None else value)
+
+    return checked
+
+
+def axes(value: Any) -> list[int]:
+    """Accept one axis or several; give a list."""
+    one = integer(-MAX_RANK, MAX_RANK)
+    found = [one(n) for n in (value if isinstance(value, list | tuple) else [value])]
+    if not found or len(set(found)) != len(found):
+        raise Unfit("axes, each once", got=value)
+    return found
 
 
 def choice(*allowed: str) -> Check:
@@ -80,35 +123,6 @@ def only(name: str, value: Any, reason: str, hint: str = "", also: tuple[Any, ..
     return Field(name, value, check, stored=False)
 
 
-ACTIVATIONS = (
-    *("linear", "relu", "relu6", "elu", "selu", "sigmoid", "softmax", "softplus"),
-    *("softsign", "tanh", "silu", "gelu", "mish", "log_softmax"),
-)
-_RENAMED_ACTIVATIONS = {"swish": "silu", "logSoftmax": "log_softmax"}
-
-
-def activation(value: Any) -> str:
-    """Accept an activation that stock TF.js computes as Keras 3 does."""
-    if value is None:
-        return "linear"
-    name = _RENAMED_ACTIVATIONS.get(value, value) if isinstance(value, str) else None
-    if name in ("hard_sigmoid", "hardSigmoid"):
-        raise Unfit(
-            "another activation",
-            got="hard_sigmoid",
-            reason="Keras 3, Keras 2 and TF.js do not mean the same function by it",
-            hint="Use sigmoid.",
-        )
-    if name not in ACTIVATIONS:
-        raise Unfit(
-            "one of " + ", ".join(ACTIVATIONS),
-            got=value,
-            reason="TF.js has no such activation, or it is a custom function",
-            hint="Train with one of the activations listed.",
-        )
-    return str(name)
-
-
 def object_parts(value: Any, what: str) -> tuple[str, Mapping[str, Any]]:
     """Split `{"class_name", "config"}` or a bare name; raises Unfit for anything else."""
     if isinstance(value, str):
@@ -118,55 +132,6 @@ def object_parts(value: Any, what: str) -> tuple[str, Mapping[str, Any]]:
         if isinstance(name, str) and isinstance(config, dict | None):
             return name, config or {}
     raise Unfit(f"the name of {what}, or its class and config", got=value)
-
-
-def regularizer(value: Any) -> dict[str, Any] | None:
-    """Accept none, L1, L2 or L1L2; give L1L2."""
-    if value is None:
-        return None
-    name, config = object_parts(value, "a regularizer")
-    weight = number(0.0)
-    default = {"l1": 0.0, "l2": 0.0}
-    if name in ("L1", "l1"):
-        default["l1"] = 0.01
-    elif name in ("L2", "l2"):
-        default["l2"] = 0.01
-    elif name not in ("L1L2", "l1_l2", "L1_L2"):
-        raise Unfit(
-            "L1, L2 or L1L2",
-            got=name,
-            reason="TF.js has no such regularizer",
-            hint="Train with L1 or L2 regularization.",
-        )
-    # An absent half of a given pair means zero; Keras itself always writes both.
-    parts = {key: config.get(key) for key in ("l1", "l2")}
-    if parts["l1"] is None and parts["l2"] is None:
-        l1, l2 = default["l1"], default["l2"]
-    else:
-        l1, l2 = (weight(parts[key] or 0.0) for key in ("l1", "l2"))
-    if l1 == 0.0 and l2 == 0.0:
-        return None
-    return {"class_name": "L1L2", "config": {"l1": l1, "l2": l2}}
-
-
-def constraint_free(name: str) -> Field:
-    """Make a field that must be empty: stock TF.js skips constraints in a training step."""
-    return only(
-        name,
-        None,
-        "TF.js reads weight constraints but does not apply them while training",
-        "Train without the constraint, or use a regularizer.",
-    )
-
-
-def no_activity_regularizer() -> Field:
-    """Make the field that every layer has and TF.js refuses."""
-    return only(
-        "activity_regularizer",
-        None,
-        "TF.js cannot train with an activity regularizer",
-        "Regularize the kernel instead.",
-    )
 
 
 def channels_last() -> Field:

@@ -1,42 +1,28 @@
-"""Input, Dense, Activation, ReLU, Softmax, Flatten, Reshape, Dropout, Embedding."""
+"""Input, Dense, EinsumDense, Activation, Embedding, Masking, and layers that change nothing."""
 
 # ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 from potluck_converter.errors import Unfit
 from potluck_converter.graph import Shape
+from potluck_converter.layers.activations import activation
 from potluck_converter.layers.base import (
     Config,
     Field,
     LayerKind,
     WeightSpec,
     known,
-    need_rank,
-    show,
     size,
 )
-from potluck_converter.layers.checks import (
-    activation,
-    boolean,
-    channels_last,
-    constraint_free,
-    integer,
-    no_activity_regularizer,
-    no_lora,
-    number,
-    only,
-    regularizer,
-)
-from potluck_converter.layers.initializers import initializer
+from potluck_converter.layers.checks import boolean, integer, no_lora, number, only
+from potluck_converter.layers.einsum import equation, kernel_and_output
+from potluck_converter.layers.initializers import GLOROT, ZEROS, initializer
+from potluck_converter.layers.penalties import activity, constraint, regularizer
 from potluck_converter.limits import MAX_RANK
-
-GLOROT = {"class_name": "GlorotUniform", "config": {}}
-ZEROS = {"class_name": "Zeros", "config": {}}
 
 
 def _batch_shape(value: Any) -> list[int | None]:
@@ -86,12 +72,23 @@ class InputLayer(LayerKind):
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
         return 0
 
-    def tfjs(self, config: Config, output: Shape) -> dict[str, Any]:
+    def tfjs(self, config: Config, inputs: Sequence[Shape], output: Shape) -> dict[str, Any]:
         return {
             "batch_input_shape": config["batch_shape"],
             "dtype": config["dtype"],
             "sparse": False,
         }
+
+
+def trained(*names: str) -> tuple[Field, ...]:
+    """Make the fields that go with each weight: initializer, regularizer, constraint."""
+    found: list[Field] = []
+    for name in names:
+        default = ZEROS if name in ("bias", "beta") else GLOROT
+        found.append(Field(f"{name}_initializer", default, initializer))
+    found += [Field(f"{name}_regularizer", None, regularizer) for name in names]
+    found += [Field(f"{name}_constraint", None, constraint) for name in names]
+    return tuple(found)
 
 
 class Dense(LayerKind):
@@ -102,19 +99,14 @@ class Dense(LayerKind):
         Field("units", None, integer(), searchable=True),
         Field("activation", "linear", activation, searchable=True),
         Field("use_bias", True, boolean, searchable=True),
-        Field("kernel_initializer", GLOROT, initializer),
-        Field("bias_initializer", ZEROS, initializer),
-        Field("kernel_regularizer", None, regularizer),
-        Field("bias_regularizer", None, regularizer),
-        no_activity_regularizer(),
-        constraint_free("kernel_constraint"),
-        constraint_free("bias_constraint"),
+        *trained("kernel", "bias"),
+        activity(),
         *no_lora(),
     )
 
     def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
         known(inputs[0][-1], "a last axis")
-        return (*inputs[0][:-1], config["units"])
+        return (*inputs[0][:-1], activated(config, config["units"]))
 
     def weights(self, config: Config, inputs: Sequence[Shape]) -> tuple[WeightSpec, ...]:
         fan_in, units = known(inputs[0][-1], "a last axis"), config["units"]
@@ -122,14 +114,24 @@ class Dense(LayerKind):
         return (kernel, *bias_of(config, units))
 
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
-        return 2 * known(inputs[0][-1], "a last axis") * size(output) + after(config, output)
+        taps = known(inputs[0][-1], "a last axis")
+        return 2 * taps * config["units"] * size(output[:-1]) + after(config, output)
 
 
-def bias_of(config: Config, length: int) -> tuple[WeightSpec, ...]:
+def bias_of(config: Config, *shape: int) -> tuple[WeightSpec, ...]:
     """Give the bias where the layer has one."""
     if not config["use_bias"]:
         return ()
-    return (WeightSpec("bias", (length,), config["bias_initializer"]),)
+    return (WeightSpec("bias", shape, config["bias_initializer"]),)
+
+
+def activated(config: Config, units: int) -> int:
+    """Give the last axis after the activation: "glu" halves it."""
+    if config["activation"] != "glu":
+        return units
+    if units % 2:
+        raise Unfit("an even number of units, which glu halves", got=str(units), field="activation")
+    return units // 2
 
 
 def after(config: Config, output: Shape) -> int:
@@ -137,131 +139,75 @@ def after(config: Config, output: Shape) -> int:
     return size(output) * (int(config["use_bias"]) + int(config["activation"] != "linear"))
 
 
+class EinsumDense(LayerKind):
+    """A dense layer whose sums an equation names."""
+
+    class_name, stock, mask = "EinsumDense", False, "ends"
+    fields = (
+        Field("equation", None, equation),
+        Field("output_shape", None, lambda value: _output_shape(value)),
+        Field("activation", "linear", activation, searchable=True),
+        Field("bias_axes", None, lambda value: _axes_text(value)),
+        *trained("kernel", "bias"),
+        activity(),
+        *no_lora(),
+        only("gptq_unpacked_column_size", None, "quantized layers are not read"),
+    )
+
+    def _shapes(
+        self, config: Config, inputs: Sequence[Shape]
+    ) -> tuple[tuple[int, ...], tuple[int, ...] | None, Shape, int]:
+        return kernel_and_output(
+            config["equation"], config["bias_axes"], inputs[0], config["output_shape"]
+        )
+
+    def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
+        output = self._shapes(config, inputs)[2]
+        if config["activation"] == "glu":
+            raise Unfit("another activation", got="glu", field="activation")
+        return output
+
+    def weights(self, config: Config, inputs: Sequence[Shape]) -> tuple[WeightSpec, ...]:
+        kernel, bias, _, _ = self._shapes(config, inputs)
+        found = [WeightSpec("kernel", kernel, config["kernel_initializer"])]
+        if bias is not None:
+            found.append(WeightSpec("bias", bias, config["bias_initializer"]))
+        return tuple(found)
+
+    def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
+        extra = int(config["bias_axes"] is not None) + int(config["activation"] != "linear")
+        return 2 * self._shapes(config, inputs)[3] + extra * size(output)
+
+
+def _output_shape(value: Any) -> list[int | None]:
+    one = integer()
+    items = value if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(items) < MAX_RANK:
+        raise Unfit(f"1 to {MAX_RANK - 1} lengths", got=value)
+    return [None if n is None else one(n) for n in items]
+
+
+def _axes_text(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and value.isalpha() and len(value) < MAX_RANK):
+        return value or None
+    raise Unfit("letters of the equation", got=value)
+
+
 class Activation(LayerKind):
     """An activation as a layer."""
 
     class_name = "Activation"
-    fields = (Field("activation", None, activation, searchable=True), no_activity_regularizer())
-
-
-def _max_value(value: Any) -> float | None:
-    return None if value is None else float(number(0.0)(value))
-
-
-class ReLU(LayerKind):
-    """max(x, 0), cut at `max_value`."""
-
-    class_name = "ReLU"
-    fields = (
-        Field("max_value", None, _max_value, searchable=True),
-        only("negative_slope", 0, "TF.js ignores it", "Use a layer without it.", also=(None,)),
-        only("threshold", 0, "TF.js ignores it", "Use a layer without it.", also=(None,)),
-        no_activity_regularizer(),
-    )
-
-
-def axis_number(value: Any) -> int:
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    return int(integer(-MAX_RANK, MAX_RANK)(value))
-
-
-def last_axis(config: Config, inputs: Sequence[Shape]) -> Config:
-    """Write an axis that is the last one as -1."""
-    return {**config, "axis": -1} if config["axis"] == len(inputs[0]) else config
-
-
-def refuse_other_axis(config: Config, inputs: Sequence[Shape], reason: str) -> Shape:
-    """Insist on the last axis; raises Unfit."""
-    if config["axis"] != -1:
-        raise Unfit("the last axis", got=config["axis"], field="axis", reason=reason)
-    return inputs[0]
-
-
-class Softmax(LayerKind):
-    """Softmax over the last axis."""
-
-    class_name = "Softmax"
-    fields = (Field("axis", -1, axis_number), no_activity_regularizer())
-
-    def settle(self, config: Config, inputs: Sequence[Shape]) -> Config:
-        return last_axis(config, inputs)
+    fields = (Field("activation", None, activation, searchable=True), activity())
 
     def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
-        return refuse_other_axis(config, inputs, "TF.js computes softmax over the last axis only")
-
-    def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
-        return 5 * size(output)
-
-
-class Flatten(LayerKind):
-    """All axes in one."""
-
-    class_name = "Flatten"
-    fields = (channels_last(), no_activity_regularizer())
-
-    def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
-        return (prod(known(n, "axes") for n in inputs[0]),)
-
-    def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
-        return 0
-
-
-def _target_shape(value: Any) -> list[int]:
-    length = integer(-1)
-    if not isinstance(value, list | tuple) or not 1 <= len(value) <= MAX_RANK - 1:
-        raise Unfit(f"1 to {MAX_RANK - 1} lengths", got=value)
-    target = [int(length(n)) for n in value]
-    if 0 in target or target.count(-1) > 1:
-        raise Unfit("positive lengths, at most one of them -1", got=value)
-    return target
-
-
-class Reshape(LayerKind):
-    """The same elements under another shape."""
-
-    class_name = "Reshape"
-    fields = (Field("target_shape", None, _target_shape), no_activity_regularizer())
-
-    def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
-        target = list(config["target_shape"])
-        elements = prod(known(n, "axes") for n in inputs[0])
-        rest = prod(n for n in target if n != -1)
-        if -1 in target and elements % rest == 0:
-            target[target.index(-1)] = elements // rest
-        if prod(target) != elements or -1 in target:
-            raise Unfit(
-                f"a target of as many elements as the input has ({elements})",
-                got=show(config["target_shape"]),
-                field="target_shape",
-            )
-        return tuple(target)
-
-    def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
-        return 0
-
-    def tfjs(self, config: Config, output: Shape) -> dict[str, Any]:
-        # TF.js loses a -1 on its way from JSON, so the lengths are written out.
-        return {"target_shape": list(output)}
-
-
-class Dropout(LayerKind):
-    """Random zeros while training. A seed is left out: TF.js would draw the same mask each step."""
-
-    class_name = "Dropout"
-    ignored = frozenset({"seed"})
-    uses_training = True
-    fields = (
-        Field("rate", None, number(0.0, 1.0), searchable=True),
-        only("noise_shape", None, "masks of another shape cannot be replayed by a donor"),
-        no_activity_regularizer(),
-    )
+        last = inputs[0][-1]
+        return (*inputs[0][:-1], last if last is None else activated(config, last))
 
 
 class Embedding(LayerKind):
     """Rows of a table by number."""
 
-    class_name = "Embedding"
+    class_name, mask = "Embedding", "starts"
     ignored = frozenset({"input_length"})
     fields = (
         Field("input_dim", None, integer()),
@@ -272,35 +218,71 @@ class Embedding(LayerKind):
             initializer,
         ),
         Field("embeddings_regularizer", None, regularizer),
-        only(
-            "mask_zero",
-            False,
-            "masks are computed wrongly by TF.js on WebGPU",
-            "Build the Embedding with mask_zero=False.",
-            also=(None,),
-        ),
-        no_activity_regularizer(),
-        constraint_free("embeddings_constraint"),
+        Field("embeddings_constraint", None, constraint),
+        Field("mask_zero", False, lambda value: boolean(False if value is None else value)),
+        activity(),
         *no_lora(),
     )
 
     def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
-        need_rank(inputs, 1)
+        if len(inputs[0]) + 2 > MAX_RANK:
+            raise Unfit(f"at most {MAX_RANK - 2} axes", got=str(len(inputs[0])))
         return (*inputs[0], config["output_dim"])
+
+    def mask_out(self, config: Config, masked: Sequence[bool]) -> bool:
+        return bool(config["mask_zero"])
+
+    def own(self, config: Config, inputs: Sequence[Shape], trainable: bool) -> str:
+        return "TF.js embeds one axis of numbers" if len(inputs[0]) != 1 else ""
 
     def weights(self, config: Config, inputs: Sequence[Shape]) -> tuple[WeightSpec, ...]:
         shape = (config["input_dim"], config["output_dim"])
         return (WeightSpec("embeddings", shape, config["embeddings_initializer"]),)
 
 
+class Masking(LayerKind):
+    """Steps whose every value is `mask_value` are skipped by what comes after."""
+
+    class_name, mask = "Masking", "starts"
+    fields = (Field("mask_value", 0.0, number()), activity())
+
+    def mask_out(self, config: Config, masked: Sequence[bool]) -> bool:
+        return True
+
+    def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
+        if len(inputs[0]) < 2:
+            raise Unfit("an input with a time axis and a feature axis")
+        return inputs[0]
+
+
+class Identity(LayerKind):
+    """Its input."""
+
+    class_name, stock = "Identity", False
+    fields = (activity(),)
+
+    def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
+        return 0
+
+
+class ActivityRegularization(LayerKind):
+    """Its input, whose size is penalised while training."""
+
+    class_name, stock = "ActivityRegularization", False
+    ignored = frozenset({"activity_regularizer"})
+    fields = (Field("l1", 0.0, number(0.0)), Field("l2", 0.0, number(0.0)))
+
+    def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
+        return 0
+
+
 KINDS: tuple[LayerKind, ...] = (
     InputLayer(),
     Dense(),
+    EinsumDense(),
     Activation(),
-    ReLU(),
-    Softmax(),
-    Flatten(),
-    Reshape(),
-    Dropout(),
     Embedding(),
+    Masking(),
+    Identity(),
+    ActivityRegularization(),
 )

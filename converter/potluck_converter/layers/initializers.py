@@ -8,6 +8,11 @@ from potluck_converter.errors import Unfit
 from potluck_converter.layers.base import Check
 from potluck_converter.layers.checks import choice, number, object_parts
 
+GLOROT = {"class_name": "GlorotUniform", "config": {}}
+ZEROS = {"class_name": "Zeros", "config": {}}
+ONES = {"class_name": "Ones", "config": {}}
+ORTHOGONAL = {"class_name": "Orthogonal", "config": {"gain": 1.0}}
+
 _MODES = choice("fan_in", "fan_out", "fan_avg")
 
 

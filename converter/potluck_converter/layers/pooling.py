@@ -1,4 +1,4 @@
-"""Max and average pooling over one or two axes, windowed and global."""
+"""Max and average pooling over one, two or three axes, windowed and global."""
 
 # ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
 
@@ -11,14 +11,9 @@ from typing import Any
 from potluck_converter.errors import Unfit
 from potluck_converter.graph import Shape
 from potluck_converter.layers.base import Config, Field, LayerKind, need_rank, show, size
-from potluck_converter.layers.checks import (
-    channels_last,
-    choice,
-    no_activity_regularizer,
-    only,
-    sizes,
-)
+from potluck_converter.layers.checks import boolean, channels_last, choice, defaulted, sizes
 from potluck_converter.layers.convolution import window
+from potluck_converter.layers.penalties import activity
 
 
 def _overhangs(length: int | None, kernel: int, stride: int) -> bool:
@@ -32,6 +27,7 @@ def _overhangs(length: int | None, kernel: int, stride: int) -> bool:
 class _Pooling(LayerKind):
     rank: int
     average: bool
+    mask = "ends"
 
     def upgrade(self, raw: dict[str, Any]) -> dict[str, Any]:
         if raw.get("strides") is None:
@@ -48,16 +44,17 @@ class _Pooling(LayerKind):
             except Unfit as error:
                 error.got = show(inputs[0])
                 raise
-            if self.average and pad == "same" and k > 1 and _overhangs(n, k, s):
-                raise Unfit(
-                    "windows that all lie inside the input",
-                    got=f"padding='same' on {show(inputs[0])}",
-                    field="padding",
-                    reason="TF.js computes a wrong gradient at padded borders",
-                    hint="Use padding='valid', or a size that divides the input.",
-                )
             sides.append(out)
         return (*sides, channels)
+
+    def own(self, config: Config, inputs: Sequence[Shape], trainable: bool) -> str:
+        walk = zip(inputs[0][:-1], config["pool_size"], config["strides"], strict=True)
+        if self.average and config["padding"] == "same":
+            if any(k > 1 and _overhangs(n, k, s) for n, k, s in walk):
+                return "TF.js's gradient of averages is wrong at padded borders"
+        if self.rank == 3 and not self.average:
+            return "TF.js's MaxPooling3D is wrong on WASM"
+        return ""
 
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
         return int(prod(config["pool_size"])) * size(output)
@@ -69,7 +66,7 @@ def _fields(rank: int) -> tuple[Field, ...]:
         Field("strides", None, sizes(rank), searchable=True),
         Field("padding", "valid", choice("valid", "same"), searchable=True),
         channels_last(),
-        no_activity_regularizer(),
+        activity(),
     )
 
 
@@ -87,6 +84,13 @@ class MaxPooling2D(_Pooling):
     rank, average, fields = 2, False, _fields(2)
 
 
+class MaxPooling3D(_Pooling):
+    """The largest in each window."""
+
+    class_name = "MaxPooling3D"
+    rank, average, fields = 3, False, _fields(3)
+
+
 class AveragePooling1D(_Pooling):
     """The mean of each window."""
 
@@ -101,22 +105,27 @@ class AveragePooling2D(_Pooling):
     rank, average, fields = 2, True, _fields(2)
 
 
+class AveragePooling3D(_Pooling):
+    """The mean of each window."""
+
+    class_name = "AveragePooling3D"
+    rank, average, fields = 3, True, _fields(3)
+
+
 class _Global(LayerKind):
     rank: int
-    fields = (
-        channels_last(),
-        only(
-            "keepdims",
-            False,
-            "TF.js ignores it",
-            "Use keepdims=False and a Reshape after it.",
-            also=(None,),
-        ),
-        no_activity_regularizer(),
-    )
+    mask = "ends"
+    fields = (channels_last(), Field("keepdims", False, defaulted(boolean, False)), activity())
 
     def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
-        return (need_rank(inputs, self.rank + 1)[-1],)
+        channels = need_rank(inputs, self.rank + 1)[-1]
+        return (*[1] * self.rank, channels) if config["keepdims"] else (channels,)
+
+    def own(self, config: Config, inputs: Sequence[Shape], trainable: bool) -> str:
+        return "TF.js ignores keepdims" if config["keepdims"] else ""
+
+    def tfjs(self, config: Config, inputs: Sequence[Shape], output: Shape) -> dict[str, Any]:
+        return {}
 
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
         return size(inputs[0])
@@ -134,10 +143,20 @@ class GlobalMaxPooling2D(_Global):
     class_name, rank = "GlobalMaxPooling2D", 2
 
 
+class GlobalMaxPooling3D(_Global):
+    """The largest over three axes."""
+
+    class_name, rank, stock = "GlobalMaxPooling3D", 3, False
+
+
 class GlobalAveragePooling1D(_Global):
     """The mean over one axis."""
 
     class_name, rank = "GlobalAveragePooling1D", 1
+    mask = "matters"
+
+    def mask_out(self, config: Config, masked: Sequence[bool]) -> bool:
+        return False
 
 
 class GlobalAveragePooling2D(_Global):
@@ -146,13 +165,23 @@ class GlobalAveragePooling2D(_Global):
     class_name, rank = "GlobalAveragePooling2D", 2
 
 
+class GlobalAveragePooling3D(_Global):
+    """The mean over three axes."""
+
+    class_name, rank, stock = "GlobalAveragePooling3D", 3, False
+
+
 KINDS: tuple[LayerKind, ...] = (
     MaxPooling1D(),
     MaxPooling2D(),
+    MaxPooling3D(),
     AveragePooling1D(),
     AveragePooling2D(),
+    AveragePooling3D(),
     GlobalMaxPooling1D(),
     GlobalMaxPooling2D(),
+    GlobalMaxPooling3D(),
     GlobalAveragePooling1D(),
     GlobalAveragePooling2D(),
+    GlobalAveragePooling3D(),
 )

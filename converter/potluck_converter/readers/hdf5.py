@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
+from typing import BinaryIO
 
 import h5py
 import numpy as np
@@ -17,6 +18,7 @@ from h5py import h5l
 from numpy.typing import NDArray
 
 from potluck_converter.errors import ConversionError
+from potluck_converter.layers.base import WeightSpec
 from potluck_converter.limits import Limits
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -24,12 +26,18 @@ _ATTRIBUTE_ITEMS = 100_000
 
 
 @contextmanager
-def open_file(content: bytes, name: str, limits: Limits) -> Iterator[h5py.File]:
+def open_file(
+    content: bytes | BinaryIO | io.RawIOBase, name: str, limits: Limits
+) -> Iterator[h5py.File]:
     """Open and check every link; raises ConversionError, also for what h5py finds broken later."""
-    if not content.startswith(SIGNATURE):
-        raise _not_hdf5(content, name)
+    source = io.BytesIO(content) if isinstance(content, bytes) else content
+    head = source.read(len(SIGNATURE)) or b""
+    if head != SIGNATURE:
+        raise _not_hdf5(head, name)
+    length = source.seek(0, io.SEEK_END)
+    source.seek(0)
     try:
-        with h5py.File(io.BytesIO(content), "r") as file:
+        with h5py.File(source, "r") as file:
             _check_links(file, name, limits)
             yield file
     except ConversionError:
@@ -45,7 +53,7 @@ def open_file(content: bytes, name: str, limits: Limits) -> Iterator[h5py.File]:
                 "model.truncated",
                 "The file is cut off.",
                 expected="a whole HDF5 file",
-                got=f"{len(content)} bytes",
+                got=f"{length} bytes",
                 hint="Copy or upload it again.",
                 where=name,
             ) from error
@@ -64,8 +72,7 @@ def _not_hdf5(content: bytes, name: str) -> ConversionError:
     if not content:
         kind = "an empty file"
     elif content.startswith(b"PK"):
-        kind = "a zip archive (.keras?)"
-        hint = 'Files in .keras form are not read yet: save with model.save("model.h5").'
+        kind = "a zip archive"
     return ConversionError(
         "model.not_hdf5",
         "This is not an HDF5 file.",
@@ -179,15 +186,17 @@ def _missing(path: str) -> ConversionError:
 
 
 def floats(
-    parent: h5py.Group, path: str, shape: tuple[int, ...], where: str, limits: Limits
+    parent: h5py.Group, path: str, spec: WeightSpec, where: str, limits: Limits
 ) -> NDArray[np.float32]:
     """Read one dataset of the expected shape as float32; raises ConversionError before reading."""
+    shape = spec.shape
     data = parent.get(path)
     if not isinstance(data, h5py.Dataset):
         raise _missing(path)
     if data.is_virtual or data.external:
         raise external(where, "a dataset stored outside of it")
-    if data.dtype.kind != "f" or data.dtype.itemsize not in (2, 4, 8):
+    whole = spec.count and data.dtype.kind in "iu" and data.dtype.itemsize <= 8
+    if not whole and (data.dtype.kind != "f" or data.dtype.itemsize not in (2, 4, 8)):
         raise ConversionError(
             "model.weights_mismatch",
             f"The weight {where} does not hold floating-point numbers.",
@@ -195,7 +204,7 @@ def floats(
             got=str(data.dtype),
             where=where,
         )
-    if data.shape != shape:
+    if data.shape != shape and not (shape == () and data.shape == (1,)):
         raise ConversionError(
             "model.weights_mismatch",
             f"The weight {where} has a shape that its layer does not.",
@@ -211,4 +220,4 @@ def floats(
             expected=f"at most {limits.chunk_bytes} bytes each",
             where=where,
         )
-    return np.ascontiguousarray(data[()], dtype=np.float32)
+    return np.asarray(data[()], dtype=np.float32, order="C").reshape(shape)

@@ -3,35 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from potluck_converter.assemble import RawLayer, assemble, check_layer, known_class
+from potluck_converter.assemble import (
+    CONTAINERS,
+    OWN,
+    RawLayer,
+    assemble,
+    check_layer,
+    known_class,
+)
 from potluck_converter.errors import ConversionError
-from potluck_converter.graph import Call, Graph, TensorRef
+from potluck_converter.graph import Graph, TensorRef
 from potluck_converter.layers import TABLE
 from potluck_converter.limits import Limits
+from potluck_converter.readers.blocks import UNMASK, Block, Entry, Flattener, Origin
 
 
-def read_architecture(model_config: Mapping[str, Any], limits: Limits) -> tuple[Graph, list[str]]:
-    """Read `{"class_name", "config"}` of a model; give the graph and warnings."""
-    class_name, config = model_config.get("class_name"), model_config.get("config")
+@dataclass(frozen=True)
+class Architecture:
+    """A graph, what was changed on the way to it, and where its weights lie in the file."""
+
+    graph: Graph
+    warnings: list[str]
+    origin: Origin
+
+
+def read_architecture(
+    model_config: Mapping[str, Any], limits: Limits, *, keras3: bool
+) -> Architecture:
+    """Read `{"class_name", "config"}` of a model; raises ConversionError."""
+    if not keras3:
+        model_config = _modern(model_config)
+    block = _model(model_config, limits, depth=0)
+    flat = Flattener(limits)
+    raws, inputs, outputs, origin = flat.flatten(block)
+    plain = block.class_name == "Sequential" and all(e.block is None for e in block.entries)
+    graph, said = assemble(
+        block.name, "sequential" if plain else "functional", raws, inputs, outputs, limits
+    )
+    return Architecture(graph, [*flat.warnings, *said], origin)
+
+
+def _modern(value: Any) -> Any:
+    """Say in Keras 3's words what Keras 2 and TF.js mean by the same ones."""
+    if isinstance(value, list):
+        return [_modern(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {}
+    for key, item in value.items():
+        if key.endswith("activation") and item in ("hard_sigmoid", "hardSigmoid"):
+            found[key] = "hard_sigmoid_keras2"
+        else:
+            found[key] = _modern(item)
+    if found.get("class_name") in ("GRU", "GRUCell") and isinstance(found.get("config"), dict):
+        found["config"].setdefault("reset_after", False)
+    return found
+
+
+def _model(entry: Mapping[str, Any], limits: Limits, depth: int) -> Block:
+    class_name, config = entry.get("class_name"), entry.get("config")
     if class_name == "Sequential" and isinstance(config, list):
         config = {"name": "sequential", "layers": config}  # as Keras 2.1 and TF.js wrote it
+    if not isinstance(class_name, str) or class_name not in CONTAINERS:
+        raise ConversionError(
+            "model.unsupported_layer",
+            f"The model is of class {class_name}, not Sequential or Functional.",
+            expected="a Sequential or Functional model",
+            got=str(class_name),
+            hint="Models made by subclassing hold program code; build it with keras.Sequential "
+            "or keras.Model(inputs, outputs).",
+            where="model_config",
+        )
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
         raise broken("The architecture has no list of layers.", got=str(class_name))
+    if len(config["layers"]) > limits.layers or depth > 16:
+        raise ConversionError(
+            "model.too_large",
+            "The model has too many layers, or models in models in models.",
+            expected=f"at most {limits.layers} layers",
+            got=str(len(config["layers"])),
+        )
     if class_name == "Sequential":
-        return _sequential(config, limits)
-    if class_name in ("Functional", "Model"):
-        return _functional(config, limits)
-    raise ConversionError(
-        "model.unsupported_layer",
-        f"The model is of class {class_name}, not Sequential or Functional.",
-        expected="a Sequential or Functional model",
-        got=str(class_name),
-        hint="Models made by subclassing hold program code; build it with keras.Sequential or "
-        "keras.Model(inputs, outputs).",
-        where="model_config",
-    )
+        return _sequential(config, limits, depth)
+    return _functional(str(class_name), config, limits, depth)
 
 
 def broken(message: str, *, got: str = "", where: str = "model_config") -> ConversionError:
@@ -60,68 +117,115 @@ def _parts(entry: Any) -> tuple[str, str, dict[str, Any]]:
     return str(name), class_name, config
 
 
-def _sequential(config: Mapping[str, Any], limits: Limits) -> tuple[Graph, list[str]]:
-    entries = [_parts(entry) for entry in config["layers"]]
-    if not entries:
+def _known(name: str, class_name: str) -> None:
+    if class_name != UNMASK:
+        known_class(name, class_name)
+
+
+def _inside(class_name: str, entry: Mapping[str, Any], limits: Limits, depth: int) -> Block | None:
+    """Read a layer that is a model; give None for any other."""
+    return _model(entry, limits, depth + 1) if class_name in CONTAINERS else None
+
+
+def _sequential(config: Mapping[str, Any], limits: Limits, depth: int) -> Block:
+    found: list[Entry] = []
+    listed = config["layers"]
+    if not listed:
         raise broken("The model has no layers.")
-    if entries[0][1] != "InputLayer":
-        name, class_name, first = entries[0]
-        known_class(name, class_name)
-        shape = first.get("batch_input_shape") or config.get("build_input_shape")
-        if shape is None:
-            raise ConversionError(
-                "model.no_input_shape",
-                "The model does not say what shape its input has.",
-                expected="an input shape",
-                got=f'first layer "{name}" ({class_name}) without one',
-                hint="Add keras.Input(shape=...) as the first layer and save again.",
-                where=name,
-            )
-        dtype = first.get("dtype") if isinstance(first.get("dtype"), str) else "float32"
-        if class_name == "Embedding":
-            dtype = "int32"
-        given = {"batch_shape": shape, "dtype": dtype}
-        entries.insert(0, (f"{name}_input", "InputLayer", given))
-    raws = []
-    for index, (name, class_name, layer) in enumerate(entries):
-        before = (TensorRef(entries[index - 1][0]),) if index else ()
-        raws.append(RawLayer(name, class_name, layer, (Call(before),)))
-    return assemble(
-        str(config.get("name", "sequential")),
-        "sequential",
-        raws,
-        [TensorRef(raws[0].name)],
-        [TensorRef(raws[-1].name)],
-        limits,
-    )
-
-
-def _functional(config: Mapping[str, Any], limits: Limits) -> tuple[Graph, list[str]]:
-    raws: list[RawLayer] = []
-    for entry in config["layers"]:
+    name, class_name, first = _parts(listed[0])
+    block = _inside(class_name, listed[0], limits, depth)
+    if class_name != "InputLayer":
+        given = _first_input(name, class_name, first, config, block)
+        found.append(Entry(f"{name}_input", "InputLayer", given, ((),)))
+    for entry in listed:
         name, class_name, layer = _parts(entry)
-        nodes = entry.get("inbound_nodes", [])
-        if not isinstance(nodes, list):
-            raise broken("A layer's connections are not a list.", where=name)
-        if _is_operation(class_name, layer, nodes):
-            for raw in raws:
-                # An option that made Keras add the operation, such as mask_zero, is the better
-                # thing to name.
-                check_layer(raw)
-            raise _operation(name, class_name, layer)
-        known_class(name, class_name)
-        calls = tuple(_call(name, class_name, node) for node in nodes)
-        if class_name == "InputLayer":
-            calls = (Call(()),)
-        raws.append(RawLayer(name, class_name, layer, calls))
-    return assemble(
-        str(config.get("name", "model")),
-        "functional",
-        raws,
-        _ends(config.get("input_layers"), "input_layers"),
-        _ends(config.get("output_layers"), "output_layers"),
-        limits,
+        block = _inside(class_name, entry, limits, depth)
+        if block is None:
+            _known(name, class_name)
+        before = (TensorRef(found[-1].name),) if found else ()
+        found.append(Entry(name, class_name, layer, (before,), block))
+    return Block(
+        str(config.get("name", "sequential")),
+        "Sequential",
+        tuple(found),
+        (TensorRef(found[0].name),),
+        (TensorRef(found[-1].name),),
+        config.get("trainable") is not False,
     )
+
+
+def _first_input(
+    name: str,
+    class_name: str,
+    first: Mapping[str, Any],
+    config: Mapping[str, Any],
+    block: Block | None,
+) -> dict[str, Any]:
+    """Give the config of the InputLayer that a Sequential leaves out."""
+    if block is not None:
+        for entry in block.entries:
+            if entry.name == block.inputs[0].layer and entry.class_name == "InputLayer":
+                return {"batch_shape": None, "batch_input_shape": None, **entry.config}
+    else:
+        known_class(name, class_name)
+    shape = first.get("batch_input_shape") or config.get("build_input_shape")
+    if shape is None:
+        raise ConversionError(
+            "model.no_input_shape",
+            "The model does not say what shape its input has.",
+            expected="an input shape",
+            got=f'first layer "{name}" ({class_name}) without one',
+            hint="Add keras.Input(shape=...) as the first layer and save again.",
+            where=name,
+        )
+    dtype = first.get("dtype") if isinstance(first.get("dtype"), str) else "float32"
+    if class_name == "Embedding":
+        dtype = "int32"
+    return {"batch_shape": shape, "dtype": dtype}
+
+
+def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, depth: int) -> Block:
+    found: list[Entry] = []
+    masks: dict[str, Any] = {}
+    for entry in config["layers"]:
+        name, inner_class, layer = _parts(entry)
+        nodes = entry.get("inbound_nodes", [])
+        if not isinstance(nodes, list) or len(nodes) > 4 * limits.layers:
+            raise broken("A layer's connections are not a list.", where=name)
+        if _is_operation(inner_class, layer, nodes):
+            if inner_class in _MASK_OPERATIONS:
+                masks[name] = (inner_class, layer)
+                continue
+            for before in found:
+                # An option that made Keras add the operation is the better thing to name.
+                if before.block is None:
+                    check_layer(RawLayer(before.name, before.class_name, before.config, ()))
+            raise _operation(name, inner_class, layer)
+        block = _inside(inner_class, entry, limits, depth)
+        if block is None:
+            _known(name, inner_class)
+        options: dict[str, Any] = {}
+        calls = tuple(_call(name, inner_class, node, options) for node in nodes)
+        if inner_class == "InputLayer":
+            calls = ((),)
+        found.append(Entry(name, inner_class, {**layer, **options}, calls, block))
+    outputs = tuple(_ends(config.get("output_layers"), "output_layers"))
+    for ref in (*outputs, *(ref for one in found for node in one.nodes for ref in node)):
+        if ref.layer in masks:
+            raise _operation(ref.layer, *masks[ref.layer])
+    return Block(
+        str(config.get("name", "model")),
+        class_name,
+        tuple(found),
+        tuple(_ends(config.get("input_layers"), "input_layers")),
+        outputs,
+        config.get("trainable") is not False,
+    )
+
+
+# What Keras 3 adds to a graph to work out the masks of Embedding and Masking. TF.js works them out
+# itself; where anything but a mask takes their result, they are refused like any operation.
+_MASK_OPERATIONS = frozenset({"NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "ExpandDims"})
 
 
 def _is_operation(class_name: str, config: Mapping[str, Any], nodes: list[Any]) -> bool:
@@ -132,6 +236,9 @@ def _is_operation(class_name: str, config: Mapping[str, Any], nodes: list[Any]) 
     """
     keras3 = any(isinstance(node, dict) for node in nodes)
     keras2 = class_name in ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
+    kind = TABLE.get(class_name)
+    if kind is not None and not kind.freezable:
+        return False
     return keras2 or (keras3 and "trainable" not in config)
 
 
@@ -147,9 +254,10 @@ def _operation(name: str, class_name: str, config: Mapping[str, Any]) -> Convers
     )
 
 
-def _call(name: str, class_name: str, node: Any) -> Call:
+def _call(name: str, class_name: str, node: Any, options: dict[str, Any]) -> tuple[TensorRef, ...]:
+    """Read what one call takes; what it takes beside tensors goes into `options`."""
     if isinstance(node, dict):
-        return _keras3_call(name, class_name, node)
+        return _keras3_call(name, class_name, node, options)
     if isinstance(node, list) and node and isinstance(node[0], str):
         node = [node]  # Keras 2 drops one level where a layer takes one tensor by keyword
     if not isinstance(node, list):
@@ -161,14 +269,31 @@ def _call(name: str, class_name: str, node: Any) -> Call:
         extra = entry[3] if len(entry) == 4 else {}
         if not isinstance(extra, dict):
             raise broken("A connection is not in Keras's form.", got=repr(entry)[:80], where=name)
-        _check_extra(name, class_name, extra, false_is_default=False)
         refs.append(_ref(entry[:3], name))
-    return Call(tuple(refs))
+        left = dict(extra)
+        for key in _tensor_arguments(class_name):
+            # Keras 2 keeps a second tensor as [layer, call, output] among the other arguments.
+            if isinstance(left.get(key), list):
+                refs.append(_ref(left.pop(key), name))
+        _check_extra(name, class_name, left, options, false_is_default=False)
+    return tuple(refs)
 
 
-def _keras3_call(name: str, class_name: str, node: Mapping[str, Any]) -> Call:
+def _tensor_arguments(class_name: str) -> tuple[str, ...]:
+    kind = TABLE.get(class_name.removeprefix(OWN))
+    return ("value", "key") if kind is not None and kind.arguments else ()
+
+
+def _keras3_call(
+    name: str, class_name: str, node: Mapping[str, Any], options: dict[str, Any]
+) -> tuple[TensorRef, ...]:
     args, extra = node.get("args"), node.get("kwargs", {})
-    if not isinstance(args, list) or len(args) != 1 or not isinstance(extra, dict):
+    named = _tensor_arguments(class_name)
+    if (
+        not isinstance(args, list)
+        or not isinstance(extra, dict)
+        or not 1 <= len(args) <= 1 + len(named)
+    ):
         raise ConversionError(
             "model.unsupported_option",
             f'Layer "{name}" ({class_name}) is called with more than its input.',
@@ -177,9 +302,13 @@ def _keras3_call(name: str, class_name: str, node: Mapping[str, Any]) -> Call:
             hint="States and masks cannot be passed as extra inputs.",
             where=name,
         )
+    left = dict(extra)
+    tensors = list(args) if named else (args[0] if isinstance(args[0], list) else [args[0]])
+    for key in named[len(args) - 1 :]:
+        if left.get(key) is not None:
+            tensors.append(left.pop(key))
     # Keras 3 writes training: false even where nobody asked for it.
-    _check_extra(name, class_name, extra, false_is_default=True)
-    tensors = args[0] if isinstance(args[0], list) else [args[0]]
+    _check_extra(name, class_name, left, options, false_is_default=True)
     refs = []
     for tensor in tensors:
         history = None
@@ -195,18 +324,30 @@ def _keras3_call(name: str, class_name: str, node: Mapping[str, Any]) -> Call:
                 where=name,
             )
         refs.append(_ref(history, name))
-    return Call(tuple(refs))
+    return tuple(refs)
 
 
 def _check_extra(
-    name: str, class_name: str, extra: Mapping[str, Any], *, false_is_default: bool
+    name: str,
+    class_name: str,
+    extra: Mapping[str, Any],
+    options: dict[str, Any],
+    *,
+    false_is_default: bool,
 ) -> None:
+    kind = TABLE.get(class_name.removeprefix(OWN))
     for key, value in extra.items():
         if value is None or (key == "training" and value is False and false_is_default):
             continue
-        kind = TABLE.get(class_name)
         if key == "training" and kind is not None and not kind.uses_training:
             continue
+        if key.endswith("mask") and _is_tensor(value):
+            continue  # Keras 3 records the mask that it found itself
+        if key == "return_attention_scores" and value is False:
+            continue
+        if kind is not None and key in kind.call_fields and isinstance(value, bool):
+            if options.setdefault(key, value) is value:
+                continue
         raise ConversionError(
             "model.unsupported_option",
             f'Layer "{name}" ({class_name}) is called with {key}, which TF.js would lose.',
@@ -215,6 +356,10 @@ def _check_extra(
             hint=f"Call the layer without {key} and save again.",
             where=f"{name}.{key}",
         )
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("class_name") == "__keras_tensor__"
 
 
 def _ref(value: Any, where: str) -> TensorRef:

@@ -12,8 +12,9 @@ from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Graph, Model
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers import bounded_json, hdf5
+from potluck_converter.readers.blocks import Origin
 from potluck_converter.readers.keras_config import read_architecture
-from potluck_converter.shapes import weight_shapes
+from potluck_converter.readers.stored import Wanted, leaves, match, mismatch, wanted
 
 # State that Keras keeps beside weights and that a model does not need.
 _NOT_WEIGHTS = frozenset({"seed_generator_state"})
@@ -26,26 +27,34 @@ def read_keras_h5(content: bytes, name: str, limits: Limits = DEFAULT_LIMITS) ->
         if architecture is None:
             raise _no_architecture(file, name)
         config = bounded_json.parse(architecture, "model_config", limits)
-        graph, warnings = read_architecture(config, limits)
-        training = hdf5.text(file, "training_config")
         version = (hdf5.text(file, "keras_version") or "2")[:20]
+        keras3 = version.startswith("3")
+        found = read_architecture(config, limits, keras3=keras3)
+        training = hdf5.text(file, "training_config")
         return Model(
-            graph,
-            _weights(hdf5.group(file, "model_weights"), graph, limits),
-            f"Keras {'3' if version.startswith('3') else '2'} .h5",
+            found.graph,
+            legacy_weights(hdf5.group(file, "model_weights"), found.graph, found.origin, limits),
+            f"Keras {'3' if keras3 else '2'} .h5",
             bounded_json.parse(training, "training_config", limits) if training else None,
-            tuple(warnings),
+            tuple(found.warnings),
         )
 
 
+def is_weights_only(file: h5py.File) -> bool:
+    """Say whether this is what `save_weights` writes."""
+    listed = "layer_names" in file.attrs or "layer_names0" in file.attrs
+    return listed or ("layers" in file and "model_config" not in file.attrs)
+
+
 def _no_architecture(file: h5py.File, name: str) -> ConversionError:
-    if "layer_names" in file.attrs or "layers" in file or "layer_names0" in file.attrs:
+    if is_weights_only(file):
         return ConversionError(
             "model.weights_only",
             "The file holds weights without an architecture.",
             expected="a whole model",
             got="a file saved with save_weights",
-            hint='Save with model.save("model.h5") instead.',
+            hint="Upload the architecture too (model.to_json() in a .json file), or save with "
+            'model.save("model.h5") instead.',
             where=name,
         )
     return ConversionError(
@@ -58,42 +67,35 @@ def _no_architecture(file: h5py.File, name: str) -> ConversionError:
     )
 
 
-def _weights(stored: h5py.Group, graph: Graph, limits: Limits) -> Mapping[str, NDArray[np.float32]]:
-    """Read the weights that the graph has, by the last part of their names in the file."""
-    expected: dict[str, dict[str, tuple[int, ...]]] = {}
-    for full, shape in weight_shapes(graph).items():
-        layer, _, weight = full.rpartition("/")
-        expected.setdefault(layer, {})[weight] = shape
-    # Layers were renamed where their names held a slash; the groups in the file were not.
-    listed = {given.replace("/", "_"): given for given in hdf5.texts(stored, "layer_names", limits)}
-    weights = {}
-    for layer, shapes in expected.items():
-        if layer not in listed:
-            raise mismatch(layer, list(shapes), [])
-        home = hdf5.group(stored, listed[layer])
-        paths: dict[str, str] = {}
-        for path in hdf5.texts(home, "weight_names", limits):
-            short = path.rpartition("/")[2].removesuffix(":0")
-            if short in _NOT_WEIGHTS:
-                continue
-            if short in paths:
-                raise mismatch(layer, list(shapes), [short, short])
-            paths[short] = path
-        if paths.keys() != shapes.keys():
-            raise mismatch(layer, list(shapes), list(paths))
-        for weight, shape in shapes.items():
-            full = f"{layer}/{weight}"
-            weights[full] = hdf5.floats(home, paths[weight], shape, full, limits)
-    return weights
+def legacy_weights(
+    stored: h5py.Group, graph: Graph, origin: Origin, limits: Limits
+) -> Mapping[str, NDArray[np.float32]]:
+    """Read the weights that the graph has from a group for each outermost layer."""
+    specs = wanted(graph)
+    listed = set(hdf5.texts(stored, "layer_names", limits))
+    weights: dict[str, NDArray[np.float32]] = {}
+    for child in origin.children:
+        needed = [
+            Wanted(full, spec, layer.trainable and spec.trainable, leaf.name)
+            for leaf in leaves(child)
+            for layer, full, spec in specs.get(leaf.layer, ())
+        ]
+        if not needed:
+            continue
+        if child.name not in listed:
+            raise mismatch(child.name, [one.full for one in needed], [])
+        home = hdf5.group(stored, child.name)
+        paths = [
+            path
+            for path in hdf5.texts(home, "weight_names", limits)
+            if path.rpartition("/")[2].partition(":")[0] not in _NOT_WEIGHTS
+        ]
+        places = match(child.name, paths, needed)
+        for one in needed:
+            path = places[one.full]
+            weights[one.full] = hdf5.floats(home, path, one.spec, one.full, limits)
+    return {full: weights[full] for full in _order(graph)}
 
 
-def mismatch(layer: str, expected: list[str], got: list[str]) -> ConversionError:
-    """Say that a layer's weights are not those its config asks for."""
-    return ConversionError(
-        "model.weights_mismatch",
-        f'The weights of layer "{layer}" are not those of its architecture.',
-        expected=", ".join(expected),
-        got=", ".join(got[:10]) or "none",
-        hint="The architecture and the weights are of different models; save again.",
-        where=layer,
-    )
+def _order(graph: Graph) -> list[str]:
+    return [full for found in wanted(graph).values() for _, full, _ in found]

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
+from dataclasses import dataclass
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck_converter.errors import ConversionError
+from potluck_converter.errors import ConversionError, shorten
 from potluck_converter.graph import Graph, Model
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers import bounded_json
 from potluck_converter.readers.keras_config import read_architecture
 from potluck_converter.shapes import weight_shapes
 
-Listed = dict[str, tuple[tuple[int, ...], bytes]]
+Listed = dict[str, tuple["Stored", memoryview]]
+_BYTES = {"float32": 4, "float16": 2, "uint16": 2, "uint8": 1, "int32": 4}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One weight of the manifest; quantized ones are `scale * number + low`."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float = 1.0
+    low: float = 0.0
+
+    @property
+    def length(self) -> int:
+        """Give the length in bytes."""
+        return _BYTES[self.dtype] * prod(self.shape)
+
+    def floats(self, content: memoryview) -> NDArray[np.float32]:
+        """Give the values."""
+        kind = {"float32": "<f4", "float16": "<f2", "uint16": "<u2", "uint8": "u1", "int32": "<i4"}
+        raw = np.frombuffer(content, dtype=kind[self.dtype]).reshape(self.shape)
+        values = raw.astype(np.float32)
+        if self.dtype in ("uint8", "uint16"):
+            values = values * np.float32(self.scale) + np.float32(self.low)
+        return values
 
 
 def read_tfjs(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Model:
@@ -37,7 +64,8 @@ def read_tfjs(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Mo
     inner = topology.get("model_config", topology)
     if not isinstance(inner, dict):
         raise ConversionError("model.not_tfjs", "modelTopology holds no model.", where=name)
-    graph, warnings = read_architecture(inner, limits)
+    found = read_architecture(inner, limits, keras3=False)
+    graph, warnings = found.graph, found.warnings
     weights = _weights(graph, _listed(head.get("weightsManifest"), files))
     training = head.get("trainingConfig")
     return Model(
@@ -66,8 +94,8 @@ def _listed(manifest: Any, files: Mapping[str, bytes]) -> Listed:
                 hint="Choose model.json and all its .bin files together.",
                 where=missing[0],
             )
-        shapes = [_shape(spec) for spec in specs]
-        total = sum(4 * prod(shape) for _, shape in shapes)
+        shapes = [_stored(spec) for spec in specs]
+        total = sum(one.length for one in shapes)
         got = sum(len(by_name[name]) for name in names)
         if got != total:
             raise ConversionError(
@@ -78,54 +106,66 @@ def _listed(manifest: Any, files: Mapping[str, bytes]) -> Listed:
                 hint="Copy or upload all of them again.",
                 where=names[0] if names else "weightsManifest",
             )
-        content = b"".join(by_name[name] for name in names)
+        content = memoryview(b"".join(by_name[name] for name in names))
         offset = 0
-        for name, shape in shapes:
-            length = 4 * prod(shape)
-            if name in found:
+        for one in shapes:
+            if one.name in found:
                 raise ConversionError(
-                    "model.weights_mismatch", "Two weights have one name.", got=name, where=name
+                    "model.weights_mismatch",
+                    "Two weights have one name.",
+                    got=one.name,
+                    where=one.name,
                 )
-            found[name] = (shape, content[offset : offset + length])
-            offset += length
+            found[one.name] = (one, content[offset : offset + one.length])
+            offset += one.length
     return found
 
 
-def _shape(spec: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
+def _stored(spec: Mapping[str, Any]) -> Stored:
     name, shape = str(spec["name"]), spec["shape"]
-    if spec.get("quantization") is not None or spec.get("dtype") != "float32":
-        kind = (spec.get("quantization") or spec)["dtype"]
-        raise ConversionError(
-            "model.unsupported_option",
-            f"The weight {name} is stored as {kind}, which is not read yet.",
-            expected="float32 weights",
-            got=str(kind),
-            hint="Convert again without quantization.",
-            where=name,
-        )
     if not all(type(n) is int and 0 <= n < 2**31 for n in shape) or len(shape) > 8:
         raise ValueError(f"not a shape: {shape!r}")
-    return name, tuple(shape)
+    quantized = spec.get("quantization")
+    dtype = (quantized or spec)["dtype"]
+    allowed = ("uint8", "uint16", "float16") if quantized else ("float32", "int32")
+    if dtype not in allowed:
+        raise ConversionError(
+            "model.unsupported_option",
+            f"The weight {name} is stored as {shorten(str(dtype), 40)}.",
+            expected="float32 weights, or ones quantized to float16, uint16 or uint8",
+            got=str(dtype),
+            hint="Convert again to another number type.",
+            where=name,
+        )
+    if quantized is None or dtype == "float16":
+        return Stored(name, tuple(shape), dtype)
+    scale, low = float(quantized["scale"]), float(quantized["min"])
+    if not (isfinite(scale) and isfinite(low)):
+        raise ValueError(f"not a scale: {scale!r}")
+    return Stored(name, tuple(shape), dtype, scale, low)
 
 
 def _weights(graph: Graph, listed: Listed) -> dict[str, NDArray[np.float32]]:
     """Match names as TF.js does: in full, else without the part before the last (a cell's name)."""
     given: Listed = {}
     for name, value in listed.items():
-        *front, weight = name.removesuffix(":0").split("/")
-        given["_".join(front) + "/" + weight] = value
+        name = name.removesuffix(":0")
+        *front, weight = name.split("/")
+        given[name] = value
+        given.setdefault("_".join(front) + "/" + weight, value)
         if len(front) > 1:
             given.setdefault("_".join(front[:-1]) + "/" + weight, value)
     weights = {}
     for full, shape in weight_shapes(graph).items():
-        if full not in given or given[full][0] != shape:
+        if full not in given or given[full][0].shape != shape:
             raise ConversionError(
                 "model.weights_mismatch",
                 f"The weight {full} is missing or of another shape.",
                 expected=f"{full} {shape}",
-                got=str(given[full][0]) if full in given else "nothing",
+                got=str(given[full][0].shape) if full in given else "nothing",
                 hint="model.json and its weight files are of different models.",
                 where=full,
             )
-        weights[full] = np.frombuffer(given[full][1], dtype="<f4").reshape(shape).astype(np.float32)
+        one, content = given[full]
+        weights[full] = one.floats(content)
     return weights

@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from potluck_converter.graph import Graph, Layer
+from potluck_converter.graph import Graph, Layer, TensorRef
+from potluck_converter.layers import TABLE
+from potluck_converter.shapes import steps
 
-Render = Callable[[Layer], Mapping[str, Any]]
+Render = Callable[[Layer], tuple[str, Mapping[str, Any]]]
+Nodes = Callable[[Layer], list[Any]]
 
 
-def architecture(graph: Graph, render: Render, functional: str) -> dict[str, Any]:
-    """Give `{"class_name", "config"}`; `render` writes a layer's own config fields."""
+def architecture(graph: Graph, render: Render, functional: str, nodes: Nodes) -> dict[str, Any]:
+    """Give `{"class_name", "config"}`; `render` gives a layer's class and own config fields."""
     entries = []
     for layer in graph.layers:
-        config = {"name": layer.name, **render(layer)}
-        if layer.class_name != "InputLayer":
+        class_name, own = render(layer)
+        config = {"name": layer.name, **own}
+        kind = TABLE.get(layer.class_name)
+        if layer.class_name != "InputLayer" and (kind is None or kind.freezable):
             config["trainable"] = layer.trainable
-        entry: dict[str, Any] = {"class_name": layer.class_name, "config": config}
+        entry: dict[str, Any] = {"class_name": class_name, "config": config}
         if graph.kind == "functional":
             entry["name"] = layer.name
-            entry["inbound_nodes"] = [
-                [[*ref, {}] for ref in call.inputs] for call in layer.calls if call.inputs
-            ]
+            entry["inbound_nodes"] = nodes(layer)
         entries.append(entry)
     config = {"name": graph.name, "layers": entries}
     if graph.kind == "sequential":
@@ -30,3 +33,90 @@ def architecture(graph: Graph, render: Render, functional: str) -> dict[str, Any
     config["input_layers"] = [list(ref) for ref in graph.inputs]
     config["output_layers"] = [list(ref) for ref in graph.outputs]
     return {"class_name": functional, "config": config}
+
+
+def listed_nodes(layer: Layer) -> list[Any]:
+    """Give a layer's calls as Keras 2 and TF.js read them."""
+    return [[[*ref, {}] for ref in call.inputs] for call in layer.calls if call.inputs]
+
+
+Tensors = Mapping[TensorRef, Mapping[str, Any]]
+
+
+def described(graph: Graph) -> Tensors:
+    """Give what Keras 3 says of each tensor: shape and number type."""
+    return {
+        TensorRef(step.layer.name, step.call): {
+            "shape": [None, *step.output],
+            "dtype": step.layer.config.get("dtype", "float32"),
+        }
+        for step in steps(graph)
+    }
+
+
+def keras3_nodes(layer: Layer, tensors_of: Tensors) -> list[Any]:
+    """Give a layer's calls as Keras 3 alone reads them: with arguments and options."""
+    kind = TABLE[layer.class_name]
+
+    def tensor(ref: TensorRef) -> dict[str, Any]:
+        config = {**tensors_of[ref], "keras_history": list(ref)}
+        return {"class_name": "__keras_tensor__", "config": config}
+
+    found = []
+    for call in layer.calls:
+        if not call.inputs:
+            continue
+        tensors = [tensor(ref) for ref in call.inputs]
+        options = kind.call_options(layer.config)
+        if kind.arguments:
+            named = dict(zip(("key",), tensors[2:], strict=False))
+            found.append({"args": tensors[:2], "kwargs": named | options})
+        else:
+            args = [tensors] if kind.most_inputs != 1 else tensors
+            found.append({"args": args, "kwargs": options})
+    return found
+
+
+def bare_ends(config: dict[str, Any]) -> None:
+    """Name a single input or output bare: in Keras 3 a list of one is a model that takes a list."""
+    for ends in ("input_layers", "output_layers"):
+        if len(config.get(ends, ())) == 1:
+            config[ends] = config[ends][0]
+
+
+def refuse_for_keras(graph: Graph) -> None:
+    """Refuse what Keras 3 has no words for; raises ConversionError."""
+    from potluck_converter.errors import ConversionError
+
+    for layer in graph.layers:
+        if "hard_sigmoid_keras2" in str(dict(layer.config)):
+            raise ConversionError(
+                "model.unsupported_option",
+                f'Layer "{layer.name}" has the hard_sigmoid of Keras 2; Keras 3 computes another.',
+                expected="an activation that Keras 3 has",
+                got="hard_sigmoid of Keras 2",
+                hint="Write the model for TF.js, or build it with sigmoid.",
+                where=layer.name,
+            )
+
+
+def with_modules(config: Mapping[str, Any], *, only_layers: bool = False) -> dict[str, Any]:
+    """Say of each object inside a config where Keras has its class."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and "class_name" in value:
+            module = {
+                "initializer": "keras.initializers",
+                "regularizer": "keras.regularizers",
+                "constraint": "keras.constraints",
+            }.get(key.rpartition("_")[2], "keras.layers")
+            if module == "keras.layers" or not only_layers:
+                inner = with_modules(value["config"], only_layers=only_layers)
+                place = {"module": module, "registered_name": None}
+                found[key] = {**value, "config": inner, **place}
+                continue
+        elif key == "cells":
+            wrapped = [with_modules({"cell": one}, only_layers=only_layers) for one in value]
+            value = [one["cell"] for one in wrapped]
+        found[key] = value
+    return found

@@ -1,51 +1,106 @@
-"""`.h5` that Keras 3 opens."""
+"""`.h5` that Keras 3 opens, and Keras 2 where it has the layers."""
 
 from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import h5py
 import numpy as np
 
-from potluck_converter.graph import Layer, Model
+from potluck_converter.errors import ConversionError
+from potluck_converter.graph import Graph, Layer, Model
 from potluck_converter.layers import TABLE
-from potluck_converter.shapes import weight_shapes
-from potluck_converter.writers.architecture import architecture
+from potluck_converter.shapes import weight_specs
+from potluck_converter.writers.architecture import (
+    architecture,
+    bare_ends,
+    described,
+    keras3_nodes,
+    listed_nodes,
+    refuse_for_keras,
+    with_modules,
+)
+from potluck_converter.writers.order import in_keras_order
 
 _ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in the object's header, of 64 KiB at most
 
 
 def write_keras_h5(model: Model) -> bytes:
-    """Write a model without training state; weights are those of the graph, by name."""
-    config = architecture(model.graph, _render, "Functional")
-    for ends in ("input_layers", "output_layers"):
-        # In Keras 3 a list of one is a model that takes a list; a bare reference is one tensor.
-        if len(config["config"].get(ends, ())) == 1:
-            config["config"][ends] = config["config"][ends][0]
-    names: dict[str, list[str]] = {layer.name: [] for layer in model.graph.layers}
-    for full in weight_shapes(model.graph):
-        names[full.rpartition("/")[0]].append(full)
+    """Write a model; weights are those of the graph, by name. Raises ConversionError."""
     target = io.BytesIO()
+    write_keras_h5_to(model, target)
+    return target.getvalue()
+
+
+def write_keras_h5_to(model: Model, target: Any) -> None:
+    """Write a model into a file (a path or a binary file), one weight after another."""
+    graph = in_keras_order(model.graph)
+    refuse_for_keras(graph)
+    _refuse_axes(graph)
+    tensors = described(graph)
+
+    def nodes(layer: Layer) -> list[Any]:
+        kind = TABLE[layer.class_name]
+        if kind.arguments or kind.call_options(layer.config):
+            return keras3_nodes(layer, tensors)
+        return listed_nodes(layer)
+
+    config = architecture(graph, _render, "Functional", nodes)
+    bare_ends(config["config"])
+    names: dict[str, list[tuple[str, str]]] = {layer.name: [] for layer in graph.layers}
+    for layer, full, spec in weight_specs(graph):
+        stored = full
+        if spec.keras and not spec.name.endswith(spec.keras):
+            stored = f"{layer.name}/{spec.keras}"
+        names[layer.name].append((full, stored))
     with h5py.File(target, "w", libver="earliest") as file:
         file.attrs["keras_version"] = "3.0.0"
         file.attrs["backend"] = "tensorflow"
         file.attrs["model_config"] = json.dumps(config).encode()
+        if model.training_config is not None:
+            file.attrs["training_config"] = json.dumps(model.training_config).encode()
         root = file.create_group("model_weights")
         root.attrs["keras_version"] = "3.0.0"
         root.attrs["backend"] = "tensorflow"
         _write_names(root, "layer_names", list(names))
-        for layer, weights in names.items():
-            home = root.create_group(layer)
-            _write_names(home, "weight_names", weights)
-            for full in weights:
-                home.create_dataset(full, data=np.asarray(model.weights[full], dtype="<f4"))
+        for name, weights in names.items():
+            home = root.create_group(name)
+            _write_names(home, "weight_names", [stored for _, stored in weights])
+            for full, stored in weights:
+                home.create_dataset(stored, data=np.asarray(model.weights[full], dtype="<f4"))
         _write_names(root.create_group("top_level_model_weights"), "weight_names", [])
-    return target.getvalue()
 
 
-def _render(layer: Layer) -> dict[str, object]:
-    return TABLE[layer.class_name].keras(layer.config)
+def _render(layer: Layer) -> tuple[str, dict[str, object]]:
+    config = TABLE[layer.class_name].keras(layer.config)
+    if layer.class_name == "InputLayer":
+        # Keras 2 knows this name alone, and Keras 3 still does.
+        config["batch_input_shape"] = config.pop("batch_shape")
+        config["sparse"] = False
+    if layer.class_name == "Attention" and config["score_mode"] == "dot":
+        del config["score_mode"]  # Keras 3 takes the word for a function of that name
+    return layer.class_name, with_modules(config, only_layers=True)
+
+
+def _refuse_axes(graph: Graph) -> None:
+    """Refuse what Keras 3 loses on its way out of a `.h5`; raises ConversionError.
+
+    That is several axes, and the statistics that a Normalization was fitted to.
+    """
+    for layer in graph.layers:
+        axes = layer.config.get("axis")
+        fitted = layer.class_name == "Normalization" and layer.config["mean"] is None
+        if fitted or (isinstance(axes, list) and len(axes) != 1):
+            raise ConversionError(
+                "model.unsupported_option",
+                f'Keras 3 reads layer "{layer.name}" ({layer.class_name}) wrongly from a .h5.',
+                expected="one axis, and no fitted statistics",
+                got=f"axes {axes}",
+                hint="Write a .keras file instead.",
+                where=f"{layer.name}.axis",
+            )
 
 
 def _write_names(item: h5py.Group, name: str, values: list[str]) -> None:

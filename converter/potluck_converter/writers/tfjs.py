@@ -1,49 +1,178 @@
-"""TF.js layers format: `model.json` and weight shards that stock `tf.loadLayersModel` opens."""
+"""TF.js layers format: `model.json` and weight shards for `tf.loadLayersModel`.
+
+Stock TF.js opens it, unless the model needs classes of our own: then `potluck-tfjs.js` first.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from potluck_converter.graph import Graph, Layer, Model
+from potluck_converter.assemble import OWN
+from potluck_converter.graph import Call, Graph, Layer, Model, TensorRef
 from potluck_converter.layers import TABLE
-from potluck_converter.shapes import infer_shapes, weight_shapes
-from potluck_converter.writers.architecture import architecture
+from potluck_converter.shapes import Step, steps, weight_shapes
+from potluck_converter.writers.architecture import architecture, listed_nodes
 
 SHARD_BYTES = 4 << 20
+Quantization = Literal["float16", "uint16", "uint8"]
 
 
 def tfjs_topology(graph: Graph) -> dict[str, Any]:
     """Give what `tf.models.modelFromJSON` opens; weights are named `<layer>/<weight>`."""
-    shapes = infer_shapes(graph)
+    first: dict[str, Step] = {}
+    own: set[str] = set()
+    for step in steps(graph):
+        first.setdefault(step.layer.name, step)
+        if step.own:
+            own.add(step.layer.name)
+    shown = _with_inserted(graph)
 
-    def render(layer: Layer) -> dict[str, Any]:
-        return TABLE[layer.class_name].tfjs(layer.config, shapes[layer.name])
+    def render(layer: Layer) -> tuple[str, Mapping[str, Any]]:
+        step = first.get(layer.name)
+        if step is None:
+            return layer.class_name, layer.config
+        kind, config = step.kind, step.layer.config
+        if layer.name in own:
+            return OWN + layer.class_name, kind.potluck(config, step.inputs)
+        return layer.class_name, kind.tfjs(config, step.inputs, step.output)
 
-    return architecture(graph, render, "Model")
+    return architecture(shown, render, "Model", listed_nodes)
 
 
-def write_tfjs(model: Model, shard_bytes: int = SHARD_BYTES) -> dict[str, bytes]:
-    """Write `model.json` and its shards, float32 little-endian, in the graph's order."""
-    specs = []
-    pieces = []
-    for full, shape in weight_shapes(model.graph).items():
-        specs.append({"name": full, "shape": list(shape), "dtype": "float32"})
-        pieces.append(np.ascontiguousarray(model.weights[full], dtype="<f4").tobytes())
-    content = b"".join(pieces)
-    count = -(-len(content) // shard_bytes)
+def _with_inserted(graph: Graph) -> Graph:
+    """Add the layers that end masks and that penalise outputs, which TF.js needs as layers."""
+    ended: dict[tuple[str, int], list[bool]] = {}
+    for step in steps(graph):
+        if step.kind.mask == "ends" and any(step.masked):
+            ended[step.layer.name, step.call] = list(step.masked)
+    penalised = {
+        layer.name: layer.config["activity_regularizer"]
+        for layer in graph.layers
+        if layer.config.get("activity_regularizer") is not None
+    }
+    if not ended and not penalised:
+        return graph
+
+    def after(ref: TensorRef) -> TensorRef:
+        return ref._replace(layer=f"{ref.layer}__activity") if ref.layer in penalised else ref
+
+    found: list[Layer] = []
+    for layer in graph.layers:
+        calls = []
+        count = 0
+        for index, call in enumerate(layer.calls):
+            refs = [after(ref) for ref in call.inputs]
+            for place, masked in enumerate(ended.get((layer.name, index), ())):
+                if masked:
+                    name = f"{layer.name}__unmask" + (f"_{count}" if count else "")
+                    count += 1
+                    unmask = Layer(name, f"{OWN}Unmask", {}, True, (Call((refs[place],)),))
+                    found.append(unmask)
+                    refs[place] = TensorRef(name)
+            calls.append(Call(tuple(refs)))
+        found.append(replace(layer, calls=tuple(calls)))
+        if layer.name in penalised:
+            each = tuple(Call((TensorRef(layer.name, n),)) for n in range(len(layer.calls)))
+            sizes = penalised[layer.name]["config"]
+            name = f"{layer.name}__activity"
+            found.append(Layer(name, f"{OWN}ActivityRegularization", sizes, True, each))
+    outputs = tuple(after(ref) for ref in graph.outputs)
+    return replace(graph, layers=tuple(found), outputs=outputs)
+
+
+def write_tfjs(
+    model: Model, shard_bytes: int = SHARD_BYTES, quantize: Quantization | None = None
+) -> dict[str, bytes]:
+    """Write `model.json` and its shards, little-endian, in the graph's order."""
+    return {name: bytes(content) for name, content in tfjs_files(model, shard_bytes, quantize)}
+
+
+def tfjs_files(
+    model: Model, shard_bytes: int = SHARD_BYTES, quantize: Quantization | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Give the shards one after another, and `model.json` last; weights are read when needed."""
+    shapes = weight_shapes(model.graph)
+    width = {None: 4, "float16": 2, "uint16": 2, "uint8": 1}[quantize]
+    total = sum(width * int(np.prod(shape, dtype=np.int64)) for shape in shapes.values())
+    count = -(-total // shard_bytes)
+    specs: list[dict[str, Any]] = []
+    waiting = bytearray()
+    number = 0
+    for full, shape in shapes.items():
+        content, how = _quantized(np.asarray(model.weights[full], "<f4", order="C"), quantize)
+        spec: dict[str, Any] = {"name": full, "shape": list(shape), "dtype": "float32"}
+        specs.append(spec | ({"quantization": how} if how else {}))
+        view = memoryview(content)
+        while len(waiting) + len(view) >= shard_bytes:
+            room = shard_bytes - len(waiting)
+            number += 1
+            yield f"group1-shard{number}of{count}.bin", bytes(waiting) + bytes(view[:room])
+            waiting.clear()
+            view = view[room:]
+        waiting += view
+    if waiting:
+        number += 1
+        yield f"group1-shard{number}of{count}.bin", bytes(waiting)
     paths = [f"group1-shard{i + 1}of{count}.bin" for i in range(count)]
-    manifest = [{"paths": paths, "weights": specs}] if specs else []
-    head = {
+    head: dict[str, Any] = {
         "format": "layers-model",
         "generatedBy": "Potluck",
         "convertedBy": "Potluck",
         "modelTopology": tfjs_topology(model.graph),
-        "weightsManifest": manifest,
+        "weightsManifest": [{"paths": paths, "weights": specs}] if specs else [],
     }
-    files = {"model.json": json.dumps(head, allow_nan=False).encode()}
-    for i, path in enumerate(paths):
-        files[path] = content[i * shard_bytes : (i + 1) * shard_bytes]
-    return files
+    yield "model.json", json.dumps(head, allow_nan=False).encode()
+
+
+def _quantized(
+    values: NDArray[np.float32], how: Quantization | None
+) -> tuple[bytes, dict[str, Any] | None]:
+    """Give a weight's bytes, and how TF.js gets the values back."""
+    if how is None:
+        return values.tobytes(), None
+    if how == "float16":
+        biggest = np.finfo(np.float16).max
+        halves = np.clip(values, -biggest, biggest).astype("<f2")
+        return halves.tobytes(), {"dtype": "float16", "original_dtype": "float32"}
+    levels = 255 if how == "uint8" else 65535
+    low = float(values.min()) if values.size else 0.0
+    high = float(values.max()) if values.size else 0.0
+    # Zero stays zero: pruned weights and biases at rest do not drift.
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = (high - low) / levels or 1.0
+    low = round(low / scale) * scale
+    numbers = np.clip(np.rint((values.astype(np.float64) - low) / scale), 0, levels)
+    kind = "u1" if how == "uint8" else "<u2"
+    spec = {"dtype": how, "scale": scale, "min": low, "original_dtype": "float32"}
+    return numbers.astype(kind).tobytes(), spec
+
+
+def own_classes(graph: Graph) -> dict[str, str]:
+    """Give the layers for which TF.js needs a class of ours, each with the reason."""
+    found: dict[str, str] = {}
+    for step in steps(graph):
+        if step.own:
+            found.setdefault(step.layer.name, step.own)
+    for layer in _with_inserted(graph).layers:
+        if layer.class_name == f"{OWN}Unmask":
+            base = layer.name.rpartition("__unmask")[0]
+            found.setdefault(base, "TF.js refuses a mask here, where Keras drops it")
+        elif layer.name.endswith("__activity"):
+            base = layer.name.removesuffix("__activity")
+            found.setdefault(base, "TF.js refuses activity regularizers")
+    for layer in graph.layers:
+        if layer.name not in found and _names_own(layer, graph):
+            found[layer.name] = "TF.js has no such activation, regularizer or layer inside"
+    return found
+
+
+def _names_own(layer: Layer, graph: Graph) -> bool:
+    step = next(s for s in steps(graph) if s.layer.name == layer.name)
+    text = json.dumps(TABLE[layer.class_name].tfjs(layer.config, step.inputs, step.output))
+    return '"potluck_' in text or '"Potluck' in text

@@ -137,13 +137,20 @@ def saved(model: Any) -> Oracle:
     for weight in model.weights:
         low = 0.5 if "variance" in weight.path else -0.6
         weight.assign(random.uniform(low, 0.9, weight.shape))
+    for layer in model.layers:
+        if isinstance(layer, L.Normalization):
+            layer.finalize_state()
     inputs = [sample(tensor, random) for tensor in model.inputs]
     return Oracle(
         save_h5(model),
         inputs,
         predict(model, inputs),
         weights_of(model),
-        {layer.name: tuple(layer.output.shape[1:]) for layer in model.layers},
+        {
+            layer.name: tuple(layer.output.shape[1:])
+            for layer in model.layers
+            if not isinstance(layer.output, list)
+        },
         {f"{layer.name}/{w.name}" for layer in model.layers for w in layer.trainable_weights},
     )
 

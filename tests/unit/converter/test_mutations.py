@@ -69,7 +69,7 @@ def test_a_changed_architecture_is_read_or_refused(name: str, data: st.DataObjec
             break
     outcome: Graph | ConversionError
     try:
-        outcome, _ = read_architecture(config, DEFAULT_LIMITS)
+        outcome = read_architecture(config, DEFAULT_LIMITS, keras3=True).graph
     except ConversionError as error:
         outcome = error
     if isinstance(outcome, Graph):

@@ -34,7 +34,7 @@ def reshaped(graph: Graph) -> Graph:
     """Write out the -1 of each Reshape, as TF.js needs it."""
     shapes = infer_shapes(graph)
     layers = tuple(
-        replace(layer, config={"target_shape": list(shapes[layer.name])})
+        replace(layer, config={**layer.config, "target_shape": list(shapes[layer.name])})
         if layer.class_name == "Reshape"
         else layer
         for layer in graph.layers

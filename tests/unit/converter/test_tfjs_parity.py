@@ -90,7 +90,7 @@ def test_a_changed_weight_is_seen(results: dict[str, dict[str, Any]], name: str)
 def test_what_tfjs_saves_is_read_as_the_same_graph(
     results: dict[str, dict[str, Any]], name: str
 ) -> None:
-    graph, _ = read_architecture(results[name]["topology"], DEFAULT_LIMITS)
+    graph = read_architecture(results[name]["topology"], DEFAULT_LIMITS, keras3=False).graph
     written = read_model(write_tfjs(read_model({"m.h5": find(name).content})))
     assert [plain(layer) for layer in graph.layers] == [plain(x) for x in written.graph.layers]
     assert (graph.inputs, graph.outputs) == (written.graph.inputs, written.graph.outputs)

@@ -1,0 +1,92 @@
+"""Which of a file's weights is which: by where they lie, by their names, else by their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from potluck_converter.errors import ConversionError
+from potluck_converter.graph import Graph, Layer
+from potluck_converter.layers.base import WeightSpec
+from potluck_converter.readers.blocks import Origin
+from potluck_converter.shapes import weight_specs
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One weight that the graph has, and the file's name for its layer."""
+
+    full: str
+    spec: WeightSpec
+    trained: bool
+    home: str
+    """The layer's name in the file."""
+
+    @property
+    def ends(self) -> set[str]:
+        """Give the last parts of the names that Keras 2, Keras 3 and TF.js have for it."""
+        last = self.spec.name.rpartition("/")[2]
+        return {last, self.spec.keras or last}
+
+
+def wanted(graph: Graph) -> dict[str, list[tuple[Layer, str, WeightSpec]]]:
+    """Give each layer's weights by the layer's name, in Keras's order."""
+    found: dict[str, list[tuple[Layer, str, WeightSpec]]] = {la.name: [] for la in graph.layers}
+    for layer, full, spec in weight_specs(graph):
+        found[layer.name].append((layer, full, spec))
+    return found
+
+
+def leaves(origin: Origin) -> Iterator[Origin]:
+    """Give the layers of a model, those of models inside in their place."""
+    if not origin.children:
+        yield origin
+    for child in origin.children:
+        yield from leaves(child)
+
+
+def match(layer: str, stored: Sequence[str], weights: Sequence[Wanted]) -> dict[str, str]:
+    """Give the stored name of each weight; raises `model.weights_mismatch`."""
+    by_name = _by_name(stored, weights)
+    if by_name is not None:
+        return by_name
+    # Keras itself goes by the order: what is trained first, then the rest.
+    ordered = [w for w in weights if w.trained] + [w for w in weights if not w.trained]
+    if len(ordered) == len(stored) and all(
+        _last(path) in weight.ends for path, weight in zip(stored, ordered, strict=True)
+    ):
+        return {w.full: path for path, w in zip(stored, ordered, strict=True)}
+    raise mismatch(layer, [w.full for w in weights], list(stored))
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2].partition(":")[0]
+
+
+def _by_name(stored: Sequence[str], weights: Sequence[Wanted]) -> dict[str, str] | None:
+    if len(stored) != len(weights):
+        return None
+    several = len({weight.home for weight in weights}) > 1
+    found: dict[str, str] = {}
+    for weight in weights:
+        fits = [
+            path
+            for path in stored
+            if _last(path) in weight.ends and (not several or weight.home in path.split("/"))
+        ]
+        if len(fits) != 1:
+            return None
+        found[weight.full] = fits[0]
+    return found if len(set(found.values())) == len(weights) else None
+
+
+def mismatch(layer: str, expected: list[str], got: list[str]) -> ConversionError:
+    """Say that a layer's weights are not those its config asks for."""
+    return ConversionError(
+        "model.weights_mismatch",
+        f'The weights of layer "{layer}" are not those of its architecture.',
+        expected=", ".join(name.partition("/")[2] for name in expected[:20]),
+        got=", ".join(got[:10]) or "none",
+        hint="The architecture and the weights are of different models; save again.",
+        where=layer,
+    )
