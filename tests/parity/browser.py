@@ -1,0 +1,181 @@
+"""TF.js in a real Chromium: opens converted models, predicts and differentiates on any backend."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import sync_playwright
+
+from potluck_coordinator.demo.chromium import ensure_chromium, launch_options
+
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "client_web"
+PAGE = Path(__file__).parent / "page"
+BUILT = ROOT / ".make" / "parity"
+OURS = CLIENT / "dist" / "potluck-tfjs.js"
+TIMEOUT_MS = 240_000.0
+
+Array = NDArray[Any]
+Floats = NDArray[np.float32]
+Files = Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What TF.js says of a model; gradients by `<layer>/<weight>` and `input:<index>`."""
+
+    predictions: list[Floats]
+    twin: list[Floats]
+    gradients: dict[str, Floats]
+    gradient_twin: dict[str, Floats]
+    topology: Any
+
+
+class TfjsFailed(AssertionError):
+    """TF.js did not open the model, or an operation failed in it."""
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: pytest's output is for failures."""
+
+
+class ParityPage:
+    """A browser on the parity page, on a plain static server."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._count = 0
+
+    def __enter__(self) -> ParityPage:
+        build_page()
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="potluck-parity-")))
+            self._folder = folder / "site"
+            shutil.copytree(BUILT, self._folder)
+            shutil.copyfile(OURS, self._folder / "potluck-tfjs.js")
+            handler = functools.partial(_Handler, directory=str(self._folder))
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+            stack.callback(server.server_close)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
+            playwright = stack.enter_context(sync_playwright())
+            browser = playwright.chromium.launch(
+                **launch_options(ensure_chromium(print), webgpu=True)
+            )
+            stack.callback(browser.close)
+            self._page = browser.new_page()
+            self._page.set_default_timeout(TIMEOUT_MS)
+            self._errors: list[str] = []
+            self._page.on("pageerror", lambda error: self._errors.append(str(error)))
+            self._page.goto(f"http://127.0.0.1:{server.server_address[1]}/index.html")
+            try:
+                self._page.wait_for_function("window.parity !== undefined", timeout=30_000)
+            except Exception as error:
+                raise TfjsFailed("the page did not start: " + "; ".join(self._errors)) from error
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def run(
+        self,
+        backend: str,
+        files: Files,
+        inputs: Sequence[Array],
+        cotangents: Sequence[Array] = (),
+        *,
+        training: bool = False,
+        by_inputs: bool = True,
+        parts: Sequence[str] = ("predictions",),
+    ) -> Answer:
+        """Open a converted model's files and answer the parts asked. Raises TfjsFailed.
+
+        Parts: predictions, twin (one weight disturbed), gradients, gradientTwin, topology.
+        """
+        self._count += 1
+        folder = self._folder / "models" / str(self._count)
+        folder.mkdir(parents=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        told = self._page.evaluate(
+            "(job) => window.parity.run(job)",
+            {
+                "backend": backend,
+                "url": f"models/{self._count}/model.json",
+                "inputs": [_to_page(x) for x in inputs],
+                "cotangents": [_to_page(x) for x in cotangents],
+                "training": training,
+                "byInputs": by_inputs,
+                "parts": list(parts),
+            },
+        )
+        shutil.rmtree(folder)
+        if "error" in told:
+            raise TfjsFailed(f"{backend}: {told['error']}")
+        return Answer(
+            [_from_page(y) for y in told.get("predictions", ())],
+            [_from_page(y) for y in told.get("twin", ())],
+            {name: _from_page(g) for name, g in told.get("gradients", {}).items()},
+            {name: _from_page(g) for name, g in told.get("gradientTwin", {}).items()},
+            told.get("topology"),
+        )
+
+
+def build_page() -> None:
+    """Bundle the page with the client's packages, unless it is fresh. Raises AssertionError."""
+    if not (CLIENT / "node_modules" / "@tensorflow").is_dir() or not OURS.exists():
+        raise AssertionError("the web client is not built: run `make setup`")
+    newest = max(path.stat().st_mtime for path in [*PAGE.iterdir(), CLIENT / "package-lock.json"])
+    built = BUILT / "index.html"
+    if built.exists() and built.stat().st_mtime > newest:
+        return
+    done = subprocess.run(
+        [
+            *(str(CLIENT / "node_modules/.bin/vite"), "build"),
+            *("--config", str(PAGE / "vite.config.mjs"), "--outDir", str(BUILT)),
+        ],
+        cwd=CLIENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "NODE_ENV": "production"},
+    )
+    if done.returncode != 0:
+        raise AssertionError(f"the parity page did not build: {done.stderr or done.stdout}")
+
+
+def _to_page(array: Array) -> dict[str, Any]:
+    whole = np.issubdtype(array.dtype, np.integer)
+    plain = np.ascontiguousarray(array, "<i4" if whole else "<f4")
+    return {
+        "shape": list(array.shape),
+        "dtype": "int32" if whole else "float32",
+        "data": base64.b64encode(plain.tobytes()).decode(),
+    }
+
+
+def _from_page(told: Mapping[str, Any]) -> Floats:
+    return np.frombuffer(base64.b64decode(told["data"]), "<f4").reshape(told["shape"])
