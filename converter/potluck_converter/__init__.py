@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from potluck_converter.convert import convert
 from potluck_converter.errors import ConversionError
 from potluck_converter.files import from_files, to_files, weights_from_bytes, weights_to_bytes
 from potluck_converter.fresh_weights import initial_weights
@@ -34,6 +35,7 @@ __all__ = [
     "Shape",
     "TensorRef",
     "as_text",
+    "convert",
     "convert_isolated",
     "forward_flops",
     "from_files",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from potluck_converter.convert import convert as convert_file
 from potluck_converter.errors import ConversionError
-from potluck_converter.limits import DEFAULT_LIMITS
-from potluck_converter.read import read_model
-from potluck_converter.report import as_text, report
-from potluck_converter.writers.keras_h5 import write_keras_h5
-from potluck_converter.writers.tfjs import write_tfjs
+from potluck_converter.report import as_text
+
+_LARGE = 20 << 20
 
 
 class Target(StrEnum):
@@ -21,6 +21,30 @@ class Target(StrEnum):
 
     tfjs = "tfjs"
     h5 = "h5"
+    keras = "keras"
+
+
+class Quantized(StrEnum):
+    """How to store weights for TF.js."""
+
+    float16 = "float16"
+    uint16 = "uint16"
+    uint8 = "uint8"
+
+
+class _Bar:
+    """A progress bar that appears for large models alone."""
+
+    def __init__(self) -> None:
+        self._shown = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        percent = 100 * done // max(1, total)
+        if total < _LARGE or percent == self._shown:
+            return
+        self._shown = percent
+        bar = "#" * (percent * 40 // 100)
+        typer.echo(f"\r[{bar:<40}] {percent:3d}%", nl=percent == 100, err=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,52 +53,41 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def convert(
         source: Annotated[
-            Path, typer.Argument(metavar="IN", help="A .h5, or model.json beside its weight files.")
+            Path,
+            typer.Argument(
+                metavar="IN",
+                help="A .h5 or .keras, an architecture .json beside its weights .h5, or TF.js's "
+                "model.json beside its weight files.",
+            ),
         ],
-        outdir: Annotated[Path, typer.Argument(help="A folder; made where missing.")],
-        to: Annotated[Target, typer.Option(help="What to write.")] = Target.tfjs,
+        target: Annotated[
+            Path,
+            typer.Argument(
+                metavar="OUT", help="A file ending in .h5 or .keras, or a folder; made if missing."
+            ),
+        ],
+        to: Annotated[
+            Target | None, typer.Option(help="What to write, where OUT's ending does not say.")
+        ] = None,
+        quantize: Annotated[
+            Quantized | None, typer.Option(help="Store TF.js weights in fewer bits.")
+        ] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     ) -> None:
         """Convert a Keras or TF.js model and print what it is."""
         try:
-            model = read_model(gather(source))
+            found = convert_file(
+                source,
+                target,
+                to.value if to else None,
+                quantize.value if quantize else None,
+                progress=_Bar(),
+            )
         except ConversionError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from error
-        if to is Target.tfjs:
-            files = write_tfjs(model)
-        else:
-            files = {f"{_stem(source)}.h5": write_keras_h5(model)}
-        outdir.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (outdir / name).write_bytes(content)
-        typer.echo(as_text(report(model)))
-        typer.echo("wrote " + ", ".join(str(outdir / name) for name in files))
-
-
-def gather(source: Path) -> dict[str, bytes]:
-    """Read a model's file, or `model.json` (or its folder) with the `.bin` files beside it."""
-    if source.is_dir():
-        source = source / "model.json"
-    if not source.is_file():
-        raise ConversionError(
-            "model.unreadable",
-            "There is no such file.",
-            expected="a .h5 file, or model.json",
-            got=str(source),
-            where=str(source),
-        )
-    paths = [source]
-    if source.suffix == ".json":
-        paths += sorted(source.parent.glob("*.bin"))
-    if sum(path.stat().st_size for path in paths) > DEFAULT_LIMITS.file_bytes:
-        raise ConversionError(
-            "model.too_large",
-            "The files are too large.",
-            expected=f"at most {DEFAULT_LIMITS.file_bytes} bytes",
-            where=str(source),
-        )
-    return {path.name: path.read_bytes() for path in paths}
-
-
-def _stem(source: Path) -> str:
-    return source.stem if source.is_file() and source.suffix != ".json" else "model"
+        if as_json:
+            typer.echo(json.dumps(found))
+            return
+        typer.echo(as_text(found))
+        typer.echo("wrote " + ", ".join(found["written"]))

@@ -95,6 +95,6 @@ def _layer(value: Mapping[str, Any]) -> Layer:
         raise unfit(layer, error, "model.bad_config") from error
     # Fields that an older text does not have are at their defaults.
     if {key: full.get(key) for key in layer.config} != dict(layer.config):
-        error = Unfit("a canonical config", got=dict(layer.config))
-        raise unfit(layer, error, "model.bad_config")
+        wrong = Unfit("a canonical config", got=dict(layer.config))
+        raise unfit(layer, wrong, "model.bad_config")
     return replace(layer, config=full)

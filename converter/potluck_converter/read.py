@@ -14,7 +14,7 @@ from potluck_converter.readers.tfjs import read_tfjs
 
 
 def read_model(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Model:
-    """Read one `.h5` or `.keras`, `model.json` with its weight files, or an architecture with weights.
+    """Read one `.h5` or `.keras`, `model.json` with weight files, or an architecture with weights.
 
     Raises ConversionError.
     """

@@ -8,15 +8,21 @@ from typing import Any
 from potluck_converter.graph import Graph, Model
 from potluck_converter.layers import TABLE
 from potluck_converter.shapes import (
+    Step,
     forward_flops,
     infer_shapes,
     layer_flops,
+    layer_training_flops,
+    steps,
     trainable_weights,
     training_flops,
     weight_shapes,
 )
+from potluck_converter.writers.tfjs import own_classes
 
 HUGE_EMBEDDING = 5_000_000
+BACKENDS = ("cpu", "wasm", "webgl", "webgpu")
+_SMALLEST_HALF = 6e-5  # below it half precision loses digits, and then everything
 
 
 def report(model: Model) -> dict[str, Any]:
@@ -26,7 +32,12 @@ def report(model: Model) -> dict[str, Any]:
     """
     graph = model.graph
     shapes, flops = infer_shapes(graph), layer_flops(graph)
+    training = layer_training_flops(graph)
     trained = trainable_weights(graph)
+    own = own_classes(graph)
+    kept: dict[str, int] = {layer.name: 0 for layer in graph.layers}
+    for step in steps(graph):
+        kept[step.layer.name] += step.kind.state_bytes(step.layer.config, step.output)
     sizes = {name: prod(shape) for name, shape in weight_shapes(graph).items()}
     per_layer: dict[str, int] = {layer.name: 0 for layer in graph.layers}
     for name, count in sizes.items():
@@ -41,6 +52,10 @@ def report(model: Model) -> dict[str, Any]:
                 "parameters": per_layer[layer.name],
                 "trainable": layer.trainable,
                 "forward_flops": str(flops[layer.name]),
+                "training_flops": str(training[layer.name]),
+                "activation_bytes": str(kept[layer.name]),
+                "untrained_on": dict(TABLE[layer.class_name].untrained(layer.config)),
+                "own_class": own.get(layer.name, ""),
                 "searchable": TABLE[layer.class_name].searchable(layer.config),
             }
             for layer in graph.layers
@@ -51,6 +66,7 @@ def report(model: Model) -> dict[str, Any]:
         "output_shapes": {ref.layer: list(shapes[ref.layer]) for ref in graph.outputs},
         "forward_flops": str(forward_flops(graph)),
         "training_flops": str(training_flops(graph)),
+        "activation_bytes": str(sum(kept.values())),
         "warnings": [*model.warnings, *graph_warnings(graph)],
     }
 
@@ -58,31 +74,55 @@ def report(model: Model) -> dict[str, Any]:
 def graph_warnings(graph: Graph) -> list[str]:
     """Say what a person should know before training this graph."""
     found = []
-    shapes = infer_shapes(graph)
-    if any(n is None for shape in shapes.values() for n in shape):
+    walked = steps(graph)
+    if any(n is None for step in walked for n in step.output):
         found.append("Some lengths are open; FLOPs count each as one.")
     if not trainable_weights(graph):
         found.append("Nothing in this model can be trained.")
-    for layer in graph.layers:
-        if layer.class_name == "Embedding":
-            table = layer.config["input_dim"] * layer.config["output_dim"]
-            if table > HUGE_EMBEDDING:
-                found.append(
-                    f'Embedding "{layer.name}" has {table:,} parameters, all sent with each result.'
-                )
+    own = own_classes(graph)
+    if own:
+        shown = ", ".join(f"{name} ({reason})" for name, reason in list(own.items())[:5])
+        more = f" and {len(own) - 5} more" if len(own) > 5 else ""
+        found.append(f"In a page of your own, TF.js needs potluck-tfjs.js for {shown}{more}.")
+    for step in {step.layer.name: step for step in walked}.values():
+        found += _layer_warnings(step)
+    return found
+
+
+def _layer_warnings(step: Step) -> list[str]:
+    layer, config = step.layer, step.layer.config
+    found = []
+    if layer.class_name == "Embedding":
+        table = config["input_dim"] * config["output_dim"]
+        if table > HUGE_EMBEDDING:
+            found.append(
+                f'Embedding "{layer.name}" has {table:,} parameters, all sent with each result.'
+            )
+    if config.get("epsilon", 1.0) < _SMALLEST_HALF:
+        found.append(
+            f'The epsilon of "{layer.name}" ({config["epsilon"]:g}) is lost on devices that '
+            "compute in half precision."
+        )
+    if any(config.get(key) for key in config if key.endswith("_constraint")):
+        found.append(
+            f'The constraint of "{layer.name}" is applied after each step here; stock TF.js '
+            "skips it."
+        )
     return found
 
 
 def as_text(found: dict[str, Any]) -> str:
     """Lay a report out as a table for a terminal."""
-    head = ("layer", "class", "output", "parameters", "FLOPs")
+    head = ("layer", "class", "output", "parameters", "FLOPs", "training", "kept bytes")
     rows = [
         (
             layer["name"] + ("" if layer["trainable"] else " (frozen)"),
-            layer["class_name"],
+            layer["class_name"] + ("*" if layer["own_class"] else ""),
             "×".join("any" if n is None else str(n) for n in layer["output_shape"]),
             f"{layer['parameters']:,}",
             f"{int(layer['forward_flops']):,}",
+            f"{int(layer['training_flops']):,}",
+            f"{int(layer['activation_bytes']):,}",
         )
         for layer in found["layers"]
     ]
@@ -94,10 +134,16 @@ def as_text(found: dict[str, Any]) -> str:
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
+    if any(layer["own_class"] for layer in found["layers"]):
+        lines.append("* a TF.js class of Potluck's own")
+    for layer in found["layers"]:
+        for backend, reason in layer["untrained_on"].items():
+            lines.append(f"{layer['name']} does not train on {backend}: {reason}")
     lines.append(
         f"{found['parameters']:,} parameters, {found['trainable_parameters']:,} of them trained; "
         f"{int(found['forward_flops']):,} FLOPs a sample forward, "
-        f"{int(found['training_flops']):,} training"
+        f"{int(found['training_flops']):,} training; "
+        f"{int(found['activation_bytes']):,} bytes kept a sample"
     )
     lines += [f"note: {warning}" for warning in found["warnings"]]
     return "\n".join(lines)

@@ -223,19 +223,24 @@ def forward_flops(graph: Graph) -> int:
 
 
 def training_flops(graph: Graph) -> int:
-    """Estimate FLOPs for one sample of training.
+    """Estimate FLOPs for one sample of training."""
+    return sum(layer_training_flops(graph).values())
+
+
+def layer_training_flops(graph: Graph) -> dict[str, int]:
+    """Estimate each layer's FLOPs for one sample of training, summed over its calls.
 
     Forward, plus once more for the gradient of each layer's weights if they are trained, plus once
     more for the gradient of its inputs if something trained lies before it.
     """
     trained = {name.partition("/")[0] for name in trainable_weights(graph)}
     reached: set[tuple[str, int]] = set()
-    total = 0
+    found = {layer.name: 0 for layer in graph.layers}
     for step in steps(graph):
         flops = step.kind.flops(step.layer.config, step.inputs, step.output)
         before = any((r.layer, r.call) in reached for r in step.layer.calls[step.call].inputs)
         own = step.layer.name in trained
         if before or own:
             reached.add((step.layer.name, step.call))
-        total += flops * (1 + int(before) + int(own))
-    return total
+        found[step.layer.name] += flops * (1 + int(before) + int(own))
+    return found

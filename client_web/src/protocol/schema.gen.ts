@@ -229,7 +229,7 @@ export interface paths {
         };
         /**
          * Get Model File
-         * @description Download a model as `.h5` or as a zip of TF.js files.
+         * @description Download a model as `.h5`, as `.keras` or as a zip of TF.js files.
          */
         get: operations["get_model_file_api_v1_models__model_id__file_get"];
         put?: never;
@@ -408,6 +408,26 @@ export interface paths {
          * @description Download the best model for Keras.
          */
         get: operations["get_best_h5_api_v1_studies__study_id__best_model_h5_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/best/model.keras": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Best Keras
+         * @description Download the best model for Keras 3 in its own form.
+         */
+        get: operations["get_best_keras_api_v1_studies__study_id__best_model_keras_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -774,7 +794,7 @@ export interface components {
         Body_post_model_api_v1_models_post: {
             /**
              * Files
-             * @description `.h5`, or `model.json` + shards
+             * @description `.h5`, `.keras`, `.json` + weights `.h5`, or `model.json` + shards
              */
             files: string[];
             /** Name */
@@ -1281,6 +1301,13 @@ export interface components {
          * @description One layer of a model's report. Shapes leave out the batch axis; `None` is any length.
          */
         LayerReport: {
+            /**
+             * Activation Bytes
+             * @description Kept for one sample's backward pass.
+             * @default 0
+             * @example 1234567890123
+             */
+            activation_bytes?: string;
             /** Class Name */
             class_name: string;
             /**
@@ -1293,6 +1320,12 @@ export interface components {
             name: string;
             /** Output Shape */
             output_shape: (number | null)[];
+            /**
+             * Own Class
+             * @description Why stock TF.js needs a class of Potluck's own; else empty.
+             * @default
+             */
+            own_class?: string;
             /** Parameters */
             parameters: number;
             /**
@@ -1304,6 +1337,20 @@ export interface components {
             };
             /** Trainable */
             trainable: boolean;
+            /**
+             * Training Flops
+             * @description Per sample: forward and backward, estimated.
+             * @default 0
+             * @example 1234567890123
+             */
+            training_flops?: string;
+            /**
+             * Untrained On
+             * @description TF.js backends that cannot train it, each with why.
+             */
+            untrained_on?: {
+                [key: string]: string;
+            };
         };
         /**
          * LeaderboardRow
@@ -1452,6 +1499,13 @@ export interface components {
          * @description What the converter understood.
          */
         ModelReport: {
+            /**
+             * Activation Bytes
+             * @description Kept for one sample's backward pass.
+             * @default 0
+             * @example 1234567890123
+             */
+            activation_bytes?: string;
             /**
              * Forward Flops
              * @example 1234567890123
@@ -2596,7 +2650,7 @@ export interface operations {
     get_model_file_api_v1_models__model_id__file_get: {
         parameters: {
             query?: {
-                format?: "h5" | "tfjs";
+                format?: "h5" | "keras" | "tfjs";
             };
             header?: never;
             path: {
@@ -2924,6 +2978,35 @@ export interface operations {
         };
     };
     get_best_h5_api_v1_studies__study_id__best_model_h5_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_best_keras_api_v1_studies__study_id__best_model_keras_get: {
         parameters: {
             query?: never;
             header?: never;

@@ -129,7 +129,7 @@ class _Conv(LayerKind):
 
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
         taps = prod(config["kernel_size"]) * known(inputs[0][-1], "channels") // config["groups"]
-        return 2 * taps * config["filters"] * size(output[:-1]) + after(config, output)
+        return int(2 * taps * config["filters"] * size(output[:-1])) + after(config, output)
 
 
 def _fields(rank: int) -> tuple[Field, ...]:

@@ -115,7 +115,7 @@ class Dense(LayerKind):
 
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
         taps = known(inputs[0][-1], "a last axis")
-        return 2 * taps * config["units"] * size(output[:-1]) + after(config, output)
+        return int(2 * taps * config["units"] * size(output[:-1])) + after(config, output)
 
 
 def bias_of(config: Config, *shape: int) -> tuple[WeightSpec, ...]:

@@ -20,7 +20,7 @@ from potluck_converter.layers.base import (
     size,
 )
 from potluck_converter.layers.checks import integer, no_lora, only
-from potluck_converter.layers.convolution import one_of_two, sliding, slid
+from potluck_converter.layers.convolution import one_of_two, slid, sliding
 from potluck_converter.layers.core import activated, after, bias_of, trained
 from potluck_converter.layers.penalties import activity
 
@@ -127,7 +127,7 @@ class _Separable(_Depthwise):
 
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
         sides, channels = self._sides(config, inputs)
-        mixed = 2 * channels * config["filters"] * size(sides)
+        mixed = int(2 * channels * config["filters"] * size(sides))
         return self._depthwise_flops(config, inputs) + mixed + after(config, output)
 
 

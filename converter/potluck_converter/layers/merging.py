@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from potluck_converter.errors import Unfit
 from potluck_converter.graph import Shape
@@ -21,7 +21,8 @@ def _joined(shapes: Sequence[Shape]) -> str:
 
 
 class _Elementwise(LayerKind):
-    fewest_inputs, most_inputs = 2, None
+    fewest_inputs: ClassVar[int] = 2
+    most_inputs: ClassVar[int | None] = None
     fields = (activity(),)
 
     def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:

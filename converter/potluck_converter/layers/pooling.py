@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 from potluck_converter.errors import Unfit
 from potluck_converter.graph import Shape
-from potluck_converter.layers.base import Config, Field, LayerKind, need_rank, show, size
+from potluck_converter.layers.base import Config, Field, LayerKind, Mask, need_rank, show, size
 from potluck_converter.layers.checks import boolean, channels_last, choice, defaulted, sizes
 from potluck_converter.layers.convolution import window
 from potluck_converter.layers.penalties import activity
@@ -49,9 +49,9 @@ class _Pooling(LayerKind):
 
     def own(self, config: Config, inputs: Sequence[Shape], trainable: bool) -> str:
         walk = zip(inputs[0][:-1], config["pool_size"], config["strides"], strict=True)
-        if self.average and config["padding"] == "same":
-            if any(k > 1 and _overhangs(n, k, s) for n, k, s in walk):
-                return "TF.js's gradient of averages is wrong at padded borders"
+        beyond = any(k > 1 and _overhangs(n, k, s) for n, k, s in walk)
+        if self.average and config["padding"] == "same" and beyond:
+            return "TF.js's gradient of averages is wrong at padded borders"
         if self.rank == 3 and not self.average:
             return "TF.js's MaxPooling3D is wrong on WASM"
         return ""
@@ -114,7 +114,7 @@ class AveragePooling3D(_Pooling):
 
 class _Global(LayerKind):
     rank: int
-    mask = "ends"
+    mask: ClassVar[Mask] = "ends"
     fields = (channels_last(), Field("keepdims", False, defaulted(boolean, False)), activity())
 
     def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:

@@ -71,7 +71,7 @@ class _Transpose(LayerKind):
 
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:
         taps = prod(config["kernel_size"]) * config["filters"]
-        return 2 * taps * size(inputs[0]) + after(config, output)
+        return int(2 * taps * size(inputs[0])) + after(config, output)
 
 
 def _fields(rank: int) -> tuple[Field, ...]:

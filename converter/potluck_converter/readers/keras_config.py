@@ -52,7 +52,7 @@ def _modern(value: Any) -> Any:
         return [_modern(item) for item in value]
     if not isinstance(value, dict):
         return value
-    found = {}
+    found: dict[str, Any] = {}
     for key, item in value.items():
         if key.endswith("activation") and item in ("hard_sigmoid", "hardSigmoid"):
             found[key] = "hard_sigmoid_keras2"
@@ -345,9 +345,9 @@ def _check_extra(
             continue  # Keras 3 records the mask that it found itself
         if key == "return_attention_scores" and value is False:
             continue
-        if kind is not None and key in kind.call_fields and isinstance(value, bool):
-            if options.setdefault(key, value) is value:
-                continue
+        at_call = kind is not None and key in kind.call_fields and isinstance(value, bool)
+        if at_call and options.setdefault(key, value) is value:
+            continue
         raise ConversionError(
             "model.unsupported_option",
             f'Layer "{name}" ({class_name}) is called with {key}, which TF.js would lose.',

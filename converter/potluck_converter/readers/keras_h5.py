@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import BinaryIO
 
 import h5py
 import numpy as np
@@ -20,7 +21,7 @@ from potluck_converter.readers.stored import Wanted, leaves, match, mismatch, wa
 _NOT_WEIGHTS = frozenset({"seed_generator_state"})
 
 
-def read_keras_h5(content: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Model:
+def read_keras_h5(content: bytes | BinaryIO, name: str, limits: Limits = DEFAULT_LIMITS) -> Model:
     """Read a model saved with `model.save("*.h5")`; raises ConversionError."""
     with hdf5.open_file(content, name, limits) as file:
         architecture = hdf5.text(file, "model_config")

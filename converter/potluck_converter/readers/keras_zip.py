@@ -1,7 +1,8 @@
 """Keras 3's `.keras`: a zip of `config.json`, `metadata.json` and `model.weights.h5`.
 
 Nothing is unpacked onto a disk, and members are measured before and while they are read. Weights
-lie under their layers' classes, counted in the model's order; newer files also say the layer's name.
+lie under their layers' classes, counted in the model's order; newer files also say the
+layer's name.
 """
 
 from __future__ import annotations
@@ -32,16 +33,17 @@ _MOST_MEMBERS = 16
 _MOST_RATIO = 200
 
 
-def read_keras_zip(content: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Model:
+def read_keras_zip(content: bytes | BinaryIO, name: str, limits: Limits = DEFAULT_LIMITS) -> Model:
     """Read a model saved with `model.save("*.keras")`; raises ConversionError."""
+    source = io.BytesIO(content) if isinstance(content, bytes) else content
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(source) as archive:
             members = _checked(archive, name, limits)
             config_text = _bounded(archive, members["config.json"], limits.json_bytes, name)
             metadata_text = b"{}"
             if "metadata.json" in members:
                 metadata_text = _bounded(archive, members["metadata.json"], 1 << 16, name)
-            stored = _weights_file(archive, members["model.weights.h5"], content, name, limits)
+            stored = _weights_file(archive, members["model.weights.h5"], source, name, limits)
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -135,27 +137,28 @@ def _bounded(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int, name: s
 
 
 def _weights_file(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, content: bytes, name: str, limits: Limits
-) -> bytes | BinaryIO:
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: BinaryIO, name: str, limits: Limits
+) -> bytes | Window:
     """Give the weights' file: in place where it is stored as it is, as Keras does."""
     if info.compress_type != zipfile.ZIP_STORED:
         return _bounded(archive, info, limits.file_bytes, name)
-    head = content[info.header_offset : info.header_offset + 30]
+    source.seek(info.header_offset)
+    head = source.read(30)
     if len(head) < 30 or head[:4] != b"PK\x03\x04":
         raise _unreadable(name, "a broken member")
     name_length, extra_length = struct.unpack("<HH", head[26:30])
     start = info.header_offset + 30 + name_length + extra_length
-    if start + info.file_size > len(content):
+    if start + info.file_size > source.seek(0, io.SEEK_END):
         raise _unreadable(name, "a member cut off")
-    return Window(memoryview(content)[start : start + info.file_size])
+    return Window(source, start, info.file_size)
 
 
 class Window(io.RawIOBase):
-    """A part of bytes as a file, without a copy."""
+    """A part of a file as a file, without a copy."""
 
-    def __init__(self, content: memoryview) -> None:
+    def __init__(self, source: BinaryIO, start: int, length: int) -> None:
         super().__init__()
-        self._content = content
+        self._source, self._start, self._length = source, start, length
         self._at = 0
 
     def readable(self) -> bool:
@@ -168,7 +171,7 @@ class Window(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place."""
-        base = {0: 0, 1: self._at, 2: len(self._content)}[whence]
+        base = {0: 0, 1: self._at, 2: self._length}[whence]
         self._at = max(0, base + offset)
         return self._at
 
@@ -179,7 +182,8 @@ class Window(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         """Fill a buffer as far as there is content."""
         into = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        part = self._content[self._at : self._at + len(into)]
+        self._source.seek(self._start + self._at)
+        part = self._source.read(max(0, min(len(into), self._length - self._at)))
         into[: len(part)] = part
         self._at += len(part)
         return len(part)
@@ -241,6 +245,6 @@ def _check_names(
             raise mismatch(child.name, needed_names, list(group)[:10])
         said = hdf5.text(group, "name")
         own = home.count("/vars") and home.rpartition("/vars")[0].rpartition("/")[2]
-        if said is not None and own and own.startswith(snake(child.class_name)):
-            if said != child.name:
-                raise mismatch(child.name, needed_names, [f"weights of {said[:80]}"])
+        its_own = bool(own) and str(own).startswith(snake(child.class_name))
+        if said is not None and its_own and said != child.name:
+            raise mismatch(child.name, needed_names, [f"weights of {said[:80]}"])

@@ -118,6 +118,13 @@ async def get_best_h5(site: TheSite, asker: TheAsker, study_id: str) -> Response
     return attachment(await best.render_best(site, found, "h5"), NAMES["h5"])
 
 
+@router.get("/{study_id}/best/model.keras", response_class=Response)
+async def get_best_keras(site: TheSite, asker: TheAsker, study_id: str) -> Response:
+    """Download the best model for Keras 3 in its own form."""
+    found = await _best(site, asker, study_id)
+    return attachment(await best.render_best(site, found, "keras"), NAMES["keras"])
+
+
 @router.get("/{study_id}/best/tfjs.zip", response_class=Response)
 async def get_best_tfjs(site: TheSite, asker: TheAsker, study_id: str) -> Response:
     """Download the best model as TF.js files."""

@@ -20,7 +20,7 @@ router = APIRouter()
 large = APIRouter(route_class=SubmittersRoute)
 
 CHUNK = 1 << 20
-NAMES = {"h5": "model.h5", "tfjs": "model-tfjs.zip"}
+NAMES = {"h5": "model.h5", "keras": "model.keras", "tfjs": "model-tfjs.zip"}
 
 
 def attachment(content: bytes, filename: str) -> Response:
@@ -51,7 +51,10 @@ async def list_models(site: TheSite, asker: TheAsker) -> list[Model]:
 async def post_model(
     site: TheSite,
     asker: TheAsker,
-    files: Annotated[list[UploadFile], File(description="`.h5`, or `model.json` + shards")],
+    files: Annotated[
+        list[UploadFile],
+        File(description="`.h5`, `.keras`, `.json` + weights `.h5`, or `model.json` + shards"),
+    ],
     name: Annotated[str | None, Form()] = None,
 ) -> Model:
     """Upload a model; the answer is its report."""
@@ -98,9 +101,9 @@ async def get_model(site: TheSite, asker: TheAsker, model_id: str) -> Model:
 
 @router.get("/models/{model_id}/file", tags=["models"], response_class=Response)
 async def get_model_file(
-    site: TheSite, asker: TheAsker, model_id: str, format: Literal["h5", "tfjs"] = "h5"
+    site: TheSite, asker: TheAsker, model_id: str, format: Literal["h5", "keras", "tfjs"] = "h5"
 ) -> Response:
-    """Download a model as `.h5` or as a zip of TF.js files."""
+    """Download a model as `.h5`, as `.keras` or as a zip of TF.js files."""
     model = await models.get_model(site, asker, model_id)
     return attachment(await models.render(site, model, format), NAMES[format])
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from potluck_converter import Graph, Layer, TensorRef
 from potluck_converter.layers import TABLE
-from potluck_converter.shapes import ordered_calls
+from potluck_converter.shapes import ordered_calls, weight_specs
+from potluck_converter.writers.architecture import with_modules
 from potluck_coordinator.scoring.backend import load_keras
 
 CLASSES = frozenset(TABLE)
@@ -30,9 +32,15 @@ def build_network(graph: Graph) -> Any:
         if layer.name not in built:
             built[layer.name] = _layer(keras, layer)
         inputs = [tensors[ref] for ref in layer.calls[index].inputs]
-        merges = TABLE[layer.class_name].most_inputs != 1
-        given = inputs if merges else inputs[0]
-        tensors[TensorRef(layer.name, index)] = built[layer.name](given)
+        kind = TABLE[layer.class_name]
+        options = kind.call_options(layer.config)
+        if kind.arguments:
+            named = dict(zip(("key",), inputs[2:], strict=False))
+            given = built[layer.name](*inputs[:2], **named, **options)
+        else:
+            merges = kind.most_inputs != 1
+            given = built[layer.name](inputs if merges else inputs[0], **options)
+        tensors[TensorRef(layer.name, index)] = given
     inputs = [tensors[ref] for ref in graph.inputs]
     outputs = [tensors[ref] for ref in graph.outputs]
     return keras.Model(
@@ -41,24 +49,72 @@ def build_network(graph: Graph) -> Any:
     )
 
 
-def weight_variables(network: Any) -> dict[str, Any]:
-    """Give the network's variables by `<layer>/<weight>`."""
-    return {
-        f"{layer.name}/{variable.name}": variable
-        for layer in network.layers
-        for variable in layer.weights
-    }
+def weight_variables(network: Any, graph: Graph) -> dict[str, Any]:
+    """Give the network's variables by `<layer>/<weight>`. Raises ValueError."""
+    names: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
+    for layer, full, spec in weight_specs(graph):
+        names.setdefault(layer.name, []).append((full, spec.shape))
+    found: dict[str, Any] = {}
+    for layer_name, expected in names.items():
+        variables = [v for v in network.get_layer(layer_name).weights if "seed" not in v.name]
+        shapes = [tuple(variable.shape) for variable in variables]
+        if shapes != [shape for _, shape in expected]:
+            raise ValueError(f"Keras builds {layer_name} with other weights: {shapes}")
+        found.update(zip((full for full, _ in expected), variables, strict=True))
+    return found
 
 
 def _layer(keras: Any, layer: Layer) -> Any:
     if layer.class_name not in CLASSES:
         raise ValueError(f"no layer class {layer.class_name!r}")
-    config = TABLE[layer.class_name].keras(layer.config)
-    for key in config:
+    kind = TABLE[layer.class_name]
+    config = with_modules(_scored(kind.keras(layer.config), keras))
+    make = getattr(keras.layers, layer.class_name)
+    if layer.class_name == "Normalization" and config["mean"] is None:
+        make = _fitted_normalization(keras)
+    own = {"name": layer.name} | ({"trainable": layer.trainable} if kind.freezable else {})
+    return make.from_config({**own, **config})
+
+
+def _scored(config: Mapping[str, Any], keras: Any) -> dict[str, Any]:
+    """Leave out of a config, and of those inside it, what only training needs."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
         # Weights are loaded, never drawn, and nothing is trained here.
         if key.endswith("_initializer"):
-            config[key] = "zeros"
-        elif key.endswith("_regularizer"):
-            config[key] = None
-    make = getattr(keras.layers, layer.class_name)
-    return make(name=layer.name, trainable=layer.trainable, **config)
+            value = "zeros"
+        elif key.endswith(("_regularizer", "_constraint")):
+            value = None
+            if key == "activity_regularizer":
+                continue
+        elif value == "hard_sigmoid_keras2":
+            value = _hard_sigmoid_keras2(keras)
+        elif isinstance(value, dict):
+            value = _scored(value, keras)
+        elif key == "cells":
+            value = [_scored(cell, keras) for cell in value]
+        found[key] = value
+    return found
+
+
+def _hard_sigmoid_keras2(keras: Any) -> Any:
+    def hard_sigmoid(x: Any) -> Any:
+        return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
+
+    return hard_sigmoid
+
+
+def _fitted_normalization(keras: Any) -> Any:
+    """Make Normalization compute from its weights; Keras's own keeps a copy made beforehand."""
+
+    class Fitted(keras.layers.Normalization):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            shape = self._broadcast_shape
+            mean = keras.ops.reshape(self.adapt_mean, shape)
+            deviation = keras.ops.sqrt(keras.ops.reshape(self.adapt_variance, shape))
+            deviation = keras.ops.maximum(deviation, keras.backend.epsilon())
+            if self.invert:
+                return mean + inputs * deviation
+            return (inputs - mean) / deviation
+
+    return Fitted

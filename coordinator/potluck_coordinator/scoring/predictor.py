@@ -77,7 +77,9 @@ def predictor_for(graph: Mapping[str, Any]) -> Predictor:
 
 
 def _build(graph: Mapping[str, Any]) -> Predictor:
-    network = build_network(graph_from_json(dict(graph)))
+    read = graph_from_json(dict(graph))
+    network = build_network(read)
+    variables = weight_variables(network, read)
     import jax
 
     @jax.jit
@@ -85,12 +87,12 @@ def _build(graph: Mapping[str, Any]) -> Predictor:
         outputs, _ = network.stateless_call(trained, fixed, x, training=False)
         return outputs[0] if isinstance(outputs, list | tuple) else outputs
 
-    names = {id(variable): name for name, variable in weight_variables(network).items()}
+    names = {id(variable): name for name, variable in variables.items()}
     trained, fixed = network.trainable_variables, network.non_trainable_variables
     return Predictor(
         trained=tuple(names.get(id(variable)) for variable in trained),
         fixed=tuple(names.get(id(variable)) for variable in fixed),
         defaults=([v.value for v in trained], [v.value for v in fixed]),
-        shapes={name: tuple(v.shape) for name, v in weight_variables(network).items()},
+        shapes={name: tuple(v.shape) for name, v in variables.items()},
         forward=forward,
     )

@@ -12,8 +12,8 @@ import numpy as np
 from safetensors.numpy import load as load_safetensors
 
 from potluck.protocol import records as wire
+from potluck_converter import ConversionError, graph_from_json
 from potluck_converter import Model as Converted
-from potluck_converter import graph_from_json
 from potluck_coordinator.core.errors import Conflict, NotFound
 from potluck_coordinator.core.ranking import median_repeat
 from potluck_coordinator.core.records import Look, Part, Study, Trial, Unit
@@ -22,7 +22,7 @@ from potluck_coordinator.pipeline import decode
 from potluck_coordinator.scoring import ScoreJob, score_weights
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.jobs import encode_rows
-from potluck_coordinator.services.models import rendering
+from potluck_coordinator.services.models import as_bad_model, rendering
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import by_rung, places
 from potluck_coordinator.services.studies import mine
@@ -101,12 +101,15 @@ def to_wire(best: Best) -> wire.BestModel:
 
 
 async def render_best(site: Site, best: Best, kind: str) -> bytes:
-    """Give the best model as `h5` or as a zip of TF.js files."""
+    """Give the best model as `h5`, `keras` or a zip of TF.js files. Raises BadModel."""
     graph, weights = await _graph_and_weights(site, best)
     model = Converted(
         graph=graph_from_json(json.loads(graph)), weights=_weights(weights), source="Potluck"
     )
-    return await asyncio.to_thread(rendering, model, kind)
+    try:
+        return await asyncio.to_thread(rendering, model, kind)
+    except ConversionError as error:
+        raise as_bad_model(error) from error
 
 
 def _weights(checkpoint: bytes) -> dict[str, Any]:

@@ -9,14 +9,15 @@ from potluck_converter import Graph, Model, infer_shapes, trainable_weights, wei
 from potluck_coordinator.pipeline import LayerFacts, ModelFacts
 
 FITTED = ("Normalization",)
+_PASSING = ("Dropout", "Flatten", "Reshape", "Identity", "Permute", "ActivityRegularization")
 
 
 def facts_of(model: Model) -> ModelFacts:
     """Take the facts from a model."""
     graph = model.graph
     shapes = infer_shapes(graph)
-    weighted = {name.rsplit("/", 1)[0] for name in weight_shapes(graph)}
-    trained = {name.rsplit("/", 1)[0] for name in trainable_weights(graph)}
+    weighted = {name.partition("/")[0] for name in weight_shapes(graph)}
+    trained = {name.partition("/")[0] for name in trainable_weights(graph)}
     first = next((layer for layer in graph.layers if layer.class_name != "InputLayer"), None)
     vocabulary = None
     if first is not None and first.class_name == "Embedding":
@@ -48,7 +49,7 @@ def _final_activation(graph: Graph) -> str:
         activation = layer.config.get("activation")
         if activation is not None:
             return str(activation)
-        passes_through = layer.class_name in ("Dropout", "Flatten", "Reshape")
+        passes_through = layer.class_name in _PASSING
         if not (passes_through and layer.calls[0].inputs):
             return "linear"
         name = layer.calls[0].inputs[0].layer

@@ -16,6 +16,7 @@ from potluck_converter import (
     report,
     to_files,
     write_keras_h5,
+    write_keras_zip,
     write_tfjs,
 )
 from potluck_converter import Model as Converted
@@ -106,16 +107,21 @@ async def list_models(site: Site, asker: Asker) -> list[Model]:
 
 
 async def render(site: Site, model: Model, kind: str) -> bytes:
-    """Give a model as `h5` or as a zip of TF.js files (`tfjs`)."""
+    """Give a model as `h5`, `keras` or a zip of TF.js files (`tfjs`). Raises BadModel."""
     graph = await site.artifacts.get(model.graph)
     weights = await site.artifacts.get(model.weights)
-    return await asyncio.to_thread(lambda: rendering(from_files(graph, weights), kind))
+    try:
+        return await asyncio.to_thread(lambda: rendering(from_files(graph, weights), kind))
+    except ConversionError as error:
+        raise as_bad_model(error) from error
 
 
 def rendering(model: Converted, kind: str) -> bytes:
-    """Render a model: `h5` for Keras 3, `tfjs` as a zip."""
+    """Render a model: `h5` and `keras` for Keras 3, `tfjs` as a zip. Raises ConversionError."""
     if kind == "h5":
         return write_keras_h5(model)
+    if kind == "keras":
+        return write_keras_zip(model)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in write_tfjs(model).items():

@@ -7,7 +7,8 @@ import typer
 from typer.testing import CliRunner
 
 from potluck_converter import read_model
-from potluck_converter.commands import add_to, gather
+from potluck_converter.commands import add_to
+from potluck_converter.convert import read_path
 from tests.unit.converter.oracles import FIXTURES, keras2
 
 
@@ -28,7 +29,7 @@ def test_an_h5_becomes_tfjs_and_an_h5_again(app: typer.Typer, tmp_path: Path) ->
         app, ["convert", str(tmp_path / "web"), str(tmp_path / "back"), "--to", "h5"]
     )
     assert back.exit_code == 0, back.output
-    written = read_model(gather(tmp_path / "back" / "model.h5"))
+    written = read_path(tmp_path / "back" / "model.h5")
     assert written.graph == read_model({"m.h5": keras2("cnn").content}).graph
 
 

@@ -35,7 +35,7 @@ def test_a_rebuilt_network_predicts_as_keras_did(name: str) -> None:
     oracle = oracles.oracle(name)
     model = read_model({"m.h5": oracle.content})
     network = build_network(model.graph)
-    variables = weight_variables(network)
+    variables = weight_variables(network, model.graph)
     assert set(variables) == set(model.weights)
     for weight, variable in variables.items():
         variable.assign(model.weights[weight])
