@@ -40,8 +40,8 @@ def convert(
     """Convert a model's file and give its report, with what was written under `written`.
 
     `src`: `.h5`, `.keras`, an architecture `.json` beside its weights `.h5`, or TF.js's
-    `model.json` (or its folder). `dst`: a file ending in `.h5` or `.keras`, or a folder. `to` decides where the
-    ending does not. `quantize` is for TF.js alone. Raises ConversionError.
+    `model.json` (or its folder). `dst`: a file ending in `.h5` or `.keras`, or a folder. `to`
+    decides where the ending does not. `quantize` is for TF.js alone. Raises ConversionError.
     """
     source, target = Path(src), Path(dst)
     form = to or _ENDINGS.get(target.suffix.lower(), "tfjs")

@@ -36,7 +36,8 @@ class WeightSpec:
     """One weight of a layer. `ones` is a span that starts at one (LSTM's forget gate).
 
     `name` is TF.js's name for it. `home` is the group, inside the layer's own, where a
-    `.keras` file keeps it, and `keras` the name that Keras 3 gives it in a `.h5`, where they differ.
+    `.keras` file keeps it, and `keras` the name that Keras 3 gives it in a `.h5`, where
+    they differ.
     """
 
     name: str
