@@ -13,6 +13,7 @@ from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Graph, Layer, Model
 from potluck_converter.layers import TABLE
 from potluck_converter.shapes import weight_specs
+from potluck_converter.training_config import for_h5
 from potluck_converter.writers.architecture import (
     architecture,
     bare_ends,
@@ -59,8 +60,9 @@ def write_keras_h5_to(model: Model, target: Any) -> None:
         file.attrs["keras_version"] = "3.0.0"
         file.attrs["backend"] = "tensorflow"
         file.attrs["model_config"] = json.dumps(config).encode()
-        if model.training_config is not None:
-            file.attrs["training_config"] = json.dumps(model.training_config).encode()
+        training = for_h5(model.training_config)
+        if training is not None:
+            file.attrs["training_config"] = json.dumps(training).encode()
         root = file.create_group("model_weights")
         root.attrs["keras_version"] = "3.0.0"
         root.attrs["backend"] = "tensorflow"

@@ -17,6 +17,7 @@ from potluck_converter.graph import Layer, Model
 from potluck_converter.layers import TABLE
 from potluck_converter.readers.keras_zip import keys
 from potluck_converter.shapes import weight_specs
+from potluck_converter.training_config import for_zip
 from potluck_converter.writers.architecture import (
     architecture,
     bare_ends,
@@ -69,8 +70,9 @@ def _config(model: Model) -> dict[str, Any]:
     found = {"module": module, "registered_name": whole["class_name"], **whole}
     if graph.kind == "sequential":
         found["registered_name"] = None
-    if model.training_config is not None:
-        found["compile_config"] = model.training_config
+    training = for_zip(model.training_config)
+    if training is not None:
+        found["compile_config"] = training
     return found
 
 

@@ -25,6 +25,10 @@ def called(shape: tuple[int, ...], call: Callable[[Any], Any]) -> Build:
     return build
 
 
+def merged(merge: Any) -> Build:
+    return called(SERIES, lambda x: merge()([L.Dense(3)(x), L.Dense(3)(x)]))
+
+
 for rank, shape in ((1, SERIES), (2, IMAGE), (3, VOLUME)):
     conv, transpose = getattr(L, f"Conv{rank}D"), getattr(L, f"Conv{rank}DTranspose")
     put(f"conv{rank} dilated", shape, conv(4, 2, padding="same", dilation_rate=2))
@@ -113,8 +117,7 @@ for name in (
 ):
     put(name, VEC, L.Dense(4, activation=name))
 for name in ("Subtract", "Multiply", "Average", "Maximum", "Minimum"):
-    merge = getattr(L, name)
-    CASES[name] = called(SERIES, lambda x, merge=merge: merge()([L.Dense(3)(x), L.Dense(3)(x)]))
+    CASES[name] = merged(getattr(L, name))
 CASES["dot"] = called((4, 4), lambda x: L.Dot((1, 2), normalize=True)([x, L.Dense(4)(x)]))
 CASES["attention"] = called(SERIES, lambda x: L.Attention(use_scale=True)([x, L.Dense(4)(x)]))
 CASES["causal attention"] = called(
