@@ -4,40 +4,38 @@
  */
 
 import type { serialization, Tensor } from "@tensorflow/tfjs-core";
-import type { Tf } from "./kit";
+import { fixed, type Tf } from "./kit";
 
 type Formula = (x: Tensor) => Tensor;
 
-/** Compute from `x` what gradients do not go through. */
-export function fixed(tf: Tf, x: Tensor, f: (x: Tensor) => Tensor): Tensor {
-  const stop = tf.customGrad((value) => ({
-    value: f(value as Tensor),
-    gradFunc: (dy: Tensor) => tf.zeros((value as Tensor).shape, dy.dtype),
-  }));
-  return stop(x);
-}
 
 /** Give 1 where x > 0, else 0; its own gradient is zero. */
 export function above(tf: Tf, x: Tensor, threshold = 0): Tensor {
   return tf.step(tf.sub(x, threshold));
 }
 
+/**
+ * Keras's sparsemax: its threshold adds up running sums, (k - rank + 1) times the value of each rank, and
+ * so differs from the published one where more than one value stays.
+ */
 function sparsemax(tf: Tf): Formula {
-  // The support is found from values only; the gradient through the threshold is that of a mean over it.
   return (x) => {
     const width = x.shape[x.rank - 1] ?? 1;
     const flat = tf.reshape(x, [-1, width]);
-    const held = fixed(tf, flat, () => {
-      const { values } = tf.topk(flat, width, true);
+    // What stays, and how often its value counts, are found from values only.
+    const counted = fixed(tf, () => {
+      const { values, indices } = tf.topk(flat, width);
       const ranks = tf.range(1, width + 1);
-      const inside = tf.step(tf.add(1, tf.sub(tf.mul(ranks, values), tf.cumsum(values, 1))));
-      const count = tf.sum(inside, 1, true);
-      const tau = tf.div(tf.sub(tf.sum(tf.mul(inside, values), 1, true), 1), count);
-      return tf.step(tf.sub(flat, tau));
+      const stays = tf.step(tf.add(1, tf.sub(tf.mul(ranks, values), tf.cumsum(values, 1))));
+      const count = tf.sum(stays, 1, true);
+      // Sorted back: the place at which each element came in the order of values.
+      const places = tf.topk(tf.neg(tf.cast(indices, "float32")), width).indices;
+      return tf.concat([count, tf.relu(tf.sub(count, tf.cast(places, "float32")))], 1);
     });
-    const count = tf.sum(held, 1, true);
-    const tau = tf.div(tf.sub(tf.sum(tf.mul(held, flat), 1, true), 1), count);
-    return tf.reshape(tf.mul(held, tf.sub(flat, tau)), x.shape);
+    const count = tf.slice(counted, [0, 0], [-1, 1]);
+    const times = tf.slice(counted, [0, 1], [-1, -1]);
+    const tau = tf.div(tf.sub(tf.sum(tf.mul(times, flat), 1, true), 1), count);
+    return tf.reshape(tf.relu(tf.sub(flat, tau)), x.shape);
   };
 }
 

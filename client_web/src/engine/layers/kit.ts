@@ -86,6 +86,12 @@ function parse(tf: Tf, parts: Config): Parsed {
   return tf.layers.dense({ ...parts, units: 1, name: "unused" } as never) as unknown as Parsed;
 }
 
+/** Compute what gradients do not go through. */
+export function fixed(tf: Tf, f: () => Tensor): Tensor {
+  // Without inputs, nothing leads back from it.
+  return tf.customGrad(() => ({ value: f(), gradFunc: () => [] }))();
+}
+
 function makeOwn(tf: Tf) {
   abstract class Own extends tf.layers.Layer {
     readonly given: Config;
@@ -165,6 +171,6 @@ export function makeKit(tf: Tf, clock: Clock): Kit {
     clock,
     axes: makeAxes(tf),
     Own: makeOwn(tf),
-    asNumbers: (mask) => tf.cast(mask, "float32"),
+    asNumbers: (mask) => fixed(tf, () => tf.cast(mask, "float32")),
   };
 }

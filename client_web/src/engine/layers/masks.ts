@@ -6,7 +6,7 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { layers } from "@tensorflow/tfjs-layers";
-import { list, maskOf, setMask, type Tf } from "./kit";
+import { fixed, list, maskOf, only, setMask, type Tf } from "./kit";
 
 interface Patched {
   apply(inputs: unknown, kwargs?: Record<string, unknown>): unknown;
@@ -16,9 +16,11 @@ interface Patched {
 }
 
 /** Hold where one of the masks does; none where an input has none, as Keras joins masks. */
-export function eitherMask(tf: Tf, masks: readonly (Tensor | null)[]): Tensor | null {
+export function eitherMask(tf: Tf, masks: readonly (Tensor | null | undefined)[]): Tensor | null {
   if (masks.length === 0) return null;
-  return masks.reduce((all, mask) => (all === null || mask === null ? null : tf.logicalOr(all, mask)));
+  const known = masks.filter((mask) => mask !== null && mask !== undefined);
+  if (known.length < masks.length) return null;
+  return known.reduce((all, mask) => tf.logicalOr(all, mask));
 }
 
 /** Join masks of what is put side by side, as Keras does: whole features, or one behind the other. */
@@ -34,6 +36,23 @@ function joinedMask(tf: Tf, inputs: readonly Tensor[], masks: readonly (Tensor |
     });
     return tf.cast(tf.max(tf.concat(whole, axis), -1), "bool");
   });
+}
+
+/** TF.js's Masking has no gradient: it compares its input, and follows that comparison back. */
+function mendMasking(tf: Tf): void {
+  const masking = prototypeOf(tf.layers.masking({ name: "unused" })) as Patched & {
+    maskValue: number;
+    call(inputs: Tensor | Tensor[]): Tensor;
+  };
+  const held = (x: Tensor, value: number, keep: boolean): Tensor =>
+    fixed(tf, () => tf.any(tf.notEqual(x, value), -1, keep));
+  masking.computeMask = function (this: typeof masking, inputs) {
+    return held(only(list(inputs)), this.maskValue, false);
+  };
+  masking.call = function (this: typeof masking, inputs) {
+    const x = only(list(inputs));
+    return tf.tidy(() => tf.mul(x, tf.cast(held(x, this.maskValue, true), x.dtype)));
+  };
 }
 
 /** TF.js keeps the classes of its layers to itself; an instance knows its own. */
@@ -74,6 +93,7 @@ export function carryMasks(tf: Tf): void {
     return outputs;
   };
 
+  mendMasking(tf);
   const merge = Object.getPrototypeOf(prototypeOf(tf.layers.add({ name: "unused" }))) as Patched;
   merge.computeMask = (_inputs, masks) => (Array.isArray(masks) ? eitherMask(tf, masks as (Tensor | null)[]) : null);
   const concatenate = prototypeOf(tf.layers.concatenate({ name: "unused" }));

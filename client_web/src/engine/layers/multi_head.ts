@@ -89,15 +89,18 @@ export function multiHeadLayers({ tf, Own, clock, asNumbers }: Kit): LayerClass[
       return this.project("attention_output", looked, 2);
     }
 
-    /** Softmax over the axes that are looked along; places that are hidden get nothing at all. */
+    /** Softmax over the axes that are looked along, but for the places that are hidden. */
     private shares(scores: Tensor, along: number, held: Tensor | null, training: boolean): Tensor {
       const outer = scores.shape.slice(0, scores.rank - along);
       const flat = tf.reshape(scores, [...outer, -1]);
       const mask = held === null ? null : tf.reshape(tf.mul(held, tf.onesLike(scores)), flat.shape);
       const shown = mask === null ? flat : tf.sub(tf.mul(flat, mask), tf.mul(1e9, tf.sub(1, mask)));
       let out: Tensor = tf.softmax(shown, -1);
-      if (mask !== null) out = tf.mul(out, mask);
       const rate = this.option("dropout", 0);
+      // Where a query may look nowhere, Keras gives the mean of all values when it computes attention in
+      // one go, which it does without dropout and over one axis; otherwise it gives zero.
+      const fused = rate === 0 && scores.rank === 4;
+      if (mask !== null && !fused) out = tf.mul(out, mask);
       if (training && rate > 0) {
         const factors = keptFactors(clock, this.name, clock.step(this.name), rate, out.size);
         out = tf.mul(out, tf.tensor(factors, out.shape));
