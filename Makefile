@@ -105,6 +105,8 @@ $(NODE_READY): $(CLIENT)/package-lock.json
 $(CLIENT_BUILT): $(NODE_READY) $(CLIENT_SOURCES) | $(PYTHON_READY)
 	@echo "== Building the pages (vite)"
 	@cd $(CLIENT) && npm run build --silent -- --logLevel warn
+	@cd $(CLIENT) && npm run build:tfjs --silent
+	@cp $(CLIENT)/dist/potluck-tfjs.js $(STATIC)/
 	@touch $@
 
 chromium: $(PYTHON_READY)

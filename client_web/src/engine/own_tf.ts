@@ -1,29 +1,21 @@
-/** The TF.js that this engine brings along, with our layers in the place of some of its own. */
+/** The parts of TF.js that our layers and kernels are written with: named, so that a build leaves out the rest. */
 
-import * as core from "@tensorflow/tfjs-core";
+import {
+  abs, add, any, backend_util, cast, clone, concat, conv2d, cumsum, customGrad, div, engine, erf,
+  exp, expandDims, eye, gather, getKernel, getKernelsForBackend, logicalOr, matMul, max, maximum,
+  mean, minimum, moments, mul, neg, notEqual, ones, onesLike, pad, range, registerKernel, relu,
+  relu6, reshape, reverse, rsqrt, serialization, sigmoid, sign, slice, softmax, softplus, split,
+  sqrt, square, squeeze, stack, step, sub, sum, tanh, Tensor, tensor, tensor1d, tensor2d, tidy,
+  tile, topk, transpose, unregisterKernel, unstack, zeros,
+} from "@tensorflow/tfjs-core";
 import { layers } from "@tensorflow/tfjs-layers";
-import type { LayerClass, Tf } from "./layers/kit";
-import { install, makeLayers } from "./layers/install";
-import { trainingClock } from "./layers/place";
 
-export const tf: Tf = { ...core, layers };
-
-/** TF.js draws its dropout unrepeatably, and trains BatchNormalization otherwise than Keras. */
-const INSTEAD = ["Dropout", "BatchNormalization"];
-
-function registered(): ReadonlySet<string> {
-  const names = new Set(install(tf, trainingClock));
-  for (const made of makeLayers(tf, trainingClock)) {
-    const stockName = made.className.replace("Potluck", "");
-    if (INSTEAD.includes(stockName)) tf.serialization.registerClass(named(made, stockName));
-  }
-  return names;
-}
-
-function named(made: LayerClass, className: string): LayerClass {
-  Object.defineProperty(made, "className", { value: className });
-  return made;
-}
-
-/** Names of the layers that are ours, and can be opened. */
-export const OWN_LAYERS: ReadonlySet<string> = registered();
+export const tf = {
+  abs, add, any, backend_util, cast, clone, concat, conv2d, cumsum, customGrad, div, engine, erf,
+  exp, expandDims, eye, gather, getKernel, getKernelsForBackend, logicalOr, matMul, max, maximum,
+  mean, minimum, moments, mul, neg, notEqual, ones, onesLike, pad, range, registerKernel, relu,
+  relu6, reshape, reverse, rsqrt, serialization, sigmoid, sign, slice, softmax, softplus, split,
+  sqrt, square, squeeze, stack, step, sub, sum, tanh, Tensor, tensor, tensor1d, tensor2d, tidy,
+  tile, topk, transpose, unregisterKernel, unstack, zeros,
+  layers,
+};

@@ -41,6 +41,8 @@ function distance(ours: readonly Float32Array[], right: readonly Float32Array[])
 
 const conv = (strides: number, pad: "same" | "valid"): Case => (x, filter) =>
   tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, strides, pad);
+const depthwise = (strides: number, pad: "same" | "valid"): Case => (x, filter) =>
+  tf.depthwiseConv2d(x as tf.Tensor4D, filter as tf.Tensor4D, strides, pad);
 const pool = (size: number, strides: number, pad: "same" | "valid"): Case => (x) =>
   tf.maxPool(x as tf.Tensor4D, size, strides, pad);
 const product = (left: boolean, right: boolean): Case => (a, b) => tf.matMul(a, b, left, right);
@@ -51,6 +53,9 @@ const CASES: [string, Case, number[][]][] = [
   ["convolution, valid, strides 2", conv(2, "valid"), [[2, 7, 6, 3], [3, 2, 3, 4]]],
   ["convolution, same, strides 2", conv(2, "same"), [[3, 5, 5, 1], [3, 3, 1, 2]]],
   ["convolution by one place", conv(1, "valid"), [[2, 4, 4, 5], [1, 1, 5, 3]]],
+  ["depthwise convolution, same", depthwise(1, "same"), [[2, 5, 6, 3], [3, 2, 3, 2]]],
+  ["depthwise convolution, valid, strides 2", depthwise(2, "valid"), [[2, 7, 6, 2], [3, 3, 2, 1]]],
+  ["depthwise convolution, same, strides 2", depthwise(2, "same"), [[1, 6, 5, 2], [3, 3, 2, 3]]],
   ["max pooling of negative windows", (x) => pool(2, 2, "valid")(tf.sub(x, 2)), [[2, 6, 6, 3]]],
   ["max pooling, same, overlapping", pool(3, 2, "same"), [[2, 7, 5, 2]]],
   ["embedding", (table) => tf.gather(table, tf.tensor1d(ids, "int32")), [[5, 3]]],

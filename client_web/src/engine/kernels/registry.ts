@@ -5,7 +5,20 @@ import type { KernelConfig, KernelFunc, NamedAttrMap, Tensor, TensorInfo } from 
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 
 /** The TF.js whose kernels are mended: this engine's, or a page's own. */
-export type Core = typeof core;
+export type Core = Pick<
+  typeof core,
+  | "backend_util"
+  | "engine"
+  | "getKernel"
+  | "getKernelsForBackend"
+  | "matMul"
+  | "mul"
+  | "registerKernel"
+  | "reshape"
+  | "tidy"
+  | "transpose"
+  | "unregisterKernel"
+>;
 
 export interface KernelCall<B = unknown> {
   readonly inputs: Readonly<Record<string, Tensor>>;

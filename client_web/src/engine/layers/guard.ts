@@ -1,6 +1,6 @@
 /** What this engine trains rightly. Anything else is handed back, never trained approximately. */
 
-import { OWN_LAYERS } from "../own_tf";
+import { OWN_LAYERS } from "../own_layers";
 
 const CONTAINERS = new Set(["Sequential", "Functional", "Model"]);
 

@@ -3,14 +3,14 @@
  * and, in `potluck-tfjs.js`, the TF.js of any page.
  */
 
-import type * as core from "@tensorflow/tfjs-core";
 import type { serialization, Tensor } from "@tensorflow/tfjs-core";
 import type * as keras from "@tensorflow/tfjs-layers";
 import type { layers, LayerVariable } from "@tensorflow/tfjs-layers";
+import type { tf } from "../own_tf";
 import { type Axes, makeAxes } from "./axes";
 import type { Clock } from "./noise";
 
-export type Tf = typeof core & { readonly layers: typeof keras.layers };
+export type Tf = typeof tf;
 
 export type Config = Readonly<Record<string, unknown>>;
 

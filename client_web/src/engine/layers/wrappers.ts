@@ -34,6 +34,7 @@ interface StockRNN extends layers.Layer {
 interface StockBidirectional extends layers.Layer {
   forwardLayer: Inner;
   backwardLayer: Inner;
+  returnSequences: boolean;
 }
 
 interface StockTimeDistributed extends layers.Layer {
@@ -41,7 +42,7 @@ interface StockTimeDistributed extends layers.Layer {
 }
 
 export function wrappers(kit: Kit): LayerClass[] {
-  const { tf } = kit;
+  const { tf, asNumbers } = kit;
   const walk = makeWalk(kit);
   const inner = (): layers.RNN => tf.layers.simpleRNN({ units: 1, name: "unused" }) as layers.RNN;
   const RNN = tf.layers.RNN as unknown as Constructor<StockRNN>;
@@ -102,6 +103,15 @@ export function wrappers(kit: Kit): LayerClass[] {
       this.forwardLayer.trainable = both && given.layer.trainable;
       const back = (this.backwardGiven?.["config"] as Json | undefined)?.["trainable"] ?? given.layer.trainable;
       this.backwardLayer.trainable = both && back !== false;
+    }
+
+    override call(inputs: Tensor | Tensor[], kwargs: Json): Tensor {
+      const mask = maskOf(only(list(inputs)));
+      return tf.tidy(() => {
+        const out = only(list(super.call(inputs, kwargs)));
+        // Keras has both layers give zeros at masked steps, whatever they would do alone.
+        return mask !== null && this.returnSequences ? tf.mul(out, tf.expandDims(asNumbers(mask), -1)) : out;
+      });
     }
 
     override computeOutputShape(inputShape: (number | null)[]): (number | null)[] {
