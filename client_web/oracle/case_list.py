@@ -30,10 +30,16 @@ class Case:
 CASES: list[Case] = []
 
 
-def add(class_name: str, shape: Shape | tuple[Shape, ...], /, *, about: str = "", **options: Any) -> None:
+def add(
+    class_name: str, shape: Shape | tuple[Shape, ...], /, *, about: str = "", **options: Any
+) -> None:
     """Add a case: options are Keras's; `ours` are what our config has instead."""
     ours = options.pop("ours", {})
-    named = {key: options.pop(key) for key in ("masked", "training", "arguments", "spread", "call") if key in options}
+    named = {
+        key: options.pop(key)
+        for key in ("masked", "training", "arguments", "spread", "call")
+        if key in options
+    }
     shapes = shape if isinstance(shape[0], tuple) else (shape,)
     keras_class = getattr(layers, class_name)
     config = {**options, **named.get("call", {}), **ours, "name": "layer"}
@@ -46,7 +52,9 @@ def add(class_name: str, shape: Shape | tuple[Shape, ...], /, *, about: str = ""
         layer.trainable = trainable
         return layer
 
-    CASES.append(Case(f"{class_name}: {label}", f"Potluck{class_name}", config, make, shapes, **named))  # type: ignore[arg-type]
+    CASES.append(
+        Case(f"{class_name}: {label}", f"Potluck{class_name}", config, make, shapes, **named)
+    )  # type: ignore[arg-type]
 
 
 # Convolutions
@@ -57,20 +65,56 @@ add("Conv1D", (2, 9, 4), filters=6, kernel_size=3, padding="causal", strides=2)
 add("Conv1D", (2, 9, 4), filters=6, kernel_size=3, strides=2, padding="same", groups=2)
 add("Conv1D", (2, 8, 4), filters=4, kernel_size=3, groups=4, use_bias=False, activation="tanh")
 for padding in ("valid", "same"):
-    add("Conv2D", (2, 7, 6, 3), filters=4, kernel_size=[3, 2], padding=padding, dilation_rate=[2, 1])
+    add(
+        "Conv2D", (2, 7, 6, 3), filters=4, kernel_size=[3, 2], padding=padding, dilation_rate=[2, 1]
+    )
     add("Conv2D", (2, 7, 6, 4), filters=6, kernel_size=3, padding=padding, groups=2, strides=2)
     add("Conv3D", (2, 4, 5, 4, 2), filters=3, kernel_size=[2, 3, 2], padding=padding)
     add("Conv3D", (1, 5, 5, 4, 2), filters=3, kernel_size=2, padding=padding, strides=2)
 add("Conv3D", (1, 5, 5, 4, 2), filters=4, kernel_size=2, dilation_rate=2, groups=2)
 for padding in ("valid", "same"):
     for strides in (1, 2, 3):
-        add("Conv1DTranspose", (2, 4, 3), filters=2, kernel_size=3, padding=padding, strides=strides)
-    add("Conv1DTranspose", (2, 4, 3), filters=2, kernel_size=2, padding=padding, strides=3, output_padding=1)
+        add(
+            "Conv1DTranspose", (2, 4, 3), filters=2, kernel_size=3, padding=padding, strides=strides
+        )
+    add(
+        "Conv1DTranspose",
+        (2, 4, 3),
+        filters=2,
+        kernel_size=2,
+        padding=padding,
+        strides=3,
+        output_padding=1,
+    )
     add("Conv1DTranspose", (2, 4, 3), filters=2, kernel_size=3, padding=padding, dilation_rate=2)
-    add("Conv2DTranspose", (2, 3, 4, 3), filters=2, kernel_size=[3, 2], padding=padding, strides=2, output_padding=[1, 0], ours={"output_padding": [1, 0]})
+    add(
+        "Conv2DTranspose",
+        (2, 3, 4, 3),
+        filters=2,
+        kernel_size=[3, 2],
+        padding=padding,
+        strides=2,
+        output_padding=[1, 0],
+        ours={"output_padding": [1, 0]},
+    )
     add("Conv2DTranspose", (1, 3, 4, 2), filters=3, kernel_size=2, padding=padding, dilation_rate=2)
-    add("Conv3DTranspose", (1, 2, 3, 2, 2), filters=3, kernel_size=[2, 3, 2], padding=padding, strides=2)
-add("Conv3DTranspose", (1, 2, 2, 2, 2), filters=2, kernel_size=3, padding="same", strides=2, output_padding=1)
+    add(
+        "Conv3DTranspose",
+        (1, 2, 3, 2, 2),
+        filters=3,
+        kernel_size=[2, 3, 2],
+        padding=padding,
+        strides=2,
+    )
+add(
+    "Conv3DTranspose",
+    (1, 2, 2, 2, 2),
+    filters=2,
+    kernel_size=3,
+    padding="same",
+    strides=2,
+    output_padding=1,
+)
 for padding in ("valid", "same"):
     add("SeparableConv1D", (2, 7, 3), filters=4, kernel_size=3, padding=padding, depth_multiplier=2)
     add("DepthwiseConv1D", (2, 7, 3), kernel_size=3, padding=padding, depth_multiplier=2)
@@ -131,14 +175,32 @@ add("Normalization", (2, 3, 4), axis=[1, 2], mean=[[0.1] * 4] * 3, variance=[[0.
 
 # Recurrent
 for name in ("SimpleRNN", "LSTM", "GRU"):
-    for options in ({}, {"return_sequences": True}, {"go_backwards": True, "return_sequences": True}):
+    for options in (
+        {},
+        {"return_sequences": True},
+        {"go_backwards": True, "return_sequences": True},
+    ):
         add(name, (2, 4, 3), units=2, **options)
         add(name, (3, 5, 3), units=2, masked=(True,), **options)
     add(name, (3, 5, 3), units=2, masked=(True,), zero_output_for_mask=True, return_sequences=True)
     add(name, (2, 3, 2), units=3, use_bias=False, activation="relu")
 for reset_after in (False, True):
-    add("GRU", (2, 4, 3), units=3, reset_after=reset_after, recurrent_activation="hard_sigmoid", ours={"recurrent_activation": "potluck_hard_sigmoid"})
-add("ConvLSTM2D", (2, 3, 5, 4, 2), filters=2, kernel_size=[2, 3], padding="same", return_sequences=True)
+    add(
+        "GRU",
+        (2, 4, 3),
+        units=3,
+        reset_after=reset_after,
+        recurrent_activation="hard_sigmoid",
+        ours={"recurrent_activation": "potluck_hard_sigmoid"},
+    )
+add(
+    "ConvLSTM2D",
+    (2, 3, 5, 4, 2),
+    filters=2,
+    kernel_size=[2, 3],
+    padding="same",
+    return_sequences=True,
+)
 add("ConvLSTM2D", (2, 3, 5, 5, 2), filters=2, kernel_size=2, dilation_rate=2)
 add("ConvLSTM2D", (3, 4, 4, 4, 1), filters=2, kernel_size=2, strides=2, masked=(False,))
 
@@ -152,7 +214,12 @@ add("Dot", ((2, 3, 4), (2, 4, 5)), axes=[-1, 1])
 
 # Attention
 QVK = ((2, 3, 4), (2, 5, 4), (2, 5, 4))
-for options in ({}, {"use_scale": True}, {"score_mode": "concat"}, {"score_mode": "concat", "use_scale": True}):
+for options in (
+    {},
+    {"use_scale": True},
+    {"score_mode": "concat"},
+    {"score_mode": "concat", "use_scale": True},
+):
     add("Attention", QVK[:2], **options)
 add("Attention", QVK, use_scale=True, call={"use_causal_mask": True})
 add("Attention", QVK[:2], masked=(True, True))
@@ -162,11 +229,34 @@ add("AdditiveAttention", QVK, use_scale=False)
 add("AdditiveAttention", QVK[:2], masked=(True, True))
 add("MultiHeadAttention", QVK[:2], num_heads=2, key_dim=3, arguments=True)
 add("MultiHeadAttention", QVK, num_heads=2, key_dim=3, use_bias=False, arguments=True)
-add("MultiHeadAttention", QVK[:2], num_heads=2, key_dim=3, output_shape=5, ours={"output_shape": [5]}, arguments=True, call={"use_causal_mask": True})
+add(
+    "MultiHeadAttention",
+    QVK[:2],
+    num_heads=2,
+    key_dim=3,
+    output_shape=5,
+    ours={"output_shape": [5]},
+    arguments=True,
+    call={"use_causal_mask": True},
+)
 add("MultiHeadAttention", QVK[:2], num_heads=1, key_dim=2, masked=(True, True), arguments=True)
 add("MultiHeadAttention", QVK[:2], num_heads=1, key_dim=2, masked=(False, True), arguments=True)
-add("MultiHeadAttention", ((2, 2, 3, 4), (2, 2, 3, 4)), num_heads=2, key_dim=2, attention_axes=[1], arguments=True)
-add("MultiHeadAttention", ((2, 2, 3, 4), (2, 2, 3, 4)), num_heads=2, key_dim=2, attention_axes=[1, 2], arguments=True)
+add(
+    "MultiHeadAttention",
+    ((2, 2, 3, 4), (2, 2, 3, 4)),
+    num_heads=2,
+    key_dim=2,
+    attention_axes=[1],
+    arguments=True,
+)
+add(
+    "MultiHeadAttention",
+    ((2, 2, 3, 4), (2, 2, 3, 4)),
+    num_heads=2,
+    key_dim=2,
+    attention_axes=[1, 2],
+    arguments=True,
+)
 for equation, shape, output, bias in (
     ("ab,bc->ac", (3, 4), 5, "c"),
     ("abc,cd->abd", (2, 3, 4), [None, 5], "d"),
@@ -178,44 +268,138 @@ for equation, shape, output, bias in (
     add("EinsumDense", shape, equation=equation, output_shape=output, bias_axes=bias)
 
 # Activations as layers
-for options in ({"negative_slope": 0.2}, {"threshold": 0.3, "max_value": 0.8}, {"negative_slope": 0.1, "threshold": 0.2, "max_value": 0.5}):
+for options in (
+    {"negative_slope": 0.2},
+    {"threshold": 0.3, "max_value": 0.8},
+    {"negative_slope": 0.1, "threshold": 0.2, "max_value": 0.5},
+):
     add("ReLU", (3, 7), **options)
 add("ELU", (3, 7), alpha=0.5)
 add("Softmax", (2, 3, 4), axis=1)
 add("Softmax", (2, 3, 4), axis=[1, 2])
 add("Identity", (2, 3))
-for name in ("hard_sigmoid", "leaky_relu", "exponential", "celu", "glu", "hard_silu", "hard_tanh", "hard_shrink",
-             "soft_shrink", "squareplus", "sparse_plus", "sparsemax", "tanh_shrink", "log_sigmoid", "sparse_sigmoid", "gelu"):
+for name in (
+    "hard_sigmoid",
+    "leaky_relu",
+    "exponential",
+    "celu",
+    "glu",
+    "hard_silu",
+    "hard_tanh",
+    "hard_shrink",
+    "soft_shrink",
+    "squareplus",
+    "sparse_plus",
+    "sparsemax",
+    "tanh_shrink",
+    "log_sigmoid",
+    "sparse_sigmoid",
+    "gelu",
+):
     CASES.append(
-        Case(f"Activation: {name}", "Activation", {"activation": f"potluck_{name}", "name": "layer"},
-             lambda name=name: layers.Activation(name, name="layer"), ((4, 8),), spread=4.0)
+        Case(
+            f"Activation: {name}",
+            "Activation",
+            {"activation": f"potluck_{name}", "name": "layer"},
+            lambda name=name: layers.Activation(name, name="layer"),
+            ((4, 8),),
+            spread=4.0,
+        )
     )
 for mode in ("concat", "sum", "mul", "ave"):
     CASES.append(
-        Case(f"Bidirectional: {mode}, a backward layer of its own", "PotluckBidirectional",
-             {"name": "layer", "merge_mode": mode,
-              "layer": {"class_name": "PotluckGRU", "config": {"name": "g", "units": 2, "return_sequences": True, "reset_after": True}},
-              "backward_layer": {"class_name": "LSTM", "config": {"name": "g", "units": 2, "return_sequences": True, "go_backwards": True, "recurrent_activation": "sigmoid"}}},
-             lambda mode=mode: layers.Bidirectional(layers.GRU(2, return_sequences=True, name="g"), merge_mode=mode,
-                 backward_layer=layers.LSTM(2, return_sequences=True, go_backwards=True, name="g"), name="layer"),
-             ((3, 5, 3),), masked=(True,))
+        Case(
+            f"Bidirectional: {mode}, a backward layer of its own",
+            "PotluckBidirectional",
+            {
+                "name": "layer",
+                "merge_mode": mode,
+                "layer": {
+                    "class_name": "PotluckGRU",
+                    "config": {
+                        "name": "g",
+                        "units": 2,
+                        "return_sequences": True,
+                        "reset_after": True,
+                    },
+                },
+                "backward_layer": {
+                    "class_name": "LSTM",
+                    "config": {
+                        "name": "g",
+                        "units": 2,
+                        "return_sequences": True,
+                        "go_backwards": True,
+                        "recurrent_activation": "sigmoid",
+                    },
+                },
+            },
+            lambda mode=mode: layers.Bidirectional(
+                layers.GRU(2, return_sequences=True, name="g"),
+                merge_mode=mode,
+                backward_layer=layers.LSTM(2, return_sequences=True, go_backwards=True, name="g"),
+                name="layer",
+            ),
+            ((3, 5, 3),),
+            masked=(True,),
+        )
     )
 CASES.append(
-    Case("Bidirectional: GRU", "Bidirectional",
-         {"name": "layer", "merge_mode": "concat", "layer": {"class_name": "PotluckGRU", "config": {"name": "g", "units": 2, "reset_after": True}}},
-         lambda: layers.Bidirectional(layers.GRU(2, name="g"), name="layer"), ((2, 4, 3),))
+    Case(
+        "Bidirectional: GRU",
+        "Bidirectional",
+        {
+            "name": "layer",
+            "merge_mode": "concat",
+            "layer": {
+                "class_name": "PotluckGRU",
+                "config": {"name": "g", "units": 2, "reset_after": True},
+            },
+        },
+        lambda: layers.Bidirectional(layers.GRU(2, name="g"), name="layer"),
+        ((2, 4, 3),),
+    )
 )
 CASES.append(
-    Case("RNN: stacked cells", "PotluckRNN",
-         {"name": "layer", "return_sequences": True, "zero_output_for_mask": True,
-          "cell": {"class_name": "StackedRNNCells", "config": {"cells": [
-              {"class_name": "PotluckGRUCell", "config": {"units": 3, "reset_after": True}},
-              {"class_name": "LSTMCell", "config": {"units": 2, "recurrent_activation": "sigmoid"}}]}}},
-         lambda: layers.RNN([layers.GRUCell(3), layers.LSTMCell(2)], return_sequences=True, zero_output_for_mask=True, name="layer"),
-         ((3, 4, 2),), masked=(True,))
+    Case(
+        "RNN: stacked cells",
+        "PotluckRNN",
+        {
+            "name": "layer",
+            "return_sequences": True,
+            "zero_output_for_mask": True,
+            "cell": {
+                "class_name": "StackedRNNCells",
+                "config": {
+                    "cells": [
+                        {
+                            "class_name": "PotluckGRUCell",
+                            "config": {"units": 3, "reset_after": True},
+                        },
+                        {
+                            "class_name": "LSTMCell",
+                            "config": {"units": 2, "recurrent_activation": "sigmoid"},
+                        },
+                    ]
+                },
+            },
+        },
+        lambda: layers.RNN(
+            [layers.GRUCell(3), layers.LSTMCell(2)],
+            return_sequences=True,
+            zero_output_for_mask=True,
+            name="layer",
+        ),
+        ((3, 4, 2),),
+        masked=(True,),
+    )
 )
 CASES.append(
-    Case("TimeDistributed: Dense", "PotluckTimeDistributed",
-         {"name": "layer", "layer": {"class_name": "Dense", "config": {"name": "d", "units": 2}}},
-         lambda: layers.TimeDistributed(layers.Dense(2, name="d"), name="layer"), ((2, 3, 4),))
+    Case(
+        "TimeDistributed: Dense",
+        "PotluckTimeDistributed",
+        {"name": "layer", "layer": {"class_name": "Dense", "config": {"name": "d", "units": 2}}},
+        lambda: layers.TimeDistributed(layers.Dense(2, name="d"), name="layer"),
+        ((2, 3, 4),),
+    )
 )

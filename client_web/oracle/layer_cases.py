@@ -87,7 +87,11 @@ def compute(case: Case) -> dict[str, Any]:
         keras.layers.Masking()(tensor) if case.masked[i : i + 1] == (True,) else tensor
         for i, tensor in enumerate(inputs)
     ]
-    out = layer(*fed, **case.call) if case.arguments else layer(fed if len(fed) > 1 else fed[0], **case.call)
+    out = (
+        layer(*fed, **case.call)
+        if case.arguments
+        else layer(fed if len(fed) > 1 else fed[0], **case.call)
+    )
     model = keras.Model(inputs, out)
     weights = {}
     named = names_of(layer)
@@ -107,7 +111,9 @@ def compute(case: Case) -> dict[str, Any]:
         )
         return jnp.sum(result * numbers(result.shape, 9)), (result, changed)
 
-    (grads, slopes), (result, changed) = jax.grad(loss, argnums=(0, 1), has_aux=True)(trainable, values)
+    (grads, slopes), (result, changed) = jax.grad(loss, argnums=(0, 1), has_aux=True)(
+        trainable, values
+    )
     by_name = {
         weights[id(v)]["name"]: rounded(g)
         for v, g in zip(model.trainable_variables, grads, strict=True)
@@ -144,7 +150,7 @@ def main() -> None:
             raise
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in found)
     OUT.write_text(f"[\n{lines}\n]\n")
-    print(f"{len(found)} cases, {OUT.stat().st_size // 1024} KiB")
+    print(f"{len(found)} cases, {OUT.stat().st_size // 1024} KiB")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import { convLstmLayers } from "./conv_lstm";
 import { convolutions } from "./convolution";
 import { depthwiseConvolutions } from "./depthwise";
 import { einsumLayers } from "./einsum";
+import { embeddings } from "./embedding";
 import { imageLayers } from "./images";
 import { type Kit, type LayerClass, makeKit, type Tf } from "./kit";
 import { marginLayers } from "./margins";
@@ -41,6 +42,7 @@ const KINDS: readonly ((kit: Kit) => LayerClass[])[] = [
   convolutions,
   depthwiseConvolutions,
   einsumLayers,
+  embeddings,
   imageLayers,
   marginLayers,
   mergingLayers,

@@ -75,6 +75,20 @@ test("training steps leave no tensor behind", async () => {
   expect(tf.memory().numTensors).toBe(before);
 });
 
+test("an embedding over several axes looks rows up, masks zeros, and learns where it looked", async () => {
+  const model = await sequential([2, 2, 2], ["PotluckEmbedding", { name: "e", input_dim: 4, output_dim: 2, mask_zero: true }]);
+  const [embedding] = model.layers.slice(-1) as [keras.layers.Layer];
+  embedding.setWeights([tf.tensor2d([0, 1, 10, 11, 20, 21, 30, 31], [4, 2])]);
+  const ids = tf.tensor([[[0, 1], [3, 3]], [[2, 0], [1, 1]]]);
+  const rows = Array.from(await (model.apply(ids) as core.Tensor).data());
+  expect(rows).toEqual([0, 1, 10, 11, 30, 31, 30, 31, 20, 21, 0, 1, 10, 11, 10, 11]);
+  const mask = embedding.computeMask(ids) as core.Tensor;
+  expect(Array.from(await mask.data())).toEqual([0, 1, 1, 1, 1, 0, 1, 1]);
+  const { grads } = tf.variableGrads(() => tf.sum(model.apply(ids) as core.Tensor));
+  const slopes = Object.values(grads).find((slope) => slope.shape.join() === "4,2");
+  expect(Array.from((await slopes?.data()) ?? [])).toEqual([2, 2, 3, 3, 1, 1, 2, 2]);
+});
+
 test("masks reach every input, join as in Keras, and end where they should", async () => {
   const given = tf.input({ shape: [3, 2] });
   const other = tf.input({ shape: [3, 2] });
