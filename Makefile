@@ -15,6 +15,9 @@ VENV_MADE := .venv/made
 PYTHON_READY := .venv/ready
 NODE_READY := $(CLIENT)/node_modules/.ready
 CLIENT_BUILT := $(STATIC)/index.html
+ORACLE := .venv-oracle
+ORACLE_READY := $(ORACLE)/ready
+FUZZ_SECONDS ?= 3600
 SCHEMA := $(CLIENT)/src/protocol/schema.gen.ts
 NODE_BIN := $(CURDIR)/$(CLIENT)/node_modules/.bin
 PYTEST ?= $(BIN)/python -m pytest
@@ -29,11 +32,11 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 CLIENT_SOURCES := $(shell find $(CLIENT) \( -name node_modules -o -name dist \) -prune -o -type f \
 	-not -name '*.tsbuildinfo' -not -name '*.test.ts' -not -name openapi.json -print)
 
-.PHONY: help setup demo test test-long check generate serve clean chromium
+.PHONY: help setup demo test test-long test-oracle bench-converter fuzz check generate serve clean chromium
 
 help: ## List the targets.
 	@echo "Potluck:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(CLIENT_BUILT) ## Virtual environment, dependencies, and the pages.
 	@echo "Set up. Next: make demo, make test, or make serve."
@@ -45,11 +48,23 @@ test: $(CLIENT_BUILT) chromium ## The whole suite, browser tests included.
 	@echo "== Testing the web client (vitest)"
 	@cd $(CLIENT) && npm test
 	@echo "== Testing everything else (pytest)"
-	@$(PYTEST) -m "not long"
+	@$(PYTEST) -m "not long and not oracle"
 
 test-long: $(CLIENT_BUILT) chromium ## The tests that take long.
 	@echo "== Running the long tests (pytest)"
 	@$(PYTEST) -m long
+
+test-oracle: $(CLIENT_BUILT) $(ORACLE_READY) chromium ## The converter, wide: against Keras 2 and 3, all backends.
+	@echo "== Testing the converter against TensorFlow, Keras 2 and Keras 3 (pytest; half an hour)"
+	@$(PYTEST) -m oracle
+
+bench-converter: $(PYTHON_READY) $(ORACLE_READY) ## Ours beside the official converter: time and memory.
+	@$(BIN)/python -m tests.bench.bench_converter --official $(ORACLE)/bin/python
+
+fuzz: $(PYTHON_READY) ## Fuzz the readers for an hour; FUZZ_SECONDS=60 for a minute.
+	@echo "== Installing atheris (without it, inputs are mutated blindly)"
+	@$(BIN)/python -m pip install --quiet "atheris>=3,<4" || echo "There is none for this system."
+	@$(BIN)/python -m tests.fuzz.fuzz --seconds $(FUZZ_SECONDS)
 
 check: $(PYTHON_READY) $(NODE_READY) ## Style, types, imports, and whether generated files are fresh.
 	@echo "== Python style (ruff)"
@@ -79,7 +94,7 @@ serve: $(CLIENT_BUILT) ## A coordinator; SERVE="--port 9000" gives it other opti
 
 clean: ## Remove what was set up and built; studies are not touched.
 	@echo "== Removing the virtual environment, node_modules and the built pages"
-	@rm -rf .venv $(SCRATCH) $(CLIENT)/node_modules $(STATIC)
+	@rm -rf .venv $(ORACLE) $(SCRATCH) $(CLIENT)/node_modules $(STATIC)
 
 # --- What the targets above need, each made once -------------------------------------------------
 
@@ -107,6 +122,14 @@ $(CLIENT_BUILT): $(NODE_READY) $(CLIENT_SOURCES) | $(PYTHON_READY)
 	@cd $(CLIENT) && npm run build --silent -- --logLevel warn
 	@cd $(CLIENT) && npm run build:tfjs --silent
 	@cp $(CLIENT)/dist/potluck-tfjs.js $(STATIC)/
+	@touch $@
+
+# tensorflowjs needs what setuptools 82 dropped, and a ydf from before it moved on.
+$(ORACLE_READY): $(PYTHON_READY)
+	@echo "== Installing TensorFlow and the official converter in $(ORACLE) (2.7 GB, some minutes)"
+	@$(BIN)/python -m venv $(ORACLE)
+	@$(ORACLE)/bin/python -m pip install --quiet "tensorflowjs==4.22.0" "tensorflow==2.19.*" \
+		"tf_keras==2.19.*" "ydf<0.12" "setuptools<82"
 	@touch $@
 
 chromium: $(PYTHON_READY)

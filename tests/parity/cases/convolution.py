@@ -51,7 +51,6 @@ def _transposed() -> list[Case]:
                 output_padding=1,
             ),
         ]
-    # Keras 2 dilates only some of these, and only on a GPU.
     found += [
         Case(
             f"conv{rank}d_transpose_dilated",
@@ -59,7 +58,6 @@ def _transposed() -> list[Case]:
                 SHAPES[rank],
                 layer(f"Conv{rank}DTranspose", 2, 2, dilation_rate=2, padding="valid"),
             ),
-            keras2=False,
         )
         for rank in (1, 2, 3)
     ]

@@ -95,7 +95,7 @@ CASES = (
     _attention("attention_causal", "Attention", [SERIES, SERIES], {"use_causal_mask": True}),
     _attention("attention_dropout", "Attention", [SERIES, SERIES], dropout=0.3),
     _attention("additive_attention", "AdditiveAttention", [(5, 4), (3, 4)]),
-    _attention("additive_attention_key", "AdditiveAttention", [(5, 4), (3, 2), (3, 4)]),
+    _attention("additive_attention_key", "AdditiveAttention", [(5, 4), (3, 4), (3, 4)]),
     _attention(
         "additive_attention_no_scale", "AdditiveAttention", [(5, 4), (3, 4)], use_scale=False
     ),

@@ -115,7 +115,8 @@ CASES = (
     Case("branches", _branches),
     Case("shared", _shared),
     Case("siamese", _siamese),
-    Case("nested", _nested),
+    # Keras 2 cannot save equal names in one nested model.
+    Case("nested", _nested, keras2=False),
     Case("nested_many", _nested_many),
     Case("output_twice", _output_twice),
     Case("residual", _residual),

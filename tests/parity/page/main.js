@@ -71,7 +71,9 @@ async function twin(model, inputs) {
   const largest = model.weights
     .filter((weight) => weight.val.dtype === "float32")
     .reduce((most, next) => (most === null || next.val.size > most.val.size ? next : most), null);
-  if (largest === null) return predictions(model, inputs.map((x) => disturbed(x)));
+  if (largest === null) {
+    return predictions(model, inputs.map((x, index) => (index === 0 ? disturbed(x) : x)));
+  }
   const before = largest.val.clone();
   largest.val.assign(disturbed(before));
   const found = await predictions(model, inputs);
