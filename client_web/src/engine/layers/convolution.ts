@@ -76,10 +76,20 @@ export function makeConvolve({ tf, axes }: Pick<Kit, "tf" | "axes">) {
   }
 }
 
+/** Add a bias to every place: in two axes, since WebGPU adds a row to five wrongly. */
+export function makeAddBias({ tf }: Pick<Kit, "tf">) {
+  return function addBias(x: Tensor, bias: LayerVariable | null): Tensor {
+    if (bias === null) return x;
+    const flat = tf.reshape(x, [-1, x.shape[x.rank - 1] ?? 1]);
+    return tf.reshape(tf.add(flat, bias.read()), x.shape);
+  };
+}
+
 export type Convolve = ReturnType<typeof makeConvolve>;
 
 export function convolutions(kit: Kit): LayerClass[] {
-  const { tf, Own } = kit;
+  const { Own } = kit;
+  const addBias = makeAddBias(kit);
   const convolve = makeConvolve(kit);
   return [1, 2, 3].map((rank) => {
     return class extends Own {
@@ -107,7 +117,7 @@ export function convolutions(kit: Kit): LayerClass[] {
         if (this.kernel === null) throw new Error("the layer was not built");
         const where = geometry(this.given, rank);
         const out = convolve(only(inputs), this.kernel.read(), where, this.option("groups", 1));
-        return this.activation.apply(this.bias === null ? out : tf.add(out, this.bias.read()));
+        return this.activation.apply(addBias(out, this.bias));
       }
     };
   });

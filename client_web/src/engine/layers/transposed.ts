@@ -3,7 +3,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { LayerVariable } from "@tensorflow/tfjs-layers";
 import type { Window } from "./axes";
-import { geometry, makeConvolve } from "./convolution";
+import { geometry, makeAddBias, makeConvolve } from "./convolution";
 import { type Kit, type LayerClass, only, type Shape, sizes } from "./kit";
 
 /** How much the spread-out axis is padded before the convolution; both may be negative (cut off). */
@@ -20,6 +20,7 @@ function sides({ taps, stride, dilation }: Window, padding: string, extra: numbe
 
 export function transposedConvolutions(kit: Kit): LayerClass[] {
   const { tf, Own, axes } = kit;
+  const addBias = makeAddBias(kit);
   const convolve = makeConvolve(kit);
 
   return [1, 2, 3].map((rank) => {
@@ -75,7 +76,7 @@ export function transposedConvolutions(kit: Kit): LayerClass[] {
         const kernel = tf.reshape(tf.transpose(turned, [0, 2, 1]), [...taps, channels, filters]);
         const over = plan.map(({ window }) => ({ ...window, stride: 1 }));
         const out = convolve(spread, kernel, { over, padding: "valid" });
-        return this.activation.apply(this.bias === null ? out : tf.add(out, this.bias.read()));
+        return this.activation.apply(addBias(out, this.bias));
       }
     };
   });
