@@ -22,6 +22,13 @@ def _lengths(rank: int, least: int, most: int) -> st.SearchStrategy[list[int]]:
     return st.lists(st.integers(least, most), min_size=rank, max_size=rank)
 
 
+def _reach(options: dict[str, Any]) -> None:
+    """Keep padded kernels as wide as the strides: narrower ones are in the table, by name."""
+    strides = options.get("strides")
+    if strides is not None and options["padding"] == "same":
+        assume(all(k >= s for k, s in zip(options["kernel_size"], strides, strict=True)))
+
+
 def _spread(draw: Draw, rank: int) -> dict[str, Any]:
     """Draw strides or dilation: Keras has no layer with both."""
     if draw(st.booleans()):
@@ -48,6 +55,7 @@ def convolutions(draw: Draw) -> Case:
         "activation": draw(st.sampled_from(ACTIVATIONS)),
         **_spread(draw, rank),
     }
+    _reach(options)
     shape = (*draw(_lengths(rank, 5, 8)), channels)
     return _drawn(shape, f"Conv{rank}D", filters, **options)
 
@@ -62,6 +70,7 @@ def transposed(draw: Draw) -> Case:
         "padding": draw(st.sampled_from(["valid", "same"])),
         "use_bias": draw(st.booleans()),
     }
+    _reach(options)
     shape = (*draw(_lengths(rank, 3, 5)), 2)
     return _drawn(shape, f"Conv{rank}DTranspose", 2, **options)
 
@@ -77,6 +86,7 @@ def depthwise(draw: Draw) -> Case:
         "strides" if strided else "dilation_rate": _square(draw),
         "use_bias": draw(st.booleans()),
     }
+    _reach(options)
     if draw(st.booleans()):
         return _drawn((7, 8, 3), "DepthwiseConv2D", **options)
     return _drawn((7, 8, 3), "SeparableConv2D", 4, **options)

@@ -90,6 +90,13 @@ CASES = (
     _one("conv1d_causal_groups", 1, "Conv1D", 4, 2, padding="causal", groups=2),
     _one("conv2d_oblong", 2, "Conv2D", 3, (3, 2), strides=(2, 1), padding="same"),
     _one("conv2d_oblong_dilated", 2, "Conv2D", 3, (2, 3), dilation_rate=(3, 1)),
+    # Kernels narrower than the strides, with padding: WASM's own kernels give up without a word.
+    _one("conv2d_narrow", 2, "Conv2D", 3, (1, 2), strides=(1, 3), padding="same"),
+    _one(
+        "conv2d_transpose_narrow", 2, "Conv2DTranspose", 2, (1, 2), strides=(1, 3), padding="same"
+    ),
+    _one("depthwise_conv2d_narrow", 2, "DepthwiseConv2D", (2, 1), strides=2, padding="same"),
+    _one("separable_conv2d_narrow", 2, "SeparableConv2D", 3, (2, 1), strides=2, padding="same"),
     *_transposed(),
     *_depthwise(),
 )

@@ -197,8 +197,6 @@ CASES = (
         "mask_is_lost_in_convolution",
         chain(SERIES, lambda L: [L.Masking(0.0), L.Conv1D(3, 2), L.LSTM(3)]),
         zero_tail=True,
-        # Keras 2 lets a mask of the old length pass here.
-        keras2=False,
         masks=True,
     ),
 )
