@@ -17,7 +17,7 @@ from tests.parity.oracle import Oracle, difference, fingerprint, load
 
 # Relative to max(1, largest value). WebGL and WebGPU may compute sums in another order, and take
 # exponentials and roots from the device.
-TOLERANCE = {"cpu": 1e-4, "wasm": 1e-4, "webgl": 1e-3, "webgpu": 1e-3}
+TOLERANCE = {"cpu": 1e-4, "wasm": 1e-4, "webgl": 3e-4, "webgpu": 3e-4}
 ALL_PARTS = ("predictions", "twin", "gradients", "gradientTwin")
 
 
