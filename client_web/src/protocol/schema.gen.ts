@@ -1304,10 +1304,9 @@ export interface components {
             /**
              * Activation Bytes
              * @description Kept for one sample's backward pass.
-             * @default 0
              * @example 1234567890123
              */
-            activation_bytes?: string;
+            activation_bytes: string;
             /** Class Name */
             class_name: string;
             /**
@@ -1323,9 +1322,8 @@ export interface components {
             /**
              * Own Class
              * @description Why stock TF.js needs a class of Potluck's own; else empty.
-             * @default
              */
-            own_class?: string;
+            own_class: string;
             /** Parameters */
             parameters: number;
             /**
@@ -1340,15 +1338,14 @@ export interface components {
             /**
              * Training Flops
              * @description Per sample: forward and backward, estimated.
-             * @default 0
              * @example 1234567890123
              */
-            training_flops?: string;
+            training_flops: string;
             /**
              * Untrained On
              * @description TF.js backends that cannot train it, each with why.
              */
-            untrained_on?: {
+            untrained_on: {
                 [key: string]: string;
             };
         };
@@ -1502,10 +1499,9 @@ export interface components {
             /**
              * Activation Bytes
              * @description Kept for one sample's backward pass.
-             * @default 0
              * @example 1234567890123
              */
-            activation_bytes?: string;
+            activation_bytes: string;
             /**
              * Forward Flops
              * @example 1234567890123

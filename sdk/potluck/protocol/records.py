@@ -31,17 +31,13 @@ class LayerReport(Wire):
     parameters: int
     trainable: bool
     forward_flops: BigCount = Field(description="Per sample; one multiply-add counts as two.")
-    training_flops: BigCount = Field(
-        default="0", description="Per sample: forward and backward, estimated."
-    )
-    activation_bytes: BigCount = Field(
-        default="0", description="Kept for one sample's backward pass."
-    )
+    training_flops: BigCount = Field(description="Per sample: forward and backward, estimated.")
+    activation_bytes: BigCount = Field(description="Kept for one sample's backward pass.")
     untrained_on: dict[str, str] = Field(
-        default_factory=dict, description="TF.js backends that cannot train it, each with why."
+        description="TF.js backends that cannot train it, each with why."
     )
     own_class: str = Field(
-        default="", description="Why stock TF.js needs a class of Potluck's own; else empty."
+        description="Why stock TF.js needs a class of Potluck's own; else empty."
     )
     searchable: dict[str, Scalar] = Field(
         description="Fields that a study may override, with their present values."
@@ -59,9 +55,7 @@ class ModelReport(Wire):
     output_shapes: dict[str, list[int | None]]
     forward_flops: BigCount
     training_flops: BigCount = Field(description="Per sample: forward, backward, estimated.")
-    activation_bytes: BigCount = Field(
-        default="0", description="Kept for one sample's backward pass."
-    )
+    activation_bytes: BigCount = Field(description="Kept for one sample's backward pass.")
     warnings: list[str]
 
 

@@ -4,7 +4,8 @@ import { describe, fill, layerForms, optimizerForms, readSpace, rungEpochs, trai
 
 const dense: LayerReport = {
   name: "dense_1", class_name: "Dense", output_shape: [64], parameters: 10, trainable: true,
-  forward_flops: "10", searchable: { units: 64, activation: "relu", use_bias: true, rate: 0.5 },
+  forward_flops: "10", training_flops: "30", activation_bytes: "256", untrained_on: {}, own_class: "",
+  searchable: { units: 64, activation: "relu", use_bias: true, rate: 0.5 },
 };
 
 function only(key: string) {
