@@ -2,7 +2,7 @@
 
 import "@tensorflow/tfjs-backend-cpu";
 import * as core from "@tensorflow/tfjs-core";
-import { layers } from "@tensorflow/tfjs-layers";
+import { layers, LayersModel } from "@tensorflow/tfjs-layers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makeLayers } from "./install";
 import { type LayerClass, maskOf } from "./kit";
@@ -25,7 +25,7 @@ async function train(one: layers.Layer, x: core.Tensor, step = 0): Promise<numbe
 
 beforeAll(async () => {
   const clock = { seed: () => place.seed, step: () => place.step };
-  for (const one of makeLayers({ ...core, layers }, clock)) made.set(one.className, one);
+  for (const one of makeLayers({ ...core, layers, LayersModel }, clock)) made.set(one.className, one);
   await core.setBackend("cpu");
 });
 

@@ -9,7 +9,7 @@ import "@tensorflow/tfjs-backend-wasm";
 // As the whole of TF.js does: its orthogonal initializer needs it.
 import "@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops";
 import * as core from "@tensorflow/tfjs-core";
-import { layers, type LayersModel, models } from "@tensorflow/tfjs-layers";
+import { layers, LayersModel, models } from "@tensorflow/tfjs-layers";
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { mend } from "../kernels";
@@ -42,7 +42,7 @@ const CASES = JSON.parse(
   readFileSync(new URL("./layer_cases.gen.json", import.meta.url), "utf8"),
 ) as Case[];
 
-const tf = { ...core, layers };
+const tf = { ...core, layers, LayersModel };
 
 function numbers(shape: readonly number[], offset: number): Float32Array {
   const size = shape.reduce((all, length) => all * length, 1);

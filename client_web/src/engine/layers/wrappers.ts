@@ -93,9 +93,8 @@ export function wrappers(kit: Kit): LayerClass[] {
       const given = args as { backwardLayer?: Json | null; trainable?: boolean; layer: Inner };
       this.backwardGiven = given.backwardLayer ?? null;
       if (this.backwardGiven !== null) {
-        const name = this.backwardLayer.name;
         this.backwardLayer = open(tf, this.backwardGiven);
-        this.backwardLayer.name = name;
+        this.backwardLayer.name = `backward_${this.backwardLayer.name}`;
       }
       // TF.js copies the layers, and forgets that one was frozen.
       const both = given.trainable !== false;
