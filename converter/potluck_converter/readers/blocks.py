@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,7 +79,7 @@ class Flattener:
         raws = [
             RawLayer(name, grown.class_name, grown.config, tuple(Call(c) for c in grown.calls))
             for name, grown in ((name, self._layers[name]) for name in order)
-            if not (_is_unmask(grown.class_name) or _is_activity(name, grown.class_name))
+            if not (_hands_on(name, grown.class_name) or _is_activity(name, grown.class_name))
         ]
         by_name = {entry.name: entry for entry in block.entries}
         inputs = []
@@ -197,7 +198,7 @@ class Flattener:
         name = self._names.get(id(entry))
         if name is None:
             raise _broken("A model inside has an input that nothing feeds.", entry.name)
-        if _is_unmask(entry.class_name) and len(taken) == 1:
+        if _hands_on(name, entry.class_name) and len(taken) == 1:
             return [taken[0]]
         if _is_activity(name, entry.class_name) and len(taken) == 1:
             sizes = {key: entry.config.get(key, 0.0) for key in ("l1", "l2")}
@@ -215,8 +216,10 @@ class Flattener:
 UNMASK = "PotluckUnmask"
 
 
-def _is_unmask(class_name: str) -> bool:
-    return class_name == UNMASK
+def _hands_on(name: str, class_name: str) -> bool:
+    """Say whether our writer put a layer there that TF.js needs and Keras does not."""
+    again = class_name == "Activation" and re.search(r"__again(_\d+)?$", name) is not None
+    return again or class_name == UNMASK
 
 
 def _is_activity(name: str, class_name: str) -> bool:

@@ -6,6 +6,7 @@ Stock TF.js opens it, unless the model needs classes of our own: then `potluck-t
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 
 from potluck_converter.assemble import OWN
 from potluck_converter.graph import Call, Graph, Layer, Model, TensorRef
-from potluck_converter.layers import TABLE
 from potluck_converter.shapes import Step, steps, weight_shapes
 from potluck_converter.writers.architecture import architecture, listed_nodes
 
@@ -46,7 +46,57 @@ def tfjs_topology(graph: Graph) -> dict[str, Any]:
 
 
 def _with_inserted(graph: Graph) -> Graph:
-    """Add the layers that end masks and that penalise outputs, which TF.js needs as layers."""
+    """Add the layers that TF.js needs where Keras has none."""
+    return _with_repeats(_with_ended_masks(graph))
+
+
+AGAIN = "__again"
+"""What the name of a layer ends with that hands on a tensor a second time."""
+
+
+def _with_repeats(graph: Graph) -> Graph:
+    """Copy what one call reads twice, and an output that is listed twice.
+
+    TF.js, predicting, lets go of a tensor once it was read as often as it has readers, and counts
+    a reader of the same tensor twice once; and it gives an output one place only.
+    """
+    readers = Counter(
+        ref for layer in graph.layers for call in layer.calls for ref in set(call.inputs)
+    )
+    taken = {layer.name for layer in graph.layers}
+
+    def copy(ref: TensorRef, near: str) -> Layer:
+        name, count = f"{near}{AGAIN}", 0
+        while name in taken:
+            count += 1
+            name = f"{near}{AGAIN}_{count}"
+        taken.add(name)
+        return Layer(name, "Activation", {"activation": "linear"}, True, (Call((ref,)),))
+
+    found: list[Layer] = []
+    for layer in graph.layers:
+        calls = []
+        for call in layer.calls:
+            refs = call.inputs
+            for ref, times in Counter(refs).items():
+                if times > 1 and readers[ref] > 1 and ref not in graph.outputs:
+                    found.append(copy(ref, layer.name))
+                    # That the copy is read twice is no harm: nobody else reads it.
+                    refs = tuple(TensorRef(found[-1].name) if r == ref else r for r in refs)
+            calls.append(Call(refs))
+        found.append(replace(layer, calls=tuple(calls)))
+    outputs: list[TensorRef] = []
+    for ref in graph.outputs:
+        if ref in outputs:
+            found.append(copy(ref, ref.layer))
+            outputs.append(TensorRef(found[-1].name))
+        else:
+            outputs.append(ref)
+    return replace(graph, layers=tuple(found), outputs=tuple(outputs))
+
+
+def _with_ended_masks(graph: Graph) -> Graph:
+    """Add the layers that end masks and that penalise outputs."""
     ended: dict[tuple[str, int], list[bool]] = {}
     for step in steps(graph):
         if step.kind.mask == "ends" and any(step.masked):
@@ -166,13 +216,15 @@ def own_classes(graph: Graph) -> dict[str, str]:
         elif layer.name.endswith("__activity"):
             base = layer.name.removesuffix("__activity")
             found.setdefault(base, "TF.js refuses activity regularizers")
+    first: dict[str, Step] = {}
+    for step in steps(graph):
+        first.setdefault(step.layer.name, step)
     for layer in graph.layers:
-        if layer.name not in found and _names_own(layer, graph):
+        if layer.name not in found and _names_own(first[layer.name]):
             found[layer.name] = "TF.js has no such activation, regularizer or layer inside"
     return found
 
 
-def _names_own(layer: Layer, graph: Graph) -> bool:
-    step = next(s for s in steps(graph) if s.layer.name == layer.name)
-    text = json.dumps(TABLE[layer.class_name].tfjs(layer.config, step.inputs, step.output))
+def _names_own(step: Step) -> bool:
+    text = json.dumps(step.kind.tfjs(step.layer.config, step.inputs, step.output))
     return '"potluck_' in text or '"Potluck' in text
