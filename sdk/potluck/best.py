@@ -59,11 +59,14 @@ class Best:
         return None if self.record.classes is None else list(self.record.classes)
 
     def save(self, path: str | Path) -> Path:
-        """Download the model: `.h5` for Keras, `.zip` for TF.js files. Gives the path."""
+        """Download the model: `.keras`, `.h5` (Keras 3), `.zip` (TF.js files). Gives the path."""
         to = Path(path).expanduser()
-        remote = {".h5": "model.h5", ".zip": "tfjs.zip"}.get(to.suffix.lower())
+        renderings = {".keras": "model.keras", ".h5": "model.h5", ".zip": "tfjs.zip"}
+        remote = renderings.get(to.suffix.lower())
         if remote is None:
-            raise BadArgument(f"Name an .h5 file (Keras) or a .zip file (TF.js), got {to.name!r}.")
+            raise BadArgument(
+                f"Name a .keras or .h5 file (Keras) or a .zip file (TF.js), got {to.name!r}."
+            )
         return self._transport.download(f"{self._path}/{remote}", to)
 
     def keras(self) -> Any:

@@ -12,6 +12,7 @@ from typing import Literal
 import httpx2
 
 from potluck.data_upload import data_file
+from potluck.defaults import DEFAULT_URL
 from potluck.errors import BadArgument
 from potluck.model_upload import model_files
 from potluck.notices import ROWS_ARE_PUBLIC, say
@@ -28,8 +29,6 @@ from potluck.protocol.study import (
 from potluck.specification import StudyOptions, require_consent, study_spec
 from potluck.study import Study
 from potluck.transport import Transport
-
-DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 class Client:
@@ -90,8 +89,9 @@ class Client:
     ) -> Study:
         """Upload a model and data, and start a study.
 
-        `model`: the path of an `.h5` file, of a `model.json` or its folder; an `.h5` file's bytes;
-        a Keras model; or what `upload_model` and `models` gave. `data`: a pair (X, y), a pandas or
+        `model`: the path of a `.keras` or `.h5` file, of a `model.json` or its folder; a list of
+        paths (an architecture's `.json`, its weights' `.h5`); a `.keras` or `.h5` file's bytes; a
+        Keras model; or what `upload_model` and `models` gave. `data`: a pair (X, y), a pandas or
         polars DataFrame, a dict of arrays `[rows, ...]`, the path of a `.csv` or `.npz` file, the
         name of a bundled dataset (`digits`), or what `upload_data` and `datasets` gave.
 

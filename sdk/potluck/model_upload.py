@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,25 +14,30 @@ from potluck.errors import BadArgument
 from potluck.transport import Upload, open_files
 
 MODEL_JSON = "model.json"
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+NAMES = {b"\x89HDF\r\n\x1a\n": "model.h5", b"PK\x03\x04": "model.keras"}
+"""What the first bytes of a file say of it."""
 
 
 @contextmanager
 def model_files(model: object) -> Iterator[tuple[str, list[Upload]]]:
     """Give a model's name and its files, open as long as the context lasts.
 
-    `model` is the path of an `.h5` file, of a `model.json` (its weight files lie beside it) or of a
-    folder that holds one; the bytes of an `.h5` file; or a Keras model. Raises `BadArgument`.
+    `model` is the path of a `.keras` or `.h5` file, of a `model.json` (its weight files lie beside
+    it) or of a folder that holds one; a list of paths that belong together (an architecture's
+    `.json` and its weights' `.h5`); the bytes of a `.keras` or `.h5` file; or a Keras model.
+    Raises `BadArgument`.
     """
     if isinstance(model, bytes | bytearray | memoryview):
         content = bytes(model)
-        if not content.startswith(HDF5_MAGIC):
+        name = next((name for magic, name in NAMES.items() if content.startswith(magic)), None)
+        if name is None:
             raise BadArgument(
-                "The bytes given as a model are no HDF5 file. Give the content of an .h5 file."
+                "The bytes given as a model are no HDF5 and no zip file. Give the content of an "
+                ".h5 or a .keras file."
             )
-        yield "model", [("files", ("model.h5", content))]
-    elif isinstance(model, str | Path):
-        paths = _paths(Path(model).expanduser())
+        yield "model", [("files", (name, content))]
+    elif isinstance(model, str | Path | list | tuple):
+        paths = _together(model) if isinstance(model, list | tuple) else _paths(_path(model))
         with open_files(paths) as opened:
             yield _name(paths[0]), [("files", file) for file in opened]
     elif is_keras_model(model):
@@ -44,8 +49,8 @@ def model_files(model: object) -> Iterator[tuple[str, list[Upload]]]:
                 yield name, [("files", file) for file in opened]
     else:
         raise BadArgument(
-            f"A model is a path, the bytes of an .h5 file or a Keras model, got a "
-            f"{type(model).__name__}."
+            f"A model is a path, a list of paths, the bytes of an .h5 or .keras file or a Keras "
+            f"model, got a {type(model).__name__}."
         )
 
 
@@ -70,6 +75,21 @@ def _name(path: Path) -> str:
     return path.parent.resolve().name if path.name == MODEL_JSON else path.stem
 
 
+def _path(given: object) -> Path:
+    if isinstance(given, str | Path):
+        return Path(given).expanduser()
+    raise BadArgument(f"A model's files are paths, got a {type(given).__name__}.")
+
+
+def _together(given: Sequence[object]) -> list[Path]:
+    """Give the files of a model that the caller named one by one."""
+    paths = [_path(one) for one in given]
+    missing = next((path for path in paths if not path.is_file()), None)
+    if not paths or missing is not None:
+        raise BadArgument(f"There is no model file at {missing or 'an empty list'}.")
+    return paths
+
+
 def _paths(path: Path) -> list[Path]:
     if path.is_dir():
         path = path / MODEL_JSON
@@ -83,7 +103,8 @@ def _paths(path: Path) -> list[Path]:
     except (ValueError, KeyError, TypeError):
         raise BadArgument(
             f"{path} is no TF.js layers model: a model.json lists its weight files under "
-            "weightsManifest."
+            "weightsManifest. If it is a Keras architecture, give it and its weights as a list: "
+            f'["{path.name}", "weights.h5"].'
         ) from None
     shards = []
     for name in names:

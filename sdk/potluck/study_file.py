@@ -22,7 +22,7 @@ KEYS = ("model", "data", *OPTION_KEYS)
 class StudyFile:
     """What a study file says; paths are as seen from the file's own folder."""
 
-    model: str
+    model: str | list[str]
     data: str
     options: StudyOptions
 
@@ -61,19 +61,23 @@ def _study_file(path: Path, written: dict[str, Any]) -> StudyFile:
             near = difflib.get_close_matches(key, KEYS, 1)
             guess = f" Did you mean {near[0]}?" if near else ""
             raise BadArgument(f"{path}: unknown key {key!r}.{guess} Known: {', '.join(KEYS)}.")
-    for key in ("model", "data"):
-        if not isinstance(written.get(key), str):
+    model, data = written.get("model"), written.get("data")
+    models = model if isinstance(model, list) else [model]
+    for key, given in (("model", models), ("data", [data])):
+        if not given or not all(isinstance(one, str) for one in given):
             raise BadArgument(f"{path}: {key} is missing; write a path, as in `{key}: ...`.")
     search = written.get("search")
     if search is not None and not isinstance(search, dict):
         raise BadArgument(f"{path}: search maps parameters to values, got {search!r}.")
-    given = {key: written[key] for key in OPTION_KEYS if written.get(key) is not None}
+    options = {key: written[key] for key in OPTION_KEYS if written.get(key) is not None}
     if search is not None:
-        given["search"] = {str(name): value for name, value in search.items()}
+        options["search"] = {str(name): value for name, value in search.items()}
     return StudyFile(
-        model=_beside(path, written["model"]),
-        data=_beside(path, written["data"]),
-        options=StudyOptions(**given),
+        model=[_beside(path, one) for one in model]
+        if isinstance(model, list)
+        else _beside(path, str(model)),
+        data=_beside(path, str(data)),
+        options=StudyOptions(**options),
     )
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -75,6 +76,7 @@ def test_submit_poll_interrupt_reattach_and_take_the_best_home(
     path = tmp_path / "best.h5"
     again.best.save(path)
     assert path.stat().st_size > 1000
+    assert zipfile.is_zipfile(again.best.save(tmp_path / "best.keras"))
     model = again.best.keras()
     units = again.best.parameters["layers.hidden.units"]
     assert model.get_layer("hidden").units == units

@@ -70,3 +70,14 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadArgument, match="UTF-8"):
         read_study_file(tmp_path / "b.yaml")
+
+
+def test_a_model_may_be_several_files(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text("{}")
+    file = tmp_path / "study.yaml"
+    file.write_text("model: [net.json, net.weights.h5]\ndata: digits\n")
+    assert read_study_file(file).model == [str(tmp_path / "net.json"), "net.weights.h5"]
+    for wrong in ("[]", "[1]", "{a: b}"):
+        file.write_text(f"model: {wrong}\ndata: digits\n")
+        with pytest.raises(BadArgument, match="model is missing"):
+            read_study_file(file)

@@ -17,7 +17,9 @@ from hypothesis.extra import numpy as hnp
 
 from potluck import BadArgument
 from potluck.data_upload import data_file, npz
-from potluck.model_upload import HDF5_MAGIC, model_files
+from potluck.model_upload import model_files
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def sent(data: object) -> tuple[str, bytes, str | None]:
@@ -130,6 +132,24 @@ def test_an_h5_file_and_its_bytes_are_models(tmp_path: Path) -> None:
     assert model_sent(path.read_bytes()) == ("model", {"model.h5": HDF5_MAGIC + b"rest"})
 
 
+def test_a_keras_file_and_its_bytes_are_models(tmp_path: Path) -> None:
+    path = tmp_path / "cnn.keras"
+    path.write_bytes(b"PK\x03\x04rest")
+    assert model_sent(path) == ("cnn", {"cnn.keras": b"PK\x03\x04rest"})
+    assert model_sent(path.read_bytes()) == ("model", {"model.keras": b"PK\x03\x04rest"})
+
+
+def test_an_architecture_is_sent_with_its_weights(tmp_path: Path) -> None:
+    paths = [tmp_path / "net.json", tmp_path / "net.weights.h5"]
+    for path in paths:
+        path.write_text(path.name)
+    name, files = model_sent([str(paths[0]), paths[1]])
+    assert name == "net"
+    assert files == {path.name: path.name.encode() for path in paths}
+    with pytest.raises(BadArgument, match="as a list"):
+        model_sent(paths[0])
+
+
 def test_a_tfjs_folder_is_sent_with_its_weight_files(tmp_path: Path) -> None:
     folder = tfjs_folder(tmp_path / "net", ["a.bin", "b.bin"])
     (folder / "a.bin").write_bytes(b"1")
@@ -151,7 +171,16 @@ def test_a_manifest_cannot_make_other_files_leave(tmp_path: Path) -> None:
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("[]")
     missing = tfjs_folder(tmp_path / "net", ["gone.bin"])
-    for model in (b"PK", 3, tmp_path / "none.h5", tmp_path / "model.json", missing):
+    for model in (
+        b"PK",
+        3,
+        tmp_path / "none.h5",
+        tmp_path / "model.json",
+        missing,
+        [],
+        [3],
+        [tmp_path / "no"],
+    ):
         with pytest.raises(BadArgument):
             model_sent(model)
 

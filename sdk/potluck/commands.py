@@ -1,0 +1,183 @@
+"""The command line. Commands of installed extras join by the entry point group potluck.commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import potluck
+from potluck.defaults import DEFAULT_URL
+from potluck.extras import add_stand_ins, entry_point_of
+
+# Each command loads what it needs itself: the client alone takes as long as a whole conversion.
+if TYPE_CHECKING:
+    from potluck.client import Client
+
+EXIT_FAILED = 1
+
+Url = Annotated[str, typer.Option("--url", envvar="POTLUCK_URL", help="The coordinator's address.")]
+Token = Annotated[
+    str | None,
+    typer.Option("--token", envvar="POTLUCK_TOKEN", help="Not needed where it runs with --open."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+app = typer.Typer(
+    name="potluck",
+    help="Many people's browsers carry one trustworthy hyperparameter search.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # its markup would swallow the brackets of "potluck[demo]"
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(potluck.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def submit(
+    study_file: Annotated[Path, typer.Argument(help="YAML with submit()'s arguments as keys.")],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it ends, with a bar.")] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="Wait, then save the best model (.keras, .h5; .zip: TF.js)."),
+    ] = None,
+) -> None:
+    """Upload a model and data, and start a study."""
+    from potluck.client import Client
+    from potluck.study_file import read_study_file
+    from potluck.tables import leaderboard_rows
+    from potluck.text_tables import text_table
+
+    written = read_study_file(study_file)
+    with Client(url, token) as client:
+        study = client.submit_options(written.model, written.data, written.options)
+        typer.echo(f"Study {study.id}: {study.name}")
+        typer.echo(study.url)
+        for warning in study.plan.warnings:
+            typer.echo(f"Note: {warning}", err=True)
+        if wait or save is not None:
+            study.wait()
+            typer.echo(text_table(leaderboard_rows(study.trials())))
+        if save is not None:
+            typer.echo(f"Saved {study.best.save(save)}")
+
+
+@app.command()
+def status(
+    study: Annotated[str | None, typer.Argument(help="A study's id; none: all studies.")] = None,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a coordinator, or one study, is doing."""
+    from potluck.client import Client
+
+    with Client(url, token) as client:
+        if study is None:
+            _show_site(client, as_json)
+        else:
+            _show_study(client, study, as_json)
+
+
+@app.command()
+def verify(
+    ledger: Annotated[str, typer.Argument(help="A ledger's file, a study's id, or its address.")],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Recompute a ledger's chain; exit 0 only if it holds."""
+    from potluck.ledger_source import read_ledger
+    from potluck.verification import verify_ledger
+
+    result = verify_ledger(read_ledger(ledger, url, token))
+    if result.holds:
+        typer.echo(f"The chain of study {result.study_id} holds: {result.entries} entries.")
+        typer.echo(f"Head: {result.head}")
+        return
+    typer.echo(f"The chain of study {result.study_id} is broken. {result.problem}", err=True)
+    raise typer.Exit(EXIT_FAILED)
+
+
+def _show_site(client: Client, as_json: bool) -> None:
+    from potluck.text_tables import text_table
+
+    site = client.status()
+    records = [study.record for study in client.studies()]
+    if as_json:
+        studies = [record.model_dump(mode="json") for record in records]
+        typer.echo(json.dumps({"site": site.model_dump(mode="json"), "studies": studies}))
+        return
+    typer.echo(
+        f"{client.url}: Potluck {site.version}, {site.donors_online} donors online, "
+        f"{site.studies_running} studies running, {site.units_scored} units scored"
+    )
+    rows = [
+        {
+            "study": record.id,
+            "name": record.name,
+            "state": record.state,
+            "trials": f"{record.trials_done}/{record.plan.trials}",
+            "metric": record.plan.metric,
+            "best": record.best,
+        }
+        for record in records
+    ]
+    typer.echo(text_table(rows) if rows else "No studies yet. Start one: potluck submit study.yaml")
+
+
+def _show_study(client: Client, study_id: str, as_json: bool) -> None:
+    from potluck.tables import leaderboard_rows
+    from potluck.text_tables import text_table
+
+    study = client.study(study_id)
+    rows = study.trials()
+    if as_json:
+        board = [row.model_dump(mode="json") for row in rows]
+        record = study.record.model_dump(mode="json")
+        typer.echo(json.dumps({"study": record, "leaderboard": board}))
+        return
+    counts = study.record.counts
+    typer.echo(f"{study.name}: {study.state}. {study.record.reason}".rstrip())
+    typer.echo(study.url)
+    typer.echo(
+        f"Units: {counts.scored} scored, {counts.returned} returned, {counts.leased} in training, "
+        f"{counts.ready + counts.blocked} to go, {counts.set_aside} set aside"
+    )
+    typer.echo(text_table(leaderboard_rows(rows)) if rows else "No trial has begun.")
+
+
+def join_extras(arguments: Sequence[str]) -> None:
+    """Let installed extras add their commands; what one needs and lacks gets a stand-in.
+
+    Where the command is one that a certain extra brings, the others are not loaded.
+    """
+    from importlib.metadata import entry_points
+
+    wanted = entry_point_of(arguments[0]) if arguments else None
+    for entry in entry_points(group="potluck.commands"):
+        if wanted not in (None, entry.name):
+            continue
+        try:
+            add_to = entry.load()
+            add_to(app)
+        except ImportError as error:
+            add_stand_ins(app, entry.name, error)
