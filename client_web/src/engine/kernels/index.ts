@@ -3,6 +3,7 @@
 import { convolutionFilterGradient } from "./convolution";
 import { depthwiseFilterGradient, depthwiseInputGradient } from "./depthwise";
 import { transposeThenMultiply } from "./matmul";
+import { padThenConvolve } from "./narrow";
 import { maxPoolGradient } from "./pooling";
 import { type Core, input, type Kernel, replaceKernel, type WasmBackend, type WasmKernel } from "./registry";
 import { unsortedSegmentSum } from "./segments";
@@ -33,6 +34,12 @@ export function mend(tf: Core, backend: string): void {
   if (backend !== "wasm") return;
   const put = (name: string, kernel: WasmKernel): void => replaceKernel<WasmBackend>(tf, name, "wasm", () => kernel);
   replaceKernel<WasmBackend>(tf, "BatchMatMul", "wasm", (stock) => transposeThenMultiply(tf, stock));
+  for (const name of ["Conv2D", "FusedConv2D"]) {
+    replaceKernel<WasmBackend>(tf, name, "wasm", (stock) => padThenConvolve(tf, stock, false));
+  }
+  for (const name of ["DepthwiseConv2dNative", "FusedDepthwiseConv2D"]) {
+    replaceKernel<WasmBackend>(tf, name, "wasm", (stock) => padThenConvolve(tf, stock, true));
+  }
   put("Conv2DBackpropFilter", convolutionFilterGradient(tf));
   put("DepthwiseConv2dNativeBackpropFilter", depthwiseFilterGradient(tf));
   put("DepthwiseConv2dNativeBackpropInput", depthwiseInputGradient(tf));

@@ -52,6 +52,10 @@ const CASES: [string, Case, number[][]][] = [
   ["convolution, same", conv(1, "same"), [[2, 6, 5, 3], [3, 3, 3, 4]]],
   ["convolution, valid, strides 2", conv(2, "valid"), [[2, 7, 6, 3], [3, 2, 3, 4]]],
   ["convolution, same, strides 2", conv(2, "same"), [[3, 5, 5, 1], [3, 3, 1, 2]]],
+  ["convolution narrower than its strides", (x, filter) => tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, [1, 3], "same"), [[2, 6, 5, 2], [2, 2, 2, 3]]],
+  ["transposed convolution narrower than its strides", (dy, filter) =>
+    tf.conv2dTranspose(dy as tf.Tensor4D, filter as tf.Tensor4D, [2, 6, 6, 2], [1, 3], "same"), [[2, 6, 2, 3], [2, 2, 2, 3]]],
+  ["depthwise convolution narrower than its strides", depthwise(2, "same"), [[2, 5, 5, 2], [2, 1, 2, 2]]],
   ["convolution by one place", conv(1, "valid"), [[2, 4, 4, 5], [1, 1, 5, 3]]],
   ["depthwise convolution, same", depthwise(1, "same"), [[2, 5, 6, 3], [3, 2, 3, 2]]],
   ["depthwise convolution, valid, strides 2", depthwise(2, "valid"), [[2, 7, 6, 2], [3, 3, 2, 1]]],
@@ -67,6 +71,18 @@ const CASES: [string, Case, number[][]][] = [
   ["products in a batch, right transposed", product(false, true), [[2, 4, 3], [2, 5, 3]]],
 ];
 
+/** Every kernel of up to three places against every stride: some are narrower along one axis, or both. */
+const SHORT = [1, 2, 3];
+const ACROSS = SHORT.flatMap((kh) => SHORT.flatMap((kw) => SHORT.flatMap((sh) => SHORT.map((sw) => [kh, kw, sh, sw] as const))));
+
+async function forward(backend: string, f: () => tf.Tensor): Promise<Float32Array[]> {
+  await tf.setBackend(backend);
+  const out = tf.tidy(f);
+  const values = (await out.data()) as Float32Array;
+  out.dispose();
+  return [values];
+}
+
 beforeAll(async () => {
   await tf.setBackend("wasm");
   mend(tf, "wasm");
@@ -76,6 +92,27 @@ test.each(CASES)("%s has on WASM the gradients that it has on CPU", async (_, f,
   const right = await gradients("cpu", f, shapes);
   expect(distance(await gradients("wasm", f, shapes), right)).toBeLessThan(TOLERANCE);
 });
+
+test.each(["conv2d", "fused conv2d", "depthwise", "fused depthwise"])(
+  "%s padded same is right on WASM for kernels narrower and wider than strides",
+  async (kind) => {
+    for (const [kh, kw, ...strides] of ACROSS) {
+      for (const [height, width] of [[6, 5], [7, 8]] as const) {
+        const run = (): tf.Tensor => {
+          const x = tf.tensor4d(numbers(2 * height * width * 2, 0), [2, height, width, 2]);
+          const filter = tf.tensor4d(numbers(kh * kw * 6, 1), [kh, kw, 2, 3]);
+          if (kind === "conv2d") return tf.conv2d(x, filter, strides, "same");
+          if (kind === "depthwise") return tf.depthwiseConv2d(x, filter, strides, "same");
+          const fused = kind === "fused conv2d" ? tf.fused.conv2d : tf.fused.depthwiseConv2d;
+          const bias = tf.tensor1d(numbers(kind === "fused conv2d" ? 3 : 6, 2));
+          return fused({ x, filter, strides, pad: "same", bias, activation: "relu" });
+        };
+        const right = await forward("cpu", run);
+        expect(distance(await forward("wasm", run), right), `${kh},${kw} by ${strides.join()} on ${height},${width}`).toBeLessThan(TOLERANCE);
+      }
+    }
+  },
+);
 
 test("mended kernels leave no tensor behind", async () => {
   await tf.setBackend("wasm");

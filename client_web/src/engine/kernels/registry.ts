@@ -13,6 +13,7 @@ export type Core = Pick<
   | "getKernelsForBackend"
   | "matMul"
   | "mul"
+  | "pad"
   | "registerKernel"
   | "reshape"
   | "tidy"
