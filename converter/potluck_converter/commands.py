@@ -1,35 +1,22 @@
-"""`potluck convert`."""
+"""`potluck convert`, which reads its arguments itself: Typer loads longer than it converts."""
 
 from __future__ import annotations
 
-import json
-from enum import StrEnum
+import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
+import h5py  # noqa: F401 - where it is missing, `potluck` says what brings it
 
-from potluck_converter.convert import convert as convert_file
 from potluck_converter.errors import ConversionError
-from potluck_converter.report import as_text
+
+if TYPE_CHECKING:
+    import typer
 
 _LARGE = 20 << 20
-
-
-class Target(StrEnum):
-    """What to write."""
-
-    tfjs = "tfjs"
-    h5 = "h5"
-    keras = "keras"
-
-
-class Quantized(StrEnum):
-    """How to store weights for TF.js."""
-
-    float16 = "float16"
-    uint16 = "uint16"
-    uint8 = "uint8"
+_SUMMARY = "Convert a Keras or TF.js model and print what it is."
 
 
 class _Bar:
@@ -44,50 +31,76 @@ class _Bar:
             return
         self._shown = percent
         bar = "#" * (percent * 40 // 100)
-        typer.echo(f"\r[{bar:<40}] {percent:3d}%", nl=percent == 100, err=True)
+        end = "\n" if percent == 100 else ""
+        sys.stderr.write(f"\r[{bar:<40}] {percent:3d}%{end}")
+        sys.stderr.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="potluck convert", description=_SUMMARY)
+    parser.add_argument(
+        "source",
+        metavar="IN",
+        type=Path,
+        help="a .h5 or .keras, an architecture .json beside its weights .h5, or TF.js's model.json "
+        "beside its weight files",
+    )
+    parser.add_argument(
+        "target",
+        metavar="OUT",
+        type=Path,
+        help="a file ending in .h5 or .keras, or a folder; made if missing",
+    )
+    parser.add_argument(
+        "--to", choices=("tfjs", "h5", "keras"), help="what to write, where OUT's ending is silent"
+    )
+    parser.add_argument(
+        "--quantize",
+        choices=("float16", "uint16", "uint8"),
+        help="store TF.js weights in fewer bits",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Convert as the arguments ask; give the exit status. SystemExit where they cannot be read."""
+    asked = _parser().parse_args(list(arguments))
+    try:
+        from potluck_converter.conversion import convert
+
+        found = convert(asked.source, asked.target, asked.to, asked.quantize, progress=_Bar())
+    except ConversionError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(_shown(found, as_json=asked.json))
+    return 0
+
+
+def _shown(found: dict[str, Any], *, as_json: bool) -> str:
+    if as_json:
+        import json
+
+        return json.dumps(found) + "\n"
+    from potluck_converter.description import as_text
+
+    return f"{as_text(found)}\nwrote {', '.join(found['written'])}\n"
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this package's commands to the command line."""
+    import typer
 
-    @app.command()
-    def convert(
-        source: Annotated[
-            Path,
-            typer.Argument(
-                metavar="IN",
-                help="A .h5 or .keras, an architecture .json beside its weights .h5, or TF.js's "
-                "model.json beside its weight files.",
-            ),
-        ],
-        target: Annotated[
-            Path,
-            typer.Argument(
-                metavar="OUT", help="A file ending in .h5 or .keras, or a folder; made if missing."
-            ),
-        ],
-        to: Annotated[
-            Target | None, typer.Option(help="What to write, where OUT's ending does not say.")
-        ] = None,
-        quantize: Annotated[
-            Quantized | None, typer.Option(help="Store TF.js weights in fewer bits.")
-        ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    ) -> None:
-        """Convert a Keras or TF.js model and print what it is."""
-        try:
-            found = convert_file(
-                source,
-                target,
-                to.value if to else None,
-                quantize.value if quantize else None,
-                progress=_Bar(),
-            )
-        except ConversionError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(1) from error
-        if as_json:
-            typer.echo(json.dumps(found))
-            return
-        typer.echo(as_text(found))
-        typer.echo("wrote " + ", ".join(found["written"]))
+    untouched = {
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": [],
+    }
+
+    def convert(context: typer.Context) -> None:
+        if status := run(context.args):
+            raise typer.Exit(status)
+
+    # Typer looks annotations up among a module's names, where typer is not.
+    convert.__annotations__["context"] = typer.Context
+    app.command(help=_SUMMARY, context_settings=untouched)(convert)

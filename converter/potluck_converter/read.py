@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import BinaryIO
 
 from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Model
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
-from potluck_converter.readers import hdf5, keras_zip
-from potluck_converter.readers.keras_h5 import read_keras_h5
-from potluck_converter.readers.keras_pair import read_pair
-from potluck_converter.readers.tfjs import read_tfjs
+
+# Each form's reader is loaded when a file of the form comes: loading all takes longer than reading.
+ZIP = b"PK"
+HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def read_model(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Model:
@@ -29,9 +30,13 @@ def read_model(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> M
     heads = [name for name in files if name.lower().endswith(".json")]
     rest = [name for name in files if name not in heads]
     if len(heads) == 1:
-        stored = [name for name in rest if files[name].startswith(hdf5.SIGNATURE)]
+        stored = [name for name in rest if files[name].startswith(HDF5)]
         if len(stored) == 1 and len(rest) == 1:
+            from potluck_converter.readers.keras_pair import read_pair
+
             return read_pair(files[heads[0]], heads[0], files[stored[0]], stored[0], limits)
+        from potluck_converter.readers.tfjs import read_tfjs
+
         try:
             return read_tfjs(files, limits)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -46,9 +51,7 @@ def read_model(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> M
             ) from error
     if len(files) == 1 and not heads:
         [(name, content)] = files.items()
-        if content.startswith(keras_zip.SIGNATURE):
-            return keras_zip.read_keras_zip(content, name, limits)
-        return read_keras_h5(content, name, limits)
+        return read_one(content, content[:8], name, limits)
     raise ConversionError(
         "model.unreadable",
         "These files are not one model.",
@@ -57,3 +60,14 @@ def read_model(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> M
         got=", ".join(list(files)[:5]) or "no files",
         hint="Choose one model at a time.",
     )
+
+
+def read_one(content: bytes | BinaryIO, head: bytes, name: str, limits: Limits) -> Model:
+    """Read one `.h5` or `.keras`, given also how it begins; raises ConversionError."""
+    if head.startswith(ZIP):
+        from potluck_converter.readers.keras_zip import read_keras_zip
+
+        return read_keras_zip(content, name, limits)
+    from potluck_converter.readers.keras_h5 import read_keras_h5
+
+    return read_keras_h5(content, name, limits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from weakref import ref as weak
 
 from potluck_converter.errors import ConversionError, Unfit
 from potluck_converter.graph import Graph, Layer, Shape, TensorRef
@@ -88,8 +89,22 @@ def ordered_calls(graph: Graph) -> list[tuple[Layer, int]]:
     return order
 
 
-def steps(graph: Graph, code: str = "model.unsupported_option") -> list[Step]:
+_walked: dict[int, tuple[weak[Graph], tuple[Step, ...]]] = {}
+"""Steps of graphs that are still in use, by their identity: a graph never changes."""
+
+
+def steps(graph: Graph, code: str = "model.unsupported_option") -> tuple[Step, ...]:
     """Infer every call's shapes; raises ConversionError naming the layer where they disagree."""
+    key = id(graph)
+    known = _walked.get(key)
+    if known is not None and known[0]() is graph:
+        return known[1]
+    found = tuple(_walk(graph, code))
+    _walked[key] = (weak(graph, lambda _: _walked.pop(key, None)), found)
+    return found
+
+
+def _walk(graph: Graph, code: str) -> list[Step]:
     shapes: dict[TensorRef, Shape] = {}
     masks: set[TensorRef] = set()
     found = []

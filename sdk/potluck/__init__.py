@@ -10,29 +10,33 @@ study.best.save("best.h5")
 
 from __future__ import annotations
 
-from potluck.best import Best
-from potluck.client import Client
-from potluck.errors import (
-    ApiError,
-    BadArgument,
-    BadInput,
-    Busy,
-    Conflict,
-    ConnectionFailed,
-    MissingExtra,
-    NotAllowed,
-    NotFound,
-    NotSignedIn,
-    PotluckError,
-    ServerFault,
-    StudyFailed,
-    TooLarge,
-    UnexpectedAnswer,
-    WaitTimeout,
-)
-from potluck.space import Choice, Fixed, Float, Int
-from potluck.study import Study
-from potluck.verification import Verification, verify_ledger
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from potluck.best import Best
+    from potluck.client import Client
+    from potluck.errors import (
+        ApiError,
+        BadArgument,
+        BadInput,
+        Busy,
+        Conflict,
+        ConnectionFailed,
+        MissingExtra,
+        NotAllowed,
+        NotFound,
+        NotSignedIn,
+        PotluckError,
+        ServerFault,
+        StudyFailed,
+        TooLarge,
+        UnexpectedAnswer,
+        WaitTimeout,
+    )
+    from potluck.space import Choice, Fixed, Float, Int
+    from potluck.study import Study
+    from potluck.verification import Verification, verify_ledger
 
 __all__ = [
     "ApiError",
@@ -62,3 +66,50 @@ __all__ = [
     "verify_ledger",
 ]
 __version__ = "0.1.0"
+
+_HOMES = {
+    "potluck.best": ("Best",),
+    "potluck.client": ("Client",),
+    "potluck.errors": (
+        "ApiError",
+        "BadArgument",
+        "BadInput",
+        "Busy",
+        "Conflict",
+        "ConnectionFailed",
+        "MissingExtra",
+        "NotAllowed",
+        "NotFound",
+        "NotSignedIn",
+        "PotluckError",
+        "ServerFault",
+        "StudyFailed",
+        "TooLarge",
+        "UnexpectedAnswer",
+        "WaitTimeout",
+    ),
+    "potluck.space": (
+        "Choice",
+        "Fixed",
+        "Float",
+        "Int",
+    ),
+    "potluck.study": ("Study",),
+    "potluck.verification": (
+        "Verification",
+        "verify_ledger",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name when it is first asked for: `potluck convert` needs none of them."""
+    for home, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(home), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

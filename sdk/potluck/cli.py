@@ -1,176 +1,29 @@
-"""The command line. Commands of installed extras join by the entry point group potluck.commands."""
+"""The command line's way in: run what was asked for, and say failures in plain words.
+
+Nothing is loaded that the command does not need: the others take longer to load than `potluck
+convert` takes to convert.
+"""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
-from pathlib import Path
-from typing import Annotated
+from importlib import import_module
 
-import typer
-
-import potluck
-from potluck.client import DEFAULT_URL, Client
 from potluck.errors import BadArgument, MissingExtra, PotluckError
-from potluck.extras import add_stand_ins, explain_missing
-from potluck.ledger_source import read_ledger
-from potluck.study_file import read_study_file
-from potluck.tables import leaderboard_rows
-from potluck.text_tables import text_table
-from potluck.verification import verify_ledger
+from potluck.extras import ALONE, explain_missing
 
 EXIT_FAILED = 1
 EXIT_MISUSED = 2
 EXIT_INTERRUPTED = 130
 
-Url = Annotated[str, typer.Option("--url", envvar="POTLUCK_URL", help="The coordinator's address.")]
-Token = Annotated[
-    str | None,
-    typer.Option("--token", envvar="POTLUCK_TOKEN", help="Not needed where it runs with --open."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-
-app = typer.Typer(
-    name="potluck",
-    help="Many people's browsers carry one trustworthy hyperparameter search.",
-    no_args_is_help=True,
-    rich_markup_mode=None,  # its markup would swallow the brackets of "potluck[demo]"
-    pretty_exceptions_enable=False,
-)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(potluck.__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it.")
-    ] = False,
-) -> None:
-    del version
-
-
-@app.command()
-def submit(
-    study_file: Annotated[Path, typer.Argument(help="YAML with submit()'s arguments as keys.")],
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it ends, with a bar.")] = False,
-    save: Annotated[
-        Path | None, typer.Option("--save", help="Wait, then save the best model (.h5).")
-    ] = None,
-) -> None:
-    """Upload a model and data, and start a study."""
-    written = read_study_file(study_file)
-    with Client(url, token) as client:
-        study = client.submit_options(written.model, written.data, written.options)
-        typer.echo(f"Study {study.id}: {study.name}")
-        typer.echo(study.url)
-        for warning in study.plan.warnings:
-            typer.echo(f"Note: {warning}", err=True)
-        if wait or save is not None:
-            study.wait()
-            typer.echo(text_table(leaderboard_rows(study.trials())))
-        if save is not None:
-            typer.echo(f"Saved {study.best.save(save)}")
-
-
-@app.command()
-def status(
-    study: Annotated[str | None, typer.Argument(help="A study's id; none: all studies.")] = None,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say what a coordinator, or one study, is doing."""
-    with Client(url, token) as client:
-        if study is None:
-            _show_site(client, as_json)
-        else:
-            _show_study(client, study, as_json)
-
-
-@app.command()
-def verify(
-    ledger: Annotated[str, typer.Argument(help="A ledger's file, a study's id, or its address.")],
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-) -> None:
-    """Recompute a ledger's chain; exit 0 only if it holds."""
-    result = verify_ledger(read_ledger(ledger, url, token))
-    if result.holds:
-        typer.echo(f"The chain of study {result.study_id} holds: {result.entries} entries.")
-        typer.echo(f"Head: {result.head}")
-        return
-    typer.echo(f"The chain of study {result.study_id} is broken. {result.problem}", err=True)
-    raise typer.Exit(EXIT_FAILED)
-
-
-def _show_site(client: Client, as_json: bool) -> None:
-    site = client.status()
-    records = [study.record for study in client.studies()]
-    if as_json:
-        studies = [record.model_dump(mode="json") for record in records]
-        typer.echo(json.dumps({"site": site.model_dump(mode="json"), "studies": studies}))
-        return
-    typer.echo(
-        f"{client.url}: Potluck {site.version}, {site.donors_online} donors online, "
-        f"{site.studies_running} studies running, {site.units_scored} units scored"
-    )
-    rows = [
-        {
-            "study": record.id,
-            "name": record.name,
-            "state": record.state,
-            "trials": f"{record.trials_done}/{record.plan.trials}",
-            "metric": record.plan.metric,
-            "best": record.best,
-        }
-        for record in records
-    ]
-    typer.echo(text_table(rows) if rows else "No studies yet. Start one: potluck submit study.yaml")
-
-
-def _show_study(client: Client, study_id: str, as_json: bool) -> None:
-    study = client.study(study_id)
-    rows = study.trials()
-    if as_json:
-        board = [row.model_dump(mode="json") for row in rows]
-        record = study.record.model_dump(mode="json")
-        typer.echo(json.dumps({"study": record, "leaderboard": board}))
-        return
-    counts = study.record.counts
-    typer.echo(f"{study.name}: {study.state}. {study.record.reason}".rstrip())
-    typer.echo(study.url)
-    typer.echo(
-        f"Units: {counts.scored} scored, {counts.returned} returned, {counts.leased} in training, "
-        f"{counts.ready + counts.blocked} to go, {counts.set_aside} set aside"
-    )
-    typer.echo(text_table(leaderboard_rows(rows)) if rows else "No trial has begun.")
-
-
-def _join_extras() -> None:
-    """Let every installed extra add its commands; what it needs and lacks gets a stand-in."""
-    for entry in entry_points(group="potluck.commands"):
-        try:
-            add_to = entry.load()
-            add_to(app)
-        except ImportError as error:
-            add_stand_ins(app, entry.name, error)
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every expected failure is a few plain lines and an exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    _join_extras()
     try:
-        app(given, prog_name="potluck")
+        if not _run_alone(given):
+            _run(given)
     except MissingExtra as error:
         _end(str(error), EXIT_MISUSED)
     except ModuleNotFoundError as error:
@@ -187,5 +40,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _end(message: str, status: int) -> None:
-    typer.echo(f"potluck: {message}", err=True)
+    sys.stderr.write(f"potluck: {message}\n")
     raise SystemExit(status)
+
+
+def _run_alone(given: Sequence[str]) -> bool:
+    """Run a command that reads its arguments itself; False if there is none, or it lacks parts."""
+    home = ALONE.get(given[0]) if given else None
+    if home is None:
+        return False
+    try:
+        run = import_module(home).run
+    except ImportError:
+        return False
+    status = run(given[1:])
+    if status:
+        raise SystemExit(status)
+    return True
+
+
+def _run(given: Sequence[str]) -> None:
+    from potluck.commands import app, join_extras
+
+    join_extras(given)
+    app(given, prog_name="potluck")

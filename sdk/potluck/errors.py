@@ -20,7 +20,10 @@ PotluckError
 
 from __future__ import annotations
 
-from potluck.protocol.base import ErrorDetail
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the wire types take longer to load than many commands take to run
+    from potluck.protocol.base import ErrorDetail
 
 
 class PotluckError(Exception):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import typer
+from typing import TYPE_CHECKING
 
 from potluck.errors import MissingExtra
+
+if TYPE_CHECKING:
+    import typer
 
 COMMANDS: dict[str, dict[str, str]] = {
     "coordinator": {
@@ -17,8 +19,16 @@ COMMANDS: dict[str, dict[str, str]] = {
 }
 """By entry point: its commands, each with one line for `--help`."""
 
+ALONE = {"convert": "potluck_converter.commands"}
+"""Commands that run without the others: the module whose `run` takes their arguments."""
+
 EXTRAS = {"serve": "coordinator", "demo": "demo", "convert": "converter"}
 """Which extra brings all that a command needs."""
+
+
+def entry_point_of(command: str) -> str | None:
+    """Say which entry point brings a command; None where none is known to."""
+    return next((name for name, commands in COMMANDS.items() if command in commands), None)
 
 
 def add_stand_ins(app: typer.Typer, entry_point: str, error: ImportError) -> None:

@@ -182,10 +182,10 @@ def tfjs_files(
 
 def _quantized(
     values: NDArray[np.float32], how: Quantization | None
-) -> tuple[bytes, dict[str, Any] | None]:
+) -> tuple[bytes | memoryview, dict[str, Any] | None]:
     """Give a weight's bytes, and how TF.js gets the values back."""
     if how is None:
-        return values.tobytes(), None
+        return values.reshape(-1).view(np.uint8).data, None
     if how == "float16":
         biggest = np.finfo(np.float16).max
         halves = np.clip(values, -biggest, biggest).astype("<f2")

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from potluck_converter import read_model
 from potluck_converter.commands import add_to
-from potluck_converter.convert import read_path
+from potluck_converter.conversion import read_path
 from tests.unit.converter.oracles import FIXTURES, keras2
 
 

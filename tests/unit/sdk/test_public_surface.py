@@ -17,12 +17,7 @@ SERVER_LIBRARIES |= {"potluck_coordinator", "potluck_converter"}
 
 
 def test_the_public_surface_is_what_all_lists_and_every_name_is_explained() -> None:
-    public = {
-        name
-        for name, value in vars(potluck).items()
-        if not name.startswith("_") and not inspect.ismodule(value) and name != "annotations"
-    }
-    assert public == set(potluck.__all__)
+    assert set(potluck.__all__) <= set(dir(potluck))
     assert all(getattr(potluck, name).__doc__ for name in potluck.__all__)
 
 
@@ -40,14 +35,29 @@ def test_every_error_of_this_package_is_a_potluck_error() -> None:
     assert {kind.__name__ for kind in raised} <= set(potluck.__all__)
 
 
-@pytest.mark.parametrize("module", ["potluck", "potluck.cli"])
-def test_importing_the_sdk_brings_no_library_of_the_other_extras(module: str) -> None:
-    code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Clinet'"):
+        _ = potluck.Clinet
+
+
+def roots_after(code: str) -> set[str]:
+    """Give what a fresh Python has loaded after running some code."""
+    told = f"import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))"
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=True, text=True
+        [sys.executable, "-c", told], capture_output=True, check=True, text=True
     )
-    roots = {name.partition(".")[0] for name in json.loads(answer.stdout)}
-    assert "httpx2" in roots
-    if module == "potluck.cli":
+    return {name.partition(".")[0] for name in json.loads(answer.stdout)}
+
+
+@pytest.mark.parametrize("code", ["from potluck import Client", "import potluck.commands"])
+def test_importing_the_sdk_brings_no_library_of_the_other_extras(code: str) -> None:
+    roots = roots_after(code)
+    if "commands" in code:
         roots.discard("rich")  # typer takes it where it is installed
+    else:
+        assert "httpx2" in roots
     assert not roots & SERVER_LIBRARIES
+
+
+def test_the_way_into_the_command_line_loads_nothing_that_convert_does_not_need() -> None:
+    assert not roots_after("import potluck.cli") & {"httpx2", "pydantic", "numpy", "typer"}

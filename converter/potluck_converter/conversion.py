@@ -10,15 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck_converter.description import report
 from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Model
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
-from potluck_converter.read import read_model
-from potluck_converter.readers.keras_h5 import read_keras_h5
-from potluck_converter.readers.keras_zip import SIGNATURE, read_keras_zip
-from potluck_converter.report import report
-from potluck_converter.writers.keras_h5 import write_keras_h5_to
-from potluck_converter.writers.keras_zip import write_keras_zip_to
+from potluck_converter.read import read_model, read_one
 from potluck_converter.writers.tfjs import Quantization, tfjs_files
 
 Format = Literal["tfjs", "h5", "keras"]
@@ -83,10 +79,9 @@ def read_path(source: Path, limits: Limits = DEFAULT_LIMITS) -> Model:
     if len(paths) > 1 or source.suffix == ".json":
         return read_model({path.name: path.read_bytes() for path in paths}, limits)
     with source.open("rb") as file:
-        head = file.read(len(SIGNATURE))
+        head = file.read(8)
         file.seek(0)
-        reader = read_keras_zip if head == SIGNATURE else read_keras_h5
-        return reader(file, source.name, limits)
+        return read_one(file, head, source.name, limits)
 
 
 def _beside(source: Path) -> list[Path]:
@@ -118,7 +113,7 @@ def _write(
         target.mkdir(parents=True, exist_ok=True)
         target = target / f"{stem}.{form}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    writer = write_keras_h5_to if form == "h5" else write_keras_zip_to
+    writer = _writer(form)
     # Whoever looks at the target sees a whole file or none.
     scratch = target.with_name(f".{target.name}.part")
     try:
@@ -127,6 +122,16 @@ def _write(
     finally:
         scratch.unlink(missing_ok=True)
     return [target]
+
+
+def _writer(form: Format) -> Callable[[Model, Path], None]:
+    if form == "h5":
+        from potluck_converter.writers.keras_h5 import write_keras_h5_to
+
+        return write_keras_h5_to
+    from potluck_converter.writers.keras_zip import write_keras_zip_to
+
+    return write_keras_zip_to
 
 
 class _Counted(Mapping[str, NDArray[np.float32]]):
