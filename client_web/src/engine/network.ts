@@ -11,6 +11,9 @@ export interface Network {
   readonly weights: ReadonlyMap<string, LayerVariable>;
   /** Names of those that training changes by gradients. */
   readonly trainable: ReadonlySet<string>;
+  /** Give a weight by its name; raises where there is none. */
+  readonly weightOf: (name: string) => LayerVariable;
+  readonly shapeOf: (name: string) => readonly number[];
 }
 
 function checkLayers(opened: readonly layers.Layer[]): void {
@@ -36,7 +39,12 @@ export async function openNetwork(topology: ArrayBuffer): Promise<Network> {
   // `name` gets a suffix where a model before this one had the same layer; `originalName` does not.
   const weights = new Map(model.weights.map((weight) => [weight.originalName, weight]));
   const trainable = new Set(model.trainableWeights.map((weight) => weight.originalName));
-  return { model, weights, trainable };
+  const weightOf = (name: string): LayerVariable => {
+    const weight = weights.get(name);
+    if (weight === undefined) throw new Error(`there is no weight ${name}`);
+    return weight;
+  };
+  return { model, weights, trainable, weightOf, shapeOf: (name) => weightOf(name).shape.map(Number) };
 }
 
 /** Put values into a network's weights; raises BadTensors where names or shapes disagree. */

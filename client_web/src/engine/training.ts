@@ -20,14 +20,13 @@ import {
   type Variable,
   variable,
   variableGrads,
-  zeros,
 } from "@tensorflow/tfjs-core";
 import type { Unit } from "../protocol/messages";
 import { readCheckpoint, type State } from "./checkpoint";
 import { place } from "./layers/place";
 import { rowLosses } from "./losses";
 import { type Network, openNetwork, setWeights } from "./network";
-import { optimizerRule, type OptimizerRule } from "./optimizers";
+import { type OpenOptimizer, openOptimizer } from "./optimizers";
 import { epochOrder } from "./randomness";
 import { BadTensors, type HostTensor, readSafetensors } from "./safetensors";
 
@@ -55,11 +54,9 @@ function variableOf(start: () => Tensor): Variable {
 export class Training {
   private readonly recipe: Recipe;
   private readonly network: Network;
-  private readonly rule: OptimizerRule;
+  private readonly optimizer: OpenOptimizer;
   private readonly x: Tensor;
   private readonly y: Tensor;
-  /** Slots of each trainable weight, in the order of the rule's `slotNames`. */
-  private readonly slots: ReadonlyMap<string, readonly Variable[]>;
   private readonly accumulators: Variable;
   private order: { readonly epoch: number; readonly rows: Int32Array } | null = null;
   private iteration: number;
@@ -74,10 +71,9 @@ export class Training {
     setWeights(network, state.weights);
     this.recipe = recipe;
     this.network = network;
-    this.rule = optimizerRule(recipe.optimizer);
+    this.optimizer = openOptimizer(network, recipe.optimizer, state);
     this.x = tensor(x.data, [...x.shape], x.data instanceof Int32Array ? "int32" : "float32");
     this.y = tensor(y.data, [...y.shape], y.data instanceof Int32Array ? "int32" : "float32");
-    this.slots = this.openSlots(state);
     this.accumulators = variableOf(() => tensor1d([state.lossSum, state.lossRows]));
     this.iteration = state.iteration;
     this.finished = state.step;
@@ -122,7 +118,7 @@ export class Training {
       const y = gather(this.y, rowsOfBatch);
       const { grads, total } = this.gradients(x, y);
       this.iteration += 1;
-      this.update(grads);
+      this.optimizer.step(grads, this.iteration);
       const sums = concat([reshape(total, [1]), tensor1d([indices.length])]);
       // An epoch's sums stay readable until the next one starts.
       this.accumulators.assign(batch === 0 ? sums : add(this.accumulators, sums));
@@ -141,15 +137,7 @@ export class Training {
   async state(): Promise<State> {
     const weights = new Map<string, HostTensor>();
     for (const [name, weight] of this.network.weights) weights.set(name, await toHost(weight.read()));
-    const slots = new Map<string, Map<string, HostTensor>>();
-    for (const [index, slotName] of this.rule.slotNames.entries()) {
-      const values = new Map<string, HostTensor>();
-      for (const [name, own] of this.slots) {
-        const slot = own[index];
-        if (slot !== undefined) values.set(name, await toHost(slot));
-      }
-      slots.set(slotName, values);
-    }
+    const slots = await this.optimizer.slots();
     const [lossSum = 0, lossRows = 0] = await this.accumulators.data();
     const { iteration, epoch, step } = this;
     return { weights, slots, iteration, lossSum, lossRows, epoch, step };
@@ -157,24 +145,12 @@ export class Training {
 
   dispose(): void {
     this.network.model.dispose();
-    dispose([this.x, this.y, this.accumulators, ...[...this.slots.values()].flat()]);
+    this.optimizer.dispose();
+    dispose([this.x, this.y, this.accumulators]);
   }
 
-  private openSlots(state: State): ReadonlyMap<string, readonly Variable[]> {
-    const slots = new Map<string, readonly Variable[]>();
-    for (const name of this.network.trainable) {
-      const shape = this.network.weights.get(name)?.shape.map(Number) ?? [];
-      const own = this.rule.slotNames.map((slotName) => {
-        const saved = state.slots.get(slotName)?.get(name);
-        return variableOf(() => (saved === undefined ? zeros(shape) : tensor(saved.data, shape)));
-      });
-      slots.set(name, own);
-    }
-    return slots;
-  }
-
-  /** Gradients of the mean loss and the penalties by TF.js's variable names, and the sum of row losses. */
-  private gradients(x: Tensor, y: Tensor): { grads: Readonly<Record<string, Tensor>>; total: Tensor } {
+  /** Gradients of the mean loss and the penalties by `layer/weight`, and the sum of row losses. */
+  private gradients(x: Tensor, y: Tensor): { grads: ReadonlyMap<string, Tensor>; total: Tensor } {
     let total: Tensor | null = null;
     const { model } = this.network;
     const lossOf = (): Scalar => {
@@ -185,26 +161,15 @@ export class Training {
       const penalties = model.calculateLosses();
       return penalties.reduce((loss, penalty) => add(loss, penalty), mean(rows) as Scalar);
     };
-    const variables = model.trainableWeights.map((weight) => weight.read() as Variable);
-    const { grads } = variableGrads(lossOf, variables);
+    const names = [...this.network.trainable];
+    const variables = names.map((name) => this.network.weightOf(name).read() as Variable);
+    const found = variableGrads(lossOf, variables).grads;
     if (total === null) throw new Error("the loss was not computed");
+    const grads = new Map<string, Tensor>();
+    variables.forEach((variable, index) => {
+      const gradient = found[variable.name];
+      if (gradient !== undefined) grads.set(names[index] ?? "", gradient);
+    });
     return { grads, total };
-  }
-
-  private update(grads: Readonly<Record<string, Tensor>>): void {
-    for (const [name, slots] of this.slots) {
-      const weight = this.network.weights.get(name);
-      const value = weight?.read() as Variable | undefined;
-      const gradient = value === undefined ? undefined : grads[value.name];
-      if (weight === undefined || value === undefined || gradient === undefined) {
-        throw new Error(`no gradient for ${name}`);
-      }
-      const next = this.rule.apply(value, gradient, slots, this.iteration);
-      weight.write(next.weight);
-      slots.forEach((slot, index) => {
-        const changed = next.slots[index];
-        if (changed !== undefined) slot.assign(changed);
-      });
-    }
   }
 }
