@@ -46,12 +46,6 @@ function normalizesBatches(layer: layers.Layer & { layers?: layers.Layer[] }): b
   return layer.getClassName().endsWith("BatchNormalization") || (layer.layers ?? []).some(normalizesBatches);
 }
 
-/** Say whether a layer, training, takes statistics of its batch: Keras takes them step by step. */
-function looksAcrossRows(layer: layers.Layer): boolean {
-  if ("layers" in layer) return (layer.layers as layers.Layer[]).some(looksAcrossRows);
-  return layer.getClassName().endsWith("BatchNormalization");
-}
-
 export function wrappers(kit: Kit): LayerClass[] {
   const { tf, asNumbers } = kit;
   const walk = makeWalk(kit);
