@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-UNREAD = {
-    "random_brightness_at_inference": "data_format of image layers is refused",
-    "random_images_at_inference": "data_format of image layers is refused",
-    "add_ranks": "merging layers refuse inputs of different rank, which Keras broadcasts",
-    "nested_many": "a nested model's call with mask=[None, None] is refused",
-    "time_distributed_model": "TimeDistributed of a Sequential is refused",
-}
+UNREAD: dict[str, str] = {}
 """Saved by Keras, refused by the converter."""
 
 WRONG: dict[str, str] = {}
@@ -17,7 +11,7 @@ WRONG: dict[str, str] = {}
 WRONG_ON: dict[str, dict[str, str]] = {}
 """Opened, right on the CPU, wrong on one backend."""
 
-OTHERWISE = {"reshape": "a length of -1 comes back from TF.js as what it stands for"}
+OTHERWISE: dict[str, str] = {}
 """Read back from TF.js as another graph, of the same meaning."""
 
 

@@ -66,13 +66,20 @@ class Average(_Elementwise):
     class_name = "Average"
 
 
-class Maximum(_Elementwise):
+class _Extreme(_Elementwise):
+    def own(self, config: Config, inputs: Sequence[Shape], trainable: bool) -> str:
+        if len(set(inputs)) > 1:
+            return "TF.js has no gradient of extremes where an input is stretched"
+        return ""
+
+
+class Maximum(_Extreme):
     """The largest of its inputs."""
 
     class_name = "Maximum"
 
 
-class Minimum(_Elementwise):
+class Minimum(_Extreme):
     """The smallest of its inputs."""
 
     class_name = "Minimum"
