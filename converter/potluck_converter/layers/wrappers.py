@@ -148,6 +148,10 @@ class Bidirectional(_Wrapper):
         return raw
 
     def settle(self, config: Config, inputs: Sequence[Shape]) -> Config:
+        # Keras has both give zeros at masked steps, whatever they say themselves.
+        for key in ("layer", "backward_layer"):
+            if config[key] is not None:
+                config = {**config, key: _zeroing(config[key], False)}
         back = config["backward_layer"]
         return {**config, "backward_layer": None} if back == _mirrored(config["layer"]) else config
 
@@ -195,15 +199,23 @@ class Bidirectional(_Wrapper):
         found: dict[str, Any] = {"merge_mode": config["merge_mode"]}
         for key in ("layer", "backward_layer"):
             inner = config[key]
-            found[key] = inner and _rendered(
-                inner, inputs, inner["config"]["name"], inner["config"]["trainable"]
+            found[key] = inner and self._inner(
+                _zeroing(inner, inner["config"]["return_sequences"]), inputs
             )
         return found
 
+    def _inner(self, inner: Inner, inputs: Sequence[Shape]) -> dict[str, Any]:
+        own = inner["config"]
+        return _rendered(inner, inputs, own["name"], own["trainable"])
+
+    def masked_own(self, config: Config) -> str:
+        if config["layer"]["config"]["return_sequences"]:
+            return "TF.js repeats what came before at masked steps"
+        return ""
+
     def tfjs(self, config: Config, inputs: Sequence[Shape], output: Shape) -> dict[str, Any]:
-        found = self.potluck(config, inputs)
-        del found["backward_layer"]
-        return found
+        inner = self._inner(config["layer"], inputs)
+        return {"merge_mode": config["merge_mode"], "layer": inner}
 
     def keras(self, config: Config) -> dict[str, Any]:
         found = super().keras(config)
@@ -217,6 +229,10 @@ class Bidirectional(_Wrapper):
             kind, own = _kind(inner), _canonical(inner)
             total += kind.flops(own, inputs, kind.output_shape(own, inputs))
         return total + (0 if config["merge_mode"] == "concat" else size(output))
+
+
+def _zeroing(inner: Inner, zeros: bool) -> dict[str, Any]:
+    return {**inner, "config": {**inner["config"], "zero_output_for_mask": zeros}}
 
 
 def _mirrored(inner: Inner) -> dict[str, Any]:
