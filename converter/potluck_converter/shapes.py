@@ -32,8 +32,8 @@ class Step:
         if not self.kind.stock:
             return "TF.js has no such layer"
         reason = self.kind.own(self.layer.config, self.inputs, self.layer.trainable)
-        if not reason and any(self.masked) and self.kind.mask == "matters":
-            return "TF.js does not heed the mask here"
+        if not reason and any(self.masked):
+            return self.kind.masked_own(self.layer.config)
         return reason
 
 

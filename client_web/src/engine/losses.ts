@@ -5,7 +5,6 @@ import {
   cast,
   clipByValue,
   log,
-  logSoftmax,
   mean,
   mul,
   neg,
@@ -21,6 +20,8 @@ import {
   type Tensor1D,
 } from "@tensorflow/tfjs-core";
 import type { LossName } from "../protocol/messages";
+import { logSoftmax } from "./layers/activations";
+import { tf } from "./own_tf";
 
 /** Keras's backend epsilon. Always given explicitly: TF.js uses another one on WebGL. */
 const EPSILON = 1e-7;
@@ -30,7 +31,7 @@ type RowLoss = (targets: Tensor, outputs: Tensor, fromLogits: boolean) => Tensor
 function crossEntropyOfClasses(targets: Tensor, outputs: Tensor, fromLogits: boolean): Tensor {
   const classes = outputs.shape[outputs.shape.length - 1] ?? 1;
   const logs = fromLogits
-    ? logSoftmax(outputs, -1)
+    ? logSoftmax(tf, outputs)
     : log(clipByValue(div(outputs, sum(outputs, -1, true)), EPSILON, 1 - EPSILON));
   // Cast afterwards: asked for floats at once, TF.js on WASM writes the integers' bits.
   return neg(sum(mul(cast(oneHot(targets, classes), "float32"), logs), -1));

@@ -9,17 +9,18 @@ from potluck_converter.errors import Unfit
 STOCK = {
     # Keras 3's name, and TF.js's.
     **{name: name for name in ("linear", "relu", "relu6", "elu", "selu", "sigmoid", "softmax")},
-    **{name: name for name in ("softplus", "softsign", "tanh", "gelu", "mish", "log_softmax")},
+    **{name: name for name in ("softplus", "softsign", "tanh", "gelu", "mish")},
     "silu": "swish",
     "hard_sigmoid_keras2": "hard_sigmoid",
 }
 OWN = (
     *("hard_sigmoid", "leaky_relu", "exponential", "celu", "glu", "hard_silu", "hard_tanh"),
     *("hard_shrink", "soft_shrink", "squareplus", "sparse_plus", "sparsemax", "tanh_shrink"),
-    *("log_sigmoid", "sparse_sigmoid"),
+    # TF.js has log_softmax, but its gradient on WebGL leaves NaN where later products read it.
+    *("log_sigmoid", "sparse_sigmoid", "log_softmax"),
 )
 ACTIVATIONS = (*STOCK, *OWN)
-KERAS2_HAS = frozenset(STOCK) - {"mish", "log_softmax", "relu6"} | {"exponential"}
+KERAS2_HAS = frozenset(STOCK) - {"mish", "relu6"} | {"exponential"}
 PREFIX = "potluck_"
 _RENAMED = {"swish": "silu", "hard_swish": "hard_silu", "soft_max": "softmax"}
 

@@ -97,6 +97,10 @@ class LayerKind:
         """Say why stock TF.js's class will not do; empty where it will."""
         return ""
 
+    def masked_own(self, config: Config) -> str:
+        """Say why stock TF.js's class will not do where a mask comes in; empty where it will."""
+        return "TF.js does not heed the mask here" if self.mask == "matters" else ""
+
     def mask_out(self, config: Config, masked: Sequence[bool]) -> bool:
         """Say whether the output carries a mask, where some inputs do."""
         return self.mask in ("passes", "matters") and any(masked)

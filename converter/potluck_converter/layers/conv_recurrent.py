@@ -84,6 +84,8 @@ class ConvLSTM2D(LayerKind):
             return "TF.js draws masks inside recurrent layers that cannot be repeated"
         if max(config["dilation_rate"]) > 1:
             return "TF.js has no gradient for dilated convolutions"
+        if config["go_backwards"]:
+            return "TF.js does not turn images in time around on GPUs"
         return "TF.js has no zero_output_for_mask" if config["zero_output_for_mask"] else ""
 
     def tfjs(self, config: Config, inputs: Sequence[Shape], output: Shape) -> dict[str, Any]:

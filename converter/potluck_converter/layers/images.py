@@ -202,7 +202,12 @@ class RandomContrast(_Augmentation):
     """Contrast changed by chance while training."""
 
     class_name = "RandomContrast"
-    fields = (Field("factor", None, _positive_range), _value_range(), activity())
+    fields = (
+        Field("factor", None, _positive_range),
+        _value_range(),
+        channels_last(),
+        activity(),
+    )
 
     def upgrade(self, raw: dict[str, Any]) -> dict[str, Any]:
         factor = raw.get("factor")
@@ -215,7 +220,7 @@ class RandomBrightness(_Augmentation):
     """Brightness changed by chance while training."""
 
     class_name = "RandomBrightness"
-    fields = (Field("factor", None, _range), _value_range(), activity())
+    fields = (Field("factor", None, _range), _value_range(), channels_last(), activity())
 
 
 KINDS: tuple[LayerKind, ...] = (

@@ -26,10 +26,11 @@ class _Elementwise(LayerKind):
     fields = (activity(),)
 
     def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
-        if len({len(shape) for shape in inputs}) != 1:
-            raise Unfit("inputs of the same number of axes", got=_joined(inputs))
+        rank = max(len(shape) for shape in inputs)
+        # As Keras aligns them: axes of length 1 go in behind the batch axis of the shorter ones.
+        aligned = [(1,) * (rank - len(shape)) + shape for shape in inputs]
         out: list[int | None] = []
-        for lengths in zip(*inputs, strict=True):
+        for lengths in zip(*aligned, strict=True):
             stretched = {n for n in lengths if n != 1}
             fixed = stretched - {None}
             if len(fixed) > 1:
@@ -65,13 +66,20 @@ class Average(_Elementwise):
     class_name = "Average"
 
 
-class Maximum(_Elementwise):
+class _Extreme(_Elementwise):
+    def own(self, config: Config, inputs: Sequence[Shape], trainable: bool) -> str:
+        if len(set(inputs)) > 1:
+            return "TF.js has no gradient of extremes where an input is stretched"
+        return ""
+
+
+class Maximum(_Extreme):
     """The largest of its inputs."""
 
     class_name = "Maximum"
 
 
-class Minimum(_Elementwise):
+class Minimum(_Extreme):
     """The smallest of its inputs."""
 
     class_name = "Minimum"

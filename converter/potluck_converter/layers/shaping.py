@@ -49,6 +49,12 @@ class Reshape(_Still):
     class_name = "Reshape"
     fields = (Field("target_shape", None, _target_shape), activity())
 
+    def upgrade(self, raw: dict[str, Any]) -> dict[str, Any]:
+        place, target = raw.pop("inferred", None), raw.get("target_shape")
+        if type(place) is int and isinstance(target, list) and 0 <= place < len(target):
+            raw["target_shape"] = [*target[:place], -1, *target[place + 1 :]]
+        return raw
+
     def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
         target = list(config["target_shape"])
         elements = prod(known(n, "axes") for n in inputs[0])
@@ -64,8 +70,12 @@ class Reshape(_Still):
         return tuple(target)
 
     def tfjs(self, config: Config, inputs: Sequence[Shape], output: Shape) -> dict[str, Any]:
-        # TF.js loses a -1 on its way from JSON, so the lengths are written out.
-        return {"target_shape": list(output)}
+        # TF.js loses a -1 on its way from JSON, so the lengths are written out. It passes over
+        # `inferred`, which says what comes of the others when the model is read again.
+        found: dict[str, Any] = {"target_shape": list(output)}
+        if -1 in config["target_shape"]:
+            found["inferred"] = config["target_shape"].index(-1)
+        return found
 
 
 def _dims(value: Any) -> list[int]:

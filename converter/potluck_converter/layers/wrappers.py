@@ -20,6 +20,7 @@ from potluck_converter.layers.base import (
     size,
 )
 from potluck_converter.layers.checks import object_parts
+from potluck_converter.layers.inner_model import INNER_MODEL, MODELS, canonical
 from potluck_converter.layers.recurrent import at_home
 from potluck_converter.limits import MAX_NAME, MAX_RANK
 
@@ -29,7 +30,7 @@ Inner = Mapping[str, Any]
 def _kind(inner: Inner) -> LayerKind:
     from potluck_converter.layers import TABLE
 
-    return TABLE[inner["class_name"]]
+    return INNER_MODEL if inner["class_name"] in MODELS else TABLE[inner["class_name"]]
 
 
 def _canonical(inner: Inner) -> dict[str, Any]:
@@ -42,6 +43,8 @@ def _wrapped(*allowed: str) -> Check:
         from potluck_converter.layers import TABLE
 
         class_name, config = object_parts(value, "a layer")
+        if class_name in MODELS and not allowed:
+            return _model(class_name, config)
         class_name = class_name.removeprefix("Potluck")
         kind = TABLE.get(class_name)
         if kind is None or (allowed and class_name not in allowed) or kind.fewest_inputs != 1:
@@ -50,9 +53,7 @@ def _wrapped(*allowed: str) -> Check:
                 got=class_name,
                 reason="it wraps a layer that is not read inside another",
             )
-        name = config.get("name", class_name.lower())
-        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
-            raise Unfit("a name for the wrapped layer", got=name)
+        name = _name(config, class_name)
         trainable = config.get("trainable", True)
         if kind.class_name in ("Bidirectional", "TimeDistributed", "InputLayer"):
             raise Unfit("a layer that is no wrapper", got=class_name)
@@ -62,7 +63,7 @@ def _wrapped(*allowed: str) -> Check:
         return {
             "class_name": class_name,
             "config": {
-                "name": name.replace("/", "_"),
+                "name": name,
                 "trainable": trainable if isinstance(trainable, bool) else True,
                 **inner,
             },
@@ -71,11 +72,27 @@ def _wrapped(*allowed: str) -> Check:
     return check
 
 
+def _name(config: Mapping[str, Any], class_name: str) -> str:
+    name = config.get("name", class_name.lower())
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise Unfit("a name for the wrapped layer", got=name)
+    return name.replace("/", "_")
+
+
+def _model(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    own = {"name": _name(config, class_name), "trainable": config.get("trainable") is not False}
+    class_name, found = canonical(class_name, config)
+    return {"class_name": class_name, "config": {**own, **found}}
+
+
 def _rendered(inner: Inner, inputs: Sequence[Shape], name: str, trainable: bool) -> dict[str, Any]:
     kind, config = _kind(inner), _canonical(inner)
     output = kind.output_shape(config, inputs)
     own = not kind.stock or kind.own(config, inputs, trainable)
     body = kind.potluck(config, inputs) if own else kind.tfjs(config, inputs, output)
+    if kind is INNER_MODEL:
+        class_name = "Sequential" if inner["class_name"] == "Sequential" else "Model"
+        return {"class_name": class_name, "config": {**body, "name": name}}
     return {
         "class_name": ("Potluck" if own else "") + kind.class_name,
         "config": {"name": name, "trainable": trainable, **body},
@@ -91,7 +108,7 @@ class _Wrapper(LayerKind):
             if found.get(key) is not None:
                 inner = found[key]
                 own = {k: inner["config"][k] for k in ("name", "trainable")}
-                body = own | _kind(inner).keras(_canonical(inner))
+                body = _kind(inner).keras(_canonical(inner)) | own
                 found[key] = {"class_name": inner["class_name"], "config": body}
         return found
 
@@ -131,6 +148,10 @@ class Bidirectional(_Wrapper):
         return raw
 
     def settle(self, config: Config, inputs: Sequence[Shape]) -> Config:
+        # Keras has both give zeros at masked steps, whatever they say themselves.
+        for key in ("layer", "backward_layer"):
+            if config[key] is not None:
+                config = {**config, key: _zeroing(config[key], False)}
         back = config["backward_layer"]
         return {**config, "backward_layer": None} if back == _mirrored(config["layer"]) else config
 
@@ -178,15 +199,23 @@ class Bidirectional(_Wrapper):
         found: dict[str, Any] = {"merge_mode": config["merge_mode"]}
         for key in ("layer", "backward_layer"):
             inner = config[key]
-            found[key] = inner and _rendered(
-                inner, inputs, inner["config"]["name"], inner["config"]["trainable"]
+            found[key] = inner and self._inner(
+                _zeroing(inner, inner["config"]["return_sequences"]), inputs
             )
         return found
 
+    def _inner(self, inner: Inner, inputs: Sequence[Shape]) -> dict[str, Any]:
+        own = inner["config"]
+        return _rendered(inner, inputs, own["name"], own["trainable"])
+
+    def masked_own(self, config: Config) -> str:
+        if config["layer"]["config"]["return_sequences"]:
+            return "TF.js repeats what came before at masked steps"
+        return ""
+
     def tfjs(self, config: Config, inputs: Sequence[Shape], output: Shape) -> dict[str, Any]:
-        found = self.potluck(config, inputs)
-        del found["backward_layer"]
-        return found
+        inner = self._inner(config["layer"], inputs)
+        return {"merge_mode": config["merge_mode"], "layer": inner}
 
     def keras(self, config: Config) -> dict[str, Any]:
         found = super().keras(config)
@@ -200,6 +229,10 @@ class Bidirectional(_Wrapper):
             kind, own = _kind(inner), _canonical(inner)
             total += kind.flops(own, inputs, kind.output_shape(own, inputs))
         return total + (0 if config["merge_mode"] == "concat" else size(output))
+
+
+def _zeroing(inner: Inner, zeros: bool) -> dict[str, Any]:
+    return {**inner, "config": {**inner["config"], "zero_output_for_mask": zeros}}
 
 
 def _mirrored(inner: Inner) -> dict[str, Any]:
@@ -238,6 +271,8 @@ class TimeDistributed(_Wrapper):
     def own(self, config: Config, inputs: Sequence[Shape], trainable: bool) -> str:
         inner = config["layer"]
         random = _kind(inner).uses_training
+        if _kind(inner) is INNER_MODEL:
+            return "TF.js mistakes the weights of a model inside for those of other layers"
         return "TF.js's TimeDistributed does not pass on that it trains" if random else ""
 
     def potluck(self, config: Config, inputs: Sequence[Shape]) -> dict[str, Any]:

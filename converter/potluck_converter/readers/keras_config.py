@@ -15,10 +15,11 @@ from potluck_converter.assemble import (
     known_class,
 )
 from potluck_converter.errors import ConversionError
-from potluck_converter.graph import Graph, TensorRef
+from potluck_converter.graph import Graph, Kind, TensorRef
 from potluck_converter.layers import TABLE
-from potluck_converter.limits import Limits
+from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers.blocks import UNMASK, Block, Entry, Flattener, Origin
+from potluck_converter.writers.order import in_keras_order
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,27 @@ def read_architecture(
     graph, said = assemble(
         block.name, "sequential" if plain else "functional", raws, inputs, outputs, limits
     )
+    if any(entry.block is not None for entry in block.entries):
+        graph = in_keras_order(graph)  # what was laid flat came in an order of ours
     return Architecture(graph, [*flat.warnings, *said], origin)
+
+
+def read_inner(model_config: Mapping[str, Any], limits: Limits = DEFAULT_LIMITS) -> Graph:
+    """Read a model that stands in a layer's place, of layers alone; raises ConversionError."""
+    block = _model(model_config, limits, depth=1)
+    nested = next((entry.name for entry in block.entries if entry.block is not None), None)
+    if nested is not None:
+        raise ConversionError(
+            "model.unsupported_option",
+            f'The model "{block.name}" inside a layer holds another model, "{nested}".',
+            expected="a model of layers alone",
+            got=nested,
+            hint="Build the model inside from the layers themselves.",
+            where=nested,
+        )
+    raws, inputs, outputs, _ = Flattener(limits).flatten(block)
+    kind: Kind = "sequential" if block.class_name == "Sequential" else "functional"
+    return in_keras_order(assemble(block.name, kind, raws, inputs, outputs, limits)[0])
 
 
 def _modern(value: Any) -> Any:
@@ -341,7 +362,7 @@ def _check_extra(
             continue
         if key == "training" and kind is not None and not kind.uses_training:
             continue
-        if key.endswith("mask") and _is_tensor(value):
+        if key.endswith("mask") and _is_mask(value):
             continue  # Keras 3 records the mask that it found itself
         if key == "return_attention_scores" and value is False:
             continue
@@ -358,7 +379,10 @@ def _check_extra(
         )
 
 
-def _is_tensor(value: Any) -> bool:
+def _is_mask(value: Any) -> bool:
+    """Tell a tensor, or a list of tensors and nothings as a model inside takes it."""
+    if isinstance(value, list):
+        return all(one is None or _is_mask(one) for one in value)
     return isinstance(value, dict) and value.get("class_name") == "__keras_tensor__"
 
 

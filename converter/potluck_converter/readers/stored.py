@@ -25,8 +25,7 @@ class Wanted:
     @property
     def ends(self) -> set[str]:
         """Give the last parts of the names that Keras 2, Keras 3 and TF.js have for it."""
-        last = self.spec.name.rpartition("/")[2]
-        return {last, self.spec.keras or last}
+        return {name.rpartition("/")[2] for name in (self.spec.name, self.spec.keras) if name}
 
 
 def wanted(graph: Graph) -> dict[str, list[tuple[Layer, str, WeightSpec]]]:

@@ -100,17 +100,23 @@ def refuse_for_keras(graph: Graph) -> None:
             )
 
 
+_MODEL_HOMES = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
+_NO_LAYERS = {
+    "initializer": "keras.initializers",
+    "regularizer": "keras.regularizers",
+    "constraint": "keras.constraints",
+}
+
+
 def with_modules(config: Mapping[str, Any], *, only_layers: bool = False) -> dict[str, Any]:
     """Say of each object inside a config where Keras has its class."""
     found: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, dict) and "class_name" in value:
-            module = {
-                "initializer": "keras.initializers",
-                "regularizer": "keras.regularizers",
-                "constraint": "keras.constraints",
-            }.get(key.rpartition("_")[2], "keras.layers")
-            if module == "keras.layers" or not only_layers:
+            module = _NO_LAYERS.get(
+                key.rpartition("_")[2], _MODEL_HOMES.get(value["class_name"], "keras.layers")
+            )
+            if key.rpartition("_")[2] not in _NO_LAYERS or not only_layers:
                 inner = with_modules(value["config"], only_layers=only_layers)
                 place = {"module": module, "registered_name": None}
                 found[key] = {**value, "config": inner, **place}

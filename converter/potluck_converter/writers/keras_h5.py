@@ -51,7 +51,10 @@ def write_keras_h5_to(model: Model, target: Any) -> None:
     config = architecture(graph, _render, "Functional", nodes)
     bare_ends(config["config"])
     names: dict[str, list[tuple[str, str]]] = {layer.name: [] for layer in graph.layers}
-    for layer, full, spec in weight_specs(graph):
+    # Keras takes a layer's weights in the order in which it lists them: what is trained first.
+    for layer, full, spec in sorted(
+        weight_specs(graph), key=lambda one: not (one[0].trainable and one[2].trainable)
+    ):
         stored = full
         if spec.keras and not spec.name.endswith(spec.keras):
             stored = f"{layer.name}/{spec.keras}"

@@ -28,6 +28,12 @@ def _same(name: str, cls: str, count: int = 2) -> Case:
     return Case(name, joined([SERIES] * count, lambda L: getattr(L, cls)()))
 
 
+def _ranks(name: str) -> Case:
+    shapes = [(4,), (2, 1, 4)] if name == "Subtract" else [(3, 4), (2, 1, 4), (4,)]
+    build = joined(shapes, lambda L: getattr(L, name)())
+    return Case(f"{name.lower()}_ranks", build, keras2=False)
+
+
 def _dot(name: str, shapes: Sequence[tuple[int, ...]], **options: Any) -> Case:
     return Case(f"dot_{name}", joined(shapes, lambda L: L.Dot(**options)))
 
@@ -73,8 +79,10 @@ CASES = (
     *(_same(f"{name.lower()}_three", name, 3) for name in ("Maximum", "Minimum", "Concatenate")),
     Case("concatenate_axis", joined([(5, 4), (3, 4)], lambda L: L.Concatenate(axis=1))),
     Case("add_broadcast", joined([(5, 4), (1, 4)], lambda L: L.Add())),
+    Case("maximum_broadcast", joined([(5, 4), (5, 1)], lambda L: L.Maximum()), keras2=False),
     Case("multiply_broadcast", joined([(5, 4), (5, 1)], lambda L: L.Multiply())),
     Case("add_ranks", joined([(5, 4), (4,)], lambda L: L.Add())),
+    *(_ranks(name) for name in ("Subtract", "Multiply", "Average", "Maximum", "Minimum")),
     _dot("vectors", [(4,), (4,)], axes=1),
     _dot("cosine", [(4,), (4,)], axes=1, normalize=True),
     _dot("matrices", [(5, 4), (3, 4)], axes=2),

@@ -162,6 +162,26 @@ CASES = (
     ),
     _one("time_distributed_norm", lambda L: L.TimeDistributed(L.BatchNormalization()), shape=FILM),
     _one("time_distributed_dropout", lambda L: L.TimeDistributed(L.Dropout(0.4)), training=False),
+    *(
+        Case(
+            f"bidirectional_masked_{name}",
+            chain(
+                (5,),
+                lambda L, make=make, mode=mode: [
+                    L.Embedding(8, 3, mask_zero=True),
+                    L.Bidirectional(make(L), merge_mode=mode),
+                    L.Dense(2),
+                ],
+                "int32",
+            ),
+            keras2=False,
+        )
+        for name, mode, make in (
+            ("seen", "sum", lambda L: L.LSTM(3, return_sequences=True)),
+            ("gru_seen", "concat", lambda L: L.GRU(3, return_sequences=True)),
+            ("rnn_last", "ave", lambda L: L.SimpleRNN(3)),
+        )
+    ),
     Case(
         "masking_then_pooling",
         chain(SERIES, lambda L: [L.Masking(0.0), L.GlobalAveragePooling1D(), L.Dense(2)]),

@@ -111,6 +111,20 @@ INITIALIZERS = (
     *("orthogonal", "identity", "variance_scaling"),
 )
 
+
+def _frames(keras: Any) -> Any:
+    """A small network with a branch and normalization over the frames of a film."""
+    L = keras.layers
+    frame = keras.Input((6, 6, 2))
+    x = L.Conv2D(3, 3, padding="same", use_bias=False)(frame)
+    x = L.BatchNormalization()(x)
+    x = L.Add()([x, L.Conv2D(3, 1, name="out")(frame)])
+    eye = keras.Model(frame, L.Dense(2)(L.GlobalAveragePooling2D()(x)), name="eye")
+    film = keras.Input((3, 6, 6, 2))
+    seen = L.TimeDistributed(eye)(film)
+    return keras.Model(film, L.Dense(2, name="out")(L.LSTM(3)(seen)))
+
+
 CASES = (
     Case("branches", _branches),
     Case("shared", _shared),
@@ -143,6 +157,26 @@ CASES = (
             ]
         ),
     ),
+    Case(
+        "time_distributed_frozen",
+        lambda keras: keras.Sequential(
+            [
+                keras.Input((3, 5)),
+                keras.layers.TimeDistributed(
+                    keras.Sequential(
+                        [
+                            keras.Input((5,)),
+                            keras.layers.Dense(3, trainable=False, kernel_regularizer="l2"),
+                            keras.layers.LayerNormalization(),
+                            keras.layers.Dense(3, activation="gelu"),
+                        ]
+                    )
+                ),
+            ]
+        ),
+        keras2=False,
+    ),
+    Case("time_distributed_frames", _frames, keras2=False),
     Case(
         "time_distributed_model",
         lambda keras: keras.Sequential(

@@ -6,9 +6,10 @@ import { transposeThenMultiply } from "./matmul";
 import { padThenConvolve } from "./narrow";
 import { maxPoolGradient } from "./pooling";
 import { type Core, input, type Kernel, replaceKernel, type WasmBackend, type WasmKernel } from "./registry";
+import { reverseOneByOne } from "./reverse";
 import { unsortedSegmentSum } from "./segments";
 
-const BACKENDS = ["wasm", "webgpu"];
+const BACKENDS = ["wasm", "webgl", "webgpu"];
 
 /** By TF.js: a page may have several. */
 const mended = new WeakMap<object, Set<string>>();
@@ -30,6 +31,7 @@ export function mend(tf: Core, backend: string): void {
   mended.set(tf.engine(), done);
   if (done.has(backend) || tf.getKernelsForBackend(backend).length === 0) return;
   done.add(backend);
+  if (backend.startsWith("webg")) replaceKernel<unknown>(tf, "Reverse", backend, (stock) => reverseOneByOne(tf, stock));
   if (backend === "webgpu") replaceKernel<unknown>(tf, "Cast", "webgpu", (stock) => castByMultiplying(tf, stock));
   if (backend !== "wasm") return;
   const put = (name: string, kernel: WasmKernel): void => replaceKernel<WasmBackend>(tf, name, "wasm", () => kernel);

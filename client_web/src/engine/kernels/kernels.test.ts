@@ -9,7 +9,8 @@ import "@tensorflow/tfjs-layers";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { mend } from "./index";
-import { replaceKernel } from "./registry";
+import { type Kernel, replaceKernel } from "./registry";
+import { reverseOneByOne } from "./reverse";
 
 const TOLERANCE = 1e-5;
 
@@ -113,6 +114,20 @@ test.each(["conv2d", "fused conv2d", "depthwise", "fused depthwise"])(
     }
   },
 );
+
+test.each([[1], [[0, 3]], [[-1, 2]], [[]]] as [number | number[]][])("five axes are turned around at %j as on CPU", async (dims) => {
+  await tf.setBackend("cpu");
+  const x = tf.tensor(numbers(360, 0), [2, 3, 4, 3, 5]);
+  const right = tf.reverse(x, dims);
+  const stock = tf.getKernel("Reverse", "cpu").kernelFunc as unknown as Kernel;
+  const upToFour: Kernel = (call) => {
+    expect(call.inputs["x"]?.rank).toBeLessThan(5);
+    return stock(call);
+  };
+  const found = reverseOneByOne(tf, upToFour)({ inputs: { x }, attrs: { dims }, backend: tf.backend() });
+  expect(found.shape).toEqual(right.shape);
+  expect((found as tf.Tensor).dataSync()).toEqual(right.dataSync());
+});
 
 test("mended kernels leave no tensor behind", async () => {
   await tf.setBackend("wasm");

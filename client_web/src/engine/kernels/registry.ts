@@ -16,6 +16,7 @@ export type Core = Pick<
   | "pad"
   | "registerKernel"
   | "reshape"
+  | "reverse"
   | "tidy"
   | "transpose"
   | "unregisterKernel"

@@ -39,6 +39,26 @@ function sparsemax(tf: Tf): Formula {
   };
 }
 
+/**
+ * Logarithms of softmax over the last axis. WebGL's products read the padding of their operands, where
+ * TF.js's own leaves the logarithm of zero; here it stays finite, and zero in the gradient.
+ */
+export function logSoftmax(tf: Tf, x: Tensor): Tensor {
+  const found = tf.customGrad((value, save) => {
+    const logits = value as Tensor;
+    (save as (kept: Tensor[]) => void)([tf.softmax(logits)]);
+    const shifted = tf.sub(logits, tf.max(logits, -1, true));
+    // The largest logit alone gives 1 to the sum.
+    const total = tf.maximum(tf.sum(tf.exp(shifted), -1, true), 1);
+    const gradFunc = (dy: Tensor, [shares]: Tensor[]): Tensor => {
+      if (shares === undefined) throw new Error("softmax was not kept");
+      return tf.sub(dy, tf.mul(tf.sum(dy, -1, true), shares));
+    };
+    return { value: tf.sub(shifted, tf.log(total)), gradFunc };
+  });
+  return found(x);
+}
+
 function formulas(tf: Tf): Readonly<Record<string, Formula>> {
   const clip = (x: Tensor, low: number, high: number): Tensor => tf.minimum(tf.maximum(x, low), high);
   const hardSigmoid: Formula = (x) => tf.div(tf.relu6(tf.add(x, 3)), 6);
@@ -74,6 +94,7 @@ function formulas(tf: Tf): Readonly<Record<string, Formula>> {
       const inner = tf.add(x, tf.mul(0.044715, tf.mul(x, tf.square(x))));
       return tf.mul(tf.mul(0.5, x), tf.add(1, tf.tanh(tf.mul(Math.sqrt(2 / Math.PI), inner))));
     },
+    log_softmax: (x) => logSoftmax(tf, x),
     hard_sigmoid_keras2: (x) => clip(tf.add(tf.mul(0.2, x), 0.5), 0, 1),
   };
 }

@@ -1,4 +1,4 @@
-/** Subtract, and Dot over any axes. */
+/** Subtract, extremes of tensors of several shapes, and Dot over any axes. */
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { makeContract } from "./einsum";
@@ -11,33 +11,57 @@ const EPSILON = 1e-7;
 export function mergingLayers({ tf, Own }: Kit): LayerClass[] {
   const contract = makeContract(tf);
 
-  class PotluckSubtract extends Own {
-    static readonly className = "PotluckSubtract";
+  /** Align shapes as Keras does: axes of length 1 go in behind the batch axis of the shorter ones. */
+  const aligned = <T extends number | null>(shapes: readonly T[][]): (T | 1)[][] => {
+    const rank = Math.max(...shapes.map((shape) => shape.length));
+    return shapes.map(([batch, ...rest]) => [batch as T, ...Array<1>(rank - rest.length - 1).fill(1), ...rest]);
+  };
+  const stretched = <T extends number | null>(shapes: readonly T[][]): T[] =>
+    shapes.reduce((a, b) => a.map((length, i) => (length === 1 ? (b[i] ?? length) : length)));
+
+  /** What works element by element; lengths of one stretch. */
+  abstract class Elementwise extends Own {
+    protected abstract pair(a: Tensor, b: Tensor): Tensor;
 
     override run(inputs: Tensor[]): Tensor {
-      const [a, b] = inputs;
-      if (a === undefined || b === undefined || inputs.length !== 2) throw new Error("two inputs expected");
-      // As Keras aligns them: axes of length 1 go in behind the batch axis of the shorter one.
-      const rank = Math.max(a.rank, b.rank);
-      const aligned = [a, b].map((x) => {
-        const [batch = 1, ...rest] = x.shape;
-        return tf.reshape(x, [batch, ...Array<number>(rank - x.rank).fill(1), ...rest]);
-      });
-      return tf.sub(aligned[0] ?? a, aligned[1] ?? b);
+      const shapes = aligned(inputs.map((x) => x.shape));
+      const shape = stretched(shapes);
+      // Written out in full: TF.js's gradients of extremes forget that an input was stretched.
+      return inputs
+        .map((x, i) => tf.broadcastTo(tf.reshape(x, shapes[i] ?? x.shape), shape))
+        .reduce((a, b) => this.pair(a, b));
     }
 
     override computeOutputShape(inputShape: Shape | Shape[]): Shape {
-      const [a = [], b = []] = inputShape as Shape[];
-      const rank = Math.max(a.length, b.length);
-      const fill = ([batch = null, ...rest]: Shape): Shape => [
-        batch, ...Array<number>(rank - rest.length - 1).fill(1), ...rest,
-      ];
-      const other = fill(b);
-      return fill(a).map((length, i) => (length === 1 ? (other[i] ?? null) : length));
+      return stretched(aligned(inputShape as Shape[]));
     }
 
     override computeMask(_inputs: Tensor | Tensor[], mask?: Tensor | Tensor[]): Tensor {
       return eitherMask(tf, mask === undefined || mask === null ? [] : list(mask)) as Tensor;
+    }
+  }
+
+  class PotluckSubtract extends Elementwise {
+    static readonly className = "PotluckSubtract";
+
+    protected override pair(a: Tensor, b: Tensor): Tensor {
+      return tf.sub(a, b);
+    }
+  }
+
+  class PotluckMaximum extends Elementwise {
+    static readonly className = "PotluckMaximum";
+
+    protected override pair(a: Tensor, b: Tensor): Tensor {
+      return tf.maximum(a, b);
+    }
+  }
+
+  class PotluckMinimum extends Elementwise {
+    static readonly className = "PotluckMinimum";
+
+    protected override pair(a: Tensor, b: Tensor): Tensor {
+      return tf.minimum(a, b);
     }
   }
 
@@ -75,5 +99,5 @@ export function mergingLayers({ tf, Own }: Kit): LayerClass[] {
     }
   }
 
-  return [PotluckSubtract, PotluckDot];
+  return [PotluckSubtract, PotluckMaximum, PotluckMinimum, PotluckDot];
 }

@@ -38,7 +38,12 @@ interface StockBidirectional extends layers.Layer {
 }
 
 interface StockTimeDistributed extends layers.Layer {
-  layer: layers.Layer;
+  layer: layers.Layer & { layers?: layers.Layer[] };
+}
+
+/** Say whether a layer is, or a model holds, one that computes with the statistics of its batch. */
+function normalizesBatches(layer: layers.Layer & { layers?: layers.Layer[] }): boolean {
+  return layer.getClassName().endsWith("BatchNormalization") || (layer.layers ?? []).some(normalizesBatches);
 }
 
 export function wrappers(kit: Kit): LayerClass[] {
@@ -130,10 +135,24 @@ export function wrappers(kit: Kit): LayerClass[] {
   class PotluckTimeDistributed extends TimeDistributed {
     static readonly className = "PotluckTimeDistributed";
 
+    override build(inputShape: (number | null)[]): void {
+      super.build(inputShape);
+      if (this.layer.layers === undefined) return;
+      // TF.js names the weights of a model inside as if it stood alone; another layer may have the name.
+      for (const weight of this.layer.weights) {
+        (weight as { originalName: string }).originalName = `${this.name}/${weight.originalName}`;
+      }
+    }
+
     override call(inputs: Tensor | Tensor[], kwargs: Json): Tensor {
       const x = only(list(inputs));
       const [batch = 1, length = 1, ...rest] = x.shape;
       return tf.tidy(() => {
+        if (kwargs["training"] === true && normalizesBatches(this.layer)) {
+          // Keras takes one step after another: each is normalized by itself, and moves the averages.
+          const each = tf.unstack(x, 1).map((now) => only(list(this.layer.call(now, kwargs))));
+          return tf.stack(each, 1);
+        }
         // All steps in one batch: what the layer draws differs from step to step, as in Keras.
         const flat = tf.reshape(x, [batch * length, ...rest]);
         const out = only(list(this.layer.call(flat, kwargs)));
