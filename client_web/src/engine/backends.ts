@@ -4,6 +4,7 @@ import { engine, env, findBackend, removeBackend, setBackend } from "@tensorflow
 import wasmUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url";
 import wasmSimdUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
 import wasmThreadsUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
+import { fuseDense } from "./fused/dense";
 import { mend } from "./kernels";
 import type { BrowserBackend } from "./messages";
 import { tf } from "./own_tf";
@@ -135,6 +136,7 @@ export async function useBackend(name: BrowserBackend, options: LoadOptions): Pr
   const started = await within(LOAD_TIMEOUT_MS, setBackend(name), name);
   if (!started) throw new Unavailable(`${name} does not start here.`);
   mend(tf, name);
+  fuseDense(name);
   afterwards?.();
 }
 

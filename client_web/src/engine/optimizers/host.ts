@@ -4,7 +4,7 @@
  * packed copy of the old one's.
  */
 
-import { engine, type Tensor, type TypedArray, type Variable, tidy } from "@tensorflow/tfjs-core";
+import { engine, type Tensor, type TensorInfo, type TypedArray, type Variable, tidy } from "@tensorflow/tfjs-core";
 import type { Network } from "../network";
 import type { HostTensor } from "../safetensors";
 import type { OpenOptimizer } from ".";
@@ -13,8 +13,17 @@ import type { OptimizerRule } from "./rules";
 type Slots = ReadonlyMap<string, ReadonlyMap<string, HostTensor>>;
 
 interface HostBackend {
-  readonly typedArrayFromHeap?: (tensor: Tensor) => TypedArray;
+  readonly typedArrayFromHeap?: (tensor: TensorInfo) => TypedArray;
+  readonly makeOutput?: (shape: number[], dtype: "float32") => TensorInfo;
   readonly readSync: (id: object) => TypedArray;
+}
+
+/** Make a tensor of any values; on WASM without a detour through JavaScript's memory. */
+function emptyLike(tensor: Tensor): Tensor {
+  const backend = engine().backend as unknown as HostBackend;
+  const made = backend.makeOutput?.(tensor.shape, "float32");
+  if (made !== undefined) return engine().makeTensorFromTensorInfo(made);
+  return engine().makeTensor(new Float32Array(tensor.size), tensor.shape, "float32");
 }
 
 /** See a tensor's values without copying them where the backend allows it. */
@@ -52,7 +61,7 @@ export class HostOptimizer implements OpenOptimizer {
       if (gradient === undefined) throw new Error(`no gradient for ${name}`);
       tidy(() => {
         const old = weight.read() as Variable;
-        const next = engine().makeTensor(new Float32Array(old.size), old.shape, "float32");
+        const next = emptyLike(old);
         // Views are taken after the allocation: WASM memory moves when it grows.
         const pass = { next: values(next), weight: values(old), gradient: values(gradient), slots };
         this.rule.onHost(pass, constants);
