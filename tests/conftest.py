@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+from potluck_coordinator.demo.chromium import ensure_chromium, launch_options
 from tests.support.coordinator import Coordinator
 
 Start = Callable[..., Coordinator]
@@ -17,6 +19,17 @@ Start = Callable[..., Coordinator]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what needs a browser last: its event loop stays in the thread until the session ends."""
     items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give one Chromium for all tests; each person has a context of her own."""
+    with sync_playwright() as playwright:
+        # WebGPU on the processor: donors pass it over, the tests of every backend do not.
+        options = launch_options(ensure_chromium(print), webgpu=True)
+        found = playwright.chromium.launch(**options)
+        yield found
+        found.close()
 
 
 @pytest.fixture

@@ -69,6 +69,17 @@ class Graph:
 
 
 @dataclass(frozen=True)
+class OptimizerState:
+    """What Keras 3's optimizer has gathered: its variables in its own order, with their names.
+
+    First come the count of steps and the learning rate, then what belongs to each trained weight.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[NDArray[np.float32], ...]
+
+
+@dataclass(frozen=True)
 class Model:
     """A graph with its weights, and what the file said of itself."""
 
@@ -77,3 +88,4 @@ class Model:
     source: str = ""
     training_config: dict[str, Any] | None = None
     warnings: tuple[str, ...] = field(default=())
+    optimizer_state: OptimizerState | None = None

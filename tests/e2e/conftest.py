@@ -6,22 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-
-from potluck_coordinator.demo.chromium import ensure_chromium, launch_options
+from playwright.sync_api import Browser, Page
 
 Donate = Callable[..., Page]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Give one Chromium for all tests; each person has a context of her own."""
-    with sync_playwright() as playwright:
-        # WebGPU on the processor: donors pass it over, the tests of every backend do not.
-        options = launch_options(ensure_chromium(print), webgpu=True)
-        found = playwright.chromium.launch(**options)
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -19,9 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import sync_playwright
-
-from potluck_coordinator.demo.chromium import ensure_chromium, launch_options
+from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "client_web"
@@ -56,9 +54,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 class ParityPage:
-    """A browser on the parity page, on a plain static server."""
+    """A browser's parity page, on a plain static server."""
 
-    def __init__(self) -> None:
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
         self._stack = ExitStack()
         self._count = 0
 
@@ -74,12 +73,8 @@ class ParityPage:
             stack.callback(server.server_close)
             threading.Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.shutdown)
-            playwright = stack.enter_context(sync_playwright())
-            browser = playwright.chromium.launch(
-                **launch_options(ensure_chromium(print), webgpu=True)
-            )
-            stack.callback(browser.close)
-            self._page = browser.new_page()
+            self._page = self._browser.new_page()
+            stack.callback(self._page.close)
             self._page.set_default_timeout(TIMEOUT_MS)
             self._errors: list[str] = []
             self._page.on("pageerror", lambda error: self._errors.append(str(error)))

@@ -8,12 +8,13 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.parity.browser import ParityPage
 
 
 @pytest.fixture(scope="session")
-def page() -> Iterator[ParityPage]:
+def page(browser: Browser) -> Iterator[ParityPage]:
     """Give one page that all parity tests share."""
-    with ParityPage() as found:
+    with ParityPage(browser) as found:
         yield found

@@ -2,7 +2,7 @@
 
 import { tensor } from "@tensorflow/tfjs-core";
 import { type layers, type LayersModel, type LayerVariable, models } from "@tensorflow/tfjs-layers";
-import { checkOpened, checkTopology, withoutInitializers } from "./layers/guard";
+import { checkOpened, checkTopology, Unsupported, withoutInitializers } from "./layers/guard";
 import { BadTensors, type HostTensor } from "./safetensors";
 
 export interface Network {
@@ -31,6 +31,9 @@ export async function openNetwork(topology: ArrayBuffer): Promise<Network> {
     modelTopology: withoutInitializers(parsed) as never,
   });
   try {
+    if (model.inputs.length > 1 || model.outputs.length > 1) {
+      throw new Unsupported("A unit has rows for one input and one output; the network has more.");
+    }
     checkLayers(model.layers);
   } catch (problem) {
     model.dispose();

@@ -1,7 +1,7 @@
 /** The parts of TF.js that our layers and kernels are written with: named, so that a build leaves out the rest. */
 
 import {
-  abs, add, any, backend_util, cast, clone, concat, conv2d, cumsum, customGrad, dispose, div, engine,
+  abs, add, any, backend_util, broadcastTo, cast, clone, concat, conv2d, cumsum, customGrad, dispose, div, engine,
   erf, exp, expandDims, eye, gather, getKernel, getKernelsForBackend, keep, log, logicalOr, matMul, max, maximum,
   mean, minimum, moments, mul, neg, notEqual, ones, onesLike, pad, range, registerKernel, relu,
   relu6, reshape, reverse, rsqrt, serialization, sigmoid, sign, slice, softmax, softplus, split,
@@ -11,7 +11,7 @@ import {
 import { layers, LayersModel } from "@tensorflow/tfjs-layers";
 
 export const tf = {
-  abs, add, any, backend_util, cast, clone, concat, conv2d, cumsum, customGrad, dispose, div, engine,
+  abs, add, any, backend_util, broadcastTo, cast, clone, concat, conv2d, cumsum, customGrad, dispose, div, engine,
   erf, exp, expandDims, eye, gather, getKernel, getKernelsForBackend, keep, log, logicalOr, matMul, max, maximum,
   mean, minimum, moments, mul, neg, notEqual, ones, onesLike, pad, range, registerKernel, relu,
   relu6, reshape, reverse, rsqrt, serialization, sigmoid, sign, slice, softmax, softplus, split,

@@ -112,10 +112,31 @@ describe("on cpu", () => {
     ["GaussianNoise", { stddev: 1 }],
     ["Conv2D", { filters: 1, kernel_size: [3, 3], dilation_rate: [2, 2] }],
     ["LSTM", { units: 2, recurrent_dropout: 0.1 }],
+    ["GRU", { units: 2, reset_after: true }],
+    ["Conv3D", { filters: 1, kernel_size: [2, 2, 2] }],
+    ["TimeDistributed", { layer: { class_name: "Lambda", config: {} } }],
+    ["PotluckBidirectional", { layer: { class_name: "LSTM", config: { units: 2, dropout: 0.1 } } }],
+    ["RNN", { cell: { class_name: "StackedRNNCells", config: { cells: [{ class_name: "Odd", config: {} }] } } }],
   ])("a topology with %s, which would be trained wrongly, is refused", async (class_name, config) => {
     const topology = topologyOf({ class_name, config: { name: "odd", ...config } });
     const { recipe, bytes } = knownAnswerReference();
     await expect(Training.open(recipe, { ...bytes, topology })).rejects.toThrow(Unsupported);
+  });
+
+  test("a network of several inputs, for which a unit has no rows, is refused", async () => {
+    const [a, b] = ["a", "b"].map((name) => ({
+      class_name: "InputLayer",
+      name,
+      config: { name, batch_input_shape: [null, 2], dtype: "float32" },
+      inbound_nodes: [],
+    }));
+    const sum = { class_name: "Add", name: "sum", config: { name: "sum" }, inbound_nodes: [[["a", 0, 0, {}], ["b", 0, 0, {}]]] };
+    const config = { name: "m", layers: [a, b, sum], input_layers: [["a", 0, 0], ["b", 0, 0]], output_layers: [["sum", 0, 0]] };
+    const topology = new TextEncoder().encode(JSON.stringify({ class_name: "Model", config })).buffer;
+    const { recipe, bytes } = knownAnswerReference();
+    const before = tf.memory().numTensors;
+    await expect(Training.open(recipe, { ...bytes, topology })).rejects.toThrow("one input");
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   test.each([

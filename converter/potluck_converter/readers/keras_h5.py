@@ -32,13 +32,28 @@ def read_keras_h5(content: bytes | BinaryIO, name: str, limits: Limits = DEFAULT
         keras3 = version.startswith("3")
         found = read_architecture(config, limits, keras3=keras3)
         training = hdf5.text(file, "training_config")
+        state, warnings = None, list(found.warnings)
+        if "optimizer_weights" in file:
+            from potluck_converter.optimizer_state import read_h5_state
+
+            flat = all(not child.children for child in found.origin.children)
+            state = read_h5_state(file, found.graph, limits) if keras3 and flat else None
+            if state is None:
+                warnings.append(STATE_LEFT_OUT)
         return Model(
             found.graph,
             legacy_weights(hdf5.group(file, "model_weights"), found.graph, found.origin, limits),
             f"Keras {'3' if keras3 else '2'} .h5",
             bounded_json.parse(training, "training_config", limits) if training else None,
-            tuple(found.warnings),
+            tuple(warnings),
+            state,
         )
+
+
+STATE_LEFT_OUT = (
+    "The optimizer's state is left out: it is carried from Keras 3 to Keras 3 alone, and where no "
+    "model lies inside another."
+)
 
 
 def is_weights_only(file: h5py.File) -> bool:

@@ -25,6 +25,7 @@ from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers import bounded_json, hdf5
 from potluck_converter.readers.blocks import Origin
 from potluck_converter.readers.keras_config import read_architecture
+from potluck_converter.readers.keras_h5 import STATE_LEFT_OUT
 from potluck_converter.readers.stored import mismatch, wanted
 
 SIGNATURE = b"PK"
@@ -61,6 +62,14 @@ def read_keras_zip(content: bytes | BinaryIO, name: str, limits: Limits = DEFAUL
     found = read_architecture(config, limits, keras3=True)
     with hdf5.open_file(stored, name, limits) as file:
         weights = nested_weights(file, found.graph, found.origin, limits)
+        state, warnings = None, list(found.warnings)
+        if "optimizer" in file:
+            from potluck_converter.optimizer_state import read_zip_state
+
+            flat = all(not child.children for child in found.origin.children)
+            state = read_zip_state(file, found.graph, limits) if flat else None
+            if state is None:
+                warnings.append(STATE_LEFT_OUT)
     training = config.get("compile_config")
     version = str(metadata.get("keras_version", ""))[:20]
     return Model(
@@ -68,7 +77,8 @@ def read_keras_zip(content: bytes | BinaryIO, name: str, limits: Limits = DEFAUL
         weights,
         "Keras 3 .keras" + (f" ({version})" if re.fullmatch(r"3[.\w]*", version) else ""),
         training if isinstance(training, dict) else None,
-        tuple(found.warnings),
+        tuple(warnings),
+        state,
     )
 
 

@@ -35,9 +35,10 @@ def architecture(graph: Graph, render: Render, functional: str, nodes: Nodes) ->
     return {"class_name": functional, "config": config}
 
 
-def listed_nodes(layer: Layer) -> list[Any]:
-    """Give a layer's calls as Keras 2 and TF.js read them."""
-    return [[[*ref, {}] for ref in call.inputs] for call in layer.calls if call.inputs]
+def listed_nodes(layer: Layer, options: Mapping[str, Any] | None = None) -> list[Any]:
+    """Give a layer's calls as Keras 2 and TF.js read them, each with the same options."""
+    told = dict(options or {})
+    return [[[*ref, told] for ref in call.inputs] for call in layer.calls if call.inputs]
 
 
 Tensors = Mapping[TensorRef, Mapping[str, Any]]

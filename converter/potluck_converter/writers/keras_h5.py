@@ -12,6 +12,7 @@ import numpy as np
 from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Graph, Layer, Model
 from potluck_converter.layers import TABLE
+from potluck_converter.layers.inner_model import graph_of
 from potluck_converter.shapes import weight_specs
 from potluck_converter.training_config import for_h5
 from potluck_converter.writers.architecture import (
@@ -40,16 +41,7 @@ def write_keras_h5_to(model: Model, target: Any) -> None:
     graph = in_keras_order(model.graph)
     refuse_for_keras(graph)
     _refuse_axes(graph)
-    tensors = described(graph)
-
-    def nodes(layer: Layer) -> list[Any]:
-        kind = TABLE[layer.class_name]
-        if kind.arguments or kind.call_options(layer.config):
-            return keras3_nodes(layer, tensors)
-        return listed_nodes(layer)
-
-    config = architecture(graph, _render, "Functional", nodes)
-    bare_ends(config["config"])
+    config = _architecture(graph)
     names: dict[str, list[tuple[str, str]]] = {layer.name: [] for layer in graph.layers}
     # Keras takes a layer's weights in the order in which it lists them: what is trained first.
     for layer, full, spec in sorted(
@@ -78,8 +70,45 @@ def write_keras_h5_to(model: Model, target: Any) -> None:
         _write_names(root.create_group("top_level_model_weights"), "weight_names", [])
 
 
+def _architecture(graph: Graph) -> dict[str, Any]:
+    tensors = described(graph)
+
+    def nodes(layer: Layer) -> list[Any]:
+        kind = TABLE[layer.class_name]
+        # Of Keras 2's way to say several arguments, Keras 3 understands nothing.
+        if kind.arguments:
+            return keras3_nodes(layer, tensors)
+        return listed_nodes(layer, kind.call_options(layer.config))
+
+    config = architecture(graph, _render, "Functional", nodes)
+    bare_ends(config["config"])
+    return config
+
+
+# What Keras 2 does not know; at its default it is left out, and the layer opens there too.
+_LATER = {
+    "LayerNormalization": ("rms_scaling",),
+    "RandomContrast": ("value_range",),
+    "Resizing": ("pad_to_aspect_ratio", "fill_value"),
+}
+
+
 def _render(layer: Layer) -> tuple[str, dict[str, object]]:
     config = TABLE[layer.class_name].keras(layer.config)
+    defaults = {field.name: field.default for field in TABLE[layer.class_name].fields}
+    for key in _LATER.get(layer.class_name, ()):
+        if config[key] == defaults[key]:
+            del config[key]
+    if layer.class_name == "LeakyReLU":
+        config["alpha"] = config.pop("negative_slope")  # Keras 3 knows both words
+    if layer.class_name == "TimeDistributed" and "graph" in layer.config["layer"]["config"]:
+        inner = layer.config["layer"]["config"]
+        own = {"name": inner["name"], "trainable": inner["trainable"]}
+        model = _architecture(graph_of(inner))
+        for entry in model["config"]["layers"]:
+            entry |= {"module": "keras.layers", "registered_name": None}
+        config["layer"] = {**model, "config": model["config"] | own}
+        return layer.class_name, with_modules(config, only_layers=True)
     if layer.class_name == "InputLayer":
         # Keras 2 knows this name alone, and Keras 3 still does.
         config["batch_input_shape"] = config.pop("batch_shape")

@@ -15,6 +15,7 @@ import numpy as np
 
 from potluck_converter.graph import Layer, Model
 from potluck_converter.layers import TABLE
+from potluck_converter.optimizer_state import writable_state, write_zip_state
 from potluck_converter.readers.keras_zip import keys
 from potluck_converter.shapes import weight_specs
 from potluck_converter.training_config import for_zip
@@ -40,7 +41,8 @@ def write_keras_zip(model: Model) -> bytes:
 
 def write_keras_zip_to(model: Model, target: Any) -> None:
     """Write a model into a file (a path or a binary file), its weights by way of a scratch file."""
-    model = replace(model, graph=in_keras_order(model.graph))
+    graph = in_keras_order(model.graph)
+    model = replace(model, optimizer_state=writable_state(model, graph), graph=graph)
     config = _config(model)
     metadata = {"keras_version": "3.6.0", "date_saved": "1980-01-01@00:00:00"}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
@@ -90,6 +92,8 @@ def _write_weights(model: Model, target: BinaryIO) -> None:
             group = file.create_group(f"layers/{places[layer.name]}/vars")
             group.attrs["name"] = layer.name
         file.create_group("vars").attrs["name"] = model.graph.name
+        if model.optimizer_state is not None:
+            write_zip_state(file, model.optimizer_state)
         for layer, full, spec in weight_specs(model.graph):
             home = "/".join(p for p in ("layers", places[layer.name], spec.home, "vars") if p)
             index = counts[home] = counts.get(home, -1) + 1

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from potluck_converter.assemble import OWN
 from potluck_converter.graph import Call, Graph, Layer, Model, TensorRef
 from potluck_converter.shapes import Step, steps, weight_shapes
+from potluck_converter.training_tfjs import for_tfjs
 from potluck_converter.writers.architecture import architecture, listed_nodes
 
 SHARD_BYTES = 4 << 20
@@ -177,6 +178,9 @@ def tfjs_files(
         "modelTopology": tfjs_topology(model.graph),
         "weightsManifest": [{"paths": paths, "weights": specs}] if specs else [],
     }
+    training = for_tfjs(model.training_config)
+    if training is not None:
+        head["trainingConfig"] = training
     yield "model.json", json.dumps(head, allow_nan=False).encode()
 
 

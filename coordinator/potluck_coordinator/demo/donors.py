@@ -17,6 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+# Imported for its name alone, and so that a missing Playwright is missed before anything starts.
+from potluck_coordinator.demo import tabs
+
 START_TIMEOUT_S = 180.0
 ANSWER_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 20.0
@@ -30,7 +33,7 @@ class Donors:
     """Donate in several tabs as long as the context lasts."""
 
     def __init__(self, url: str, count: int, chromium: Path) -> None:
-        self._command = [sys.executable, "-m", "potluck_coordinator.demo.tabs"]
+        self._command = [sys.executable, "-m", tabs.__name__]
         self._command += [url, str(count), str(chromium)]
         self._process: subprocess.Popen[str] | None = None
         self._said: queue.Queue[dict[str, Any]] = queue.Queue()

@@ -1,6 +1,6 @@
 // Loads models with stock TF.js and predicts: node predict.mjs NODE_MODULES < jobs > results.
 // A job is {folder, inputs: [{shape, dtype, values}], train}; a result is {outputs, weights,
-// topology} or {error}. `topology` is what TF.js itself would save. `weights` are those after one step of gradient descent on the squared outputs.
+// topology, compiled} or {error}. `compiled` is what TF.js made of the training configuration. `topology` is what TF.js itself would save. `weights` are those after one step of gradient descent on the squared outputs.
 import fs from 'node:fs';
 import path from 'node:path';
 import { createRequire } from 'node:module';
@@ -28,6 +28,10 @@ function handler(folder) {
 
 async function run(job) {
   const model = await loadLayersModel(handler(job.folder));
+  const { optimizer } = model;
+  const compiled = optimizer
+    ? { optimizer: optimizer.getClassName(), config: optimizer.getConfig(), loss: model.loss, metrics: model.metrics }
+    : null;
   const inputs = job.inputs.map((x) => tf.tensor(x.values, x.shape, x.dtype));
   const given = model.predict(inputs.length > 1 ? inputs : inputs[0]);
   const outputs = Array.isArray(given) ? given : [given];
@@ -44,7 +48,7 @@ async function run(job) {
       weights[weight.originalName] = Array.from(weight.read().dataSync());
     }
   }
-  return { outputs: found, weights, topology: model.toJSON(null, false) };
+  return { compiled, outputs: found, weights, topology: model.toJSON(null, false) };
 }
 
 await tf.setBackend('cpu');

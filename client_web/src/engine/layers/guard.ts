@@ -4,30 +4,59 @@ import { OWN_LAYERS } from "../own_layers";
 
 const CONTAINERS = new Set(["Sequential", "Functional", "Model"]);
 
-const LAYERS = new Set([
+/** TF.js's own layers that are right here, with the kernels mended. For all others there is one of ours. */
+const STOCK = new Set([
   "Activation",
   "Add",
+  "Average",
   "AveragePooling1D",
   "AveragePooling2D",
+  "AveragePooling3D",
   "BatchNormalization",
+  "Bidirectional",
   "Concatenate",
   "Conv1D",
   "Conv2D",
+  "Conv2DTranspose",
+  "ConvLSTM2D",
+  "Cropping2D",
   "Dense",
+  "DepthwiseConv2D",
   "Dropout",
+  "ELU",
   "Embedding",
   "Flatten",
+  "GRU",
+  "GRUCell",
   "GlobalAveragePooling1D",
   "GlobalAveragePooling2D",
   "GlobalMaxPooling1D",
   "GlobalMaxPooling2D",
   "InputLayer",
   "LSTM",
+  "LSTMCell",
+  "LayerNormalization",
+  "LeakyReLU",
+  "Masking",
   "MaxPooling1D",
   "MaxPooling2D",
+  "Maximum",
+  "Minimum",
+  "Multiply",
+  "PReLU",
+  "Permute",
+  "RNN",
   "ReLU",
+  "RepeatVector",
+  "Rescaling",
   "Reshape",
+  "SeparableConv2D",
+  "SimpleRNN",
+  "SimpleRNNCell",
   "Softmax",
+  "StackedRNNCells",
+  "TimeDistributed",
+  "ZeroPadding2D",
 ]);
 
 type Json = Readonly<Record<string, unknown>>;
@@ -44,13 +73,16 @@ function numbers(value: unknown): number[] {
   return (Array.isArray(value) ? value : [value]).map(Number).filter(Number.isFinite);
 }
 
-/** Name what TF.js 4.22 gets wrong about a layer's options, or null. */
-function wrongOption(className: string, config: Json): string | null {
+/** Name what TF.js 4.22 gets wrong about the options of a layer of its own, or null. */
+function wrongOption(config: Json): string | null {
   if (numbers(config["dilation_rate"]).some((rate) => rate > 1)) return "dilated convolution";
   if (Number(config["groups"] ?? 1) > 1) return "grouped convolution";
+  if (config["padding"] === "causal") return "causal convolution";
+  if (config["reset_after"] === true) return "reset_after";
+  if (config["stateful"] === true) return "a state that outlives its batch";
   for (const key of ["dropout", "recurrent_dropout"]) {
     // Inside recurrent layers TF.js draws masks that cannot be repeated.
-    if (className === "LSTM" && Number(config[key] ?? 0) > 0) return key;
+    if (Number(config[key] ?? 0) > 0) return key;
   }
   return null;
 }
@@ -82,20 +114,21 @@ function isTopology(value: unknown): value is Topology {
   return typeof name === "string" && typeof config === "object" && config !== null;
 }
 
+/** Give the layers inside a container, a wrapper or a recurrent layer. */
 function layersOf(config: Json): unknown[] {
-  return Array.isArray(config["layers"]) ? config["layers"] : [];
+  const { layers, layer, backward_layer: backward, cell, cells } = config;
+  return [layers, layer, backward, cell, cells].flat().filter((inner) => inner !== null && inner !== undefined);
 }
 
 /** Check a topology; raises Unsupported with the layer's name, class and reason. */
 export function checkTopology(value: unknown): Topology {
   if (!isTopology(value)) throw new Unsupported("The topology is not TF.js layers JSON.");
-  if (CONTAINERS.has(value.class_name)) {
-    layersOf(value.config).forEach(checkTopology);
-    return value;
-  }
-  const who = `Layer ${String(value.config["name"] ?? "")} (${value.class_name})`;
-  if (!LAYERS.has(value.class_name) && !OWN_LAYERS.has(value.class_name)) throw new Unsupported(`${who} is not one this tab trains.`);
-  const wrong = wrongOption(value.class_name, value.config);
+  const { class_name: name, config } = value;
+  layersOf(config).forEach(checkTopology);
+  if (CONTAINERS.has(name) || OWN_LAYERS.has(name)) return value;
+  const who = `Layer ${String(config["name"] ?? "")} (${name})`;
+  if (!STOCK.has(name)) throw new Unsupported(`${who} is not one this tab trains.`);
+  const wrong = wrongOption(config);
   if (wrong !== null) throw new Unsupported(`${who}: ${wrong} is not trained rightly here.`);
   return value;
 }
