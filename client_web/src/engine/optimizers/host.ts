@@ -12,24 +12,28 @@ import type { OptimizerRule } from "./rules";
 
 type Slots = ReadonlyMap<string, ReadonlyMap<string, HostTensor>>;
 
-interface HostBackend {
-  readonly typedArrayFromHeap?: (tensor: TensorInfo) => TypedArray;
-  readonly makeOutput?: (shape: number[], dtype: "float32") => TensorInfo;
-  readonly readSync: (id: object) => TypedArray;
-}
+/** WASM's memory is reached by views; on the CPU a tensor's values are an array of JavaScript's. */
+type HostBackend =
+  | {
+      readonly typedArrayFromHeap: (tensor: TensorInfo) => TypedArray;
+      readonly makeOutput: (shape: number[], dtype: "float32") => TensorInfo;
+    }
+  | { readonly readSync: (id: object) => TypedArray };
 
 /** Make a tensor of any values; on WASM without a detour through JavaScript's memory. */
 function emptyLike(tensor: Tensor): Tensor {
   const backend = engine().backend as unknown as HostBackend;
-  const made = backend.makeOutput?.(tensor.shape, "float32");
-  if (made !== undefined) return engine().makeTensorFromTensorInfo(made);
+  if ("typedArrayFromHeap" in backend) {
+    return engine().makeTensorFromTensorInfo(backend.makeOutput(tensor.shape, "float32"));
+  }
   return engine().makeTensor(new Float32Array(tensor.size), tensor.shape, "float32");
 }
 
 /** See a tensor's values without copying them where the backend allows it. */
 function values(tensor: Tensor): Float32Array {
   const backend = engine().backend as unknown as HostBackend;
-  const seen = backend.typedArrayFromHeap?.(tensor) ?? backend.readSync(tensor.dataId);
+  const seen =
+    "typedArrayFromHeap" in backend ? backend.typedArrayFromHeap(tensor) : backend.readSync(tensor.dataId);
   return seen as Float32Array;
 }
 

@@ -1,0 +1,43 @@
+/** Starts a Worker, stock TF.js or ours, and asks it for one thing after another. */
+
+import type { Answer, Ask, Side } from "./messages";
+
+function started(side: Side): Worker {
+  return side === "stock"
+    ? new Worker(new URL("./stock.ts", import.meta.url), { type: "module" })
+    : new Worker(new URL("./ours.ts", import.meta.url), { type: "module" });
+}
+
+function ask(to: Worker, what: Ask): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    to.onmessage = (event: MessageEvent<Answer & { problem?: string }>) => {
+      if (event.data.problem === undefined) resolve(event.data);
+      else reject(new Error(event.data.problem));
+    };
+    to.onerror = (event) => reject(new Error(event.message));
+    to.postMessage(what);
+  });
+}
+
+/** Both sides stay open, so that they can be measured in turn. */
+const workers = new Map<Side, Worker>();
+
+const bench = {
+  ask(side: Side, what: Ask): Promise<Answer> {
+    const found = workers.get(side) ?? started(side);
+    workers.set(side, found);
+    return ask(found, what);
+  },
+  close(): void {
+    for (const one of workers.values()) one.terminate();
+    workers.clear();
+  },
+};
+
+declare global {
+  interface Window {
+    bench: typeof bench;
+  }
+}
+
+window.bench = bench;

@@ -1,0 +1,33 @@
+/** What crosses between the bench page and its Workers. */
+
+export type Side = "stock" | "ours";
+
+export interface Task {
+  readonly backend: "cpu" | "wasm" | "webgl" | "webgpu";
+  /** TF.js layers JSON: {class_name, config}. */
+  readonly topology: object;
+  /** `layer/weight` -> shape. */
+  readonly weights: Readonly<Record<string, number[]>>;
+  /** Of one row. */
+  readonly shape: readonly number[];
+  readonly classes: number;
+  readonly rows: number;
+  readonly batch: number;
+  readonly optimizer: "adam" | "sgd";
+}
+
+export type Ask =
+  | { readonly type: "open"; readonly task: Task }
+  /** Train for about as long. */
+  | { readonly type: "run"; readonly seconds: number }
+  /** Train one epoch, and count what is launched. */
+  | { readonly type: "count" };
+
+export interface Answer {
+  readonly samples: number;
+  readonly milliseconds: number;
+  readonly loss: number;
+  /** Kernels of TF.js, and draws or dispatches of the GPU, a step. */
+  readonly kernels: number;
+  readonly launches: number;
+}
