@@ -4,6 +4,7 @@ import { engine, env, findBackend, removeBackend, setBackend } from "@tensorflow
 import wasmUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url";
 import wasmSimdUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
 import wasmThreadsUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
+import { registerClassLoss } from "./fused/class_loss";
 import { fuseDense } from "./fused/dense";
 import { mend } from "./kernels";
 import type { BrowserBackend } from "./messages";
@@ -137,6 +138,7 @@ export async function useBackend(name: BrowserBackend, options: LoadOptions): Pr
   if (!started) throw new Unavailable(`${name} does not start here.`);
   mend(tf, name);
   fuseDense(name);
+  registerClassLoss(name);
   afterwards?.();
 }
 

@@ -19,6 +19,7 @@ import {
   type Tensor,
   type Tensor1D,
 } from "@tensorflow/tfjs-core";
+import { classLoss, hasClassLoss } from "./fused/class_loss";
 import type { LossName } from "../protocol/messages";
 import { logSoftmax } from "./layers/activations";
 import { tf } from "./own_tf";
@@ -29,6 +30,7 @@ const EPSILON = 1e-7;
 type RowLoss = (targets: Tensor, outputs: Tensor, fromLogits: boolean) => Tensor;
 
 function crossEntropyOfClasses(targets: Tensor, outputs: Tensor, fromLogits: boolean): Tensor {
+  if (!fromLogits && hasClassLoss(outputs)) return classLoss(outputs, targets);
   const classes = outputs.shape[outputs.shape.length - 1] ?? 1;
   const logs = fromLogits
     ? logSoftmax(tf, outputs)

@@ -4,7 +4,8 @@
  * packed copy of the old one's.
  */
 
-import { engine, type Tensor, type TensorInfo, type TypedArray, type Variable, tidy } from "@tensorflow/tfjs-core";
+import { engine, type Tensor, tidy, type TensorInfo } from "@tensorflow/tfjs-core";
+import { emptyTensor, valuesOf } from "../host_memory";
 import type { Network } from "../network";
 import type { HostTensor } from "../safetensors";
 import type { OpenOptimizer } from ".";
@@ -12,29 +13,8 @@ import type { OptimizerRule } from "./rules";
 
 type Slots = ReadonlyMap<string, ReadonlyMap<string, HostTensor>>;
 
-/** WASM's memory is reached by views; on the CPU a tensor's values are an array of JavaScript's. */
-type HostBackend =
-  | {
-      readonly typedArrayFromHeap: (tensor: TensorInfo) => TypedArray;
-      readonly makeOutput: (shape: number[], dtype: "float32") => TensorInfo;
-    }
-  | { readonly readSync: (id: object) => TypedArray };
-
-/** Make a tensor of any values; on WASM without a detour through JavaScript's memory. */
-function emptyLike(tensor: Tensor): Tensor {
-  const backend = engine().backend as unknown as HostBackend;
-  if ("typedArrayFromHeap" in backend) {
-    return engine().makeTensorFromTensorInfo(backend.makeOutput(tensor.shape, "float32"));
-  }
-  return engine().makeTensor(new Float32Array(tensor.size), tensor.shape, "float32");
-}
-
-/** See a tensor's values without copying them where the backend allows it. */
-function values(tensor: Tensor): Float32Array {
-  const backend = engine().backend as unknown as HostBackend;
-  const seen =
-    "typedArrayFromHeap" in backend ? backend.typedArrayFromHeap(tensor) : backend.readSync(tensor.dataId);
-  return seen as Float32Array;
+function floats(tensor: TensorInfo): Float32Array {
+  return valuesOf(tensor) as Float32Array;
 }
 
 export class HostOptimizer implements OpenOptimizer {
@@ -64,10 +44,10 @@ export class HostOptimizer implements OpenOptimizer {
       const gradient = gradients.get(name);
       if (gradient === undefined) throw new Error(`no gradient for ${name}`);
       tidy(() => {
-        const old = weight.read() as Variable;
-        const next = emptyLike(old);
-        // Views are taken after the allocation: WASM memory moves when it grows.
-        const pass = { next: values(next), weight: values(old), gradient: values(gradient), slots };
+        const old = weight.read();
+        const next = engine().makeTensorFromTensorInfo(emptyTensor(old.shape));
+        const [from, by] = [floats(old), floats(gradient)];
+        const pass = { next: floats(next), weight: from, gradient: by, slots };
         this.rule.onHost(pass, constants);
         weight.write(next);
       });

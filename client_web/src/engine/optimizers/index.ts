@@ -3,6 +3,7 @@
 import { getBackend, type Tensor } from "@tensorflow/tfjs-core";
 import type { Optimizer } from "../../protocol/messages";
 import type { State } from "../checkpoint";
+import { HOST_BACKENDS } from "../host_memory";
 import type { Network } from "../network";
 import type { HostTensor } from "../safetensors";
 import { DeviceOptimizer } from "./device";
@@ -17,11 +18,9 @@ export interface OpenOptimizer {
   dispose(): void;
 }
 
-const ON_HOST = new Set(["cpu", "wasm"]);
-
 /** Open an optimizer where a checkpoint left it, for a network whose weights are set. */
 export function openOptimizer(network: Network, optimizer: Optimizer, state: State): OpenOptimizer {
   const rule = optimizerRule(optimizer);
-  const Kind = ON_HOST.has(getBackend()) ? HostOptimizer : DeviceOptimizer;
+  const Kind = HOST_BACKENDS.has(getBackend()) ? HostOptimizer : DeviceOptimizer;
   return new Kind(network, rule, state.slots);
 }
