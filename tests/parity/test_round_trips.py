@@ -23,8 +23,12 @@ from tests.parity.awaited import OTHERWISE, UNREAD
 from tests.parity.cases import CASES, FAMILIES
 from tests.parity.oracle import difference, predict
 
-# Some cases are about exactly that.
-pytestmark = pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+pytestmark = [
+    # Some cases are about exactly that.
+    pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask"),
+    # LeakyReLU's slope is written under the word that Keras 2 and Keras 3 both know.
+    pytest.mark.filterwarnings("ignore:Argument `alpha` is deprecated"),
+]
 
 TOLERANCE = 1e-5
 READ = [name for name in CASES if name not in UNREAD]
