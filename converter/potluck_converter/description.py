@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -18,6 +19,7 @@ from potluck_converter.shapes import (
     training_flops,
     weight_shapes,
 )
+from potluck_converter.stock_tfjs import GAPS
 from potluck_converter.writers.tfjs import own_classes
 
 HUGE_EMBEDDING = 5_000_000
@@ -84,9 +86,45 @@ def graph_warnings(graph: Graph) -> list[str]:
         shown = ", ".join(f"{name} ({reason})" for name, reason in list(own.items())[:5])
         more = f" and {len(own) - 5} more" if len(own) > 5 else ""
         found.append(f"In a page of your own, TF.js needs potluck-tfjs.js for {shown}{more}.")
+    found += _untrained_alone(walked, own)
+    found += _masked_outputs(graph, walked)
     for step in {step.layer.name: step for step in walked}.values():
         found += _layer_warnings(step)
     return found
+
+
+def _untrained_alone(walked: Sequence[Step], own: Mapping[str, str]) -> list[str]:
+    """Say once for each reason what TF.js does not train without our kernels."""
+    names: dict[tuple[str, str], dict[str, None]] = {}
+    for step in walked:
+        gaps = GAPS.get(step.layer.class_name, {}) if step.layer.name not in own else {}
+        for backend, reason in gaps.items():
+            names.setdefault((backend, reason), {})[step.layer.name] = None
+    found = []
+    for (backend, reason), which in names.items():
+        shown = ", ".join(list(which)[:5]) + (
+            f" and {len(which) - 5} more" if len(which) > 5 else ""
+        )
+        found.append(
+            f"Here every layer trains on every backend. TF.js alone, without potluck-tfjs.js, does "
+            f"not train {shown} on {backend}: {reason}."
+        )
+    return found
+
+
+def _masked_outputs(graph: Graph, walked: Sequence[Step]) -> list[str]:
+    """Say where Keras would leave steps out of the loss."""
+    masked = {
+        (step.layer.name, step.call)
+        for step in walked
+        if step.masked and step.kind.mask_out(step.layer.config, step.masked)
+    }
+    return [
+        f'Output "{ref.layer}" carries a mask: Keras leaves masked steps out of the loss, TF.js '
+        "counts them."
+        for ref in graph.outputs
+        if (ref.layer, ref.call) in masked
+    ]
 
 
 def _layer_warnings(step: Step) -> list[str]:
@@ -105,8 +143,8 @@ def _layer_warnings(step: Step) -> list[str]:
         )
     if any(config.get(key) for key in config if key.endswith("_constraint")):
         found.append(
-            f'The constraint of "{layer.name}" is applied after each step here; stock TF.js '
-            "skips it."
+            f'The constraint of "{layer.name}" is applied after each step, and by TF.js as soon as '
+            "weights are loaded: a model that was never trained may predict otherwise."
         )
     return found
 

@@ -6,6 +6,7 @@ convert` takes to convert.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -49,6 +50,8 @@ def _run_alone(given: Sequence[str]) -> bool:
     home = ALONE.get(given[0]) if given else None
     if home is None:
         return False
+    # Such a command computes no products: threads for them take NumPy long to start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         run = import_module(home).run
     except ImportError:

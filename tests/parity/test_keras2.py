@@ -8,13 +8,10 @@ import pytest
 
 from potluck_converter import Model, read_model
 from tests.parity.answers import TOLERANCE, Compared, compare
-from tests.parity.awaited import expected
 from tests.parity.browser import ParityPage
 from tests.parity.make_keras2_oracles import KERAS2_ARCHIVE, KERAS2_CASES
 from tests.parity.oracle import load, names_in
 
-# What Keras 3 does otherwise while it trains is no matter here.
-RIGHT = [n for n in KERAS2_CASES if expected("cpu", n) or n == "time_distributed_norm"]
 _done: dict[str, Compared] = {}
 
 
@@ -36,11 +33,11 @@ def test_the_archive_holds_the_table_s_cases() -> None:
     assert names_in(KERAS2_ARCHIVE) == set(KERAS2_CASES)
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", list(KERAS2_CASES))
 def test_tfjs_predicts_as_keras_2(page: ParityPage, name: str) -> None:
     assert compared(page, name).predictions <= TOLERANCE["cpu"]
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", list(KERAS2_CASES))
 def test_a_disturbed_weight_is_seen(page: ParityPage, name: str) -> None:
     assert compared(page, name).twin > TOLERANCE["cpu"]

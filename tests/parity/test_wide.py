@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from potluck_converter import read_model, write_tfjs
 from tests.parity.answers import TOLERANCE, compare, compared
 from tests.parity.applications import APPLICATIONS
-from tests.parity.awaited import UNREAD, expected
 from tests.parity.browser import ROOT, ParityPage
 from tests.parity.case import draw_inputs
 from tests.parity.cases import CASES, FAMILIES
@@ -61,7 +60,7 @@ def test_options_at_random_agree_with_keras(
 
 @pytest.mark.parametrize(
     ("backend", "name"),
-    [(backend, name) for backend in GPUS for name in CASES if expected(backend, name)],
+    [(backend, name) for backend in GPUS for name in CASES],
 )
 def test_gpus_agree_with_keras(page: ParityPage, backend: str, name: str) -> None:
     found = compared(page, backend, name)
@@ -150,7 +149,7 @@ def test_oracles_of_keras_2_made_afresh_are_those_checked_in(tmp_path: Path) -> 
 
 
 def test_weight_bytes_are_those_of_the_official_converter(tmp_path: Path) -> None:
-    for name in set(KERAS2_CASES) - set(UNREAD):
+    for name in KERAS2_CASES:
         (tmp_path / f"{name}.h5").write_bytes(load(KERAS2_ARCHIVE, name).h5)
     with_tensorflow(str(Path(__file__).with_name("official_converter.py")), str(tmp_path))
     done = [name for name in KERAS2_CASES if (tmp_path / name / "model.json").exists()]

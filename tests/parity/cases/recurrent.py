@@ -126,6 +126,17 @@ def _film(name: str, **options: Any) -> Case:
     return _one(f"conv_lstm2d_{name}", lambda L: L.ConvLSTM2D(2, 2, **options), shape=FILM)
 
 
+def _masked_bidirectional(name: str, cls: str, mode: str, *, sequences: bool) -> Case:
+    """Let masked steps be seen: nothing behind hides them."""
+
+    def layers(L: Any) -> list[Any]:
+        inner = getattr(L, cls)(3, return_sequences=sequences)
+        words = L.Embedding(8, 3, mask_zero=True)
+        return [words, L.Bidirectional(inner, merge_mode=mode), L.Dense(2)]
+
+    return Case(f"bidirectional_masked_{name}", chain((5,), layers, "int32"), keras2=False)
+
+
 CASES = (
     *_kinds(),
     _one("gru_reset_before", lambda L: L.GRU(4, reset_after=False)),
@@ -163,23 +174,11 @@ CASES = (
     _one("time_distributed_norm", lambda L: L.TimeDistributed(L.BatchNormalization()), shape=FILM),
     _one("time_distributed_dropout", lambda L: L.TimeDistributed(L.Dropout(0.4)), training=False),
     *(
-        Case(
-            f"bidirectional_masked_{name}",
-            chain(
-                (5,),
-                lambda L, make=make, mode=mode: [
-                    L.Embedding(8, 3, mask_zero=True),
-                    L.Bidirectional(make(L), merge_mode=mode),
-                    L.Dense(2),
-                ],
-                "int32",
-            ),
-            keras2=False,
-        )
-        for name, mode, make in (
-            ("seen", "sum", lambda L: L.LSTM(3, return_sequences=True)),
-            ("gru_seen", "concat", lambda L: L.GRU(3, return_sequences=True)),
-            ("rnn_last", "ave", lambda L: L.SimpleRNN(3)),
+        _masked_bidirectional(name, cls, mode, sequences=name != "rnn_last")
+        for name, cls, mode in (
+            ("seen", "LSTM", "sum"),
+            ("gru_seen", "GRU", "concat"),
+            ("rnn_last", "SimpleRNN", "ave"),
         )
     ),
     Case(

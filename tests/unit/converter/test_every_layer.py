@@ -71,6 +71,8 @@ def test_both_files_of_a_model_are_read_as_the_same(name: str) -> None:
     assert graph_from_json(graph_to_json(model.graph)) == model.graph
 
 
+# LeakyReLU's slope is written under the word that Keras 2 and Keras 3 both know.
+@pytest.mark.filterwarnings("ignore:Argument `alpha` is deprecated")
 @pytest.mark.parametrize("name", CASES)
 def test_keras_opens_what_is_written_and_predicts_as_before(name: str) -> None:
     oracle, _, model = case(name)

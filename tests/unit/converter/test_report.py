@@ -57,3 +57,25 @@ def test_open_lengths_are_none_and_noted() -> None:
     found = report(read_model({"m.h5": oracles.oracle("lstm_sequences").content}))
     assert next(iter(found["input_shapes"].values())) == [None, 4]
     assert any("open" in note for note in found["warnings"])
+
+
+def warnings_of(*layers: object, shape: tuple[int, ...] = (6, 2)) -> str:
+    return "\n".join(report(read_model({"m.h5": save_h5(chain(shape, *layers)())}))["warnings"])
+
+
+def test_what_tfjs_alone_does_not_train_is_said_with_the_reason() -> None:
+    told = warnings_of(L.Conv1D(2, 2, name="wave"), L.MaxPooling1D(name="top"), L.Dense(2))
+    assert "does not train wave on wasm: the gradient of a convolution's filters is missing" in told
+    assert "does not train top on wasm" in told
+    assert "webgpu" not in told
+    assert "alone" not in warnings_of(L.Dense(2))
+
+
+def test_a_class_of_ours_is_not_said_to_be_untrained() -> None:
+    assert "alone" not in warnings_of(L.Conv1D(2, 2, padding="causal"))
+
+
+def test_a_mask_that_meets_the_loss_is_noted() -> None:
+    assert "carries a mask" in warnings_of(L.Masking(), L.LSTM(2, return_sequences=True))
+    assert "carries a mask" not in warnings_of(L.Masking(), L.LSTM(2))
+    assert "carries a mask" not in warnings_of(L.LSTM(2, return_sequences=True))
