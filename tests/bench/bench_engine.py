@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Measured:
     launches: float = 0.0
     loss: float = float("nan")
     problem: str = ""
+    by_kernel: dict[str, list[float]] = field(default_factory=dict)
+    """Calls and launches a step."""
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -109,6 +111,7 @@ def measure(page: Page, bench: Bench, backend: str, seconds: float) -> dict[str,
             measured.problem = str(error).splitlines()[0][:200]
         else:
             measured.kernels, measured.launches = counted["kernels"], counted["launches"]
+            measured.by_kernel = counted["byKernel"]
     for _ in range(TURNS):
         for side, measured in found.items():
             if not measured.problem:
@@ -157,12 +160,19 @@ def line(bench: Bench, backend: str, found: dict[str, Measured], keras: float) -
     )
 
 
+def listing(measured: Measured) -> str:
+    """Say which kernels a step is made of, and what each launches."""
+    ordered = sorted(measured.by_kernel.items(), key=lambda item: (-item[1][1], -item[1][0]))
+    return "".join(f"    {name}: {calls:g} ({launched:g})\n" for name, (calls, launched) in ordered)
+
+
 def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backends", default="wasm,cpu,webgl,webgpu")
     parser.add_argument("--only", default="", help="part of a network's name")
     parser.add_argument("--seconds", type=float, default=2.0, help="of one turn")
+    parser.add_argument("--kernels", action="store_true", help="list what a step of ours launches")
     options = parser.parse_args()
     SAY("| network | batch | backend | stock, samples/s | ours | ratio | kernels a step |")
     SAY(" draws or dispatches | of native Keras |\n|---|---|---|---|---|---|---|---|---|\n")
@@ -174,6 +184,8 @@ def main() -> None:
             for backend in options.backends.split(","):
                 found = measure(page, bench, backend, options.seconds)
                 SAY(line(bench, backend, found, keras))
+                if options.kernels:
+                    SAY(listing(found["ours"]))
                 sys.stdout.flush()
                 problems += [
                     f"{bench.name}, {side}, {backend}: {measured.problem}"

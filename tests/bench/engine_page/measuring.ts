@@ -39,6 +39,8 @@ export function startWeights(task: Task): Map<string, { shape: number[]; data: F
   return new Map(found);
 }
 
+const NOTHING: Answer = { samples: 0, milliseconds: 0, loss: 0, kernels: 0, launches: 0, byKernel: {} };
+
 let launches = 0;
 
 /** Count what reaches the GPU. */
@@ -58,18 +60,23 @@ function countLaunches(): void {
 
 async function counted(trainer: Trainer, backend: string): Promise<Answer> {
   let kernels = 0;
+  const by = new Map<string, [number, number]>();
   let depth = 0;
   const restore = getKernelsForBackend(backend).map((config) => {
     const known = config as { kernelFunc: (call: never) => unknown };
     const stock = known.kernelFunc;
     known.kernelFunc = (call) => {
-      // A kernel that is made of others counts as those.
-      if (depth === 0) kernels += 1;
+      // A kernel that is made of others counts as one.
+      if (depth > 0) return stock(call);
       depth += 1;
+      const before = launches;
       try {
         return stock(call);
       } finally {
         depth -= 1;
+        kernels += 1;
+        const [calls, launched] = by.get(config.kernelName) ?? [0, 0];
+        by.set(config.kernelName, [calls + 1, launched + launches - before]);
       }
     };
     return () => (known.kernelFunc = stock);
@@ -78,7 +85,8 @@ async function counted(trainer: Trainer, backend: string): Promise<Answer> {
   const loss = await trainer.epoch();
   for (const undo of restore) undo();
   const steps = trainer.stepsPerEpoch;
-  return { samples: 0, milliseconds: 0, loss, kernels: kernels / steps, launches: launches / steps };
+  const byKernel = Object.fromEntries([...by].map(([name, [calls, launched]]) => [name, [calls / steps, launched / steps] as const]));
+  return { ...NOTHING, loss, kernels: kernels / steps, launches: launches / steps, byKernel };
 }
 
 async function timed(trainer: Trainer, rows: number, seconds: number): Promise<Answer> {
@@ -88,7 +96,7 @@ async function timed(trainer: Trainer, rows: number, seconds: number): Promise<A
     loss = await trainer.epoch();
     epochs += 1;
   } while (performance.now() - begun < 1000 * seconds);
-  return { samples: epochs * rows, milliseconds: performance.now() - begun, loss, kernels: 0, launches: 0 };
+  return { ...NOTHING, samples: epochs * rows, milliseconds: performance.now() - begun, loss };
 }
 
 /** Answer the page's questions with what `open` makes of a task. */
@@ -101,7 +109,7 @@ export function serve(open: (task: Task) => Promise<Trainer>): void {
       task = ask.task;
       trainer = await open(task);
       const loss = await trainer.epoch();
-      return { samples: 0, milliseconds: 0, loss, kernels: 0, launches: 0 };
+      return { ...NOTHING, loss };
     }
     if (task === null || trainer === null) throw new Error("nothing is open");
     return ask.type === "count" ? counted(trainer, task.backend) : timed(trainer, task.rows, ask.seconds);

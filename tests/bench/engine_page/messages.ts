@@ -30,4 +30,6 @@ export interface Answer {
   /** Kernels of TF.js, and draws or dispatches of the GPU, a step. */
   readonly kernels: number;
   readonly launches: number;
+  /** The same by kernel: calls and launches a step. */
+  readonly byKernel: Readonly<Record<string, readonly [number, number]>>;
 }
