@@ -18,6 +18,7 @@ CLIENT_BUILT := $(STATIC)/index.html
 ORACLE := .venv-oracle
 ORACLE_READY := $(ORACLE)/ready
 FUZZ_SECONDS ?= 3600
+BENCH ?=
 SCHEMA := $(CLIENT)/src/protocol/schema.gen.ts
 NODE_BIN := $(CURDIR)/$(CLIENT)/node_modules/.bin
 PYTEST ?= $(BIN)/python -m pytest
@@ -32,7 +33,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 CLIENT_SOURCES := $(shell find $(CLIENT) \( -name node_modules -o -name dist \) -prune -o -type f \
 	-not -name '*.tsbuildinfo' -not -name '*.test.ts' -not -name openapi.json -print)
 
-.PHONY: help setup demo test test-long test-oracle bench-converter fuzz check generate serve clean chromium
+.PHONY: help setup demo test test-long test-oracle bench-converter bench-engine fuzz check generate serve clean chromium
 
 help: ## List the targets.
 	@echo "Potluck:"
@@ -60,6 +61,9 @@ test-oracle: $(CLIENT_BUILT) $(ORACLE_READY) chromium ## The converter, wide: ag
 
 bench-converter: $(PYTHON_READY) $(ORACLE_READY) ## Ours beside the official converter: time and memory.
 	@$(BIN)/python -m tests.bench.bench_converter --official $(ORACLE)/bin/python
+
+bench-engine: $(CLIENT_BUILT) chromium ## The donor engine beside stock TF.js and native Keras.
+	@$(BIN)/python -m tests.bench.bench_engine $(BENCH)
 
 fuzz: $(PYTHON_READY) ## Fuzz the readers for an hour; FUZZ_SECONDS=60 for a minute.
 	@echo "== Installing atheris (without it, inputs are mutated blindly)"

@@ -33,7 +33,7 @@ from tests.bench.engine_models import BENCHES, CLASSES, Bench, build, task
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "client_web"
-PAGE = Path(__file__).parent / "engine_page"
+PAGE = CLIENT / "bench"
 BUILT = ROOT / ".make" / "engine-bench"
 SAY = sys.stdout.write
 TURNS = 3
@@ -69,7 +69,7 @@ def open_page(stack: ExitStack) -> Page:
     """Build the bench page, serve it, and open it in Chromium."""
     vite = CLIENT / "node_modules/.bin/vite"
     subprocess.run(
-        [str(vite), "build", "--config", str(PAGE / "vite.config.mjs"), "--outDir", str(BUILT)],
+        [str(vite), "build", "--config", str(PAGE / "vite.config.ts"), "--outDir", str(BUILT)],
         cwd=CLIENT,
         check=True,
         stdout=subprocess.DEVNULL,
@@ -81,7 +81,7 @@ def open_page(stack: ExitStack) -> Page:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     stack.callback(server.shutdown)
     playwright = stack.enter_context(sync_playwright())
-    browser = playwright.chromium.launch(**launch_options(ensure_chromium(SAY), webgpu=True))
+    browser = playwright.chromium.launch(**launch_options(ensure_chromium(print), webgpu=True))
     stack.callback(browser.close)
     page = browser.new_page()
     page.set_default_timeout(TIMEOUT_MS)

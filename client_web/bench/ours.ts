@@ -1,9 +1,9 @@
 /** Potluck's engine, as a donor's tab runs it. */
 
-import { useBackend } from "@engine/backends";
-import { writeCheckpoint } from "@engine/checkpoint";
-import { writeSafetensors } from "@engine/safetensors";
-import { type Recipe, Training } from "@engine/training";
+import { useBackend } from "../src/engine/backends";
+import { writeCheckpoint } from "../src/engine/checkpoint";
+import { writeSafetensors } from "../src/engine/safetensors";
+import { type Recipe, Training } from "../src/engine/training";
 import { labels, numbers, serve, sizeOf, startWeights } from "./measuring";
 
 serve(async (task) => {

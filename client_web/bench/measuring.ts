@@ -91,7 +91,8 @@ async function counted(trainer: Trainer, backend: string): Promise<Answer> {
 
 async function timed(trainer: Trainer, rows: number, seconds: number): Promise<Answer> {
   const begun = performance.now();
-  let [epochs, loss] = [0, 0];
+  let epochs = 0;
+  let loss: number;
   do {
     loss = await trainer.epoch();
     epochs += 1;
