@@ -1,6 +1,7 @@
 /** Stock TF.js: `model.fit`, as its documentation has it, in a Worker. */
 
 import "@tensorflow/tfjs-backend-cpu";
+import "@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import wasmUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url";
 import wasmSimdUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
