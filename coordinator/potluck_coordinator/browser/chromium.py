@@ -1,4 +1,4 @@
-"""Find a Chromium for donor tabs, or install one. `python -m potluck_coordinator.demo.chromium`."""
+"""Find a Chromium for donor tabs, or install one. `python -m potluck_coordinator.browser.chromium`."""
 
 from __future__ import annotations
 
