@@ -1,8 +1,8 @@
 """Donor tabs: real pages in a real headless Chromium, started as a person starts them.
 
-`python -m potluck_coordinator.browser.tabs URL COUNT CHROMIUM` donates until its input ends. It says
-one JSON object a line: `{"ready": true}`, `{"failed": why}`, and `{"shown": text}` for each line
-that it is sent.
+`python -m potluck_coordinator.browser.tabs URL COUNT CHROMIUM` donates until its input ends. It
+says one JSON object a line: `{"ready": true}`, `{"failed": why}`, and `{"shown": text}` for each
+line that it is sent.
 """
 
 from __future__ import annotations

@@ -63,9 +63,7 @@ def open_network(topology: bytes) -> Network:
     """Build a network for training; its weights are zeros. Raises Unsupported."""
     graph = read_topology(topology)
     if len(graph.inputs) > 1 or len(graph.outputs) > 1:
-        raise Unsupported(
-            "A unit has rows for one input and one output; the network has more."
-        )
+        raise Unsupported("A unit has rows for one input and one output; the network has more.")
     for layer in graph.layers:
         _check(layer.name, layer.class_name, layer.config)
     model = build_network(graph, training=drawing_layers(load_keras()))

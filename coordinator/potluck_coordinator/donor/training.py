@@ -31,19 +31,19 @@ class Recipe(Protocol):
     """The part of a unit that decides what its weights become."""
 
     @property
-    def rows(self) -> int: ...  # noqa: D102
+    def rows(self) -> int: ...
     @property
-    def batch_size(self) -> int: ...  # noqa: D102
+    def batch_size(self) -> int: ...
     @property
-    def steps_per_epoch(self) -> int: ...  # noqa: D102
+    def steps_per_epoch(self) -> int: ...
     @property
-    def optimizer(self) -> Optimizer: ...  # noqa: D102
+    def optimizer(self) -> Optimizer: ...
     @property
-    def loss(self) -> LossName: ...  # noqa: D102
+    def loss(self) -> LossName: ...
     @property
-    def from_logits(self) -> bool: ...  # noqa: D102
+    def from_logits(self) -> bool: ...
     @property
-    def seed(self) -> int: ...  # noqa: D102
+    def seed(self) -> int: ...
 
 
 @dataclass
@@ -184,7 +184,7 @@ class Training:
         self.step += 1
 
     def loss(self) -> float:
-        """Wait for all steps so far; give the mean row loss of the present, or just ended, epoch."""
+        """Wait for all steps so far; give the mean row loss of the epoch in hand, or just ended."""
         total, rows = np.asarray(self._state[3])
         return float(total / rows) if rows else 0.0
 
