@@ -7,14 +7,14 @@ import os
 import signal
 from contextlib import suppress
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from potluck.errors import BadArgument
 from potluck_coordinator.donor.artifacts import Artifacts
-from potluck_coordinator.donor.engine_host import PLATFORMS
+from potluck_coordinator.donor.engine_host import PLATFORMS, Platform
 from potluck_coordinator.donor.line import keep_talking
 from potluck_coordinator.donor.memory import Memory, default_folder
 from potluck_coordinator.donor.session import Options, Session
@@ -30,7 +30,7 @@ def options_from(*, backend: str, **options: Any) -> Options:
     """Check what was asked for on the command line. Raises BadArgument."""
     if backend not in PLATFORMS:
         raise BadArgument(f"--backend is {backend!r}; it may be {', '.join(PLATFORMS)}.")
-    found = Options(platform=backend, **options)
+    found = Options(platform=cast(Platform, backend), **options)
     if not 1 <= found.workers <= MOST_WORKERS:
         raise BadArgument(f"--workers is {found.workers}; it may be 1 to {MOST_WORKERS}.")
     return found

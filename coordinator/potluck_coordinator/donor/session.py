@@ -351,6 +351,7 @@ class Session:
 
     async def _save_and_hand_back(self, holding: Holding) -> None:
         await self._work.save(holding)
+        self._heartbeat()  # how far it came
         line = self.line()
         if line is not None and holding.id in self._work.held:
             line(wire.Abort(leases=[holding.handback("closing")]))
