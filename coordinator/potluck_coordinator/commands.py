@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from potluck.errors import MissingExtra
 from potluck_coordinator.settings import Settings, settings_from
 
 
@@ -126,11 +127,17 @@ def donate(
 ) -> None:
     """Train other people's units on this machine. Ctrl-C hands back what is unfinished."""
     if browser:
-        from potluck_coordinator.donor.tabs import donate_in_tabs
+        try:
+            from potluck_coordinator.donor.tabs import donate_in_tabs
+        except ModuleNotFoundError as error:
+            raise MissingExtra(
+                f"`potluck donate --browser` needs more than is installed (missing: {error.name}). "
+                'Bring it with: pip install "potluck[demo]"'
+            ) from error
 
         raise typer.Exit(donate_in_tabs(url, tabs))
+    from potluck_coordinator.donor.options import options_from
     from potluck_coordinator.donor.run import donate as run_donor
-    from potluck_coordinator.donor.run import options_from
 
     raise typer.Exit(
         run_donor(

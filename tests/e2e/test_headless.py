@@ -68,7 +68,9 @@ def test_two_workers_finish_a_study_and_end_when_there_is_no_work(
     record = study.refresh().record
     assert record.counts.scored == record.plan.units
     assert f"{record.counts.scored} units were trained" in donor.said
-    leases = [lease for row in rows for unit in study.trial(row.trial).units for lease in unit.leases]
+    leases = [
+        lease for row in rows for unit in study.trial(row.trial).units for lease in unit.leases
+    ]
     assert {(lease.backend, lease.state) for lease in leases} == {("jax", "completed")}
     assert verify_ledger(study.ledger()).holds
     assert list(tmp_path.glob("*/runs/*")) == []  # nothing stays but the identity

@@ -19,6 +19,7 @@ from potluck_coordinator.donor.training import Training
 from tests.support.keras_files import saved
 
 ROWS, BATCH, SEED = 20, 8, 3
+MOMENTUM = Sgd(learning_rate=0.1, momentum=0.5)
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class SmallUnit:
 
     model: Model
     data: Mapping[str, NDArray[Any]]
-    optimizer: Optimizer = Sgd(learning_rate=0.1, momentum=0.5)
+    optimizer: Optimizer = MOMENTUM
     loss: LossName = "sparse_categorical_crossentropy"
     from_logits: bool = False
     rows: int = ROWS

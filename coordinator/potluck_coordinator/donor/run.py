@@ -7,33 +7,19 @@ import os
 import signal
 from contextlib import suppress
 from types import FrameType
-from typing import Any, cast
-from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from potluck.errors import BadArgument
 from potluck_coordinator.donor.artifacts import Artifacts
-from potluck_coordinator.donor.engine_host import PLATFORMS, Platform
 from potluck_coordinator.donor.line import keep_talking
 from potluck_coordinator.donor.memory import Memory, default_folder
-from potluck_coordinator.donor.session import Options, Session
+from potluck_coordinator.donor.options import Options, origin_of
+from potluck_coordinator.donor.session import Session
 from potluck_coordinator.donor.show import Show
 
-MOST_WORKERS = 16
-"""Leases that one donor may hold at a time."""
 EXIT_INTERRUPTED = 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-def options_from(*, backend: str, **options: Any) -> Options:
-    """Check what was asked for on the command line. Raises BadArgument."""
-    if backend not in PLATFORMS:
-        raise BadArgument(f"--backend is {backend!r}; it may be {', '.join(PLATFORMS)}.")
-    found = Options(platform=cast(Platform, backend), **options)
-    if not 1 <= found.workers <= MOST_WORKERS:
-        raise BadArgument(f"--workers is {found.workers}; it may be 1 to {MOST_WORKERS}.")
-    return found
 
 
 def donate(options: Options) -> int:
@@ -51,14 +37,6 @@ def donate(options: Options) -> int:
             return asyncio.run(_donate(options, origin, memory, show))
         finally:
             memory.close()
-
-
-def origin_of(url: str) -> str:
-    """Give a coordinator's origin from its address, or that of any of its pages."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise BadArgument(f"{url!r} is no address of a coordinator, such as http://host:8000.")
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 async def _donate(options: Options, origin: str, memory: Memory, show: Show) -> int:

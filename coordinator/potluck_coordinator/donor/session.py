@@ -10,19 +10,18 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 from potluck.protocol import donor as wire
 from potluck.protocol.base import PROTOCOL_VERSION
 from potluck.version import VERSION
 from potluck_coordinator.donor.artifacts import Artifacts
+from potluck_coordinator.donor.asking import Asking
 from potluck_coordinator.donor.bench import Bench, Seat
-from potluck_coordinator.donor.engine_host import Platform
 from potluck_coordinator.donor.frames import Frame
 from potluck_coordinator.donor.holding import Holding, Snapshot
 from potluck_coordinator.donor.line import Answer, Send
 from potluck_coordinator.donor.memory import Memory
+from potluck_coordinator.donor.options import Options
 from potluck_coordinator.donor.show import Show
 from potluck_coordinator.donor.work import Work
 
@@ -32,8 +31,6 @@ FAREWELL_S = 3.0
 PROBLEM_WAIT_S = 10.0
 SOON_S = 0.3
 HEARTBEAT_AT_MOST_EVERY_S = 1.0
-FIRST_PENALTY_S = 4.0
-LONGEST_PENALTY_S = 300.0
 MOST_RESTARTS = 4
 UNREACHED_S = 60.0
 FINAL_PROBLEMS = frozenset({"protocol.too_old", "donor.paused"})
@@ -43,19 +40,6 @@ PUT_DOWN = {
     "expired": "its lease expired",
     "unknown": "the coordinator does not know its lease",
 }
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to donate. `patience_s`: with `once`, how long there must have been no work."""
-
-    url: str
-    workers: int = 1
-    platform: Platform = "auto"
-    once: bool = False
-    patience_s: float = 10.0
-    fresh: bool = False
-    state: Path | None = None
 
 
 class Session:
@@ -71,14 +55,10 @@ class Session:
         self._send: Send | None = None
         self._welcomed = False
         self._hello_due = False
-        self._asked = False
-        self._ask_not_before = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._asking = Asking(self._work_on)
         self._heartbeat_s = 15.0
         self._heartbeat_at = float("-inf")
-        self._handbacks_in_a_row = 0
         self._restarts = 0
-        self._idle_since: float | None = None
         self._unreached_since = time.monotonic()
         self._reports: dict[Seat, wire.BackendReport] = {}
         self._changed = asyncio.Event()
@@ -99,8 +79,7 @@ class Session:
             return self._end
         finally:
             beating.cancel()
-            if self._timer is not None:
-                self._timer.cancel()
+            self._asking.close()
             await self._work.close()
             await self._bench.close()
 
@@ -157,7 +136,7 @@ class Session:
     def connected(self, send: Send) -> None:
         """Say hello, as soon as it is known what this machine can do."""
         self._send = send
-        self._welcomed = self._asked = False
+        self._welcomed = self._asking.open = False
         self._hello_due = True
         self._hello()
 
@@ -188,7 +167,7 @@ class Session:
         else:
             self._show.again(f"{self._options.url} cannot be reached ({why}); trying again.")
         self._send = None
-        self._welcomed = self._asked = False
+        self._welcomed = self._asking.open = False
         waited = time.monotonic() - self._unreached_since
         if self._options.once and waited > max(UNREACHED_S, self._options.patience_s):
             self._finish(1, "The coordinator was not there for too long.")
@@ -210,8 +189,8 @@ class Session:
             case wire.Wait():
                 self._on_wait(answer)
             case wire.Work():
-                if not self._asked:
-                    self._ask_later(SOON_S * random.random())
+                if not self._asking.open:
+                    self._asking.pause(SOON_S * random.random())
             case wire.Heard():
                 for lease_id, reason in answer.stop.items():
                     if lease_id in self._work.held:
@@ -242,7 +221,7 @@ class Session:
         self._work_on()
 
     def _on_grant(self, grant: wire.Grant) -> None:
-        self._asked, self._idle_since = False, None
+        self._asking.got_work()
         for lease in grant.leases:
             self._work.add(lease)
         if self._stopping:
@@ -251,17 +230,15 @@ class Session:
         self._work_on()
 
     def _on_wait(self, wait: wire.Wait) -> None:
-        self._asked = False
+        self._asking.open = False
         # With jitter: a thousand idle donors must not come back in the same second.
         seconds = wait.seconds * random.uniform(0.75, 1.25)
         if self._options.once and wait.reason == "no_work" and not self._work.held:
-            now = time.monotonic()
-            self._idle_since = self._idle_since or now
-            left = self._idle_since + self._options.patience_s - now
+            left = self._options.patience_s - self._asking.idle_s()
             if left <= 0:
                 self._finish(0, f"There is no work. {self.units} units were trained.")
-            seconds = min(seconds, left)
-        self._ask_later(seconds)
+            seconds = min(seconds, max(left, 0.0))
+        self._asking.pause(seconds)
 
     def _on_settled(self, settled: wire.Settled) -> None:
         for one in settled.leases:
@@ -269,7 +246,8 @@ class Session:
             if holding is None:
                 continue
             if one.outcome in ("accepted", "duplicate"):
-                self._handbacks_in_a_row = self._restarts = 0
+                self._asking.went_well()
+                self._restarts = 0
             if one.outcome == "accepted":
                 self.units += 1
                 self._show.finished(holding)
@@ -290,9 +268,9 @@ class Session:
         unanswered = [h for h in self._work.held.values() if h.stage == "handed_in"]
         for holding in unanswered[:1]:
             self._work.forget(holding.id)
-        if self._asked or unanswered:
-            self._ask_later(PROBLEM_WAIT_S)
-        self._asked = False
+        if self._asking.open or unanswered:
+            self._asking.pause(PROBLEM_WAIT_S)
+        self._asking.open = False
 
     # ---- the engines ----
 
@@ -391,18 +369,15 @@ class Session:
 
     def ask_along(self) -> wire.Request | None:
         """Give the request that may go with a result."""
-        early = time.monotonic() < self._ask_not_before
-        if self._stopping or self._asked or early:
+        if self._stopping or self._asking.open or self._asking.early_s > 0:
             return None
-        self._asked = True
+        self._asking.open = True
         return wire.Request(most=1, cached=self._artifacts.cached)
 
     def gave_up(self, holding: Holding, detail: str) -> None:
         """Ask more and more rarely: the same unit may come again."""
         self._show.say(f"A unit of {holding.lease.unit.study_name} was handed back. {detail}")
-        penalty = FIRST_PENALTY_S * 2.0 ** min(self._handbacks_in_a_row, 16)
-        self._handbacks_in_a_row += 1
-        self._ask_not_before = time.monotonic() + min(LONGEST_PENALTY_S, penalty)
+        self._asking.gave_up()
         self._work_on()
 
     def changed(self) -> None:
@@ -424,25 +399,15 @@ class Session:
                 self._work.bring(holding, seat)
         busy = sum(h.stage not in ("handing_in", "handed_in") for h in self._work.held.values())
         free = sum(seat.ready for seat in self._bench.seats) - busy
-        if free > 0 and not self._asked and self._timer is None:
+        if free > 0 and not self._asking.open and not self._asking.pausing:
             self._ask(free)
 
     def _ask(self, most: int) -> None:
-        early = self._ask_not_before - time.monotonic()
-        if early > 0:
-            self._ask_later(early)
+        if self._asking.early_s > 0:
+            self._asking.pause(self._asking.early_s)
         elif self._welcomed:
-            self._asked = True
+            self._asking.open = True
             self._say(wire.Request(most=most, cached=self._artifacts.cached))
-
-    def _ask_later(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._ask_now)
-
-    def _ask_now(self) -> None:
-        self._timer = None
-        self._work_on()
 
     async def _beat(self) -> None:
         while True:

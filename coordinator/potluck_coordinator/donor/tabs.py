@@ -10,7 +10,7 @@ from rich.console import Console
 from potluck.errors import BadArgument
 from potluck_coordinator.browser.chromium import NoChromium, ensure_chromium
 from potluck_coordinator.browser.donors import Donors, DonorsFailed
-from potluck_coordinator.donor.run import origin_of
+from potluck_coordinator.donor.options import origin_of
 
 MOST_TABS = 16
 POLL_S = 1.0

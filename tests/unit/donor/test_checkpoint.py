@@ -43,7 +43,7 @@ def test_what_is_written_is_read_again_and_written_to_the_same_bytes(names: list
 
 def test_equal_states_have_equal_bytes_whatever_their_order() -> None:
     there, back = state(["a", "b", "c"]), state(["a", "b", "c"])
-    back = State(dict(reversed(there.weights.items())), 2, 9, there.slots, 9, 3.5, 12.0)
+    back = State(dict(reversed(list(there.weights.items()))), 2, 9, there.slots, 9, 3.5, 12.0)
     assert write_checkpoint(there) == write_checkpoint(back)
 
 

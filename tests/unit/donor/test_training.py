@@ -1,4 +1,4 @@
-"""Training on Keras and JAX: Keras's own definitions, repeatable, and honest about what it is not."""
+"""Training on Keras and JAX: Keras's definitions, repeatable, and honest about what it is not."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_topology_that_is_none_is_refused() -> None:
 def test_a_checkpoint_of_another_network_is_refused() -> None:
     unit = small_unit(NETWORKS[DETERMINISTIC[0]]())
     state = read_checkpoint(write_checkpoint(unit.train(0)))
-    fewer = {name: value for name, value in list(state.weights.items())[1:]}
+    fewer = dict(list(state.weights.items())[1:])
     for weights in (fewer, {name: value[:1] for name, value in state.weights.items()}):
         with pytest.raises(BadTensors):
             unit.open(write_checkpoint(type(state)(weights, 0, 0)))

@@ -102,6 +102,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
         ("serve", "pydantic_settings", "coordinator"),
         ("serve", "fastapi", "coordinator"),
         ("convert", "h5py", "converter"),
+        ("donate", "websockets", "coordinator"),
         ("demo", "playwright", "demo"),
         ("demo", "pydantic_settings", "demo"),
     ],
