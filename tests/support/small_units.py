@@ -111,13 +111,20 @@ def networks() -> dict[str, Any]:
         seen = k.Attention(dropout=0.3, name="looking")([seen, inputs])
         return keras.Model(inputs, k.Dense(3, activation="softmax")(k.Flatten()(seen)))
 
-    return {
-        "penalties, constraints, a frozen layer": lambda: stacked(
+    def bounded() -> Any:
+        network = stacked(
             (6,),
             k.Dense(7, activation="relu", trainable=False),
-            k.Dense(9, activation="tanh", kernel_regularizer="l2", bias_regularizer="l1"),
-            k.Dense(8, kernel_constraint=keras.constraints.MaxNorm(0.8)),
-        ),
+            k.Dense(9, activation="tanh", kernel_regularizer="l2"),
+            k.Dense(8, kernel_constraint=keras.constraints.MaxNorm(0.8), name="bounded"),
+        )
+        # TF.js applies a constraint as soon as it loads a weight, Keras after a step.
+        kernel = network.get_layer("bounded").kernel
+        kernel.assign(kernel.constraint(kernel))
+        return network
+
+    return {
+        "penalties, constraints, a frozen layer": bounded,
         "batch normalization": lambda: stacked(
             (7, 7, 2),
             k.Conv2D(4, 3, padding="same", use_bias=False),
