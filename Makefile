@@ -139,5 +139,5 @@ $(ORACLE_READY): $(PYTHON_READY)
 	@touch $@
 
 chromium: $(PYTHON_READY)
-	@path=$$($(BIN)/python -m potluck_coordinator.demo.chromium); \
+	@path=$$($(BIN)/python -m potluck_coordinator.browser.chromium); \
 		echo "== Chromium for donors' tabs: $$path"

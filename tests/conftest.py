@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from potluck_coordinator.demo.chromium import ensure_chromium, launch_options
+from potluck_coordinator.browser.chromium import ensure_chromium, launch_options
 from tests.support.coordinator import Coordinator
 
 Start = Callable[..., Coordinator]

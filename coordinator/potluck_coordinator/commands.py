@@ -1,4 +1,4 @@
-"""The coordinator's part of the `potluck` command: `serve` and `demo`."""
+"""The coordinator's part of the `potluck` command: `serve`, `donate` and `demo`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Annotated
 
 import typer
 
+from potluck.errors import MissingExtra
 from potluck_coordinator.settings import Settings, settings_from
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands that need a coordinator."""
     app.command()(serve)
+    app.command()(donate)
     app.command()(demo)
 
 
@@ -99,6 +101,57 @@ def _greet(address: str, settings: Settings, admin_token: str | None) -> None:
     if admin_token is not None:
         typer.echo(f"Admin token, shown this once: {admin_token}")
     sys.stdout.flush()
+
+
+def donate(
+    url: Annotated[str, typer.Argument(help="The coordinator's address.")],
+    workers: Annotated[
+        int, typer.Option(help="Units trained at a time, each on a core (or all on the GPU).")
+    ] = 1,
+    backend: Annotated[
+        str, typer.Option(help="What JAX trains on: auto, cpu or gpu.", metavar="NAME")
+    ] = "auto",
+    once: Annotated[bool, typer.Option("--once", help="Stop when there is no work.")] = False,
+    patience: Annotated[
+        float, typer.Option(help="With --once: for so many seconds there must have been none.")
+    ] = 10.0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Donate as somebody new.")] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Folder for identity and unfinished work.", show_default="user's own"),
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Open the donate page in a headless Chromium instead.")
+    ] = False,
+    tabs: Annotated[int, typer.Option(help="With --browser: tabs.")] = 1,
+) -> None:
+    """Train other people's units on this machine. Ctrl-C hands back what is unfinished."""
+    if browser:
+        try:
+            from potluck_coordinator.donor.tabs import donate_in_tabs
+        except ModuleNotFoundError as error:
+            raise MissingExtra(
+                f"`potluck donate --browser` needs more than is installed (missing: {error.name}). "
+                'Bring it with: pip install "potluck[demo]"'
+            ) from error
+
+        raise typer.Exit(donate_in_tabs(url, tabs))
+    from potluck_coordinator.donor.options import options_from
+    from potluck_coordinator.donor.run import donate as run_donor
+
+    raise typer.Exit(
+        run_donor(
+            options_from(
+                url=url,
+                workers=workers,
+                backend=backend,
+                once=once,
+                patience_s=patience,
+                fresh=fresh,
+                state=state,
+            )
+        )
+    )
 
 
 def demo(

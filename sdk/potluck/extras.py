@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, dict[str, str]] = {
     "coordinator": {
         "serve": "Run a coordinator.",
+        "donate": "Train other people's units on this machine.",
         "demo": "Run a whole study on this machine.",
     },
     "converter": {"convert": "Convert a model between Keras and TF.js."},
@@ -22,7 +23,7 @@ COMMANDS: dict[str, dict[str, str]] = {
 ALONE = {"convert": "potluck_converter.commands"}
 """Commands that run without the others: the module whose `run` takes their arguments."""
 
-EXTRAS = {"serve": "coordinator", "demo": "demo", "convert": "converter"}
+EXTRAS = {"serve": "coordinator", "donate": "coordinator", "demo": "demo", "convert": "converter"}
 """Which extra brings all that a command needs."""
 
 

@@ -16,9 +16,9 @@ from rich.console import Console
 
 from potluck import Client, PotluckError, Study
 from potluck.waiting import ENDED
+from potluck_coordinator.browser.chromium import NoChromium, ensure_chromium
+from potluck_coordinator.browser.donors import Donors, DonorsFailed
 from potluck_coordinator.demo.check import LEAST_ACCURACY, predict_again
-from potluck_coordinator.demo.chromium import NoChromium, ensure_chromium
-from potluck_coordinator.demo.donors import Donors, DonorsFailed
 from potluck_coordinator.demo.network import RUNGS, SEARCH, write_network
 from potluck_coordinator.demo.server import Server, ServerDied
 from potluck_coordinator.demo.show import StudyProgress, leaderboard_table

@@ -15,8 +15,12 @@ CLASSES = frozenset(TABLE)
 """Everything that the converter reads is built by the Keras layer of the same name."""
 
 
-def build_network(graph: Graph) -> Any:
-    """Build a `keras.Model`. Its weights are not loaded yet: see `weight_variables`."""
+def build_network(graph: Graph, *, training: Mapping[str, Any] | None = None) -> Any:
+    """Build a `keras.Model`. Its weights are not loaded yet: see `weight_variables`.
+
+    With `training`, penalties and constraints are kept, and the layer classes that it names stand
+    in the place of Keras's own.
+    """
     keras = load_keras()
     tensors: dict[TensorRef, Any] = {}
     built: dict[str, Any] = {}
@@ -30,7 +34,7 @@ def build_network(graph: Graph) -> Any:
             )
             continue
         if layer.name not in built:
-            built[layer.name] = _layer(keras, layer)
+            built[layer.name] = _layer(keras, layer, training)
         inputs = [tensors[ref] for ref in layer.calls[index].inputs]
         kind = TABLE[layer.class_name]
         options = kind.call_options(layer.config)
@@ -64,35 +68,35 @@ def weight_variables(network: Any, graph: Graph) -> dict[str, Any]:
     return found
 
 
-def _layer(keras: Any, layer: Layer) -> Any:
+def _layer(keras: Any, layer: Layer, training: Mapping[str, Any] | None) -> Any:
     if layer.class_name not in CLASSES:
         raise ValueError(f"no layer class {layer.class_name!r}")
     kind = TABLE[layer.class_name]
-    config = with_modules(_scored(kind.keras(layer.config), keras))
-    make = getattr(keras.layers, layer.class_name)
+    config = with_modules(_loaded(kind.keras(layer.config), keras, whole=training is not None))
+    make = (training or {}).get(layer.class_name) or getattr(keras.layers, layer.class_name)
     if layer.class_name == "Normalization" and config["mean"] is None:
         make = _fitted_normalization(keras)
     own = {"name": layer.name} | ({"trainable": layer.trainable} if kind.freezable else {})
     return make.from_config({**own, **config})
 
 
-def _scored(config: Mapping[str, Any], keras: Any) -> dict[str, Any]:
-    """Leave out of a config, and of those inside it, what only training needs."""
+def _loaded(config: Mapping[str, Any], keras: Any, *, whole: bool) -> dict[str, Any]:
+    """Leave out of a config, and of those inside it, what scoring does not need."""
     found: dict[str, Any] = {}
     for key, value in config.items():
-        # Weights are loaded, never drawn, and nothing is trained here.
+        # Weights are loaded, never drawn.
         if key.endswith("_initializer"):
             value = "zeros"
-        elif key.endswith(("_regularizer", "_constraint")):
+        elif key.endswith(("_regularizer", "_constraint")) and not whole:
             value = None
             if key == "activity_regularizer":
                 continue
         elif value == "hard_sigmoid_keras2":
             value = _hard_sigmoid_keras2(keras)
         elif isinstance(value, dict):
-            value = _scored(value, keras)
+            value = _loaded(value, keras, whole=whole)
         elif key == "cells":
-            value = [_scored(cell, keras) for cell in value]
+            value = [_loaded(cell, keras, whole=whole) for cell in value]
         found[key] = value
     return found
 

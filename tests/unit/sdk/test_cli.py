@@ -102,6 +102,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
         ("serve", "pydantic_settings", "coordinator"),
         ("serve", "fastapi", "coordinator"),
         ("convert", "h5py", "converter"),
+        ("donate", "websockets", "coordinator"),
         ("demo", "playwright", "demo"),
         ("demo", "pydantic_settings", "demo"),
     ],
@@ -109,10 +110,8 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_command_whose_extra_is_missing_says_what_brings_it(
     command: str, missing: str, extra: str, tmp_path: Path
 ) -> None:
-    arguments = [
-        command,
-        *([str(tmp_path / "a.h5"), str(tmp_path)] if command == "convert" else []),
-    ]
+    needed = {"convert": [str(tmp_path / "a.h5"), str(tmp_path)], "donate": [NOBODY]}
+    arguments = [command, *needed.get(command, [])]
     code = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         f"from potluck.cli import main; main({arguments!r})"

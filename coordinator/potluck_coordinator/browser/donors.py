@@ -1,4 +1,4 @@
-"""The demo's donors: a process of their own that holds the browser.
+"""Donors in tabs: a process of their own that holds the browser.
 
 Playwright cannot be interrupted in the middle of a call: a Ctrl-C that reached it would leave it
 waiting for a driver that is gone. In a session of its own it hears nothing of Ctrl-C; its tabs
@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 # Imported for its name alone, and so that a missing Playwright is missed before anything starts.
-from potluck_coordinator.demo import tabs
+from potluck_coordinator.browser import tabs
 
 START_TIMEOUT_S = 180.0
 ANSWER_TIMEOUT_S = 20.0

@@ -1,4 +1,4 @@
-"""The demo's donors: real tabs on a real page, closed however the demo ends."""
+"""Donors in tabs: real tabs on a real page, closed however the demo ends."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from potluck_coordinator.demo.chromium import NoChromium, ensure_chromium, find_chromium, starts
-from potluck_coordinator.demo.donors import Donors, DonorsFailed
+from potluck_coordinator.browser.chromium import NoChromium, ensure_chromium, find_chromium, starts
+from potluck_coordinator.browser.donors import Donors, DonorsFailed
 
 START = b"<main><button onclick=\"this.textContent='training'\">Start donating</button></main>"
 NO_BUTTON = b"<main>Nothing here.</main>"

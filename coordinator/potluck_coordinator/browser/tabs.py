@@ -1,8 +1,8 @@
 """Donor tabs: real pages in a real headless Chromium, started as a person starts them.
 
-`python -m potluck_coordinator.demo.tabs URL COUNT CHROMIUM` donates until its input ends. It says
-one JSON object a line: `{"ready": true}`, `{"failed": why}`, and `{"shown": text}` for each line
-that it is sent.
+`python -m potluck_coordinator.browser.tabs URL COUNT CHROMIUM` donates until its input ends. It
+says one JSON object a line: `{"ready": true}`, `{"failed": why}`, and `{"shown": text}` for each
+line that it is sent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from potluck_coordinator.demo.chromium import launch_options
+from potluck_coordinator.browser.chromium import launch_options
 
 START_BUTTON = re.compile(r"^\s*start\b", re.IGNORECASE)
 PAGE_TIMEOUT_MS = float(os.environ.get("POTLUCK_DEMO_PAGE_TIMEOUT_MS", "60000"))

@@ -1,4 +1,7 @@
-"""Find a Chromium for donor tabs, or install one. `python -m potluck_coordinator.demo.chromium`."""
+"""Find a Chromium for donor tabs, or install one.
+
+`python -m potluck_coordinator.browser.chromium` prints its path.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Donor tabs in a headless Chromium: found or installed, opened, started, and closed."""

@@ -1,0 +1,1 @@
+"""A donor without a browser: the same protocol, trained with Keras on JAX."""

@@ -1,0 +1,45 @@
+"""How to donate, as it was asked for on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from potluck.errors import BadArgument
+from potluck_coordinator.donor.engine_host import PLATFORMS, Platform
+
+MOST_WORKERS = 16
+"""Leases that one donor may hold at a time."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to donate. `patience_s`: with `once`, how long there must have been no work."""
+
+    url: str
+    workers: int = 1
+    platform: Platform = "auto"
+    once: bool = False
+    patience_s: float = 10.0
+    fresh: bool = False
+    state: Path | None = None
+
+
+def options_from(*, backend: str, **options: Any) -> Options:
+    """Check what was asked for. Raises BadArgument."""
+    if backend not in PLATFORMS:
+        raise BadArgument(f"--backend is {backend!r}; it may be {', '.join(PLATFORMS)}.")
+    found = Options(platform=cast(Platform, backend), **options)
+    if not 1 <= found.workers <= MOST_WORKERS:
+        raise BadArgument(f"--workers is {found.workers}; it may be 1 to {MOST_WORKERS}.")
+    return found
+
+
+def origin_of(url: str) -> str:
+    """Give a coordinator's origin from its address, or that of any of its pages."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise BadArgument(f"{url!r} is no address of a coordinator, such as http://host:8000.")
+    return f"{parts.scheme}://{parts.netloc}"

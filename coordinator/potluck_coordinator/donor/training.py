@@ -1,0 +1,244 @@
+"""One unit's training, step by step, compiled by JAX.
+
+Between two steps the whole state can be taken out (`state`), and training that is opened from it
+goes on bit for bit on the same machine: every step is the same program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import partial
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+
+from potluck.protocol.study import LossName
+from potluck_coordinator.donor.checkpoint import BadTensors, State, read_checkpoint, read_tensors
+from potluck_coordinator.donor.draws import Draws, Shape, drawing
+from potluck_coordinator.donor.network import Network, open_network
+from potluck_coordinator.donor.randomness import epoch_order, normals
+from potluck_coordinator.donor.rules import Optimizer, Rule, kind_of, rule_of
+from potluck_coordinator.scoring.backend import load_keras
+
+KEPT = 8
+"""Compiled networks that are kept: a study's units share few topologies."""
+
+
+class Recipe(Protocol):
+    """The part of a unit that decides what its weights become."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def steps_per_epoch(self) -> int: ...
+    @property
+    def optimizer(self) -> Optimizer: ...
+    @property
+    def loss(self) -> LossName: ...
+    @property
+    def from_logits(self) -> bool: ...
+    @property
+    def seed(self) -> int: ...
+
+
+@dataclass
+class Compiled:
+    """A network and its training step; weights, slots and numbers are the step's arguments."""
+
+    network: Network
+    rule: Rule
+    step: Any
+    wanted: dict[int, dict[str, Shape]] = field(default_factory=dict)
+    """Normal numbers that a batch of so many rows takes."""
+
+
+_kept: OrderedDict[tuple[object, ...], Compiled] = OrderedDict()
+
+
+def compiled_for(topology: bytes, recipe: Recipe) -> Compiled:
+    """Build a training step, or take the one that this process has kept. Raises Unsupported."""
+    name = hashlib.sha256(topology).digest()
+    key = (name, kind_of(recipe.optimizer), recipe.loss, recipe.from_logits)
+    found = _kept.get(key)
+    if found is None:
+        import jax
+
+        network, rule = open_network(topology), rule_of(recipe.optimizer)
+        step = partial(_step, network, rule, recipe.loss, recipe.from_logits)
+        found = _kept[key] = Compiled(network, rule, jax.jit(step))
+        if len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    _kept.move_to_end(key)
+    return found
+
+
+def row_losses(name: LossName, from_logits: bool, targets: Any, outputs: Any) -> Any:
+    """Give each row's loss as Keras defines it, [rows]."""
+    losses = load_keras().losses
+    options = {"from_logits": from_logits} if name.endswith("crossentropy") else {}
+    return getattr(losses, name)(targets, outputs, **options).reshape(-1)
+
+
+def _step(
+    network: Network, rule: Rule, loss: LossName, from_logits: bool, state: Any, batch: Any
+) -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    trained, fixed, slots, sums = state
+    x, y = (jnp.take(batch[name], batch["rows"], axis=0) for name in ("x", "y"))
+
+    def loss_of(values: Any) -> Any:
+        outputs, moved, penalties = network.model.stateless_call(
+            values, fixed, x, training=True, return_losses=True
+        )
+        outputs = outputs[0] if isinstance(outputs, list | tuple) else outputs
+        rows = row_losses(loss, from_logits, y, outputs)
+        return jnp.mean(rows) + sum(penalties), (jnp.sum(rows), moved)
+
+    with drawing(Draws(batch["seed"], batch["step"], batch["normals"])):
+        (_, (total, moved)), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
+    weights, kept = [], []
+    for variable, value, gradient, own in zip(
+        network.model.trainable_variables, trained, gradients, slots, strict=True
+    ):
+        value, own = rule.apply(jnp, value, gradient, own, batch["factors"])
+        weights.append(value if variable.constraint is None else variable.constraint(value))
+        kept.append(own)
+    here = jnp.stack([total, jnp.float32(batch["rows"].shape[0])])
+    # An epoch's sums stay readable until the next one starts.
+    sums = jnp.where(batch["first"], here, sums + here)
+    return weights, moved, kept, sums
+
+
+class Training:
+    """A unit under way. Raises Unsupported where it cannot be trained exactly, else BadTensors."""
+
+    def __init__(self, recipe: Recipe, topology: bytes, checkpoint: bytes, tensors: bytes) -> None:
+        import jax.numpy as jnp
+
+        self._recipe = recipe
+        self._compiled = compiled_for(topology, recipe)
+        data, _ = read_tensors(tensors)
+        if any(name not in data or data[name].shape[:1] != (recipe.rows,) for name in "xy"):
+            raise BadTensors(f"x and y should have {recipe.rows} rows each")
+        start = read_checkpoint(checkpoint)
+        network = self._compiled.network
+        _check_weights(network, start)
+        fixed = network.model.non_trainable_variables
+        zeros = {name: np.zeros(network.shapes[name], np.float32) for name in network.trained}
+        slots = [
+            [jnp.asarray(start.slots.get(slot, zeros).get(name, zeros[name]))
+             for slot in self._compiled.rule.slots]
+            for name in network.trained
+        ]  # fmt: skip
+        self._state: Any = (
+            [jnp.asarray(start.weights[name]) for name in network.trained],
+            [
+                variable.value if name is None else jnp.asarray(start.weights[name])
+                for name, variable in zip(network.fixed, fixed, strict=True)
+            ],
+            slots,
+            jnp.asarray([start.loss_sum, start.loss_rows], jnp.float32),
+        )
+        self._data = {name: jnp.asarray(data[name]) for name in "xy"}
+        self._iteration = start.iteration
+        self._order: tuple[int, Any] = (-1, None)
+        self.step = start.step
+        """Steps finished, counted over the whole trial."""
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs finished, counted over the whole trial."""
+        return self.step // self._recipe.steps_per_epoch
+
+    def advance(self) -> None:
+        """Train on the next batch. The work is only handed over; `loss` waits for it."""
+        recipe, epoch = self._recipe, self.epoch
+        if self._order[0] != epoch:
+            self._order = (epoch, epoch_order(recipe.seed, epoch, recipe.rows))
+        place = self.step % recipe.steps_per_epoch
+        rows = self._order[1][place * recipe.batch_size : (place + 1) * recipe.batch_size]
+        self._iteration += 1
+        factors = self._compiled.rule.factors(recipe.optimizer, self._iteration)
+        batch: dict[str, Any] = {
+            **self._data,
+            "rows": rows,
+            "seed": np.uint32(recipe.seed),
+            "step": np.uint32(self.step),
+            "factors": tuple(np.float32(factor) for factor in factors),
+            "first": np.bool_(place == 0),
+            "normals": None,
+        }
+        if self._compiled.network.draws_normals:
+            batch["normals"] = {
+                purpose: normals(recipe.seed, purpose, self.step, prod(shape)).reshape(shape)
+                for purpose, shape in self._wanted(len(rows)).items()
+            }
+        self._state = self._compiled.step(self._state, batch)
+        self.step += 1
+
+    def loss(self) -> float:
+        """Wait for all steps so far; give the mean row loss of the epoch in hand, or just ended."""
+        total, rows = np.asarray(self._state[3])
+        return float(total / rows) if rows else 0.0
+
+    def state(self) -> State:
+        """Read the whole state back."""
+        trained, fixed, slots, sums = self._state
+        network, rule = self._compiled.network, self._compiled.rule
+        weights = dict(zip(network.trained, map(np.asarray, trained), strict=True))
+        weights |= {
+            name: np.asarray(value)
+            for name, value in zip(network.fixed, fixed, strict=True)
+            if name is not None
+        }
+        total, rows = np.asarray(sums)
+        return State(
+            weights=weights,
+            slots={
+                slot: {
+                    name: np.asarray(own[index])
+                    for name, own in zip(network.trained, slots, strict=True)
+                }
+                for index, slot in enumerate(rule.slots)
+            },
+            iteration=self._iteration,
+            loss_sum=float(total),
+            loss_rows=float(rows),
+            epoch=self.epoch,
+            step=self.step,
+        )
+
+    def _wanted(self, rows: int) -> dict[str, Shape]:
+        """Find out which normal numbers a batch takes, by an abstract forward pass."""
+        found = self._compiled.wanted.get(rows)
+        if found is not None:
+            return found
+        import jax
+
+        model = self._compiled.network.model
+        draws = Draws(np.uint32(0), np.uint32(0))
+
+        def forward(trained: Any, fixed: Any, x: Any) -> Any:
+            return model.stateless_call(trained, fixed, x[:rows], training=True)[0]
+
+        with drawing(draws):
+            jax.eval_shape(forward, self._state[0], self._state[1], self._data["x"])
+        self._compiled.wanted[rows] = draws.wanted
+        return draws.wanted
+
+
+def _check_weights(network: Network, start: State) -> None:
+    missing = sorted(set(network.shapes) - set(start.weights))
+    unknown = sorted(set(start.weights) - set(network.shapes))
+    if missing or unknown:
+        raise BadTensors(f"weights missing: {missing}; unknown: {unknown}")
+    for name, shape in network.shapes.items():
+        if start.weights[name].shape != shape:
+            raise BadTensors(f"{name} has shape {start.weights[name].shape} instead of {shape}")
