@@ -20,6 +20,7 @@ from potluck_converter.shapes import (
     weight_shapes,
 )
 from potluck_converter.stock_tfjs import GAPS
+from potluck_converter.wrapped import searchable
 from potluck_converter.writers.tfjs import own_classes
 
 HUGE_EMBEDDING = 5_000_000
@@ -58,7 +59,7 @@ def report(model: Model) -> dict[str, Any]:
                 "activation_bytes": str(kept[layer.name]),
                 "untrained_on": dict(TABLE[layer.class_name].untrained(layer.config)),
                 "own_class": own.get(layer.name, ""),
-                "searchable": TABLE[layer.class_name].searchable(layer.config),
+                "searchable": searchable(layer),
             }
             for layer in graph.layers
         ],
