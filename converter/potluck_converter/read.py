@@ -106,15 +106,6 @@ def read_one(content: bytes | BinaryIO, head: bytes, name: str, limits: Limits) 
 
 
 def _read_one(content: bytes | BinaryIO, head: bytes, name: str, limits: Limits) -> Model:
-    if not head:
-        raise ConversionError(
-            "model.unreadable",
-            "The file is empty.",
-            expected="a whole .h5 or .keras file",
-            got="0 bytes",
-            hint="Copy or upload it again, or save the model again.",
-            where=name,
-        )
     if head.startswith(ZIP):
         from potluck_converter.readers.keras_zip import read_keras_zip
 
@@ -122,9 +113,9 @@ def _read_one(content: bytes | BinaryIO, head: bytes, name: str, limits: Limits)
     if name.lower().endswith(".keras") and not head.startswith(HDF5):
         raise ConversionError(
             "model.unreadable",
-            "The file ends in .keras, but it is none.",
+            "The file ends in .keras, but it is none." if head else "The file is empty.",
             expected="a ZIP archive, as Keras 3 writes it",
-            got=repr(head),
+            got=repr(head) if head else "0 bytes",
             hint='Save with model.save("model.keras"), and copy the file whole.',
             where=name,
         )

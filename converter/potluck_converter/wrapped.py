@@ -12,6 +12,7 @@ from potluck_converter.layers import TABLE
 from potluck_converter.layers.base import Config, Field, LayerKind, checked
 from potluck_converter.layers.recurrent import CELLS
 
+RECURRENT = frozenset({"SimpleRNN", "LSTM", "GRU", "ConvLSTM2D", "RNN"})
 _HELD = {"Bidirectional": ("layer", "backward_layer"), "TimeDistributed": ("layer",)}
 
 
