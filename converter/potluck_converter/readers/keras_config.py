@@ -223,10 +223,8 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
                 operations[name] = (inner_class, layer)
                 found.append(_mask_operation(name, inner_class, layer, nodes))
                 continue
-            for before in found:
-                # An option that made Keras add the operation is the better thing to name.
-                if before.block is None and not before.operation:
-                    check_layer(RawLayer(before.name, before.class_name, before.config, ()))
+            # An option that made Keras add the operation is the better thing to name.
+            _check_first(found)
             raise _operation(name, inner_class, layer)
         block = _inside(inner_class, entry, limits, depth)
         if block is None:
@@ -251,6 +249,8 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
     for ref in (*outputs, *taken):
         if ref.layer in operations:
             raise _operation(ref.layer, *operations[ref.layer])
+        if ref.output > 0:
+            _check_first(found, ref.layer)
     return Block(
         str(config.get("name", "model")),
         class_name,
@@ -259,6 +259,13 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
         outputs,
         config.get("trainable") is not False,
     )
+
+
+def _check_first(entries: list[Entry], name: str = "") -> None:
+    """Refuse a layer's options before what follows from them, such as a second output."""
+    for entry in entries:
+        if entry.block is None and not entry.operation and name in ("", entry.name):
+            check_layer(RawLayer(entry.name, entry.class_name, entry.config, ()))
 
 
 @dataclass
