@@ -42,13 +42,12 @@ def _parser() -> argparse.ArgumentParser:
         "source",
         metavar="IN",
         type=Path,
-        help="a .h5 or .keras, an architecture .json beside its weights .h5, or TF.js's model.json "
-        "beside its weight files",
+        help="a .h5 or .keras, an architecture .json beside its weights .h5, TF.js's model.json "
+        "beside its weight files, or a folder with one of them",
     )
     parser.add_argument(
         "target",
         metavar="OUT",
-        type=Path,
         help="a file ending in .h5 or .keras, or a folder; made if missing",
     )
     parser.add_argument(

@@ -7,7 +7,6 @@ from math import prod
 from typing import Any
 
 from potluck_converter.graph import Graph, Model
-from potluck_converter.layers import TABLE
 from potluck_converter.shapes import (
     Step,
     forward_flops,
@@ -19,18 +18,19 @@ from potluck_converter.shapes import (
     training_flops,
     weight_shapes,
 )
-from potluck_converter.stock_tfjs import GAPS
+from potluck_converter.stock_tfjs import gaps
+from potluck_converter.wrapped import searchable
 from potluck_converter.writers.tfjs import own_classes
 
 HUGE_EMBEDDING = 5_000_000
-BACKENDS = ("cpu", "wasm", "webgl", "webgpu")
 _SMALLEST_HALF = 6e-5  # below it half precision loses digits, and then everything
 
 
 def report(model: Model) -> dict[str, Any]:
     """Describe a model: layers, shapes without the batch axis, parameters, FLOPs for one sample.
 
-    FLOPs are decimal strings; an unknown length is `None`.
+    FLOPs are decimal strings; an unknown length is `None`. Potluck trains every layer on every
+    backend; `untrained_on` and `own_class` say where TF.js without potluck-tfjs.js does not.
     """
     graph = model.graph
     shapes, flops = infer_shapes(graph), layer_flops(graph)
@@ -56,9 +56,9 @@ def report(model: Model) -> dict[str, Any]:
                 "forward_flops": str(flops[layer.name]),
                 "training_flops": str(training[layer.name]),
                 "activation_bytes": str(kept[layer.name]),
-                "untrained_on": dict(TABLE[layer.class_name].untrained(layer.config)),
+                "untrained_on": {} if layer.name in own else gaps(layer),
                 "own_class": own.get(layer.name, ""),
-                "searchable": TABLE[layer.class_name].searchable(layer.config),
+                "searchable": searchable(layer),
             }
             for layer in graph.layers
         ],
@@ -86,30 +86,29 @@ def graph_warnings(graph: Graph) -> list[str]:
         shown = ", ".join(f"{name} ({reason})" for name, reason in list(own.items())[:5])
         more = f" and {len(own) - 5} more" if len(own) > 5 else ""
         found.append(f"In a page of your own, TF.js needs potluck-tfjs.js for {shown}{more}.")
-    found += _untrained_alone(walked, own)
+    found += _untrained_alone(graph, own)
     found += _masked_outputs(graph, walked)
     for step in {step.layer.name: step for step in walked}.values():
         found += _layer_warnings(step)
     return found
 
 
-def _untrained_alone(walked: Sequence[Step], own: Mapping[str, str]) -> list[str]:
-    """Say once for each reason what TF.js does not train without our kernels."""
-    names: dict[tuple[str, str], dict[str, None]] = {}
-    for step in walked:
-        gaps = GAPS.get(step.layer.class_name, {}) if step.layer.name not in own else {}
-        for backend, reason in gaps.items():
-            names.setdefault((backend, reason), {})[step.layer.name] = None
-    found = []
+def _untrained_alone(graph: Graph, own: Mapping[str, str]) -> list[str]:
+    """Say once, for each reason, what TF.js does not train without our kernels."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for layer in graph.layers:
+        for backend, reason in gaps(layer).items() if layer.name not in own else ():
+            names.setdefault((backend, reason), []).append(layer.name)
+    if not names:
+        return []
+    told = []
     for (backend, reason), which in names.items():
-        shown = ", ".join(list(which)[:5]) + (
-            f" and {len(which) - 5} more" if len(which) > 5 else ""
-        )
-        found.append(
-            f"Here every layer trains on every backend. TF.js alone, without potluck-tfjs.js, does "
-            f"not train {shown} on {backend}: {reason}."
-        )
-    return found
+        more = f" and {len(which) - 5} more" if len(which) > 5 else ""
+        told.append(f"{', '.join(which[:5])}{more} on {backend} ({reason})")
+    return [
+        "Here every layer trains on every backend. TF.js alone, without potluck-tfjs.js, does not "
+        f"train {'; '.join(told)}."
+    ]
 
 
 def _masked_outputs(graph: Graph, walked: Sequence[Step]) -> list[str]:
@@ -149,9 +148,25 @@ def _layer_warnings(step: Step) -> list[str]:
     return found
 
 
+def _alone(layer: Mapping[str, Any]) -> str:
+    if layer["own_class"]:
+        return "no"
+    backends = layer["untrained_on"]
+    return f"not on {', '.join(backends)}" if backends else "trains"
+
+
 def as_text(found: dict[str, Any]) -> str:
     """Lay a report out as a table for a terminal."""
-    head = ("layer", "class", "output", "parameters", "FLOPs", "training", "kept bytes")
+    head = (
+        "layer",
+        "class",
+        "output",
+        "parameters",
+        "FLOPs",
+        "training",
+        "kept bytes",
+        "TF.js alone",
+    )
     rows = [
         (
             layer["name"] + ("" if layer["trainable"] else " (frozen)"),
@@ -161,6 +176,7 @@ def as_text(found: dict[str, Any]) -> str:
             f"{int(layer['forward_flops']):,}",
             f"{int(layer['training_flops']):,}",
             f"{int(layer['activation_bytes']):,}",
+            _alone(layer),
         )
         for layer in found["layers"]
     ]
@@ -168,15 +184,13 @@ def as_text(found: dict[str, Any]) -> str:
     lines = [found["source"]]
     for row in (head, tuple("-" * width for width in widths), *rows):
         cells = [
-            cell.rjust(width) if i > 2 else cell.ljust(width)
+            cell.rjust(width) if 2 < i < 7 else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
     if any(layer["own_class"] for layer in found["layers"]):
         lines.append("* a TF.js class of Potluck's own")
-    for layer in found["layers"]:
-        for backend, reason in layer["untrained_on"].items():
-            lines.append(f"{layer['name']} does not train on {backend}: {reason}")
+    lines.append("Potluck trains every layer on every backend; the last column is of stock TF.js.")
     lines.append(
         f"{found['parameters']:,} parameters, {found['trainable_parameters']:,} of them trained; "
         f"{int(found['forward_flops']):,} FLOPs a sample forward, "

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Graph
 from potluck_converter.layers.base import WeightSpec
 from potluck_converter.layers.initializers import scaling
@@ -28,9 +29,19 @@ _CUT_STDDEV = 0.87962566103423978
 def initial_weights(
     graph: Graph, seed: int, limits: Limits = DEFAULT_LIMITS
 ) -> dict[str, NDArray[np.float32]]:
-    """Draw every weight from a uint32 seed; raises `model.too_large` before allocating."""
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"a seed is a uint32, not {seed}")
+    """Draw every weight from a uint32 seed.
+
+    Raises ConversionError: `model.bad_seed`, or `model.too_large` before allocating.
+    """
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise ConversionError(
+            "model.bad_seed",
+            "Weights cannot be drawn from this seed.",
+            expected="a whole number from 0 to 4294967295",
+            got=repr(seed),
+            hint="Give another seed.",
+            where="seed",
+        )
     check_size(graph, limits.parameters)
     return {name: draw(spec, seed, name) for _, name, spec in weight_specs(graph)}
 

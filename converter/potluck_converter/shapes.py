@@ -12,6 +12,7 @@ from potluck_converter.graph import Graph, Layer, Shape, TensorRef
 from potluck_converter.layers import TABLE
 from potluck_converter.layers.base import LayerKind, WeightSpec
 from potluck_converter.limits import DEFAULT_LIMITS, MAX_DIMENSION
+from potluck_converter.wrapped import RECURRENT, classes_inside
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,8 @@ def layer_training_flops(graph: Graph) -> dict[str, int]:
     """Estimate each layer's FLOPs for one sample of training, summed over its calls.
 
     Forward, plus once more for the gradient of each layer's weights if they are trained, plus once
-    more for the gradient of its inputs if something trained lies before it.
+    more for the gradient of its inputs if something trained lies before it. A recurrent layer needs
+    the gradient of its state in either case: that is how a gradient goes back in time.
     """
     trained = {name.partition("/")[0] for name in trainable_weights(graph)}
     reached: set[tuple[str, int]] = set()
@@ -257,5 +259,14 @@ def layer_training_flops(graph: Graph) -> dict[str, int]:
         own = step.layer.name in trained
         if before or own:
             reached.add((step.layer.name, step.call))
-        found[step.layer.name] += flops * (1 + int(before) + int(own))
+        back = flops if before else _state_flops(step) if own else 0
+        found[step.layer.name] += flops * (1 + int(own)) + back
     return found
+
+
+def _state_flops(step: Step) -> int:
+    """Count what a recurrent layer computes from its state: all that is left without features."""
+    if {step.layer.class_name, *classes_inside(step.layer)}.isdisjoint(RECURRENT):
+        return 0
+    *sides, _ = step.inputs[0]
+    return step.kind.flops(step.layer.config, [(*sides, 0)], step.output)

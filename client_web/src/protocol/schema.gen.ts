@@ -1321,7 +1321,7 @@ export interface components {
             output_shape: (number | null)[];
             /**
              * Own Class
-             * @description Why stock TF.js needs a class of Potluck's own; else empty.
+             * @description Why TF.js needs a class of Potluck's own, from potluck-tfjs.js, to run it at all; else empty.
              */
             own_class: string;
             /** Parameters */
@@ -1343,7 +1343,7 @@ export interface components {
             training_flops: string;
             /**
              * Untrained On
-             * @description TF.js backends that cannot train it, each with why.
+             * @description Backends on which TF.js alone, without potluck-tfjs.js, does not train it, each with why. Potluck itself trains every layer on every backend.
              */
             untrained_on: {
                 [key: string]: string;

@@ -47,6 +47,7 @@ _FIELDS: dict[str, dict[str, tuple[Any, Check]]] = {
     "Orthogonal": {"gain": (1.0, number())},
     "Identity": {"gain": (1.0, number())},
 }
+INITIALIZERS = tuple(_FIELDS)
 _ALIASES = {name.lower(): name for name in _FIELDS} | {
     "zero": "Zeros",
     "one": "Ones",

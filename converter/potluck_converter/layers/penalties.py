@@ -8,6 +8,8 @@ from potluck_converter.errors import Unfit
 from potluck_converter.layers.base import Field
 from potluck_converter.layers.checks import axes, choice, number, object_parts
 
+REGULARIZERS = ("L1", "L2", "L1L2", "OrthogonalRegularizer")
+
 
 def regularizer(value: Any) -> dict[str, Any] | None:
     """Accept none, L1, L2, L1L2 (give L1L2) or OrthogonalRegularizer."""
@@ -74,6 +76,7 @@ _CONSTRAINTS: dict[str, dict[str, tuple[Any, Any]]] = {
     "NonNeg": {},
     "UnitNorm": {"axis": (0, _axis)},
 }
+CONSTRAINTS = tuple(_CONSTRAINTS)
 _ALIASES = {name.lower(): name for name in _CONSTRAINTS} | {"nonnegative": "NonNeg"}
 
 

@@ -118,7 +118,12 @@ _RECURRENT = ("SimpleRNN", "LSTM", "GRU", "RNN", "ConvLSTM2D")
 
 def _merge_mode(value: Any) -> str:
     if value is None:
-        raise Unfit("sum, mul, ave or concat", got="None: two outputs")
+        raise Unfit(
+            "sum, mul, ave or concat",
+            got="None",
+            reason="without one it has two outputs, and layers with several are not read",
+            hint="Use two recurrent layers, one of them with go_backwards=True.",
+        )
     if value not in ("sum", "mul", "ave", "concat"):
         raise Unfit("sum, mul, ave or concat", got=value)
     return str(value)

@@ -11,6 +11,7 @@ from potluck_converter.assemble import RawLayer
 from potluck_converter.errors import ConversionError, shorten
 from potluck_converter.graph import Call, TensorRef
 from potluck_converter.limits import MAX_NAME, Limits
+from potluck_converter.readers.masks import Masks, Stated, passed
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,14 @@ class Entry:
     nodes: tuple[tuple[TensorRef, ...], ...]
     """What each call takes, by the file's own references."""
     block: Block | None = None
+    stated: tuple[tuple[Stated, ...], ...] = ()
+    """The masks that each call states; empty where none does."""
+    notes: tuple[str, ...] = ()
+    operation: bool = False
+    """Whether it is no layer, but a step in working out a mask."""
+    constants: tuple[float, ...] = ()
+    rank: int = 0
+    """How many axes an operation's first tensor has."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,7 @@ class Flattener:
         self._names: dict[int, str] = {}
         self._called: dict[str, int] = {}
         self.warnings: list[str] = []
+        self.masks = Masks()
 
     def flatten(
         self, block: Block
@@ -92,7 +102,7 @@ class Flattener:
     def _claim_outer(self, block: Block) -> None:
         """Name the outermost layers first, so that they keep the names they have."""
         for entry in block.entries:
-            if entry.block is None:
+            if entry.block is None and not entry.operation:
                 name = _clean(entry.name)
                 if name in self._layers:
                     raise ConversionError(
@@ -111,6 +121,9 @@ class Flattener:
         children = []
         for entry in block.entries:
             frozen_here = frozen or not block.trainable
+            self.warnings += entry.notes
+            if entry.operation:
+                continue
             if entry.block is not None:
                 self.warnings.append(f'The model "{entry.name}" inside is laid flat.')
                 children.append(self._claim(entry.block, frozen=frozen_here))
@@ -160,12 +173,25 @@ class Flattener:
             for entry in block.entries
             for n, node in enumerate(entry.nodes)
         }
+        stated = {
+            (entry.name, n): [
+                (one, None if one.mask is None else _resolve(one.mask, by_name, block))
+                for one in masks
+            ]
+            for entry in block.entries
+            for n, masks in enumerate(entry.stated)
+            if masks
+        }
         waiting = [(name, n) for name, n in resolved if TensorRef(name, n) not in known]
         while waiting:
             later = []
             for name, n in waiting:
-                if all(ref in known for ref in resolved[name, n]):
+                masks = stated.get((name, n), ())
+                needed = [*resolved[name, n], *(mask for _, mask in masks if mask is not None)]
+                if all(ref in known for ref in needed):
                     taken = tuple(known[ref] for ref in resolved[name, n])
+                    for one, mask in masks:
+                        self._state(by_name[name], one, taken, mask and known[mask])
                     for index, ref in enumerate(self._call(by_name[name], n, start, taken)):
                         known[TensorRef(name, n, index)] = ref
                 else:
@@ -182,6 +208,15 @@ class Flattener:
                 raise _broken("An output names a tensor that nothing gives.", ref.layer)
         return [known[ref] for ref in outputs]
 
+    def _state(
+        self, entry: Entry, one: Stated, taken: Sequence[TensorRef], mask: TensorRef | None
+    ) -> None:
+        """Keep a stated mask for the check, when the whole graph is known."""
+        if one.place >= len(taken) or (mask is not None and mask.layer != ""):
+            raise passed(entry.name, one.key)
+        number = None if mask is None else mask.call
+        self.masks.stated.append((entry.name, one.key, taken[one.place], number))
+
     def _call(
         self, entry: Entry, n: int, start: Mapping[str, int], taken: tuple[TensorRef, ...]
     ) -> list[TensorRef]:
@@ -195,6 +230,9 @@ class Flattener:
             )
         if entry.block is not None:
             return self._run(entry.block, taken)
+        if entry.operation:
+            given = (entry.class_name, entry.config, taken, entry.constants, entry.rank)
+            return [self.masks.operation(*given)]
         name = self._names.get(id(entry))
         if name is None:
             raise _broken("A model inside has an input that nothing feeds.", entry.name)

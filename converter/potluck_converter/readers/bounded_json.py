@@ -1,8 +1,9 @@
-"""JSON from strangers: bounded in length and depth, without NaN."""
+"""JSON from strangers: bounded in length, depth and numbers, without NaN and infinities."""
 
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any
 
 from potluck_converter.errors import ConversionError
@@ -20,7 +21,9 @@ def parse(text: str | bytes, what: str, limits: Limits) -> dict[str, Any]:
             where=what,
         )
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(
+            text, parse_constant=_no_constant, parse_int=_integer, parse_float=_float
+        )
     except RecursionError as error:
         raise _too_deep(what, limits) from error
     except ValueError as error:
@@ -42,6 +45,20 @@ def parse(text: str | bytes, what: str, limits: Limits) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _integer(digits: str) -> int:
+    # The longest that Keras writes have 64 bits.
+    if len(digits) > 20:
+        raise ValueError(f"{digits[:20]}... has too many digits")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if not isfinite(value):
+        raise ValueError(f"{digits[:40]} is too large a number")
+    return value
 
 
 def _too_deep(what: str, limits: Limits) -> ConversionError:

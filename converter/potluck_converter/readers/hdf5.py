@@ -196,11 +196,13 @@ def floats(
     if data.is_virtual or data.external:
         raise external(where, "a dataset stored outside of it")
     whole = spec.count and data.dtype.kind in "iu" and data.dtype.itemsize <= 8
-    if not whole and (data.dtype.kind != "f" or data.dtype.itemsize not in (2, 4, 8)):
+    # NumPy has no bfloat16: Keras writes the two bytes as they are.
+    brain = data.dtype.kind == "V" and data.dtype.itemsize == 2 and data.dtype.names is None
+    if not (whole or brain) and (data.dtype.kind != "f" or data.dtype.itemsize not in (2, 4, 8)):
         raise ConversionError(
             "model.weights_mismatch",
             f"The weight {where} does not hold floating-point numbers.",
-            expected="float16, float32 or float64",
+            expected="float16, bfloat16, float32 or float64",
             got=str(data.dtype),
             where=where,
         )
@@ -220,4 +222,8 @@ def floats(
             expected=f"at most {limits.chunk_bytes} bytes each",
             where=where,
         )
-    return np.asarray(data[()], dtype=np.float32, order="C").reshape(shape)
+    if brain:
+        halves = np.frombuffer(np.asarray(data[()]).tobytes(), "<u2").astype("<u4")
+        return (halves << 16).view("<f4").reshape(shape)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is said by the model's warnings
+        return np.asarray(data[()], dtype=np.float32, order="C").reshape(shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from potluck_converter.assemble import (
@@ -19,6 +19,7 @@ from potluck_converter.graph import Graph, Kind, TensorRef
 from potluck_converter.layers import TABLE
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers.blocks import UNMASK, Block, Entry, Flattener, Origin
+from potluck_converter.readers.masks import OPERATIONS, Stated, passed
 from potluck_converter.writers.order import in_keras_order
 
 
@@ -44,6 +45,7 @@ def read_architecture(
     graph, said = assemble(
         block.name, "sequential" if plain else "functional", raws, inputs, outputs, limits
     )
+    flat.masks.check(graph)
     if any(entry.block is not None for entry in block.entries):
         graph = in_keras_order(graph)  # what was laid flat came in an order of ours
     return Architecture(graph, [*flat.warnings, *said], origin)
@@ -62,9 +64,12 @@ def read_inner(model_config: Mapping[str, Any], limits: Limits = DEFAULT_LIMITS)
             hint="Build the model inside from the layers themselves.",
             where=nested,
         )
-    raws, inputs, outputs, _ = Flattener(limits).flatten(block)
+    flat = Flattener(limits)
+    raws, inputs, outputs, _ = flat.flatten(block)
     kind: Kind = "sequential" if block.class_name == "Sequential" else "functional"
-    return in_keras_order(assemble(block.name, kind, raws, inputs, outputs, limits)[0])
+    graph = assemble(block.name, kind, raws, inputs, outputs, limits)[0]
+    flat.masks.check(graph)
+    return in_keras_order(graph)
 
 
 def _modern(value: Any) -> Any:
@@ -207,33 +212,45 @@ def _first_input(
 
 def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, depth: int) -> Block:
     found: list[Entry] = []
-    masks: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
     for entry in config["layers"]:
         name, inner_class, layer = _parts(entry)
         nodes = entry.get("inbound_nodes", [])
         if not isinstance(nodes, list) or len(nodes) > 4 * limits.layers:
             raise broken("A layer's connections are not a list.", where=name)
         if _is_operation(inner_class, layer, nodes):
-            if inner_class in _MASK_OPERATIONS:
-                masks[name] = (inner_class, layer)
+            if inner_class in OPERATIONS:
+                operations[name] = (inner_class, layer)
+                found.append(_mask_operation(name, inner_class, layer, nodes))
                 continue
-            for before in found:
-                # An option that made Keras add the operation is the better thing to name.
-                if before.block is None:
-                    check_layer(RawLayer(before.name, before.class_name, before.config, ()))
+            # An option that made Keras add the operation is the better thing to name.
+            _check_first(found)
             raise _operation(name, inner_class, layer)
         block = _inside(inner_class, entry, limits, depth)
         if block is None:
             _known(name, inner_class)
-        options: dict[str, Any] = {}
-        calls = tuple(_call(name, inner_class, node, options) for node in nodes)
+        beside = Beside()
+        calls = tuple(_call(name, inner_class, node, beside) for node in nodes)
         if inner_class == "InputLayer":
             calls = ((),)
-        found.append(Entry(name, inner_class, {**layer, **options}, calls, block))
+        found.append(
+            Entry(
+                name,
+                inner_class,
+                {**layer, **beside.options},
+                calls,
+                block,
+                tuple(beside.stated),
+                tuple(beside.notes),
+            )
+        )
     outputs = tuple(_ends(config.get("output_layers"), "output_layers"))
-    for ref in (*outputs, *(ref for one in found for node in one.nodes for ref in node)):
-        if ref.layer in masks:
-            raise _operation(ref.layer, *masks[ref.layer])
+    taken = (r for one in found if not one.operation for node in one.nodes for r in node)
+    for ref in (*outputs, *taken):
+        if ref.layer in operations:
+            raise _operation(ref.layer, *operations[ref.layer])
+        if ref.output > 0:
+            _check_first(found, ref.layer)
     return Block(
         str(config.get("name", "model")),
         class_name,
@@ -244,9 +261,47 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
     )
 
 
-# What Keras 3 adds to a graph to work out the masks of Embedding and Masking. TF.js works them out
-# itself; where anything but a mask takes their result, they are refused like any operation.
-_MASK_OPERATIONS = frozenset({"NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "ExpandDims"})
+def _check_first(entries: list[Entry], name: str = "") -> None:
+    """Refuse a layer's options before what follows from them, such as a second output."""
+    for entry in entries:
+        if entry.block is None and not entry.operation and name in ("", entry.name):
+            check_layer(RawLayer(entry.name, entry.class_name, entry.config, ()))
+
+
+@dataclass
+class Beside:
+    """What a layer's calls take beside tensors."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    stated: list[tuple[Stated, ...]] = field(default_factory=list)
+    """The masks that each call states."""
+    notes: list[str] = field(default_factory=list)
+
+
+def _mask_operation(name: str, class_name: str, config: Any, nodes: list[Any]) -> Entry:
+    """Read a step in working out a mask, of which nothing but a mask may take the result."""
+    calls, constants, rank = [], [], 0
+    for node in nodes:
+        given = [*node.get("args", ()), *node.get("kwargs", {}).values()]
+        refs = []
+        for value in given:
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, int | float):
+                    constants.append(float(item))
+                elif item is not None:
+                    refs.append(_tensor(item, name, class_name))
+                    shape = item["config"].get("shape")
+                    rank = rank or (len(shape) if isinstance(shape, list) else 0)
+        calls.append(tuple(refs))
+    return Entry(
+        name,
+        class_name,
+        config,
+        tuple(calls),
+        operation=True,
+        constants=tuple(constants),
+        rank=rank,
+    )
 
 
 def _is_operation(class_name: str, config: Mapping[str, Any], nodes: list[Any]) -> bool:
@@ -275,10 +330,10 @@ def _operation(name: str, class_name: str, config: Mapping[str, Any]) -> Convers
     )
 
 
-def _call(name: str, class_name: str, node: Any, options: dict[str, Any]) -> tuple[TensorRef, ...]:
-    """Read what one call takes; what it takes beside tensors goes into `options`."""
+def _call(name: str, class_name: str, node: Any, beside: Beside) -> tuple[TensorRef, ...]:
+    """Read what one call takes; what it takes beside tensors goes into `beside`."""
     if isinstance(node, dict):
-        return _keras3_call(name, class_name, node, options)
+        return _keras3_call(name, class_name, node, beside)
     if isinstance(node, list) and node and isinstance(node[0], str):
         node = [node]  # Keras 2 drops one level where a layer takes one tensor by keyword
     if not isinstance(node, list):
@@ -296,7 +351,8 @@ def _call(name: str, class_name: str, node: Any, options: dict[str, Any]) -> tup
             # Keras 2 keeps a second tensor as [layer, call, output] among the other arguments.
             if isinstance(left.get(key), list):
                 refs.append(_ref(left.pop(key), name))
-        _check_extra(name, class_name, left, options, false_is_default=False)
+        _check_extra(name, class_name, left, beside, keras3=False)
+    beside.stated.append(())
     return tuple(refs)
 
 
@@ -306,7 +362,7 @@ def _tensor_arguments(class_name: str) -> tuple[str, ...]:
 
 
 def _keras3_call(
-    name: str, class_name: str, node: Mapping[str, Any], options: dict[str, Any]
+    name: str, class_name: str, node: Mapping[str, Any], beside: Beside
 ) -> tuple[TensorRef, ...]:
     args, extra = node.get("args"), node.get("kwargs", {})
     named = _tensor_arguments(class_name)
@@ -328,46 +384,70 @@ def _keras3_call(
     for key in named[len(args) - 1 :]:
         if left.get(key) is not None:
             tensors.append(left.pop(key))
-    # Keras 3 writes training: false even where nobody asked for it.
-    _check_extra(name, class_name, left, options, false_is_default=True)
-    refs = []
-    for tensor in tensors:
-        history = None
-        if isinstance(tensor, dict) and tensor.get("class_name") == "__keras_tensor__":
-            inner = tensor.get("config")
-            history = inner.get("keras_history") if isinstance(inner, dict) else None
-        if history is None:
-            raise ConversionError(
-                "model.unsupported_option",
-                f'Layer "{name}" ({class_name}) takes a constant where a tensor is expected.',
-                expected="a layer's output",
-                got=repr(tensor)[:80],
-                where=name,
-            )
-        refs.append(_ref(history, name))
-    return tuple(refs)
+    beside.stated.append(_stated(name, class_name, left))
+    _check_extra(name, class_name, left, beside, keras3=True)
+    return tuple(_tensor(tensor, name, class_name) for tensor in tensors)
+
+
+def _tensor(tensor: Any, name: str, class_name: str) -> TensorRef:
+    history = None
+    if isinstance(tensor, dict) and tensor.get("class_name") == "__keras_tensor__":
+        inner = tensor.get("config")
+        history = inner.get("keras_history") if isinstance(inner, dict) else None
+    if history is None:
+        raise ConversionError(
+            "model.unsupported_option",
+            f'Layer "{name}" ({class_name}) takes a constant where a tensor is expected.',
+            expected="a layer's output",
+            got=repr(tensor)[:80],
+            where=name,
+        )
+    return _ref(history, name)
+
+
+_PLACES = {"mask": 0, "query_mask": 0, "value_mask": 1, "key_mask": 2}
+
+
+def _stated(name: str, class_name: str, left: dict[str, Any]) -> tuple[Stated, ...]:
+    """Take the masks out of a call's options: Keras 3 records those that it found itself."""
+    found = []
+    for key in [key for key, value in left.items() if key.endswith("mask") and value is not None]:
+        value = left[key]
+        if key not in _PLACES and value is not False and value is not True:
+            raise passed(name, key)
+        if key not in _PLACES:
+            continue  # use_causal_mask
+        del left[key]
+        several = value if isinstance(value, list) else [value]
+        for place, one in enumerate(several, _PLACES[key]):
+            if one is not None:
+                found.append(Stated(key, place, _tensor(one, name, class_name)))
+            elif class_name not in CONTAINERS:
+                found.append(Stated(key, place, None))
+    return tuple(found)
 
 
 def _check_extra(
-    name: str,
-    class_name: str,
-    extra: Mapping[str, Any],
-    options: dict[str, Any],
-    *,
-    false_is_default: bool,
+    name: str, class_name: str, extra: Mapping[str, Any], beside: Beside, *, keras3: bool
 ) -> None:
     kind = TABLE.get(class_name.removeprefix(OWN))
     for key, value in extra.items():
-        if value is None or (key == "training" and value is False and false_is_default):
+        if value is None:
             continue
         if key == "training" and kind is not None and not kind.uses_training:
             continue
-        if key.endswith("mask") and _is_mask(value):
-            continue  # Keras 3 records the mask that it found itself
+        if key == "training" and keras3 and isinstance(value, bool):
+            # Keras 3 writes it where nobody asked for it, and `fit` and `predict` say it anew.
+            if value and not class_name.startswith("Random"):
+                beside.notes.append(
+                    f'Layer "{name}" is called with training=True, which is left out: '
+                    "it is random while training, and not in predictions, as with Keras's predict."
+                )
+            continue
         if key == "return_attention_scores" and value is False:
             continue
         at_call = kind is not None and key in kind.call_fields and isinstance(value, bool)
-        if at_call and options.setdefault(key, value) is value:
+        if at_call and beside.options.setdefault(key, value) is value:
             continue
         raise ConversionError(
             "model.unsupported_option",
@@ -377,13 +457,6 @@ def _check_extra(
             hint=f"Call the layer without {key} and save again.",
             where=f"{name}.{key}",
         )
-
-
-def _is_mask(value: Any) -> bool:
-    """Tell a tensor, or a list of tensors and nothings as a model inside takes it."""
-    if isinstance(value, list):
-        return all(one is None or _is_mask(one) for one in value)
-    return isinstance(value, dict) and value.get("class_name") == "__keras_tensor__"
 
 
 def _ref(value: Any, where: str) -> TensorRef:

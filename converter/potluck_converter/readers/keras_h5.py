@@ -15,7 +15,7 @@ from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers import bounded_json, hdf5
 from potluck_converter.readers.blocks import Origin
 from potluck_converter.readers.keras_config import read_architecture
-from potluck_converter.readers.stored import Wanted, leaves, match, mismatch, wanted
+from potluck_converter.readers.stored import Wanted, leaves, match, mismatch, not_finite, wanted
 
 # State that Keras keeps beside weights and that a model does not need.
 _NOT_WEIGHTS = frozenset({"seed_generator_state"})
@@ -40,12 +40,14 @@ def read_keras_h5(content: bytes | BinaryIO, name: str, limits: Limits = DEFAULT
             state = read_h5_state(file, found.graph, limits) if keras3 and flat else None
             if state is None:
                 warnings.append(STATE_LEFT_OUT)
+        stored = hdf5.group(file, "model_weights")
+        weights = legacy_weights(stored, found.graph, found.origin, limits)
         return Model(
             found.graph,
-            legacy_weights(hdf5.group(file, "model_weights"), found.graph, found.origin, limits),
+            weights,
             f"Keras {'3' if keras3 else '2'} .h5",
             bounded_json.parse(training, "training_config", limits) if training else None,
-            tuple(warnings),
+            (*warnings, *not_finite(weights)),
             state,
         )
 

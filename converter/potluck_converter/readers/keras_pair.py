@@ -9,6 +9,7 @@ from potluck_converter.readers import bounded_json, hdf5
 from potluck_converter.readers.keras_config import read_architecture
 from potluck_converter.readers.keras_h5 import legacy_weights
 from potluck_converter.readers.keras_zip import nested_weights
+from potluck_converter.readers.stored import not_finite
 
 
 def read_pair(
@@ -42,5 +43,5 @@ def read_pair(
         weights,
         f"Keras {'3' if keras3 else '2'} architecture with weights",
         training if isinstance(training, dict) else None,
-        tuple(found.warnings),
+        (*found.warnings, *not_finite(weights)),
     )

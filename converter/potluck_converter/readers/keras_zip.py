@@ -26,7 +26,7 @@ from potluck_converter.readers import bounded_json, hdf5
 from potluck_converter.readers.blocks import Origin
 from potluck_converter.readers.keras_config import read_architecture
 from potluck_converter.readers.keras_h5 import STATE_LEFT_OUT
-from potluck_converter.readers.stored import mismatch, wanted
+from potluck_converter.readers.stored import mismatch, not_finite, wanted
 
 SIGNATURE = b"PK"
 _MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
@@ -77,7 +77,7 @@ def read_keras_zip(content: bytes | BinaryIO, name: str, limits: Limits = DEFAUL
         weights,
         "Keras 3 .keras" + (f" ({version})" if re.fullmatch(r"3[.\w]*", version) else ""),
         training if isinstance(training, dict) else None,
-        tuple(warnings),
+        (*warnings, *not_finite(weights)),
         state,
     )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from potluck_converter.errors import ConversionError
-from potluck_converter.graph import Graph, Layer
+from potluck_converter.graph import Graph, Layer, Weights
 from potluck_converter.layers.base import WeightSpec
 from potluck_converter.readers.blocks import Origin
 from potluck_converter.shapes import weight_specs
@@ -89,3 +91,22 @@ def mismatch(layer: str, expected: list[str], got: list[str]) -> ConversionError
         hint="The architecture and the weights are of different models; save again.",
         where=layer,
     )
+
+
+def not_finite(weights: Weights) -> list[str]:
+    """Warn of layers whose weights hold what is no number that a model can work with."""
+    # Extremes tell, without an array of truths as long as the weight: NaN is handed on.
+    layers = dict.fromkeys(
+        full.partition("/")[0]
+        for full, values in weights.items()
+        if values.size and not (np.isfinite(values.max()) and np.isfinite(values.min()))
+    )
+    if not layers:
+        return []
+    shown = ", ".join(list(layers)[:5]) + (
+        f" and {len(layers) - 5} more" if len(layers) > 5 else ""
+    )
+    return [
+        f"Weights of {shown} are not finite (NaN, infinity, or too large for float32): "
+        "the model's predictions will not be numbers either."
+    ]

@@ -15,6 +15,7 @@ from potluck_converter.graph import Graph, Model
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers import bounded_json
 from potluck_converter.readers.keras_config import read_architecture
+from potluck_converter.readers.stored import not_finite
 from potluck_converter.shapes import weight_shapes
 
 Listed = dict[str, tuple["Stored", memoryview]]
@@ -42,7 +43,8 @@ class Stored:
         raw = np.frombuffer(content, dtype=kind[self.dtype]).reshape(self.shape)
         values = raw.astype(np.float32)
         if self.dtype in ("uint8", "uint16"):
-            values = values * np.float32(self.scale) + np.float32(self.low)
+            with np.errstate(over="ignore"):  # said by the model's warnings
+                values = values * np.float32(self.scale) + np.float32(self.low)
         return values
 
 
@@ -73,7 +75,7 @@ def read_tfjs(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Mo
         weights,
         "TF.js layers model",
         training if isinstance(training, dict) else None,
-        tuple(warnings),
+        (*warnings, *not_finite(weights)),
     )
 
 

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck_converter.assemble import OWN
+from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Call, Graph, Layer, Model, TensorRef
 from potluck_converter.shapes import Step, steps, weight_shapes
 from potluck_converter.training_tfjs import for_tfjs
 from potluck_converter.writers.architecture import architecture, listed_nodes
 
 SHARD_BYTES = 4 << 20
+_LARGEST_HALF = 65504.0
 Quantization = Literal["float16", "uint16", "uint8"]
 
 
@@ -156,7 +158,7 @@ def tfjs_files(
     waiting = bytearray()
     number = 0
     for full, shape in shapes.items():
-        content, how = _quantized(np.asarray(model.weights[full], "<f4", order="C"), quantize)
+        content, how = _quantized(full, np.asarray(model.weights[full], "<f4", order="C"), quantize)
         spec: dict[str, Any] = {"name": full, "shape": list(shape), "dtype": "float32"}
         specs.append(spec | ({"quantization": how} if how else {}))
         view = memoryview(content)
@@ -185,21 +187,33 @@ def tfjs_files(
 
 
 def _quantized(
-    values: NDArray[np.float32], how: Quantization | None
+    name: str, values: NDArray[np.float32], how: Quantization | None
 ) -> tuple[bytes | memoryview, dict[str, Any] | None]:
-    """Give a weight's bytes, and how TF.js gets the values back."""
+    """Give a weight's bytes, and how TF.js gets the values back; raises ConversionError."""
     if how is None:
         return values.reshape(-1).view(np.uint8).data, None
+    # NaN where there is one, infinity where there is one.
+    largest = float(np.abs(values).max()) if values.size else 0.0
+    most = _LARGEST_HALF if how == "float16" else float(np.finfo(np.float32).max)
+    if not largest <= most:
+        raise ConversionError(
+            "model.not_quantizable",
+            f'The weight "{name}" has values that {how} cannot hold.',
+            expected=f"numbers up to {most:g}",
+            got=f"{largest:g}",
+            hint="Leave out the quantization, or take uint16."
+            if np.isfinite(largest)
+            else "Train the model again: it has weights that are no numbers.",
+            where=name,
+        )
     if how == "float16":
-        biggest = np.finfo(np.float16).max
-        halves = np.clip(values, -biggest, biggest).astype("<f2")
-        return halves.tobytes(), {"dtype": "float16", "original_dtype": "float32"}
+        return values.astype("<f2").tobytes(), {"dtype": "float16", "original_dtype": "float32"}
     levels = 255 if how == "uint8" else 65535
     low = float(values.min()) if values.size else 0.0
     high = float(values.max()) if values.size else 0.0
     # Zero stays zero: pruned weights and biases at rest do not drift.
     low, high = min(low, 0.0), max(high, 0.0)
-    scale = (high - low) / levels or 1.0
+    scale = (high - low) / levels or 1.0  # 0 where all is zero
     low = round(low / scale) * scale
     numbers = np.clip(np.rint((values.astype(np.float64) - low) / scale), 0, levels)
     kind = "u1" if how == "uint8" else "<u2"

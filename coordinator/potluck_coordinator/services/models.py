@@ -76,7 +76,7 @@ def as_bad_model(error: ConversionError) -> BadModel:
         expected=error.expected,
         got=error.got,
         hint=error.hint,
-        where=error.where,
+        where=": ".join(dict.fromkeys(part for part in (error.file, error.where) if part)),
     )
 
 

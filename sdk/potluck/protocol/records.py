@@ -34,10 +34,12 @@ class LayerReport(Wire):
     training_flops: BigCount = Field(description="Per sample: forward and backward, estimated.")
     activation_bytes: BigCount = Field(description="Kept for one sample's backward pass.")
     untrained_on: dict[str, str] = Field(
-        description="TF.js backends that cannot train it, each with why."
+        description="Backends on which TF.js alone, without potluck-tfjs.js, does not train it, "
+        "each with why. Potluck itself trains every layer on every backend."
     )
     own_class: str = Field(
-        description="Why stock TF.js needs a class of Potluck's own; else empty."
+        description="Why TF.js needs a class of Potluck's own, from potluck-tfjs.js, to run it at "
+        "all; else empty."
     )
     searchable: dict[str, Scalar] = Field(
         description="Fields that a study may override, with their present values."

@@ -64,6 +64,22 @@ def _masked_heads(keras: Any) -> Any:
     return keras.Model(words, keras.layers.Dense(2)(x))
 
 
+def _masked_joins(keras: Any) -> Any:
+    """Work out masks of what is joined, summed and attended to; recurrent layers need them.
+
+    Keras 3 names what it joins masks with "concatenate", "concatenate_1", ... when it opens a
+    file, and then stumbles over layers of the same names.
+    """
+    L = keras.layers
+    words = keras.Input((5,), dtype="int32")
+    x = L.Embedding(8, 4, mask_zero=True)(words)
+    joined = L.Concatenate(name="joined")([x, L.LSTM(2, return_sequences=True)(x)])
+    part = L.Concatenate(name="part")([x, L.Conv1D(3, 1)(x)])
+    summed = L.Add()([x, L.Attention()([x, x])])
+    found = [L.LSTM(3)(joined), L.LSTM(3)(part), L.GRU(3)(summed)]
+    return keras.Model(words, L.Concatenate(name="all")(found))
+
+
 def _masked_attention(keras: Any) -> Any:
     """Attend over a padded sequence with the plain layer."""
     words = keras.Input((5,), dtype="int32")
@@ -125,5 +141,6 @@ CASES = (
     _heads("one_axis", [(4, 3, 4)], num_heads=2, key_dim=3, attention_axes=1),
     _heads("dropout", [SERIES], num_heads=2, key_dim=3, dropout=0.3),
     Case("heads_masked", _masked_heads, zero_tail=True),
+    Case("joins_masked", _masked_joins, keras2=False, zero_tail=True),
     Case("attention_masked", _masked_attention, zero_tail=True),
 )

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from potluck_converter import Graph, initial_weights, read_model, weight_shapes, with_overrides
+from potluck_converter import (
+    ConversionError,
+    Graph,
+    initial_weights,
+    read_model,
+    weight_shapes,
+    with_overrides,
+)
 from potluck_converter.fresh_weights import draw, fans
 from potluck_converter.layers.base import WeightSpec
 from potluck_converter.layers.initializers import initializer
@@ -124,3 +131,10 @@ def test_a_seed_gives_the_same_weights_and_another_seed_others(graph: Graph, see
     assert all(w.dtype == np.float32 and np.isfinite(w).all() for w in one.values())
     random = [n for n, w in one.items() if w.size > 3 and len(np.unique(w)) > 2]
     assert all(not np.array_equal(one[name], other[name]) for name in random)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "7", None, True])
+def test_a_seed_that_is_no_uint32_is_refused(seed: Any) -> None:
+    with pytest.raises(ConversionError) as caught:
+        initial_weights(graph_of("dense"), seed)
+    assert (caught.value.code, caught.value.where) == ("model.bad_seed", "seed")

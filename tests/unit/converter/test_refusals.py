@@ -51,11 +51,6 @@ CASES: dict[str, tuple[str, str, Callable[[], Any]]] = {
     "operation on a number": (LAYER, "multiply", functional((3,), lambda x: x * 2.0)),
     "operation named like a layer": (LAYER, "softmax", functional((3,), keras.ops.softmax)),
     "states passed in": (OPTION, "it.initial_state", with_states),
-    "training=True": (
-        OPTION,
-        "it.training",
-        functional((3,), lambda x: L.Dropout(0.5, name="it")(x, training=True)),
-    ),
     "channels first": (
         OPTION,
         "it.data_format",
@@ -93,3 +88,17 @@ def test_half_precision_becomes_float32_with_a_note() -> None:
     )
     assert all(value.dtype == "float32" for value in model.weights.values())
     assert any('"it" was mixed_float16' in note for note in report(model)["warnings"])
+
+
+def test_training_stated_at_a_call_is_left_out_with_a_note() -> None:
+    build = functional((3,), lambda x: L.Dropout(0.5, name="it")(x, training=True))
+    warnings = read_model({"m.h5": save_h5(build())}).warnings
+    assert [note for note in warnings if '"it" is called with training=True' in note]
+
+
+def test_random_image_layers_are_read_as_keras_saves_them() -> None:
+    # Keras itself writes training: true for them.
+    build = functional((4, 4, 3), lambda x: L.RandomRotation(0.1)(L.RandomFlip(name="it")(x)))
+    model = read_model({"m.h5": save_h5(build())})
+    assert model.graph.layer("it").class_name == "RandomFlip"
+    assert model.warnings == ()

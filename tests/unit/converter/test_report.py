@@ -4,7 +4,7 @@ import pytest
 
 from potluck.protocol.records import ModelReport
 from potluck_converter import as_text, forward_flops, read_model, report, training_flops
-from potluck_converter.shapes import layer_flops
+from potluck_converter.shapes import layer_flops, layer_training_flops
 from tests.unit.converter import oracles
 from tests.unit.converter.oracles import CASES, L, chain, save_h5
 
@@ -63,16 +63,58 @@ def warnings_of(*layers: object, shape: tuple[int, ...] = (6, 2)) -> str:
     return "\n".join(report(read_model({"m.h5": save_h5(chain(shape, *layers)())}))["warnings"])
 
 
-def test_what_tfjs_alone_does_not_train_is_said_with_the_reason() -> None:
+def test_what_tfjs_alone_does_not_train_is_said_once_with_the_reasons() -> None:
     told = warnings_of(L.Conv1D(2, 2, name="wave"), L.MaxPooling1D(name="top"), L.Dense(2))
-    assert "does not train wave on wasm: the gradient of a convolution's filters is missing" in told
-    assert "does not train top on wasm" in told
+    missing = "the gradient of a convolution's filters is missing"
+    assert f"does not train wave on wasm ({missing}); top on wasm (" in told
+    assert told.count("every backend") == 1
     assert "webgpu" not in told
     assert "alone" not in warnings_of(L.Dense(2))
 
 
 def test_a_class_of_ours_is_not_said_to_be_untrained() -> None:
     assert "alone" not in warnings_of(L.Conv1D(2, 2, padding="causal"))
+
+
+def test_each_layer_says_where_tfjs_alone_trains_it() -> None:
+    layers = (
+        L.TimeDistributed(L.Conv1D(2, 2), name="inside"),
+        L.TimeDistributed(L.MaxPooling1D(2), name="largest"),
+        L.Reshape((-1, 2), name="flat"),
+        L.Conv1D(2, 2, name="wave"),
+        L.Conv1D(2, 2, padding="causal", name="ours"),
+        L.Dense(2, name="dense"),
+    )
+    found = report(read_model({"m.h5": save_h5(chain((3, 6, 2), *layers)())}))
+    by_name = {layer["name"]: layer for layer in found["layers"]}
+    assert list(by_name["wave"]["untrained_on"]) == ["wasm"]
+    assert list(by_name["inside"]["untrained_on"]) == ["wasm"]
+    assert by_name["dense"]["untrained_on"] == by_name["ours"]["untrained_on"] == {}
+    assert by_name["ours"]["own_class"]
+    assert not by_name["wave"]["own_class"]
+    lines = {line.split()[0]: line for line in as_text(found).splitlines()}
+    assert lines["wave"].endswith("not on wasm")
+    assert lines["ours"].endswith("no")
+    assert lines["dense"].endswith("trains")
+    assert "every layer on every backend" in as_text(found)
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+def test_gradients_go_back_in_time_through_the_state_alone(wrap: bool) -> None:
+    first: object = L.LSTM(4, return_sequences=True, name="first")
+    if wrap:
+        first = L.Bidirectional(L.LSTM(4, return_sequences=True), name="first")
+    graph = read_model({"m.h5": save_h5(chain((10, 3), first, L.LSTM(5, name="second"))())}).graph
+    training, ways = layer_training_flops(graph), 2 if wrap else 1
+    by_input = ways * 10 * 2 * 4 * 4 * 3
+    assert training["first"] == 3 * layer_flops(graph)["first"] - by_input
+    assert training["second"] == 3 * layer_flops(graph)["second"]
+
+
+def test_a_frozen_first_recurrent_layer_is_only_run_forwards() -> None:
+    layers = (L.GRU(4, trainable=False, name="first"), L.Dense(2))
+    graph = read_model({"m.h5": save_h5(chain((10, 3), *layers)())}).graph
+    assert layer_training_flops(graph)["first"] == layer_flops(graph)["first"]
 
 
 def test_a_mask_that_meets_the_loss_is_noted() -> None:
