@@ -28,7 +28,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from potluck_coordinator.demo.chromium import ensure_chromium, launch_options
+from potluck_coordinator.browser.chromium import ensure_chromium, launch_options
 from tests.bench.engine_models import BENCHES, CLASSES, Bench, build, task
 
 ROOT = Path(__file__).parents[2]

@@ -1,5 +1,6 @@
 /** Mend a backend of TF.js 4.22 once it is loaded. What is wrong, and why, stands at each kernel. */
 
+import { mendAbsolute } from "./absolute";
 import { convolutionFilterGradient } from "./convolution";
 import { depthwiseFilterGradient, depthwiseInputGradient } from "./depthwise";
 import { transposeThenMultiply } from "./matmul";
@@ -9,7 +10,7 @@ import { type Core, input, type Kernel, replaceKernel, type WasmBackend, type Wa
 import { reverseOneByOne } from "./reverse";
 import { unsortedSegmentSum } from "./segments";
 
-const BACKENDS = ["wasm", "webgl", "webgpu"];
+const BACKENDS = ["cpu", "wasm", "webgl", "webgpu"];
 
 /** By TF.js: a page may have several. */
 const mended = new WeakMap<object, Set<string>>();
@@ -28,6 +29,7 @@ function castByMultiplying(tf: Core, stock: Kernel | null): Kernel {
 /** Replace a backend's missing and wrong kernels; does nothing the second time. */
 export function mend(tf: Core, backend: string): void {
   const done = mended.get(tf.engine()) ?? new Set();
+  if (!mended.has(tf.engine())) mendAbsolute(tf);
   mended.set(tf.engine(), done);
   if (done.has(backend) || tf.getKernelsForBackend(backend).length === 0) return;
   done.add(backend);
