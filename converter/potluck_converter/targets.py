@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
@@ -100,8 +99,16 @@ def _write_folder(model: Model, target: Path, quantize: Quantization | None) -> 
         else:
             scratch.replace(target)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        _clear(scratch)
     return [target / name for name in names]
+
+
+def _clear(scratch: Path) -> None:
+    """Remove what is left of a scratch folder."""
+    if scratch.is_dir():
+        for path in scratch.iterdir():
+            path.unlink()
+        scratch.rmdir()
 
 
 def _move_in(scratch: Path, target: Path, names: list[str]) -> None:

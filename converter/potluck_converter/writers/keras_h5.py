@@ -24,7 +24,7 @@ from potluck_converter.writers.architecture import (
     refuse_for_keras,
     with_modules,
 )
-from potluck_converter.writers.order import in_keras_order
+from potluck_converter.writers.order import apart_from_masks, in_keras_order
 
 _ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in the object's header, of 64 KiB at most
 
@@ -38,7 +38,7 @@ def write_keras_h5(model: Model) -> bytes:
 
 def write_keras_h5_to(model: Model, target: Any) -> None:
     """Write a model into a file (a path or a binary file), one weight after another."""
-    graph = in_keras_order(model.graph)
+    graph = in_keras_order(apart_from_masks(model.graph))
     refuse_for_keras(graph)
     _refuse_axes(graph)
     config = _architecture(graph)

@@ -27,7 +27,7 @@ from potluck_converter.writers.architecture import (
     refuse_for_keras,
     with_modules,
 )
-from potluck_converter.writers.order import in_keras_order
+from potluck_converter.writers.order import apart_from_masks, in_keras_order
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # one text for one model
 
@@ -41,7 +41,7 @@ def write_keras_zip(model: Model) -> bytes:
 
 def write_keras_zip_to(model: Model, target: Any) -> None:
     """Write a model into a file (a path or a binary file), its weights by way of a scratch file."""
-    graph = in_keras_order(model.graph)
+    graph = in_keras_order(apart_from_masks(model.graph))
     model = replace(model, optimizer_state=writable_state(model, graph), graph=graph)
     config = _config(model)
     metadata = {"keras_version": "3.6.0", "date_saved": "1980-01-01@00:00:00"}

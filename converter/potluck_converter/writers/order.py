@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
-from potluck_converter.graph import Graph, TensorRef
+from potluck_converter.graph import Call, Graph, TensorRef
+from potluck_converter.shapes import steps
 
 Node = tuple[str, int]
 
@@ -31,6 +33,35 @@ def in_keras_order(graph: Graph) -> Graph:
     # Layers that lead to no output: only inputs, which Keras puts last but one.
     ordered = sorted(graph.layers, key=lambda la: (-layers.get(la.name, 0), met.get(la.name, -1)))
     return replace(graph, layers=tuple(ordered))
+
+
+def apart_from_masks(graph: Graph) -> Graph:
+    """Rename joins that Keras 3 would take for its own, so that it can open the file.
+
+    Where masks are joined it adds operations called "concatenate", "concatenate_1", ... and refuses
+    a layer of the same name. Joins have no weights, so that nothing else has the name.
+    """
+    if not any(s.layer.class_name == "Concatenate" and any(s.masked) for s in steps(graph)):
+        return graph
+    taken = {layer.name for layer in graph.layers}
+    names = {name: f"{name}_layer" for name in taken if re.fullmatch(r"concatenate(_\d+)?", name)}
+    if taken & set(names.values()) or any(
+        layer.name in names and layer.class_name != "Concatenate" for layer in graph.layers
+    ):
+        return graph
+
+    def renamed(ref: TensorRef) -> TensorRef:
+        return ref._replace(layer=names.get(ref.layer, ref.layer))
+
+    layers = tuple(
+        replace(
+            layer,
+            name=names.get(layer.name, layer.name),
+            calls=tuple(Call(tuple(map(renamed, call.inputs))) for call in layer.calls),
+        )
+        for layer in graph.layers
+    )
+    return replace(graph, layers=layers, outputs=tuple(map(renamed, graph.outputs)))
 
 
 def _walk(

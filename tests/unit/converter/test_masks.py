@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import pytest
 
-from potluck_converter import ConversionError, read_model
+from potluck_converter import ConversionError, read_model, write_keras_h5, write_keras_zip
 from tests.unit.converter.oracles import L, save_h5
 
 ops = keras.ops
@@ -175,3 +175,14 @@ def test_a_step_of_a_mask_that_a_layer_takes_is_refused_as_an_operation() -> Non
         read_model({"m.h5": save_h5(model)})
     assert caught.value.code == "model.unsupported_layer"
     assert "bare operation (Concatenate)" in caught.value.message
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_keras_opens_joins_that_are_named_as_it_names_its_own(ending: str, tmp_path: Path) -> None:
+    keras.backend.clear_session()  # so that names are numbered afresh, as for a person
+    read = read_model({"m.keras": save_zip(TRAVELS["joined features"]())})
+    assert read.graph.layer("concatenate").class_name == "Concatenate"
+    path = tmp_path / f"m.{ending}"
+    path.write_bytes(write_keras_h5(read) if ending == "h5" else write_keras_zip(read))
+    keras.backend.clear_session()
+    assert "concatenate_layer" in [layer.name for layer in keras.models.load_model(path).layers]
