@@ -115,7 +115,8 @@ def networks() -> dict[str, Any]:
         network = stacked(
             (6,),
             k.Dense(7, activation="relu", trainable=False),
-            k.Dense(9, activation="tanh", kernel_regularizer="l2"),
+            # A bias starts at zero, where |x| has no slope.
+            k.Dense(9, activation="tanh", kernel_regularizer="l2", bias_regularizer="l1"),
             k.Dense(8, kernel_constraint=keras.constraints.MaxNorm(0.8), name="bounded"),
         )
         # TF.js applies a constraint as soon as it loads a weight, Keras after a step.
