@@ -432,3 +432,18 @@ test("artifacts that are refused hand the unit back instead of asking for ever",
   await world.until("abort");
   expect(world.last("abort")?.leases[0]?.reason).toBe("error");
 });
+
+test("a coordinator too busy for a result gets it again; any other refusal puts it down", async () => {
+  for (const [code, times] of [["busy.database", 2], ["result.unreadable", 1]] as const) {
+    const world = new World("real");
+    await world.ready();
+    world.hear({ type: "grant", leases: [await lease(world, "a")] });
+    await world.until("complete");
+    const error = { code, message: "Not now.", hint: "", expected: "", got: "", where: "" };
+    world.hear({ type: "problem", error });
+    world.pass(20);
+    await world.until(times === 2 ? "complete" : "request", 2);
+    expect(world.count("complete")).toBe(times);
+    expect(world.last("complete")?.leases[0]?.lease_id).toBe("a");
+  }
+});

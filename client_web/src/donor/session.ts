@@ -27,6 +27,8 @@ const LAST_UPLOAD_MS = 3_000;
 const PROBLEM_WAIT_MS = 10_000;
 /** Problems after which this bundle, or this donor, has nothing more to do here. */
 const FINAL_PROBLEMS = new Set(["protocol.too_old", "donor.paused"]);
+/** Problems that pass: what was said meets a better moment. */
+const MOMENTARY = /^busy\./;
 
 /** What the next `grant`, `wait` or `problem` will answer. */
 type Asked = "nothing" | "work";
@@ -234,7 +236,11 @@ export class Session {
     }
     this.show({ message: text });
     const unanswered = this.work.hands.all().find(({ stage }) => stage === "handed_in");
-    if (unanswered !== undefined) this.work.forget(unanswered.lease.id);
+    if (unanswered !== undefined && MOMENTARY.test(code)) {
+      // Too busy to take a result: it stays here and is handed in again, over this line or the next.
+      const again = (): void => void this.work.handIn(unanswered.lease.id);
+      this.ports.clock.later(PROBLEM_WAIT_MS * (0.5 + this.ports.clock.random()), again);
+    } else if (unanswered !== undefined) this.work.forget(unanswered.lease.id);
     if (this.asked === "work" || unanswered !== undefined) this.askLater(PROBLEM_WAIT_MS);
     this.asked = "nothing";
   }
