@@ -69,8 +69,28 @@ def report(model: Model) -> dict[str, Any]:
         "forward_flops": str(forward_flops(graph)),
         "training_flops": str(training_flops(graph)),
         "activation_bytes": str(sum(kept.values())),
-        "warnings": [*model.warnings, *graph_warnings(graph)],
+        "warnings": [*model.warnings, *graph_warnings(graph), *_joined_masks(model)],
     }
+
+
+def _joined_masks(model: Model) -> list[str]:
+    """Say where a file of Keras 2 joins masks, which Keras 3 does otherwise."""
+    if not model.source.startswith("Keras 2"):
+        return []
+    joins = {
+        step.layer.name: None
+        for step in steps(model.graph)
+        if step.layer.class_name in _JOINS and sum(step.masked) > 1
+    }
+    return [
+        f'"{name}" joins masks: Keras 2 keeps a step that all inputs keep, Keras 3 and this '
+        "converter one that any keeps. Where the masks differ, so do predictions."
+        for name in joins
+    ]
+
+
+_JOINS = frozenset(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"))
+"""Layers whose mask is made of their inputs'."""
 
 
 def graph_warnings(graph: Graph) -> list[str]:

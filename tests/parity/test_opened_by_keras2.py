@@ -34,6 +34,7 @@ NOT_IN_KERAS2 = {
     "activations_inside_hard_tanh": "no such activation",
 }
 COMPUTED_OTHERWISE = {
+    "joins_masked": "masks are joined by 'and'",
     "activation_hard_sigmoid": "hard_sigmoid is another function",
     "activations_inside_hard_sigmoid": "hard_sigmoid is another function",
     "activations_inside_leaky_relu": "hard_sigmoid is another function",

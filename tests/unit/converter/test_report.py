@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from potluck.protocol.records import ModelReport
@@ -121,3 +123,18 @@ def test_a_mask_that_meets_the_loss_is_noted() -> None:
     assert "carries a mask" in warnings_of(L.Masking(), L.LSTM(2, return_sequences=True))
     assert "carries a mask" not in warnings_of(L.Masking(), L.LSTM(2))
     assert "carries a mask" not in warnings_of(L.LSTM(2, return_sequences=True))
+
+
+def test_masks_that_keras_2_joins_otherwise_are_noted_for_its_files_alone() -> None:
+    import keras
+
+    words = keras.Input((6,))
+    left = L.Embedding(9, 4, mask_zero=True)(words)
+    right = L.LSTM(4, return_sequences=True)(L.Embedding(9, 4, mask_zero=True)(words))
+    joined = L.LSTM(3)(L.Add(name="together")([left, right]))
+    model = read_model({"m.h5": save_h5(keras.Model(words, joined))})
+    of_keras2 = replace(model, source="Keras 2 .h5")
+    noted = [line for line in report(of_keras2)["warnings"] if "joins masks" in line]
+    assert len(noted) == 1
+    assert noted[0].startswith('"together"')
+    assert not any("joins masks" in line for line in report(model)["warnings"])
