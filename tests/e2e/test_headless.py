@@ -153,7 +153,8 @@ def test_a_study_that_is_stopped_is_put_down_calmly(
     coordinator = start_coordinator(workers=1, heartbeat_seconds=0.5)
     study = long_study(coordinator)
     with HeadlessDonor(coordinator.url, tmp_path) as donor:
-        until(lambda: study.refresh().record.counts.leased, LONG, "a lease")
+        # At work: what is stopped while it is still fetched ends as a download that is refused.
+        until(lambda: saved_step(coordinator.data), LONG, "a checkpoint")
         study.stop()
         until(lambda: "was put down: the study was stopped" in donor.said, LONG, "a calm donor")
         assert donor.process.poll() is None
