@@ -11,12 +11,9 @@ the same minutes. On machines without a GPU, WebGL and WebGPU run on the process
 from __future__ import annotations
 
 import argparse
-import functools
-import http.server
 import os
 import subprocess
 import sys
-import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -30,6 +27,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from potluck_coordinator.browser.chromium import ensure_chromium, launch_options
 from tests.bench.engine_models import BENCHES, CLASSES, Bench, build, task
+from tests.support.static_site import static_site
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "client_web"
@@ -53,18 +51,6 @@ class Measured:
     """Calls and launches a step."""
 
 
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    """Static files, isolated as the coordinator isolates its pages (WASM threads need it)."""
-
-    def end_headers(self) -> None:
-        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
-        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
-        super().end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the output is for figures."""
-
-
 def open_page(stack: ExitStack) -> Page:
     """Build the bench page, serve it, and open it in Chromium."""
     vite = CLIENT / "node_modules/.bin/vite"
@@ -75,17 +61,13 @@ def open_page(stack: ExitStack) -> Page:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    handler = functools.partial(_Handler, directory=str(BUILT))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    stack.callback(server.server_close)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    stack.callback(server.shutdown)
+    site = stack.enter_context(static_site(BUILT, isolated=True))
     playwright = stack.enter_context(sync_playwright())
     browser = playwright.chromium.launch(**launch_options(ensure_chromium(print), webgpu=True))
     stack.callback(browser.close)
     page = browser.new_page()
     page.set_default_timeout(TIMEOUT_MS)
-    page.goto(f"http://127.0.0.1:{server.server_address[1]}/index.html")
+    page.goto(f"{site}/index.html")
     page.wait_for_function("window.bench !== undefined")
     return page
 

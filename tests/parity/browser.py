@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import functools
-import http.server
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser
+
+from tests.support.static_site import static_site
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "client_web"
@@ -48,11 +47,6 @@ class TfjsFailed(AssertionError):
     """TF.js did not open the model, or an operation failed in it."""
 
 
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: pytest's output is for failures."""
-
-
 class ParityPage:
     """A browser's parity page, on a plain static server."""
 
@@ -68,17 +62,13 @@ class ParityPage:
             self._folder = folder / "site"
             shutil.copytree(BUILT, self._folder)
             shutil.copyfile(OURS, self._folder / "potluck-tfjs.js")
-            handler = functools.partial(_Handler, directory=str(self._folder))
-            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-            stack.callback(server.server_close)
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            stack.callback(server.shutdown)
+            site = stack.enter_context(static_site(self._folder, isolated=False))
             self._page = self._browser.new_page()
             stack.callback(self._page.close)
             self._page.set_default_timeout(TIMEOUT_MS)
             self._errors: list[str] = []
             self._page.on("pageerror", lambda error: self._errors.append(str(error)))
-            self._page.goto(f"http://127.0.0.1:{server.server_address[1]}/index.html")
+            self._page.goto(f"{site}/index.html")
             try:
                 self._page.wait_for_function("window.parity !== undefined", timeout=30_000)
             except Exception as error:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import functools
-import http.server
 import json
-import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser
 from safetensors.numpy import load, save
+
+from tests.support.static_site import static_site
 
 STATIC = Path(__file__).parents[2] / "coordinator/potluck_coordinator/static"
 TRAIN_TIMEOUT_MS = 120_000.0
@@ -34,18 +33,6 @@ class Trained:
     samples_per_second: float | None
 
 
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    """Static files, isolated as the coordinator isolates its pages."""
-
-    def end_headers(self) -> None:
-        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
-        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
-        super().end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: pytest's output is for failures."""
-
-
 class EnginePage:
     """The built client's check page; `with EnginePage(browser) as page: page.train(...)`."""
 
@@ -58,15 +45,11 @@ class EnginePage:
         if not (self._static / "engine-check.html").exists():
             raise AssertionError("the web client is not built: run `make setup`")
         with ExitStack() as stack:
-            handler = functools.partial(_Handler, directory=str(self._static))
-            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-            stack.callback(server.server_close)
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            stack.callback(server.shutdown)
+            site = stack.enter_context(static_site(self._static, isolated=True))
             self._page = self._browser.new_page()
             stack.callback(self._page.close)
             self._page.set_default_timeout(TRAIN_TIMEOUT_MS)
-            self._page.goto(f"http://127.0.0.1:{server.server_address[1]}/engine-check.html")
+            self._page.goto(f"{site}/engine-check.html")
             self._page.wait_for_function("window.potluckCheck !== undefined")
             self._stack = stack.pop_all()
         return self
