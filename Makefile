@@ -51,9 +51,11 @@ test: $(CLIENT_BUILT) chromium ## The whole suite, browser tests included.
 	@echo "== Testing everything else (pytest)"
 	@$(PYTEST) -m "not long and not oracle"
 
-test-long: $(CLIENT_BUILT) chromium ## The tests that take long.
+test-long: $(CLIENT_BUILT) chromium ## The tests that take long, and new examples for every law.
 	@echo "== Running the long tests (pytest)"
 	@$(PYTEST) -m long
+	@echo "== Drawing new examples for the laws (pytest)"
+	@$(PYTEST) --hypothesis-profile=exploring -m "not long and not oracle" tests/unit
 
 test-oracle: $(CLIENT_BUILT) $(ORACLE_READY) chromium ## The converter, wide: against Keras 2 and 3, all backends.
 	@echo "== Testing the converter against TensorFlow, Keras 2 and Keras 3 (pytest; half an hour)"

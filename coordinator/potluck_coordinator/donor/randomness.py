@@ -76,8 +76,9 @@ def kept(jnp: Any, drawn: Array, rate: float) -> Array:
 
 def at_least(jnp: Any, drawn: Array, rate: float) -> Array:
     """Say, as 0 and 1, where a word as a float32 in [0, 1) is not below `rate`."""
-    values = drawn.astype(jnp.float32) * jnp.float32(1.0 / WORD)
-    least = np.float32(rate)
-    if float(least) < rate:  # compared as numbers, not as their nearest float32
+    # Scaled to whole words: a tiny rate would be a subnormal float32, which XLA takes for 0.
+    bound = max(rate * WORD, 1.0) if rate > 0 else 0.0
+    least = np.float32(bound)
+    if float(least) < bound:  # compared as numbers, not as their nearest float32
         least = np.nextafter(least, np.float32(np.inf))
-    return (values >= least).astype(jnp.float32)
+    return (drawn.astype(jnp.float32) >= least).astype(jnp.float32)
