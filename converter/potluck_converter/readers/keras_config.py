@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from potluck_converter.assemble import (
     CONTAINERS,
-    OWN,
     RawLayer,
     assemble,
     check_layer,
@@ -19,7 +18,9 @@ from potluck_converter.graph import Graph, Kind, TensorRef
 from potluck_converter.layers import TABLE
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers.blocks import UNMASK, Block, Entry, Flattener, Origin
-from potluck_converter.readers.masks import OPERATIONS, Stated, passed
+from potluck_converter.readers.calls import Beside, broken, call, ends
+from potluck_converter.readers.masks import OPERATIONS
+from potluck_converter.readers.operations import is_operation, mask_operation, refused
 from potluck_converter.writers.order import in_keras_order
 
 
@@ -117,18 +118,6 @@ def _model(entry: Mapping[str, Any], limits: Limits, depth: int) -> Block:
     return _functional(str(class_name), config, limits, depth)
 
 
-def broken(message: str, *, got: str = "", where: str = "model_config") -> ConversionError:
-    """Say that the architecture does not hold together."""
-    return ConversionError(
-        "model.bad_config",
-        message,
-        expected="an architecture as Keras or TF.js writes it",
-        got=got,
-        hint="Save the model again.",
-        where=where,
-    )
-
-
 def _parts(entry: Any) -> tuple[str, str, dict[str, Any]]:
     """Split one layer's entry into name, class and config."""
     config = entry.get("config") if isinstance(entry, dict) else None
@@ -218,19 +207,19 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
         nodes = entry.get("inbound_nodes", [])
         if not isinstance(nodes, list) or len(nodes) > 4 * limits.layers:
             raise broken("A layer's connections are not a list.", where=name)
-        if _is_operation(inner_class, layer, nodes):
+        if is_operation(inner_class, layer, nodes):
             if inner_class in OPERATIONS:
                 operations[name] = (inner_class, layer)
-                found.append(_mask_operation(name, inner_class, layer, nodes))
+                found.append(mask_operation(name, inner_class, layer, nodes))
                 continue
             # An option that made Keras add the operation is the better thing to name.
             _check_first(found)
-            raise _operation(name, inner_class, layer)
+            raise refused(name, inner_class, layer)
         block = _inside(inner_class, entry, limits, depth)
         if block is None:
             _known(name, inner_class)
         beside = Beside()
-        calls = tuple(_call(name, inner_class, node, beside) for node in nodes)
+        calls = tuple(call(name, inner_class, node, beside) for node in nodes)
         if inner_class == "InputLayer":
             calls = ((),)
         found.append(
@@ -244,18 +233,18 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
                 tuple(beside.notes),
             )
         )
-    outputs = tuple(_ends(config.get("output_layers"), "output_layers"))
+    outputs = tuple(ends(config.get("output_layers"), "output_layers"))
     taken = (r for one in found if not one.operation for node in one.nodes for r in node)
     for ref in (*outputs, *taken):
         if ref.layer in operations:
-            raise _operation(ref.layer, *operations[ref.layer])
+            raise refused(ref.layer, *operations[ref.layer])
         if ref.output > 0:
             _check_first(found, ref.layer)
     return Block(
         str(config.get("name", "model")),
         class_name,
         tuple(found),
-        tuple(_ends(config.get("input_layers"), "input_layers")),
+        tuple(ends(config.get("input_layers"), "input_layers")),
         outputs,
         config.get("trainable") is not False,
     )
@@ -266,216 +255,3 @@ def _check_first(entries: list[Entry], name: str = "") -> None:
     for entry in entries:
         if entry.block is None and not entry.operation and name in ("", entry.name):
             check_layer(RawLayer(entry.name, entry.class_name, entry.config, ()))
-
-
-@dataclass
-class Beside:
-    """What a layer's calls take beside tensors."""
-
-    options: dict[str, Any] = field(default_factory=dict)
-    stated: list[tuple[Stated, ...]] = field(default_factory=list)
-    """The masks that each call states."""
-    notes: list[str] = field(default_factory=list)
-
-
-def _mask_operation(name: str, class_name: str, config: Any, nodes: list[Any]) -> Entry:
-    """Read a step in working out a mask, of which nothing but a mask may take the result."""
-    calls, constants, rank = [], [], 0
-    for node in nodes:
-        given = [*node.get("args", ()), *node.get("kwargs", {}).values()]
-        refs = []
-        for value in given:
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, int | float):
-                    constants.append(float(item))
-                elif item is not None:
-                    refs.append(_tensor(item, name, class_name))
-                    shape = item["config"].get("shape")
-                    rank = rank or (len(shape) if isinstance(shape, list) else 0)
-        calls.append(tuple(refs))
-    return Entry(
-        name,
-        class_name,
-        config,
-        tuple(calls),
-        operation=True,
-        constants=tuple(constants),
-        rank=rank,
-    )
-
-
-def _is_operation(class_name: str, config: Mapping[str, Any], nodes: list[Any]) -> bool:
-    """Tell `x * 2` and `keras.ops` nodes from layers, whose class names they share.
-
-    Keras 3 drops their module in `.h5`; what is left to tell them by is that a layer's config
-    always says whether it is trainable, an operation's never does.
-    """
-    keras3 = any(isinstance(node, dict) for node in nodes)
-    keras2 = class_name in ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
-    kind = TABLE.get(class_name)
-    if kind is not None and not kind.freezable:
-        return False
-    return keras2 or (keras3 and "trainable" not in config)
-
-
-def _operation(name: str, class_name: str, config: Mapping[str, Any]) -> ConversionError:
-    what = str(config.get("function", class_name))
-    return ConversionError(
-        "model.unsupported_layer",
-        f'Potluck cannot use "{name}": it is a bare operation ({what[:60]}), not a layer.',
-        expected="layers only",
-        got=class_name,
-        hint="Use layers such as Add, Concatenate, Activation or Softmax in its place.",
-        where=name,
-    )
-
-
-def _call(name: str, class_name: str, node: Any, beside: Beside) -> tuple[TensorRef, ...]:
-    """Read what one call takes; what it takes beside tensors goes into `beside`."""
-    if isinstance(node, dict):
-        return _keras3_call(name, class_name, node, beside)
-    if isinstance(node, list) and node and isinstance(node[0], str):
-        node = [node]  # Keras 2 drops one level where a layer takes one tensor by keyword
-    if not isinstance(node, list):
-        raise broken("A connection is not in Keras's form.", got=repr(node)[:80], where=name)
-    refs = []
-    for entry in node:
-        if not isinstance(entry, list) or not 3 <= len(entry) <= 4:
-            raise broken("A connection is not in Keras's form.", got=repr(entry)[:80], where=name)
-        extra = entry[3] if len(entry) == 4 else {}
-        if not isinstance(extra, dict):
-            raise broken("A connection is not in Keras's form.", got=repr(entry)[:80], where=name)
-        refs.append(_ref(entry[:3], name))
-        left = dict(extra)
-        for key in _tensor_arguments(class_name):
-            # Keras 2 keeps a second tensor as [layer, call, output] among the other arguments.
-            if isinstance(left.get(key), list):
-                refs.append(_ref(left.pop(key), name))
-        _check_extra(name, class_name, left, beside, keras3=False)
-    beside.stated.append(())
-    return tuple(refs)
-
-
-def _tensor_arguments(class_name: str) -> tuple[str, ...]:
-    kind = TABLE.get(class_name.removeprefix(OWN))
-    return ("value", "key") if kind is not None and kind.arguments else ()
-
-
-def _keras3_call(
-    name: str, class_name: str, node: Mapping[str, Any], beside: Beside
-) -> tuple[TensorRef, ...]:
-    args, extra = node.get("args"), node.get("kwargs", {})
-    named = _tensor_arguments(class_name)
-    if (
-        not isinstance(args, list)
-        or not isinstance(extra, dict)
-        or not 1 <= len(args) <= 1 + len(named)
-    ):
-        raise ConversionError(
-            "model.unsupported_option",
-            f'Layer "{name}" ({class_name}) is called with more than its input.',
-            expected="one tensor, or one list of tensors",
-            got=f"{len(args) if isinstance(args, list) else 0} arguments",
-            hint="States and masks cannot be passed as extra inputs.",
-            where=name,
-        )
-    left = dict(extra)
-    tensors = list(args) if named else (args[0] if isinstance(args[0], list) else [args[0]])
-    for key in named[len(args) - 1 :]:
-        if left.get(key) is not None:
-            tensors.append(left.pop(key))
-    beside.stated.append(_stated(name, class_name, left))
-    _check_extra(name, class_name, left, beside, keras3=True)
-    return tuple(_tensor(tensor, name, class_name) for tensor in tensors)
-
-
-def _tensor(tensor: Any, name: str, class_name: str) -> TensorRef:
-    history = None
-    if isinstance(tensor, dict) and tensor.get("class_name") == "__keras_tensor__":
-        inner = tensor.get("config")
-        history = inner.get("keras_history") if isinstance(inner, dict) else None
-    if history is None:
-        raise ConversionError(
-            "model.unsupported_option",
-            f'Layer "{name}" ({class_name}) takes a constant where a tensor is expected.',
-            expected="a layer's output",
-            got=repr(tensor)[:80],
-            where=name,
-        )
-    return _ref(history, name)
-
-
-_PLACES = {"mask": 0, "query_mask": 0, "value_mask": 1, "key_mask": 2}
-
-
-def _stated(name: str, class_name: str, left: dict[str, Any]) -> tuple[Stated, ...]:
-    """Take the masks out of a call's options: Keras 3 records those that it found itself."""
-    found = []
-    for key in [key for key, value in left.items() if key.endswith("mask") and value is not None]:
-        value = left[key]
-        if key not in _PLACES and value is not False and value is not True:
-            raise passed(name, key)
-        if key not in _PLACES:
-            continue  # use_causal_mask
-        del left[key]
-        several = value if isinstance(value, list) else [value]
-        for place, one in enumerate(several, _PLACES[key]):
-            if one is not None:
-                found.append(Stated(key, place, _tensor(one, name, class_name)))
-            elif class_name not in CONTAINERS:
-                found.append(Stated(key, place, None))
-    return tuple(found)
-
-
-def _check_extra(
-    name: str, class_name: str, extra: Mapping[str, Any], beside: Beside, *, keras3: bool
-) -> None:
-    kind = TABLE.get(class_name.removeprefix(OWN))
-    for key, value in extra.items():
-        if value is None:
-            continue
-        if key == "training" and kind is not None and not kind.uses_training:
-            continue
-        if key == "training" and keras3 and isinstance(value, bool):
-            # Keras 3 writes it where nobody asked for it, and `fit` and `predict` say it anew.
-            if value and not class_name.startswith("Random"):
-                beside.notes.append(
-                    f'Layer "{name}" is called with training=True, which is left out: '
-                    "it is random while training, and not in predictions, as with Keras's predict."
-                )
-            continue
-        if key == "return_attention_scores" and value is False:
-            continue
-        at_call = kind is not None and key in kind.call_fields and isinstance(value, bool)
-        if at_call and beside.options.setdefault(key, value) is value:
-            continue
-        raise ConversionError(
-            "model.unsupported_option",
-            f'Layer "{name}" ({class_name}) is called with {key}, which TF.js would lose.',
-            expected=f"a call without {key}",
-            got=repr(value)[:80],
-            hint=f"Call the layer without {key} and save again.",
-            where=f"{name}.{key}",
-        )
-
-
-def _ref(value: Any, where: str) -> TensorRef:
-    if (
-        isinstance(value, list)
-        and len(value) == 3
-        and isinstance(value[0], str)
-        and all(type(n) is int and n >= 0 for n in value[1:])
-    ):
-        return TensorRef(*value)
-    raise broken("A connection does not name layer, call and output.", got=repr(value), where=where)
-
-
-def _ends(value: Any, what: str) -> list[TensorRef]:
-    """Read inputs or outputs: `[name, 0, 0]`, a list of these, or a dict of these."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
-        value = [value]
-    if not isinstance(value, list) or not value:
-        raise broken("The model does not say where tensors enter and leave.", where=what)
-    return [_ref(entry, what) for entry in value]
