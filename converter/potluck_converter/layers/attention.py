@@ -1,7 +1,5 @@
 """Attention, AdditiveAttention and MultiHeadAttention."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What the table knows of a layer class, and how a config is brought to its canonical form."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """RNN: one of Keras's cells, or several stacked, over time."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

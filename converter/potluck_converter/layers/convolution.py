@@ -1,7 +1,5 @@
 """Conv1D, Conv2D and Conv3D: causal, dilated and grouped too."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Sequence

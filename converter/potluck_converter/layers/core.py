@@ -1,7 +1,5 @@
 """Input, Dense, EinsumDense, Activation, Embedding, Masking, and layers that change nothing."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """SeparableConv1D/2D and DepthwiseConv1D/2D: each channel by itself."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Sequence

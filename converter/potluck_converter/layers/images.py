@@ -1,7 +1,5 @@
 """Image preprocessing: rescaling, resizing, cropping, and random changes while training."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Sequence

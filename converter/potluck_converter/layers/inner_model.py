@@ -1,7 +1,5 @@
 """A model in the place of a layer: what TimeDistributed applies to each step."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 import json

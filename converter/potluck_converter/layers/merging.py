@@ -1,7 +1,5 @@
 """Layers that make one tensor of several: sums, products, extremes, joins."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Sequence

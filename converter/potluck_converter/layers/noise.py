@@ -1,7 +1,5 @@
 """What is random while training: dropout and noise. A seed is left out: a study has its own."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Sequence

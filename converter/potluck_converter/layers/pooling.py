@@ -1,7 +1,5 @@
 """Max and average pooling over one, two or three axes, windowed and global."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Sequence

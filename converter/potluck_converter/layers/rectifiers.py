@@ -1,7 +1,5 @@
 """Activations that Keras also has as layers with options: ReLU, LeakyReLU, PReLU, ELU, Softmax."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """SimpleRNN, LSTM and GRU, and the cells that they are made of."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Sequence

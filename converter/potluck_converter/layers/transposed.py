@@ -1,7 +1,5 @@
 """Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Sequence

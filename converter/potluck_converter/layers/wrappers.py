@@ -1,7 +1,5 @@
 """Bidirectional and TimeDistributed: layers around another layer."""
 
-# ruff: noqa: ARG002 - every entry answers the same questions, whether or not it needs all of them
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
