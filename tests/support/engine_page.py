@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +92,31 @@ class EnginePage:
             bool(told["knownAnswer"]),
             told["samplesPerSecond"],
         )
+
+    def endure(
+        self,
+        backend: str,
+        unit: Mapping[str, Any],
+        topology: Mapping[str, Any],
+        weights: Arrays,
+        data: Arrays,
+        looks: Sequence[int],
+        *,
+        settle: bool = True,
+    ) -> list[int]:
+        """Train one unit again and again in one Worker; give the bytes in use after so many."""
+        asked = {
+            "backend": backend,
+            "unit": dict(unit),
+            "looks": list(looks),
+            "settle": settle,
+            "topology": _text(json.dumps(topology).encode()),
+            "checkpoint": _text(fresh_checkpoint(weights)),
+            "tensors": _text(save({name: np.ascontiguousarray(a) for name, a in data.items()})),
+        }
+        told = self._page.evaluate("(asked) => window.potluckCheck.endure(asked)", asked)
+        assert told["finished"] == looks[-1]
+        return list(told["bytes"])
 
 
 def fresh_checkpoint(weights: Arrays) -> bytes:

@@ -1,6 +1,9 @@
 /** `window.potluckCheck` for tests in a real browser: one Worker for each training. */
 
 import type { CheckAnswer, CheckRequest } from "../engine/check_messages";
+import type { BrowserBackend } from "../engine/messages";
+import type { Unit } from "../protocol/messages";
+import { endure, type Endured } from "./endurance";
 
 type Answer = { readonly answer: CheckAnswer } | { readonly problem: string };
 
@@ -11,13 +14,27 @@ interface Asked extends Omit<CheckRequest, "bytes"> {
   readonly tensors: string;
 }
 
+/** Units one after another in the engine's own Worker. */
+interface AskedLong {
+  readonly backend: BrowserBackend;
+  readonly unit: Unit;
+  readonly topology: string;
+  readonly checkpoint: string;
+  readonly tensors: string;
+  readonly looks: readonly number[];
+  readonly settle: boolean;
+}
+
 interface Told extends Omit<CheckAnswer, "checkpoint"> {
   readonly checkpoint: string;
 }
 
 declare global {
   interface Window {
-    potluckCheck?: { readonly train: (asked: Asked) => Promise<Told> };
+    potluckCheck?: {
+      readonly train: (asked: Asked) => Promise<Told>;
+      readonly endure: (asked: AskedLong) => Promise<Endured>;
+    };
   }
 }
 
@@ -51,5 +68,9 @@ window.potluckCheck = {
     };
     const answer = await ask({ ...rest, bytes });
     return { ...answer, checkpoint: toBase64(answer.checkpoint) };
+  },
+  endure: ({ backend, unit, looks, settle, topology, checkpoint, tensors }) => {
+    const bytes = { topology: fromBase64(topology), start: fromBase64(checkpoint), tensors: fromBase64(tensors) };
+    return endure(backend, { leaseId: "", unit, resume: null, ...bytes }, looks, settle);
   },
 };
