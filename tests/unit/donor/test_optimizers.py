@@ -6,6 +6,7 @@ more than 1e-4.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jax.numpy as jnp
@@ -26,21 +27,17 @@ from potluck_coordinator.donor.optimizers import (
 )
 from tests.support.keras_optimizers import keras_optimizer, keras_plateau
 from tests.support.optimizer_cases import ALL, PLATEAU, RULES, optimizer, slightly_wrong
+from tests.support.optimizer_vectors import (
+    PATH,
+    STEPS_PER_EPOCH,
+    Weights,
+    gradients,
+    start,
+    theirs,
+    vectors,
+)
 
 TOLERANCE = 2e-5
-STEPS, STEPS_PER_EPOCH = 24, 4
-SHAPES = ((5,), (2, 3))
-
-Weights = list[np.ndarray]
-
-
-def gradients() -> list[Weights]:
-    draw = np.random.default_rng(4)
-    return [[draw.normal(size=s).astype(np.float32) for s in SHAPES] for _ in range(STEPS)]
-
-
-def start() -> Weights:
-    return [np.linspace(-1, 2, int(np.prod(s)), dtype=np.float32).reshape(s) for s in SHAPES]
 
 
 def ours(given: AnyOptimizer) -> tuple[Weights, Weights]:
@@ -53,16 +50,6 @@ def ours(given: AnyOptimizer) -> tuple[Weights, Weights]:
         weights, slots = step.apply(jnp, weights, now, slots, factors)
     averages = [own[-1] for own in slots] if given.use_ema else weights
     return [np.asarray(w) for w in weights], [np.asarray(w) for w in averages]
-
-
-def theirs(given: AnyOptimizer) -> tuple[Weights, Weights]:
-    variables = [keras.Variable(w) for w in start()]
-    own = keras_optimizer(given, STEPS_PER_EPOCH)
-    for now in gradients():
-        own.apply([jnp.asarray(gradient) for gradient in now], variables)
-    weights = [np.asarray(variable.value) for variable in variables]
-    own.finalize_variable_values(variables)
-    return weights, [np.asarray(variable.value) for variable in variables]
 
 
 def apart(a: tuple[Weights, Weights], b: tuple[Weights, Weights]) -> float:
@@ -96,6 +83,17 @@ def test_each_step_is_keras_s_and_a_wrong_rate_is_not(case: str) -> None:
 def test_each_setting_matters(case: str, field: str, value: Any) -> None:
     right = theirs(optimizer(ALL[case]))
     assert apart(ours(optimizer(ALL[case] | {field: value})), right) > 3 * TOLERANCE
+
+
+def test_the_vectors_that_the_browser_s_engine_is_held_to_are_keras_s() -> None:
+    kept, right = json.loads(PATH.read_text()), vectors()
+    assert {**kept, "cases": None} == {**right, "cases": None}
+    assert list(kept["cases"]) == list(ALL)
+    for name, case in kept["cases"].items():
+        assert case["optimizer"] == ALL[name]
+        for part in ("weights", "final"):
+            for values, expected in zip(case[part], right["cases"][name][part], strict=True):
+                np.testing.assert_allclose(values, expected, atol=1e-6)
 
 
 def test_slots_carry_keras_s_names() -> None:
