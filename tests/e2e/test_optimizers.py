@@ -1,7 +1,7 @@
 """Every optimizer, clipping, decay, average and schedule, trained in a page and by Keras on JAX.
 
-21 steps from the same weights over the same rows: on the engine's CPU and WASM for all, on WebGL and
-WebGPU for those whose programs differ. The tolerance is relative to how far Keras moved each array;
+21 steps from the same weights over the same rows: on CPU and WASM for all, on WebGL and WebGPU
+ for those whose programs differ. The tolerance is relative to how far Keras moved each array;
 a learning rate wrong by a fiftieth breaks it every time.
 """
 
@@ -93,6 +93,10 @@ def rows() -> dict[str, NDArray[Any]]:
     return {"x": x.astype(np.float32), "y": y.astype(np.int32)}
 
 
+def weights_of(model: Any) -> Arrays:
+    return {f"{layer.name}/{v.name}": np.array(v) for layer in model.layers for v in layer.weights}
+
+
 @cache
 def by_keras(fields: str, constrained: bool = False) -> Keras:
     """Train with Keras; `fields`: an optimizer as the wire has it, as Python writes it."""
@@ -114,10 +118,10 @@ def by_keras(fields: str, constrained: bool = False) -> Keras:
             loss = model.train_on_batch(data["x"][batch], data["y"][batch])
         if callback is not None:
             callback.on_epoch_end(epoch, {"loss": float(loss)})
-    weights = dict(read_model({"m.h5": saved(model)}).weights)
+    weights = weights_of(model)
     rate = float(own.learning_rate)
     own.finalize_variable_values(model.trainable_variables)
-    final = dict(read_model({"m.h5": saved(model)}).weights)
+    final = weights_of(model)
     return Keras(tfjs_topology(start.graph), dict(start.weights), weights, final, rate)
 
 
