@@ -26,11 +26,15 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Trained:
-    """What the engine says: weights `layer/weight`, whether the known answer came, samples/s."""
+    """What the engine says: weights `layer/weight`, whether the known answer came, samples/s.
+
+    `state` is all of the checkpoint, by its own names.
+    """
 
     weights: dict[str, NDArray[np.float32]]
     known_answer: bool
     samples_per_second: float | None
+    state: dict[str, NDArray[Any]]
 
 
 class EnginePage:
@@ -91,6 +95,7 @@ class EnginePage:
             {k.removeprefix("weights/"): v for k, v in trained.items() if k.startswith("weights/")},
             bool(told["knownAnswer"]),
             told["samplesPerSecond"],
+            trained,
         )
 
     def endure(

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.protocol.donor import Sgd
+from potluck.protocol.optimizers import AnyOptimizer, Sgd
 from potluck.protocol.study import LossName
 from potluck_converter import Model, read_model, tfjs_topology
 from potluck_coordinator.donor.checkpoint import State, write_checkpoint, write_tensors
-from potluck_coordinator.donor.rules import Optimizer
 from potluck_coordinator.donor.training import Training
 from tests.support.keras_files import saved
 
@@ -28,7 +27,7 @@ class SmallUnit:
 
     model: Model
     data: Mapping[str, NDArray[Any]]
-    optimizer: Optimizer = MOMENTUM
+    optimizer: AnyOptimizer = MOMENTUM
     loss: LossName = "sparse_categorical_crossentropy"
     from_logits: bool = False
     rows: int = ROWS

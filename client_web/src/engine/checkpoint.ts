@@ -1,13 +1,15 @@
 /** A checkpoint as the protocol has it, and the training state that it stands for. */
 
+import type { PlateauState } from "./schedules/plateau";
 import { BadTensors, type HostTensor, readSafetensors, writeSafetensors } from "./safetensors";
 
 export const FORMAT = "potluck.checkpoint.v1";
+const PLATEAU = "optimizer/plateau";
 
 /** Everything that training needs to go on elsewhere. Weights are named `layer/weight`. */
 export interface State {
   readonly weights: ReadonlyMap<string, HostTensor>;
-  /** Slot name -> weight name -> values; a missing slot means zeros. */
+  /** Slot name -> weight name -> values; a missing slot means its initial value. */
   readonly slots: ReadonlyMap<string, ReadonlyMap<string, HostTensor>>;
   /** Steps that the optimizer has taken. */
   readonly iteration: number;
@@ -16,6 +18,8 @@ export interface State {
   readonly lossRows: number;
   readonly epoch: number;
   readonly step: number;
+  /** Of a schedule that has one, after an epoch. */
+  readonly plateau?: PlateauState | null;
 }
 
 /** Say whether every weight is a number. */
@@ -31,6 +35,10 @@ export function writeCheckpoint(state: State): ArrayBuffer {
     for (const [name, tensor] of values) tensors.set(`optimizer/${slot}/${name}`, tensor);
   }
   tensors.set("optimizer/iteration", { shape: [1], data: Int32Array.of(state.iteration) });
+  if (state.plateau != null) {
+    const { rate, best, wait, cooldown } = state.plateau;
+    tensors.set(PLATEAU, { shape: [4], data: Float32Array.of(rate, best, wait, cooldown) });
+  }
   const accumulators = Float32Array.of(state.lossSum, state.lossRows);
   tensors.set("accumulators/loss", { shape: [2], data: accumulators });
   const metadata = { epoch: String(state.epoch), format: FORMAT, step: String(state.step) };
@@ -43,6 +51,12 @@ function wholeNumber(text: string | undefined, what: string): number {
     throw new BadTensors(`${what} is ${text ?? "missing"} instead of a whole number`);
   }
   return value;
+}
+
+function plateauOf(numbers: HostTensor | undefined): PlateauState | null {
+  if (numbers === undefined) return null;
+  const [rate = 0, best = 0, wait = 0, cooldown = 0] = numbers.data;
+  return { rate, best, wait, cooldown };
 }
 
 /** Read a state; raises BadTensors where the bytes are no checkpoint. */
@@ -69,5 +83,6 @@ export function readCheckpoint(bytes: ArrayBuffer): State {
     lossRows: loss?.[1] ?? 0,
     epoch: wholeNumber(metadata["epoch"], "epoch"),
     step: wholeNumber(metadata["step"], "step"),
+    plateau: plateauOf(tensors.get(PLATEAU)),
   };
 }

@@ -13,7 +13,17 @@ import { Training } from "./training";
 const OPTIMIZERS: Optimizer[] = [
   { name: "sgd", learning_rate: 0.05, momentum: 0.9, nesterov: true },
   { name: "adam", learning_rate: 0.01, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 },
-  { name: "rmsprop", learning_rate: 0.01, rho: 0.9, momentum: 0.5, epsilon: 1e-7 },
+  { name: "rmsprop", learning_rate: 0.01, rho: 0.9, momentum: 0.5, epsilon: 1e-7, centered: true },
+  { name: "adam", learning_rate: 0.01, amsgrad: true, clipnorm: 0.1 },
+  { name: "adamw", learning_rate: 0.01, schedule: { name: "cosine", decay_epochs: 2, warmup_epochs: 0.5 } },
+  { name: "adamax", learning_rate: 0.01, clipvalue: 0.01, schedule: { name: "one_cycle", decay_epochs: 2 } },
+  { name: "nadam", learning_rate: 0.01, schedule: { name: "step", every_epochs: 1, factor: 0.5 } },
+  { name: "adagrad", learning_rate: 0.01, use_ema: true, ema_momentum: 0.5, ema_overwrite_frequency: 3 },
+  { name: "adadelta", learning_rate: 1, schedule: { name: "exponential", decay_epochs: 1 } },
+  { name: "lion", learning_rate: 0.01, weight_decay: 0.1, use_ema: true },
+  { name: "ftrl", learning_rate: 0.1, l1_regularization_strength: 0.01, schedule: { name: "piecewise", boundaries: [1], factors: [1, 0.1] } },
+  // No epoch is good enough, so that each one's end changes the rate.
+  { name: "sgd", learning_rate: 0.1, global_clipnorm: 0.1, schedule: { name: "plateau", patience: 0, min_delta: 9, factor: 0.5 } },
 ];
 
 function referenceWith(optimizer: Optimizer): Reference {
@@ -41,10 +51,11 @@ describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
     mend(tf, backend);
   });
 
-  test.each(OPTIMIZERS)("$name goes on bit for bit from every step", async (optimizer) => {
+  test.each(OPTIMIZERS)("$name goes on bit for bit from every step: %o", async (optimizer) => {
     const reference = referenceWith(optimizer);
     const { checkpoint } = reference.bytes;
     const whole = await train(reference, checkpoint, 7);
+    expect(readCheckpoint(whole.buffer).iteration).toBe(7);
     for (let step = 0; step <= 7; step++) {
       const halfway = await train(reference, checkpoint, step);
       expect(await train(reference, halfway.buffer, 7)).toEqual(whole);
@@ -67,6 +78,39 @@ describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
     }
     training.dispose();
     expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe("a plateau of the training loss", () => {
+  const optimizer: Optimizer = { name: "sgd", learning_rate: 0.1, schedule: { name: "plateau", patience: 0, min_delta: 9, factor: 0.5 } };
+
+  test("lowers the rate at the end of each epoch but the first, whether or not anybody looked", async () => {
+    await tf.setBackend("cpu");
+    const reference = referenceWith(optimizer);
+    const { checkpoint } = reference.bytes;
+    const steps = reference.recipe.steps_per_epoch;
+    for (const [epoch, rate] of [[1, 0.1], [2, 0.05], [3, 0.025]] as const) {
+      const state = readCheckpoint((await train(reference, checkpoint, epoch * steps)).buffer);
+      expect(state.plateau?.rate).toBe(Math.fround(rate));
+    }
+    const training = await Training.open(reference.recipe, reference.bytes);
+    while (training.step < 3 * steps) {
+      training.advance();
+      await training.loss();
+      await training.state();
+    }
+    expect(new Uint8Array(writeCheckpoint(await training.state()))).toEqual(await train(reference, checkpoint, 3 * steps));
+    training.dispose();
+  });
+
+  test("decides otherwise without its state", async () => {
+    await tf.setBackend("cpu");
+    const reference = referenceWith(optimizer);
+    const halfway = readCheckpoint((await train(reference, reference.bytes.checkpoint, 6)).buffer);
+    const forgotten = writeCheckpoint({ ...halfway, plateau: null });
+    const whole = await train(reference, reference.bytes.checkpoint, 7);
+    expect(await train(reference, writeCheckpoint(halfway), 7)).toEqual(whole);
+    expect(await train(reference, forgotten, 7)).not.toEqual(whole);
   });
 });
 

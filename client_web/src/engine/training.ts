@@ -29,6 +29,8 @@ import { type Network, openNetwork, setWeights } from "./network";
 import { type OpenOptimizer, openOptimizer } from "./optimizers";
 import { epochOrder } from "./randomness";
 import { BadTensors, type HostTensor, readSafetensors } from "./safetensors";
+import { afterEpoch, type PlateauState } from "./schedules/plateau";
+import { rateAt } from "./schedules/rates";
 
 /** The part of a unit that decides what its weights become. */
 export type Recipe = Pick<
@@ -61,6 +63,9 @@ export class Training {
   private order: { readonly epoch: number; readonly rows: Int32Array } | null = null;
   private iteration: number;
   private finished: number;
+  private plateau: PlateauState | null;
+  /** The step up to which the plateau schedule has seen epochs end. */
+  private decided: number;
 
   private constructor(recipe: Recipe, network: Network, data: ReadonlyMap<string, HostTensor>, state: State) {
     const x = data.get("x");
@@ -77,6 +82,8 @@ export class Training {
     this.accumulators = variableOf(() => tensor1d([state.lossSum, state.lossRows]));
     this.iteration = state.iteration;
     this.finished = state.step;
+    this.plateau = state.plateau ?? null;
+    this.decided = state.step;
   }
 
   /** Open a unit on the present backend. */
@@ -105,6 +112,8 @@ export class Training {
   advance(): void {
     const { steps_per_epoch: steps, batch_size: size, rows } = this.recipe;
     const batch = this.finished % steps;
+    if (this.undecided) this.decide(this.accumulators.dataSync());
+    const rate = rateAt(this.recipe.optimizer, steps, this.iteration, this.plateau);
     const epoch = this.epoch;
     if (this.order?.epoch !== epoch) {
       this.order = { epoch, rows: epochOrder(this.recipe.seed, epoch, rows) };
@@ -118,7 +127,7 @@ export class Training {
       const y = gather(this.y, rowsOfBatch);
       const { grads, total } = this.gradients(x, y);
       this.iteration += 1;
-      this.optimizer.step(grads, this.iteration);
+      this.optimizer.step(grads, this.iteration, rate);
       const sums = concat([reshape(total, [1]), tensor1d([indices.length])]);
       // An epoch's sums stay readable until the next one starts.
       this.accumulators.assign(batch === 0 ? sums : add(this.accumulators, sums));
@@ -129,8 +138,7 @@ export class Training {
 
   /** Wait for all steps so far, and give the mean row loss of the present (or just finished) epoch. */
   async loss(): Promise<number> {
-    const [total = 0, rows = 0] = await this.accumulators.data();
-    return rows === 0 ? 0 : total / rows;
+    return this.decide(await this.accumulators.data());
   }
 
   /** Read the whole state back. */
@@ -138,15 +146,34 @@ export class Training {
     const weights = new Map<string, HostTensor>();
     for (const [name, weight] of this.network.weights) weights.set(name, await toHost(weight.read()));
     const slots = await this.optimizer.slots();
-    const [lossSum = 0, lossRows = 0] = await this.accumulators.data();
-    const { iteration, epoch, step } = this;
-    return { weights, slots, iteration, lossSum, lossRows, epoch, step };
+    const sums = await this.accumulators.data();
+    this.decide(sums);
+    const [lossSum = 0, lossRows = 0] = sums;
+    const { iteration, epoch, step, plateau } = this;
+    return { weights, slots, iteration, lossSum, lossRows, epoch, step, plateau };
   }
 
   dispose(): void {
     this.network.model.dispose();
     this.optimizer.dispose();
     dispose([this.x, this.y, this.accumulators]);
+  }
+
+  /** Whether an epoch has ended that a plateau schedule has not seen. */
+  private get undecided(): boolean {
+    const { optimizer, steps_per_epoch: steps } = this.recipe;
+    return optimizer.schedule?.name === "plateau" && this.finished > this.decided && this.finished % steps === 0;
+  }
+
+  /** Give the mean row loss of the epoch's sums, and let a plateau schedule see it once the epoch ended. */
+  private decide([total = 0, rows = 0]: ArrayLike<number> & Iterable<number>): number {
+    const loss = rows === 0 ? 0 : total / rows;
+    const { schedule, learning_rate: rate } = this.recipe.optimizer;
+    if (this.undecided && schedule?.name === "plateau") {
+      this.plateau = afterEpoch(schedule, rate, this.plateau, loss);
+      this.decided = this.finished;
+    }
+    return loss;
   }
 
   /** Gradients of the mean loss and the penalties by `layer/weight`, and the sum of row losses. */

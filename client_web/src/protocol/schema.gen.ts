@@ -698,10 +698,153 @@ export interface components {
             type: "abort";
         };
         /**
+         * Adadelta
+         * @description Keras 3's Adadelta.
+         */
+        Adadelta: {
+            /**
+             * Clipnorm
+             * @default null
+             */
+            clipnorm?: number | null;
+            /**
+             * Clipvalue
+             * @default null
+             */
+            clipvalue?: number | null;
+            /**
+             * Ema Momentum
+             * @default 0.99
+             */
+            ema_momentum?: number;
+            /**
+             * Ema Overwrite Frequency
+             * @description In steps.
+             * @default null
+             */
+            ema_overwrite_frequency?: number | null;
+            /**
+             * Epsilon
+             * @default 1e-7
+             */
+            epsilon?: number;
+            /**
+             * Global Clipnorm
+             * @default null
+             */
+            global_clipnorm?: number | null;
+            /** Learning Rate */
+            learning_rate: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "adadelta";
+            /**
+             * Rho
+             * @default 0.95
+             */
+            rho?: number;
+            /**
+             * Schedule
+             * @default {
+             *       "name": "constant",
+             *       "warmup_epochs": 0,
+             *       "warmup_from": 0
+             *     }
+             */
+            schedule?: components["schemas"]["Constant"] | components["schemas"]["Step"] | components["schemas"]["Piecewise"] | components["schemas"]["Exponential"] | components["schemas"]["Cosine"] | components["schemas"]["OneCycle"] | components["schemas"]["Plateau"];
+            /**
+             * Use Ema
+             * @description What is scored, and the model, are the moving averages of the weights.
+             * @default false
+             */
+            use_ema?: boolean;
+            /**
+             * Weight Decay
+             * @default null
+             */
+            weight_decay?: number | null;
+        };
+        /**
+         * Adagrad
+         * @description Keras 3's Adagrad.
+         */
+        Adagrad: {
+            /**
+             * Clipnorm
+             * @default null
+             */
+            clipnorm?: number | null;
+            /**
+             * Clipvalue
+             * @default null
+             */
+            clipvalue?: number | null;
+            /**
+             * Ema Momentum
+             * @default 0.99
+             */
+            ema_momentum?: number;
+            /**
+             * Ema Overwrite Frequency
+             * @description In steps.
+             * @default null
+             */
+            ema_overwrite_frequency?: number | null;
+            /**
+             * Epsilon
+             * @default 1e-7
+             */
+            epsilon?: number;
+            /**
+             * Global Clipnorm
+             * @default null
+             */
+            global_clipnorm?: number | null;
+            /**
+             * Initial Accumulator Value
+             * @default 0.1
+             */
+            initial_accumulator_value?: number;
+            /** Learning Rate */
+            learning_rate: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "adagrad";
+            /**
+             * Schedule
+             * @default {
+             *       "name": "constant",
+             *       "warmup_epochs": 0,
+             *       "warmup_from": 0
+             *     }
+             */
+            schedule?: components["schemas"]["Constant"] | components["schemas"]["Step"] | components["schemas"]["Piecewise"] | components["schemas"]["Exponential"] | components["schemas"]["Cosine"] | components["schemas"]["OneCycle"] | components["schemas"]["Plateau"];
+            /**
+             * Use Ema
+             * @description What is scored, and the model, are the moving averages of the weights.
+             * @default false
+             */
+            use_ema?: boolean;
+            /**
+             * Weight Decay
+             * @default null
+             */
+            weight_decay?: number | null;
+        };
+        /**
          * Adam
-         * @description Keras 3's Adam (no amsgrad).
+         * @description Keras 3's Adam.
          */
         Adam: {
+            /**
+             * Amsgrad
+             * @default false
+             */
+            amsgrad?: boolean;
             /**
              * Beta 1
              * @default 0.9
@@ -713,10 +856,36 @@ export interface components {
              */
             beta_2?: number;
             /**
+             * Clipnorm
+             * @default null
+             */
+            clipnorm?: number | null;
+            /**
+             * Clipvalue
+             * @default null
+             */
+            clipvalue?: number | null;
+            /**
+             * Ema Momentum
+             * @default 0.99
+             */
+            ema_momentum?: number;
+            /**
+             * Ema Overwrite Frequency
+             * @description In steps.
+             * @default null
+             */
+            ema_overwrite_frequency?: number | null;
+            /**
              * Epsilon
              * @default 1e-7
              */
             epsilon?: number;
+            /**
+             * Global Clipnorm
+             * @default null
+             */
+            global_clipnorm?: number | null;
             /** Learning Rate */
             learning_rate: number;
             /**
@@ -724,6 +893,179 @@ export interface components {
              * @enum {string}
              */
             name: "adam";
+            /**
+             * Schedule
+             * @default {
+             *       "name": "constant",
+             *       "warmup_epochs": 0,
+             *       "warmup_from": 0
+             *     }
+             */
+            schedule?: components["schemas"]["Constant"] | components["schemas"]["Step"] | components["schemas"]["Piecewise"] | components["schemas"]["Exponential"] | components["schemas"]["Cosine"] | components["schemas"]["OneCycle"] | components["schemas"]["Plateau"];
+            /**
+             * Use Ema
+             * @description What is scored, and the model, are the moving averages of the weights.
+             * @default false
+             */
+            use_ema?: boolean;
+            /**
+             * Weight Decay
+             * @default null
+             */
+            weight_decay?: number | null;
+        };
+        /**
+         * AdamW
+         * @description Keras 3's AdamW: Adam whose weight decay is on by default.
+         */
+        AdamW: {
+            /**
+             * Amsgrad
+             * @default false
+             */
+            amsgrad?: boolean;
+            /**
+             * Beta 1
+             * @default 0.9
+             */
+            beta_1?: number;
+            /**
+             * Beta 2
+             * @default 0.999
+             */
+            beta_2?: number;
+            /**
+             * Clipnorm
+             * @default null
+             */
+            clipnorm?: number | null;
+            /**
+             * Clipvalue
+             * @default null
+             */
+            clipvalue?: number | null;
+            /**
+             * Ema Momentum
+             * @default 0.99
+             */
+            ema_momentum?: number;
+            /**
+             * Ema Overwrite Frequency
+             * @description In steps.
+             * @default null
+             */
+            ema_overwrite_frequency?: number | null;
+            /**
+             * Epsilon
+             * @default 1e-7
+             */
+            epsilon?: number;
+            /**
+             * Global Clipnorm
+             * @default null
+             */
+            global_clipnorm?: number | null;
+            /** Learning Rate */
+            learning_rate: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "adamw";
+            /**
+             * Schedule
+             * @default {
+             *       "name": "constant",
+             *       "warmup_epochs": 0,
+             *       "warmup_from": 0
+             *     }
+             */
+            schedule?: components["schemas"]["Constant"] | components["schemas"]["Step"] | components["schemas"]["Piecewise"] | components["schemas"]["Exponential"] | components["schemas"]["Cosine"] | components["schemas"]["OneCycle"] | components["schemas"]["Plateau"];
+            /**
+             * Use Ema
+             * @description What is scored, and the model, are the moving averages of the weights.
+             * @default false
+             */
+            use_ema?: boolean;
+            /**
+             * Weight Decay
+             * @default 0.004
+             */
+            weight_decay?: number | null;
+        };
+        /**
+         * Adamax
+         * @description Keras 3's Adamax.
+         */
+        Adamax: {
+            /**
+             * Beta 1
+             * @default 0.9
+             */
+            beta_1?: number;
+            /**
+             * Beta 2
+             * @default 0.999
+             */
+            beta_2?: number;
+            /**
+             * Clipnorm
+             * @default null
+             */
+            clipnorm?: number | null;
+            /**
+             * Clipvalue
+             * @default null
+             */
+            clipvalue?: number | null;
+            /**
+             * Ema Momentum
+             * @default 0.99
+             */
+            ema_momentum?: number;
+            /**
+             * Ema Overwrite Frequency
+             * @description In steps.
+             * @default null
+             */
+            ema_overwrite_frequency?: number | null;
+            /**
+             * Epsilon
+             * @default 1e-7
+             */
+            epsilon?: number;
+            /**
+             * Global Clipnorm
+             * @default null
+             */
+            global_clipnorm?: number | null;
+            /** Learning Rate */
+            learning_rate: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "adamax";
+            /**
+             * Schedule
+             * @default {
+             *       "name": "constant",
+             *       "warmup_epochs": 0,
+             *       "warmup_from": 0
+             *     }
+             */
+            schedule?: components["schemas"]["Constant"] | components["schemas"]["Step"] | components["schemas"]["Piecewise"] | components["schemas"]["Exponential"] | components["schemas"]["Cosine"] | components["schemas"]["OneCycle"] | components["schemas"]["Plateau"];
+            /**
+             * Use Ema
+             * @description What is scored, and the model, are the moving averages of the weights.
+             * @default false
+             */
+            use_ema?: boolean;
+            /**
+             * Weight Decay
+             * @default null
+             */
+            weight_decay?: number | null;
         };
         /**
          * BackendReport
@@ -936,7 +1278,56 @@ export interface components {
             /** Token */
             token: string;
         };
+        /**
+         * Constant
+         * @description The learning rate as it is.
+         */
+        Constant: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "constant";
+            /**
+             * Warmup Epochs
+             * @default 0
+             */
+            warmup_epochs?: number;
+            /**
+             * Warmup From
+             * @default 0
+             */
+            warmup_from?: number;
+        };
         CoordinatorMessage: components["schemas"]["Welcome"] | components["schemas"]["Grant"] | components["schemas"]["Wait"] | components["schemas"]["Work"] | components["schemas"]["Heard"] | components["schemas"]["Settled"] | components["schemas"]["Problem"];
+        /**
+         * Cosine
+         * @description Keras 3's `CosineDecay`, its warm-up included: down to `alpha` × rate in `decay_epochs`.
+         */
+        Cosine: {
+            /**
+             * Alpha
+             * @default 0
+             */
+            alpha?: number;
+            /** Decay Epochs */
+            decay_epochs: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "cosine";
+            /**
+             * Warmup Epochs
+             * @default 0
+             */
+            warmup_epochs?: number;
+            /**
+             * Warmup From
+             * @default 0
+             */
+            warmup_from?: number;
+        };
         /**
          * Counts
          * @description Units by state.
@@ -1128,6 +1519,34 @@ export interface components {
             where?: string;
         };
         /**
+         * Exponential
+         * @description Keras 3's `ExponentialDecay`: rate × decay_rate ** (step / decay steps).
+         */
+        Exponential: {
+            /** Decay Epochs */
+            decay_epochs: number;
+            /**
+             * Decay Rate
+             * @default 0.1
+             */
+            decay_rate?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "exponential";
+            /**
+             * Warmup Epochs
+             * @default 0
+             */
+            warmup_epochs?: number;
+            /**
+             * Warmup From
+             * @default 0
+             */
+            warmup_from?: number;
+        };
+        /**
          * Fixed
          * @description A parameter with one value.
          */
@@ -1161,6 +1580,95 @@ export interface components {
             low: number;
             /** Step */
             step?: number | null;
+        };
+        /**
+         * Ftrl
+         * @description Keras 3's Ftrl. It divides by the rate: one of 0 makes NaN, in Keras too.
+         */
+        Ftrl: {
+            /**
+             * Beta
+             * @default 0
+             */
+            beta?: number;
+            /**
+             * Clipnorm
+             * @default null
+             */
+            clipnorm?: number | null;
+            /**
+             * Clipvalue
+             * @default null
+             */
+            clipvalue?: number | null;
+            /**
+             * Ema Momentum
+             * @default 0.99
+             */
+            ema_momentum?: number;
+            /**
+             * Ema Overwrite Frequency
+             * @description In steps.
+             * @default null
+             */
+            ema_overwrite_frequency?: number | null;
+            /**
+             * Global Clipnorm
+             * @default null
+             */
+            global_clipnorm?: number | null;
+            /**
+             * Initial Accumulator Value
+             * @default 0.1
+             */
+            initial_accumulator_value?: number;
+            /**
+             * L1 Regularization Strength
+             * @default 0
+             */
+            l1_regularization_strength?: number;
+            /**
+             * L2 Regularization Strength
+             * @default 0
+             */
+            l2_regularization_strength?: number;
+            /**
+             * L2 Shrinkage Regularization Strength
+             * @default 0
+             */
+            l2_shrinkage_regularization_strength?: number;
+            /** Learning Rate */
+            learning_rate: number;
+            /**
+             * Learning Rate Power
+             * @default -0.5
+             */
+            learning_rate_power?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "ftrl";
+            /**
+             * Schedule
+             * @default {
+             *       "name": "constant",
+             *       "warmup_epochs": 0,
+             *       "warmup_from": 0
+             *     }
+             */
+            schedule?: components["schemas"]["Constant"] | components["schemas"]["Step"] | components["schemas"]["Piecewise"] | components["schemas"]["Exponential"] | components["schemas"]["Cosine"] | components["schemas"]["OneCycle"] | components["schemas"]["Plateau"];
+            /**
+             * Use Ema
+             * @description What is scored, and the model, are the moving averages of the weights.
+             * @default false
+             */
+            use_ema?: boolean;
+            /**
+             * Weight Decay
+             * @default null
+             */
+            weight_decay?: number | null;
         };
         /**
          * Grant
@@ -1475,6 +1983,75 @@ export interface components {
             /** Seq */
             seq: number;
         };
+        /**
+         * Lion
+         * @description Keras 3's Lion.
+         */
+        Lion: {
+            /**
+             * Beta 1
+             * @default 0.9
+             */
+            beta_1?: number;
+            /**
+             * Beta 2
+             * @default 0.99
+             */
+            beta_2?: number;
+            /**
+             * Clipnorm
+             * @default null
+             */
+            clipnorm?: number | null;
+            /**
+             * Clipvalue
+             * @default null
+             */
+            clipvalue?: number | null;
+            /**
+             * Ema Momentum
+             * @default 0.99
+             */
+            ema_momentum?: number;
+            /**
+             * Ema Overwrite Frequency
+             * @description In steps.
+             * @default null
+             */
+            ema_overwrite_frequency?: number | null;
+            /**
+             * Global Clipnorm
+             * @default null
+             */
+            global_clipnorm?: number | null;
+            /** Learning Rate */
+            learning_rate: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "lion";
+            /**
+             * Schedule
+             * @default {
+             *       "name": "constant",
+             *       "warmup_epochs": 0,
+             *       "warmup_from": 0
+             *     }
+             */
+            schedule?: components["schemas"]["Constant"] | components["schemas"]["Step"] | components["schemas"]["Piecewise"] | components["schemas"]["Exponential"] | components["schemas"]["Cosine"] | components["schemas"]["OneCycle"] | components["schemas"]["Plateau"];
+            /**
+             * Use Ema
+             * @description What is scored, and the model, are the moving averages of the weights.
+             * @default false
+             */
+            use_ema?: boolean;
+            /**
+             * Weight Decay
+             * @default null
+             */
+            weight_decay?: number | null;
+        };
         /** Model */
         Model: {
             /** Created At */
@@ -1536,6 +2113,80 @@ export interface components {
             warnings: string[];
         };
         /**
+         * Nadam
+         * @description Keras 3's Nadam.
+         */
+        Nadam: {
+            /**
+             * Beta 1
+             * @default 0.9
+             */
+            beta_1?: number;
+            /**
+             * Beta 2
+             * @default 0.999
+             */
+            beta_2?: number;
+            /**
+             * Clipnorm
+             * @default null
+             */
+            clipnorm?: number | null;
+            /**
+             * Clipvalue
+             * @default null
+             */
+            clipvalue?: number | null;
+            /**
+             * Ema Momentum
+             * @default 0.99
+             */
+            ema_momentum?: number;
+            /**
+             * Ema Overwrite Frequency
+             * @description In steps.
+             * @default null
+             */
+            ema_overwrite_frequency?: number | null;
+            /**
+             * Epsilon
+             * @default 1e-7
+             */
+            epsilon?: number;
+            /**
+             * Global Clipnorm
+             * @default null
+             */
+            global_clipnorm?: number | null;
+            /** Learning Rate */
+            learning_rate: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "nadam";
+            /**
+             * Schedule
+             * @default {
+             *       "name": "constant",
+             *       "warmup_epochs": 0,
+             *       "warmup_from": 0
+             *     }
+             */
+            schedule?: components["schemas"]["Constant"] | components["schemas"]["Step"] | components["schemas"]["Piecewise"] | components["schemas"]["Exponential"] | components["schemas"]["Cosine"] | components["schemas"]["OneCycle"] | components["schemas"]["Plateau"];
+            /**
+             * Use Ema
+             * @description What is scored, and the model, are the moving averages of the weights.
+             * @default false
+             */
+            use_ema?: boolean;
+            /**
+             * Weight Decay
+             * @default null
+             */
+            weight_decay?: number | null;
+        };
+        /**
          * NewToken
          * @description Shown once; only its hash is kept.
          */
@@ -1556,6 +2207,69 @@ export interface components {
             metric?: ("accuracy" | "balanced_accuracy" | "f1_macro" | "log_loss" | "roc_auc" | "r2" | "rmse" | "mse" | "mae") | null;
         };
         /**
+         * OneCycle
+         * @description Up to the rate and down far below it, both by half a cosine. Keras 3 has none.
+         */
+        OneCycle: {
+            /** Decay Epochs */
+            decay_epochs: number;
+            /**
+             * End Divisor
+             * @default 10000
+             */
+            end_divisor?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "one_cycle";
+            /**
+             * Rise Share
+             * @default 0.3
+             */
+            rise_share?: number;
+            /**
+             * Start Divisor
+             * @default 25
+             */
+            start_divisor?: number;
+            /**
+             * Warmup Epochs
+             * @default 0
+             */
+            warmup_epochs?: number;
+            /**
+             * Warmup From
+             * @default 0
+             */
+            warmup_from?: number;
+        };
+        /**
+         * Piecewise
+         * @description Keras 3's `PiecewiseConstantDecay`: the rate times `factors[i]` up to `boundaries[i]`.
+         */
+        Piecewise: {
+            /** Boundaries */
+            boundaries: number[];
+            /** Factors */
+            factors: number[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "piecewise";
+            /**
+             * Warmup Epochs
+             * @default 0
+             */
+            warmup_epochs?: number;
+            /**
+             * Warmup From
+             * @default 0
+             */
+            warmup_from?: number;
+        };
+        /**
          * Pipeline
          * @description From a dataset to tensors. `None` means: let the coordinator infer it, and show it.
          */
@@ -1573,6 +2287,54 @@ export interface components {
             target?: string | null;
             /** Task */
             task?: ("classification" | "regression") | null;
+        };
+        /**
+         * Plateau
+         * @description Keras 3's `ReduceLROnPlateau` of the training loss, decided at each epoch's end.
+         *
+         *     Its state is part of a checkpoint (`optimizer/plateau`).
+         */
+        Plateau: {
+            /**
+             * Cooldown
+             * @default 0
+             */
+            cooldown?: number;
+            /**
+             * Factor
+             * @default 0.1
+             */
+            factor?: number;
+            /**
+             * Min Delta
+             * @default 0.0001
+             */
+            min_delta?: number;
+            /**
+             * Min Lr
+             * @default 0
+             */
+            min_lr?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "plateau";
+            /**
+             * Patience
+             * @default 10
+             */
+            patience?: number;
+            /**
+             * Warmup Epochs
+             * @default 0
+             */
+            warmup_epochs?: number;
+            /**
+             * Warmup From
+             * @default 0
+             */
+            warmup_from?: number;
         };
         /** Prediction */
         Prediction: {
@@ -1683,10 +2445,41 @@ export interface components {
          */
         RmsProp: {
             /**
+             * Centered
+             * @default false
+             */
+            centered?: boolean;
+            /**
+             * Clipnorm
+             * @default null
+             */
+            clipnorm?: number | null;
+            /**
+             * Clipvalue
+             * @default null
+             */
+            clipvalue?: number | null;
+            /**
+             * Ema Momentum
+             * @default 0.99
+             */
+            ema_momentum?: number;
+            /**
+             * Ema Overwrite Frequency
+             * @description In steps.
+             * @default null
+             */
+            ema_overwrite_frequency?: number | null;
+            /**
              * Epsilon
              * @default 1e-7
              */
             epsilon?: number;
+            /**
+             * Global Clipnorm
+             * @default null
+             */
+            global_clipnorm?: number | null;
             /** Learning Rate */
             learning_rate: number;
             /**
@@ -1704,6 +2497,26 @@ export interface components {
              * @default 0.9
              */
             rho?: number;
+            /**
+             * Schedule
+             * @default {
+             *       "name": "constant",
+             *       "warmup_epochs": 0,
+             *       "warmup_from": 0
+             *     }
+             */
+            schedule?: components["schemas"]["Constant"] | components["schemas"]["Step"] | components["schemas"]["Piecewise"] | components["schemas"]["Exponential"] | components["schemas"]["Cosine"] | components["schemas"]["OneCycle"] | components["schemas"]["Plateau"];
+            /**
+             * Use Ema
+             * @description What is scored, and the model, are the moving averages of the weights.
+             * @default false
+             */
+            use_ema?: boolean;
+            /**
+             * Weight Decay
+             * @default null
+             */
+            weight_decay?: number | null;
         };
         /**
          * Session
@@ -1758,6 +2571,32 @@ export interface components {
          * @description Keras 3's SGD.
          */
         Sgd: {
+            /**
+             * Clipnorm
+             * @default null
+             */
+            clipnorm?: number | null;
+            /**
+             * Clipvalue
+             * @default null
+             */
+            clipvalue?: number | null;
+            /**
+             * Ema Momentum
+             * @default 0.99
+             */
+            ema_momentum?: number;
+            /**
+             * Ema Overwrite Frequency
+             * @description In steps.
+             * @default null
+             */
+            ema_overwrite_frequency?: number | null;
+            /**
+             * Global Clipnorm
+             * @default null
+             */
+            global_clipnorm?: number | null;
             /** Learning Rate */
             learning_rate: number;
             /**
@@ -1775,6 +2614,26 @@ export interface components {
              * @default false
              */
             nesterov?: boolean;
+            /**
+             * Schedule
+             * @default {
+             *       "name": "constant",
+             *       "warmup_epochs": 0,
+             *       "warmup_from": 0
+             *     }
+             */
+            schedule?: components["schemas"]["Constant"] | components["schemas"]["Step"] | components["schemas"]["Piecewise"] | components["schemas"]["Exponential"] | components["schemas"]["Cosine"] | components["schemas"]["OneCycle"] | components["schemas"]["Plateau"];
+            /**
+             * Use Ema
+             * @description What is scored, and the model, are the moving averages of the weights.
+             * @default false
+             */
+            use_ema?: boolean;
+            /**
+             * Weight Decay
+             * @default null
+             */
+            weight_decay?: number | null;
         };
         /** SignIn */
         SignIn: {
@@ -1829,6 +2688,34 @@ export interface components {
              * @default 0.2
              */
             validation?: number | null;
+        };
+        /**
+         * Step
+         * @description Keras 3's `ExponentialDecay(staircase=True)`: times `factor` every so many epochs.
+         */
+        Step: {
+            /** Every Epochs */
+            every_epochs: number;
+            /**
+             * Factor
+             * @default 0.1
+             */
+            factor?: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "step";
+            /**
+             * Warmup Epochs
+             * @default 0
+             */
+            warmup_epochs?: number;
+            /**
+             * Warmup From
+             * @default 0
+             */
+            warmup_from?: number;
         };
         /** Study */
         Study: {
@@ -2095,7 +2982,7 @@ export interface components {
              */
             loss: "sparse_categorical_crossentropy" | "binary_crossentropy" | "mean_squared_error" | "mean_absolute_error";
             /** Optimizer */
-            optimizer: components["schemas"]["Sgd"] | components["schemas"]["Adam"] | components["schemas"]["RmsProp"];
+            optimizer: components["schemas"]["Sgd"] | components["schemas"]["Adam"] | components["schemas"]["AdamW"] | components["schemas"]["Adamax"] | components["schemas"]["Nadam"] | components["schemas"]["RmsProp"] | components["schemas"]["Adagrad"] | components["schemas"]["Adadelta"] | components["schemas"]["Lion"] | components["schemas"]["Ftrl"];
             /** Repeat */
             repeat: number;
             /** Rows */

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMAT = "potluck.checkpoint.v1"
+PLATEAU = "optimizer/plateau"
 TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I32": np.dtype("<i4")}
 PREFIX = 8
 
@@ -27,7 +28,8 @@ class State:
     """Everything that training needs to go on elsewhere.
 
     `weights`: `<layer>/<weight>` -> float32. `slots`: slot -> weight -> float32; a missing one
-    means zeros. `iteration`: steps of the optimizer. `loss_sum`, `loss_rows`: of this epoch so far.
+    means its initial value. `iteration`: steps of the optimizer. `plateau`: four numbers of a
+    schedule that has them, after an epoch. `loss_sum`, `loss_rows`: of this epoch so far.
     `step`: steps finished over the whole trial; `epoch`: whole epochs.
     """
 
@@ -38,6 +40,7 @@ class State:
     iteration: int = 0
     loss_sum: float = 0.0
     loss_rows: float = 0.0
+    plateau: NDArray[np.float32] | None = None
 
     @property
     def finite(self) -> bool:
@@ -51,6 +54,8 @@ def write_checkpoint(state: State) -> bytes:
     for slot, values in state.slots.items():
         tensors |= {f"optimizer/{slot}/{name}": value for name, value in values.items()}
     tensors["optimizer/iteration"] = np.array([state.iteration], np.int32)
+    if state.plateau is not None:
+        tensors[PLATEAU] = state.plateau
     tensors["accumulators/loss"] = np.array([state.loss_sum, state.loss_rows], np.float32)
     metadata = {"epoch": str(state.epoch), "format": FORMAT, "step": str(state.step)}
     return write_tensors(tensors, metadata)
@@ -121,6 +126,7 @@ def read_checkpoint(content: bytes) -> State:
         iteration=int(iteration[0]),
         loss_sum=float(loss[0]),
         loss_rows=float(loss[1]),
+        plateau=tensors.get(PLATEAU),
         epoch=_whole(metadata, "epoch"),
         step=_whole(metadata, "step"),
     )

@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.protocol.donor import Adam, Sgd
+from potluck.protocol.optimizers import Adam, AnyOptimizer, Sgd
 from potluck.protocol.study import LossName
 from potluck_coordinator.donor.checkpoint import State, write_checkpoint, write_tensors
 from potluck_coordinator.donor.randomness import WORD, stream, threefry
-from potluck_coordinator.donor.rules import Optimizer
 from potluck_coordinator.donor.training import Training
 
 STEPS = 6
@@ -38,7 +37,7 @@ class Reference:
 
     rows: int
     batch_size: int
-    optimizer: Optimizer
+    optimizer: AnyOptimizer
     topology: bytes
     checkpoint: bytes
     tensors: bytes
@@ -165,7 +164,7 @@ def _reference(
     *,
     rows: int,
     batch_size: int,
-    optimizer: Optimizer,
+    optimizer: AnyOptimizer,
 ) -> Reference:
     first = {"name": "input", "batch_input_shape": [None, *shape], "dtype": "float32"}
     listed = [{"class_name": c, "config": o} for c, o in (("InputLayer", first), *layers)]

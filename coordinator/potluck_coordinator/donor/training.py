@@ -15,12 +15,22 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from potluck.protocol.optimizers import AnyOptimizer
+from potluck.protocol.schedules import Plateau
 from potluck.protocol.study import LossName
 from potluck_coordinator.donor.checkpoint import BadTensors, State, read_checkpoint, read_tensors
 from potluck_coordinator.donor.draws import Draws, Shape, drawing
 from potluck_coordinator.donor.network import Network, open_network
+from potluck_coordinator.donor.optimizers import (
+    PlateauState,
+    Step,
+    after_epoch,
+    initial_of,
+    kind_of,
+    rate_at,
+    step_of,
+)
 from potluck_coordinator.donor.randomness import epoch_order, normals
-from potluck_coordinator.donor.rules import Optimizer, Rule, kind_of, rule_of
 from potluck_coordinator.scoring.backend import load_keras
 
 KEPT = 8
@@ -37,7 +47,7 @@ class Recipe(Protocol):
     @property
     def steps_per_epoch(self) -> int: ...
     @property
-    def optimizer(self) -> Optimizer: ...
+    def optimizer(self) -> AnyOptimizer: ...
     @property
     def loss(self) -> LossName: ...
     @property
@@ -51,7 +61,7 @@ class Compiled:
     """A network and its training step; weights, slots and numbers are the step's arguments."""
 
     network: Network
-    rule: Rule
+    optimizer: Step
     step: Any
     wanted: dict[int, dict[str, Shape]] = field(default_factory=dict)
     """Normal numbers that a batch of so many rows takes."""
@@ -68,9 +78,9 @@ def compiled_for(topology: bytes, recipe: Recipe) -> Compiled:
     if found is None:
         import jax
 
-        network, rule = open_network(topology), rule_of(recipe.optimizer)
-        step = partial(_step, network, rule, recipe.loss, recipe.from_logits)
-        found = _kept[key] = Compiled(network, rule, jax.jit(step))
+        network, optimizer = open_network(topology), step_of(recipe.optimizer)
+        step = partial(_step, network, optimizer, recipe.loss, recipe.from_logits)
+        found = _kept[key] = Compiled(network, optimizer, jax.jit(step))
         if len(_kept) > KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
@@ -85,7 +95,7 @@ def row_losses(name: LossName, from_logits: bool, targets: Any, outputs: Any) ->
 
 
 def _step(
-    network: Network, rule: Rule, loss: LossName, from_logits: bool, state: Any, batch: Any
+    network: Network, optimizer: Step, loss: LossName, from_logits: bool, state: Any, batch: Any
 ) -> Any:
     import jax
     import jax.numpy as jnp
@@ -103,13 +113,11 @@ def _step(
 
     with drawing(Draws(batch["seed"], batch["step"], batch["normals"])):
         (_, (total, moved)), gradients = jax.value_and_grad(loss_of, has_aux=True)(trained)
-    weights, kept = [], []
-    for variable, value, gradient, own in zip(
-        network.model.trainable_variables, trained, gradients, slots, strict=True
-    ):
-        value, own = rule.apply(jnp, value, gradient, own, batch["factors"])
-        weights.append(value if variable.constraint is None else variable.constraint(value))
-        kept.append(own)
+    made, kept = optimizer.apply(jnp, trained, gradients, slots, batch["factors"])
+    weights = [
+        value if variable.constraint is None else variable.constraint(value)
+        for variable, value in zip(network.model.trainable_variables, made, strict=True)
+    ]
     here = jnp.stack([total, jnp.float32(batch["rows"].shape[0])])
     # An epoch's sums stay readable until the next one starts.
     sums = jnp.where(batch["first"], here, sums + here)
@@ -131,12 +139,13 @@ class Training:
         network = self._compiled.network
         _check_weights(network, start)
         fixed = network.model.non_trainable_variables
-        zeros = {name: np.zeros(network.shapes[name], np.float32) for name in network.trained}
         slots = [
-            [jnp.asarray(start.slots.get(slot, zeros).get(name, zeros[name]))
-             for slot in self._compiled.rule.slots]
+            [
+                jnp.asarray(_slot(start, recipe.optimizer, slot, name, network.shapes[name]))
+                for slot in self._compiled.optimizer.slots
+            ]
             for name in network.trained
-        ]  # fmt: skip
+        ]
         self._state: Any = (
             [jnp.asarray(start.weights[name]) for name in network.trained],
             [
@@ -148,6 +157,8 @@ class Training:
         )
         self._data = {name: jnp.asarray(data[name]) for name in "xy"}
         self._iteration = start.iteration
+        self._plateau = None if start.plateau is None else PlateauState.read(start.plateau)
+        self._decided = start.step
         self._order: tuple[int, Any] = (-1, None)
         self.step = start.step
         """Steps finished, counted over the whole trial."""
@@ -160,18 +171,20 @@ class Training:
     def advance(self) -> None:
         """Train on the next batch. The work is only handed over; `loss` waits for it."""
         recipe, epoch = self._recipe, self.epoch
+        self._decide()
         if self._order[0] != epoch:
             self._order = (epoch, epoch_order(recipe.seed, epoch, recipe.rows))
         place = self.step % recipe.steps_per_epoch
         rows = self._order[1][place * recipe.batch_size : (place + 1) * recipe.batch_size]
+        rate = rate_at(recipe.optimizer, recipe.steps_per_epoch, self._iteration, self._plateau)
         self._iteration += 1
-        factors = self._compiled.rule.factors(recipe.optimizer, self._iteration)
+        factors = self._compiled.optimizer.factors(recipe.optimizer, self._iteration, rate)
         batch: dict[str, Any] = {
             **self._data,
             "rows": rows,
             "seed": np.uint32(recipe.seed),
             "step": np.uint32(self.step),
-            "factors": tuple(np.float32(factor) for factor in factors),
+            "factors": _float32(factors),
             "first": np.bool_(place == 0),
             "normals": None,
         }
@@ -188,10 +201,20 @@ class Training:
         total, rows = np.asarray(self._state[3])
         return float(total / rows) if rows else 0.0
 
+    def _decide(self) -> None:
+        """Let a plateau schedule see the epoch that has just ended, once."""
+        schedule = self._recipe.optimizer.schedule
+        ended = self.step > self._decided and self.step % self._recipe.steps_per_epoch == 0
+        if isinstance(schedule, Plateau) and ended:
+            rate = self._recipe.optimizer.learning_rate
+            self._plateau = after_epoch(schedule, rate, self._plateau, self.loss())
+            self._decided = self.step
+
     def state(self) -> State:
         """Read the whole state back."""
+        self._decide()
         trained, fixed, slots, sums = self._state
-        network, rule = self._compiled.network, self._compiled.rule
+        network, optimizer = self._compiled.network, self._compiled.optimizer
         weights = dict(zip(network.trained, map(np.asarray, trained), strict=True))
         weights |= {
             name: np.asarray(value)
@@ -206,11 +229,12 @@ class Training:
                     name: np.asarray(own[index])
                     for name, own in zip(network.trained, slots, strict=True)
                 }
-                for index, slot in enumerate(rule.slots)
+                for index, slot in enumerate(optimizer.slots)
             },
             iteration=self._iteration,
             loss_sum=float(total),
             loss_rows=float(rows),
+            plateau=None if self._plateau is None else self._plateau.numbers(),
             epoch=self.epoch,
             step=self.step,
         )
@@ -232,6 +256,20 @@ class Training:
             jax.eval_shape(forward, self._state[0], self._state[1], self._data["x"])
         self._compiled.wanted[rows] = draws.wanted
         return draws.wanted
+
+
+def _slot(
+    start: State, optimizer: AnyOptimizer, slot: str, name: str, shape: tuple[int, ...]
+) -> Any:
+    saved = start.slots.get(slot, {}).get(name)
+    return np.full(shape, initial_of(optimizer, slot), np.float32) if saved is None else saved
+
+
+def _float32(factors: dict[str, Any]) -> dict[str, Any]:
+    own = tuple(np.float32(factor) for factor in factors["own"])
+    return {name: np.float32(factor) for name, factor in factors.items() if name != "own"} | {
+        "own": own
+    }
 
 
 def _check_weights(network: Network, start: State) -> None:

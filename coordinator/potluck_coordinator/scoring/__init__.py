@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from potluck_coordinator.scoring.check import check_weights
+from potluck_coordinator.scoring.final import scored_weights
 from potluck_coordinator.scoring.job import Score, ScoreJob
 from potluck_coordinator.scoring.metrics import compute_metrics
 from potluck_coordinator.scoring.network import build_network
@@ -18,4 +19,5 @@ __all__ = [
     "check_weights",
     "compute_metrics",
     "score_weights",
+    "scored_weights",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,26 @@ from potluck_coordinator.core.errors import BadResult
 HEADER_MOST = 4 * 1024**2
 FORMAT = "potluck.checkpoint.v1"
 WEIGHTS = "weights/"
-SLOTS = ("momentum", "velocity")
+AVERAGE = "optimizer/average/"
+SLOTS = tuple(
+    f"optimizer/{slot}/"
+    for slot in (
+        "momentum",
+        "velocity",
+        "velocity_hat",
+        "norm",
+        "average_gradient",
+        "accumulator",
+        "accumulated_grad",
+        "accumulated_delta_var",
+        "linear",
+    )
+)
+"""Keras 3's, of every optimizer. Each has its weight's shape."""
 TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I32": np.dtype("<i4")}
 EXTRAS: dict[str, tuple[str, tuple[int, ...]]] = {
     "optimizer/iteration": ("I32", (1,)),
+    "optimizer/plateau": ("F32", (4,)),
     "accumulators/loss": ("F32", (2,)),
 }
 
@@ -29,12 +45,14 @@ def check_weights(
     most_bytes: int,
     *,
     step: int | None = None,
+    averaged: Collection[str] = (),
 ) -> dict[str, NDArray[np.float32]]:
     """Give a checkpoint's weights by `<layer>/<weight>`, if every one is as it should be.
 
     Optimizer slots and accumulators may be there, with the shapes of docs/protocol.md. `step` must
-    be the state's own, where it is given. Raises `result.step`,
-    BadResult `result.too_large`, `result.unreadable`, `result.names`, `result.dtype`,
+    be the state's own, where it is given. `averaged` names the weights whose moving average the
+    state must hold; no other state may hold one, for it is what `scored_weights` gives. Raises
+    BadResult `result.step`, `result.too_large`, `result.unreadable`, `result.names`, `result.dtype`,
     `result.shape`, and last `result.not_finite`, so that a diverged result is whole otherwise.
     """
     if len(checkpoint) > most_bytes:
@@ -52,11 +70,11 @@ def check_weights(
             expected=f"step {step}",
             got=f"step {str(metadata.get('step'))[:20]}",
         )
-    _check_names(entries, expected_shapes)
+    _check_names(entries, expected_shapes, averaged)
     numbers: dict[str, NDArray[Any]] = {}
     weights: dict[str, NDArray[np.float32]] = {}
     for key, entry in entries.items():
-        dtype, shape = _expected(key, expected_shapes)
+        dtype, shape = _expected(key, expected_shapes, averaged)
         tensor = _tensor(key, entry, dtype, shape, body)
         if dtype == "F32":
             numbers[key] = tensor
@@ -127,9 +145,12 @@ def _whole_numbers(value: object) -> bool:
     return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
 
 
-def _check_names(entries: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> None:
+def _check_names(
+    entries: Mapping[str, Any], shapes: Mapping[str, Sequence[int]], averaged: Collection[str]
+) -> None:
     missing = sorted(name for name in shapes if WEIGHTS + name not in entries)
-    strange = sorted(key for key in entries if _place(key, shapes) is None)
+    missing += sorted(AVERAGE + name for name in averaged if AVERAGE + name not in entries)
+    strange = sorted(key for key in entries if _place(key, shapes, averaged) is None)
     if missing or strange:
         raise BadResult(
             "result.names",
@@ -143,23 +164,24 @@ def _check_names(entries: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]
         )
 
 
-def _place(key: str, shapes: Mapping[str, Sequence[int]]) -> tuple[str, tuple[int, ...]] | None:
+def _place(
+    key: str, shapes: Mapping[str, Sequence[int]], averaged: Collection[str]
+) -> tuple[str, tuple[int, ...]] | None:
     """Give the type and shape that a key must have, or None for a key that may not be."""
     if key in EXTRAS:
         return EXTRAS[key]
-    name = key.removeprefix(WEIGHTS)
-    if name == key:
-        for slot in SLOTS:
-            name = key.removeprefix(f"optimizer/{slot}/")
-            if name != key:
-                break
-    if name == key or name not in shapes:
-        return None
-    return "F32", tuple(shapes[name])
+    for area in (WEIGHTS, *SLOTS, AVERAGE):
+        name = key.removeprefix(area)
+        if name != key:
+            known = name in (averaged if area == AVERAGE else shapes)
+            return ("F32", tuple(shapes[name])) if known else None
+    return None
 
 
-def _expected(key: str, shapes: Mapping[str, Sequence[int]]) -> tuple[str, tuple[int, ...]]:
-    place = _place(key, shapes)
+def _expected(
+    key: str, shapes: Mapping[str, Sequence[int]], averaged: Collection[str]
+) -> tuple[str, tuple[int, ...]]:
+    place = _place(key, shapes, averaged)
     assert place is not None  # `_check_names` has seen to it
     return place
 

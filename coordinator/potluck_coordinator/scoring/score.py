@@ -9,7 +9,7 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from potluck_coordinator.scoring.check import WEIGHTS
+from potluck_coordinator.scoring.final import scored_weights
 from potluck_coordinator.scoring.job import Score, ScoreJob
 from potluck_coordinator.scoring.metrics import compute_metrics
 from potluck_coordinator.scoring.predictor import predictor_for
@@ -34,10 +34,4 @@ def score_weights(job: ScoreJob) -> Score:
 
 
 def _weights(given: bytes | Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
-    if not isinstance(given, bytes):
-        return dict(given)
-    return {
-        key.removeprefix(WEIGHTS): tensor
-        for key, tensor in safetensors.numpy.load(given).items()
-        if key.startswith(WEIGHTS)
-    }
+    return scored_weights(given) if isinstance(given, bytes) else dict(given)

@@ -100,7 +100,7 @@ def _read_choices(name: str, parameter: Choice) -> tuple[Scalar, ...]:
 
 def _check_range(name: str, parameter: Float | Int) -> None:
     low, high, step = parameter.low, parameter.high, parameter.step
-    if rule_of(name).kind in ("flag", "name"):
+    if rule_of(name).kind in ("flag", "name", "epochs"):
         raise _refuse(
             name,
             name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from potluck.protocol.study import Parameter
 from potluck_coordinator.core.errors import BadStudy
 from potluck_coordinator.search.dimension import Dimension, Options, read_parameter
-from potluck_coordinator.search.rules import DEFAULTS, RULES, Scalar, check_value, rule_of
+from potluck_coordinator.search.rules import DEFAULTS, SWITCHES, Scalar, check_value, rule_of
 
 LARGEST_GRID = 100_000
 
@@ -21,8 +22,8 @@ Point = dict[str, Scalar]
 class Space:
     """Fixed values and searched dimensions.
 
-    A parameter that the point's optimizer does not read is left out of the point, so two points
-    that would train alike are the same point.
+    A parameter that the point's optimizer or schedule does not read is left out of the point, so
+    two points that would train alike are the same point.
     """
 
     fixed: Mapping[str, Scalar]
@@ -119,43 +120,58 @@ class Space:
         for name, dimension in self.free.items():
             if name in values:
                 found[name] = dimension.snap(values[name])
-        optimizer = found["optimizer"]
-        return {name: v for name, v in found.items() if optimizer in rule_of(name).optimizers}
+        return {name: value for name, value in found.items() if rule_of(name).reads(found)}
 
-    def _optimizers(self) -> tuple[Scalar, ...]:
-        searched = self.free.get("optimizer")
-        return searched.choices if isinstance(searched, Options) else (self.fixed["optimizer"],)
+    def _settings(self) -> Iterator[dict[str, Scalar]]:
+        """Give every combination of the switches that are given or searched."""
+        choices: dict[str, tuple[Scalar, ...]] = {}
+        for switch in SWITCHES:
+            searched = self.free.get(switch)
+            if isinstance(searched, Options):
+                choices[switch] = searched.choices
+            elif switch in self.fixed:
+                choices[switch] = (self.fixed[switch],)
+        for values in itertools.product(*choices.values()):
+            yield dict(zip(choices, values, strict=True))
 
     def _branches(self) -> Iterator[tuple[Point, dict[str, Dimension]]]:
-        """Split the space by optimizer, each with only the parameters it reads."""
-        for optimizer in self._optimizers():
-            fixed = {
-                name: value
-                for name, value in self.fixed.items()
-                if optimizer in rule_of(name).optimizers
-            }
+        """Split the space by its switches, each with only the parameters that are read."""
+        for setting in self._settings():
+            fixed = {name: v for name, v in self.fixed.items() if rule_of(name).reads(setting)}
             yield (
-                {**fixed, "optimizer": optimizer},
+                {**fixed, **setting},
                 {
                     name: dimension
                     for name, dimension in self.free.items()
-                    if name != "optimizer" and optimizer in rule_of(name).optimizers
+                    if name not in SWITCHES and rule_of(name).reads(setting)
                 },
             )
 
     def _refuse_unread(self, parameters: Mapping[str, Parameter]) -> None:
+        settings = list(self._settings())
         for name in sorted(parameters):
-            readers = rule_of(name).optimizers
-            if name in RULES and not set(readers) & set(self._optimizers()):
-                chosen = ", ".join(str(optimizer) for optimizer in self._optimizers())
-                raise BadStudy(
-                    "search.parameter_unused",
-                    f"No optimizer of this study reads {name}.",
-                    expected=f"optimizer {' or '.join(readers)}",
-                    got=f"optimizer {chosen}",
-                    hint=f"Leave {name} out, or change the optimizer.",
-                    where=name,
-                )
+            rule = rule_of(name)
+            if any(rule.reads(setting) for setting in settings):
+                continue
+            missing = next(
+                switch
+                for switch, values in rule.needs.items()
+                if not any(s.get(switch, SWITCHES[switch]) in values for s in settings)
+            )
+            readers = " or ".join(_said(value) for value in rule.needs[missing])
+            chosen = {_said(s.get(missing, SWITCHES[missing])): None for s in settings}
+            raise BadStudy(
+                "search.parameter_unused",
+                f"No {missing} of this study reads {name}.",
+                expected=f"{missing} {readers}",
+                got=f"{missing} {', '.join(chosen)}",
+                hint=f"Leave {name} out, or change the {missing}.",
+                where=name,
+            )
+
+
+def _said(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def identity(point: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:

@@ -19,7 +19,7 @@ from potluck_coordinator.core.ranking import median_repeat
 from potluck_coordinator.core.records import Look, Part, Study, Trial, Unit
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.pipeline import decode
-from potluck_coordinator.scoring import ScoreJob, score_weights
+from potluck_coordinator.scoring import ScoreJob, score_weights, scored_weights
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.jobs import encode_rows
 from potluck_coordinator.services.models import as_bad_model, rendering
@@ -104,18 +104,12 @@ async def render_best(site: Site, best: Best, kind: str) -> bytes:
     """Give the best model as `h5`, `keras` or a zip of TF.js files. Raises BadModel."""
     graph, weights = await _graph_and_weights(site, best)
     model = Converted(
-        graph=graph_from_json(json.loads(graph)), weights=_weights(weights), source="Potluck"
+        graph=graph_from_json(json.loads(graph)), weights=scored_weights(weights), source="Potluck"
     )
     try:
         return await asyncio.to_thread(rendering, model, kind)
     except ConversionError as error:
         raise as_bad_model(error) from error
-
-
-def _weights(checkpoint: bytes) -> dict[str, Any]:
-    prefix = "weights/"
-    tensors = load_safetensors(checkpoint)
-    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 async def _graph_and_weights(site: Site, best: Best) -> tuple[bytes, bytes]:

@@ -34,8 +34,8 @@ from potluck_coordinator.pipeline import (
 )
 
 Json = Mapping[str, Any]
-SLOTS = 2
-"""Adam's: the most optimizer state that a checkpoint carries, in multiples of the weights."""
+SLOTS = 4
+"""Most that an optimizer keeps for a weight: RMSprop's three and the moving average."""
 
 
 def canonical_json(value: object) -> bytes:

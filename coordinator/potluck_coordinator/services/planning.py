@@ -40,7 +40,7 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     space = Space.from_spec(spec.parameters)
     corners = extremes(space)
     for corner in corners:
-        optimizer(corner)
+        optimizer(corner, spec.rungs[-1])
         batch_size(corner)
     content = await site.artifacts.get(dataset.hash)
     facts = facts_from_json(model.facts)

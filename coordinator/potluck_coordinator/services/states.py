@@ -6,7 +6,7 @@ import asyncio
 import json
 from functools import lru_cache
 
-from potluck_converter import graph_from_json, weight_shapes
+from potluck_converter import graph_from_json, trainable_weights, weight_shapes
 from potluck_coordinator.core.errors import BadResult
 from potluck_coordinator.core.records import Trial, Unit
 from potluck_coordinator.scoring import check_weights
@@ -17,12 +17,20 @@ async def check_state(site: Site, trial: Trial, unit: Unit, artifact: str, step:
     """Check a state's names, shapes, types, numbers and step. Raises BadResult `result.*`."""
     data = await site.artifacts.get(artifact)
     graph = await site.artifacts.get(trial.graph)
-    await asyncio.to_thread(check_weights, data, _shapes(graph), unit.upload_bytes, step=step)
+    averaged = _trainable(graph) if unit.training["optimizer"].get("use_ema") else frozenset()
+    await asyncio.to_thread(
+        check_weights, data, _shapes(graph), unit.upload_bytes, step=step, averaged=averaged
+    )
 
 
 @lru_cache(maxsize=64)
 def _shapes(graph: bytes) -> dict[str, tuple[int, ...]]:
     return dict(weight_shapes(graph_from_json(json.loads(graph))))
+
+
+@lru_cache(maxsize=64)
+def _trainable(graph: bytes) -> frozenset[str]:
+    return frozenset(trainable_weights(graph_from_json(json.loads(graph))))
 
 
 def not_uploaded(artifact: str) -> BadResult:

@@ -1,30 +1,73 @@
-"""A trial's parameters, sorted by whom they concern: optimizer, batches, layers."""
+"""A trial's parameters, sorted by whom they concern: optimizer, schedule, batches, layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from potluck.protocol.donor import Adam, Optimizer, RmsProp, Sgd
+from potluck.protocol.optimizers import AnyOptimizer, Common, Optimizer
+from potluck.protocol.schedules import Warming
+from potluck_coordinator.core.errors import BadStudy
+from potluck_coordinator.search import boundaries
 
-_OPTIMIZER: TypeAdapter[Sgd | Adam | RmsProp] = TypeAdapter(Optimizer)
+_OPTIMIZER: TypeAdapter[AnyOptimizer] = TypeAdapter(Optimizer)
 DEFAULT_BATCH_SIZE = 32
-DEFAULT_LEARNING_RATE = {"sgd": 0.01, "adam": 0.001, "rmsprop": 0.001}
-OWN_FIELDS = {
-    "sgd": {"momentum", "nesterov"},
-    "adam": {"beta_1", "beta_2", "epsilon"},
-    "rmsprop": {"rho", "momentum", "epsilon"},
+DEFAULT_LEARNING_RATE = {"sgd": 0.01}
+OTHER_LEARNING_RATE = 0.001
+OWN_FIELDS: Mapping[str, frozenset[str]] = {
+    kind.model_fields["name"].default: frozenset(kind.model_fields) - {"name", "schedule"}
+    for kind in Common.__subclasses__()
 }
+SCHEDULE_FIELDS: Mapping[str, frozenset[str]] = {
+    kind.model_fields["name"].default: frozenset(kind.model_fields) - {"name"}
+    for kind in Warming.__subclasses__()
+}
+STEPS_A_TRIAL = 3
 
 
-def optimizer(parameters: Mapping[str, Any]) -> Sgd | Adam | RmsProp:
-    """Give the optimizer; parameters of other optimizers are left aside. Defaults are Keras 3's."""
+def optimizer(parameters: Mapping[str, Any], epochs: int) -> AnyOptimizer:
+    """Give the optimizer of a trial of so many epochs; defaults are Keras 3's.
+
+    Parameters that this optimizer or its schedule does not read are left aside. Raises `BadStudy`
+    (`search.together`) for values that cannot be together.
+    """
     name = str(parameters.get("optimizer", "adam"))
+    rate = DEFAULT_LEARNING_RATE.get(name, OTHER_LEARNING_RATE)
     fields = {k: v for k, v in parameters.items() if k in OWN_FIELDS[name]}
-    rate = parameters.get("learning_rate", DEFAULT_LEARNING_RATE[name])
-    return _OPTIMIZER.validate_python({"name": name, "learning_rate": rate, **fields})
+    schedule = _schedule(parameters, epochs)
+    try:
+        return _OPTIMIZER.validate_python(
+            {"learning_rate": rate, **fields, "name": name, "schedule": schedule}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadStudy(
+            "search.together",
+            "These parameters cannot be together.",
+            expected=first["msg"],
+            got=str(first["input"])[:200],
+            hint="Leave one of them out.",
+            where="optimizer",
+        ) from error
+
+
+def _schedule(parameters: Mapping[str, Any], epochs: int) -> dict[str, Any]:
+    """Give the schedule's fields; what has no default in Keras spans the whole trial."""
+    name = str(parameters.get("schedule", "constant"))
+    own = SCHEDULE_FIELDS[name]
+    fields = {k: v for k, v in parameters.items() if k in own}
+    warmup = float(parameters.get("warmup_epochs", 0.0))
+    if "decay_epochs" in own:
+        fields.setdefault("decay_epochs", max(epochs - warmup, 1.0))
+    if "every_epochs" in own:
+        fields.setdefault("every_epochs", max(epochs - warmup, 1.0) / STEPS_A_TRIAL)
+    if name == "piecewise":
+        ends = boundaries(str(parameters.get("boundaries", f"{epochs / 2:g}, {epochs * 0.75:g}")))
+        factor = float(parameters.get("factor", 0.1))
+        fields |= {"boundaries": ends, "factors": [factor**i for i in range(len(ends) + 1)]}
+    return {**fields, "name": name}
 
 
 def batch_size(parameters: Mapping[str, Any]) -> int:

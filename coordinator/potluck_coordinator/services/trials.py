@@ -183,7 +183,7 @@ def _trial_units(
 
 def _training(study: Study, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "optimizer": optimizer(parameters).model_dump(),
+        "optimizer": optimizer(parameters, study.spec["rungs"][-1]).model_dump(),
         "loss": study.wire_plan["loss"],
         "from_logits": study.wire_plan["from_logits"],
     }

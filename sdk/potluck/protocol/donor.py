@@ -23,9 +23,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from potluck.protocol.base import Backend, BigCount, ErrorDetail, Sha256, UInt32, Wire
+from potluck.protocol.optimizers import Optimizer
 from potluck.protocol.study import LossName
-
-OptimizerName = Literal["sgd", "adam", "rmsprop"]
 
 MOST_LEASES = 16
 """Leases that one message speaks of."""
@@ -58,38 +57,6 @@ class BackendReport(Wire):
     samples_per_second: Speed
     right: bool = Field(description="The known-answer micro-training agreed.")
     note: Note = ""
-
-
-class Sgd(Wire):
-    """Keras 3's SGD."""
-
-    name: Literal["sgd"] = "sgd"
-    learning_rate: float
-    momentum: float = 0.0
-    nesterov: bool = False
-
-
-class Adam(Wire):
-    """Keras 3's Adam (no amsgrad)."""
-
-    name: Literal["adam"] = "adam"
-    learning_rate: float
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-7
-
-
-class RmsProp(Wire):
-    """Keras 3's RMSprop."""
-
-    name: Literal["rmsprop"] = "rmsprop"
-    learning_rate: float
-    rho: float = 0.9
-    momentum: float = 0.0
-    epsilon: float = 1e-7
-
-
-Optimizer = Annotated[Sgd | Adam | RmsProp, Field(discriminator="name")]
 
 
 class UnitLimits(Wire):

@@ -3,10 +3,11 @@
  * program a group makes all of the next. What the layers read are slices of it.
  */
 
-import { concat, engine, keep, reshape, slice, type Tensor, type TensorInfo, tidy, zeros, tensor } from "@tensorflow/tfjs-core";
+import { concat, engine, keep, reshape, slice, type Tensor, type TensorInfo, tensor, tensor1d, tidy, fill } from "@tensorflow/tfjs-core";
 import type { Network } from "../network";
 import type { HostTensor } from "../safetensors";
 import type { OpenOptimizer } from ".";
+import { type Norms, type Span, SpanNorms, together } from "./norms";
 import type { OptimizerRule } from "./rules";
 import { runUpdate } from "./shaders";
 
@@ -24,12 +25,26 @@ interface Place {
 
 interface Group {
   readonly places: readonly Place[];
+  /** Where the rule clips by norms: their sums, and of which weight each number is. */
+  readonly norms: SpanNorms | null;
+  readonly owner: Tensor | null;
   /** [1 + slots, numbers]. */
   state: Tensor;
 }
 
 function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, axis) => product * axis, 1);
+}
+
+function part(tensors: readonly Tensor[], index: number): Tensor {
+  const found = tensors[index];
+  if (found === undefined) throw new Error(`group ${index} is missing`);
+  return found;
+}
+
+/** TF.js's variables apply their constraint when they are written; its types do not show it. */
+function hasConstraint(weight: object): boolean {
+  return (weight as { readonly constraint?: unknown }).constraint != null;
 }
 
 /** Put weights together in their order until a group is full. */
@@ -57,30 +72,38 @@ export class DeviceOptimizer implements OpenOptimizer {
   constructor(network: Network, rule: OptimizerRule, slots: Slots) {
     this.network = network;
     this.rule = rule;
-    this.groups = grouped(network).map((places) => ({ places, state: this.stateOf(places, slots) }));
+    this.groups = grouped(network).map((places) => ({
+      places,
+      norms: rule.clipping === null ? null : new SpanNorms(this.spansOf(places)),
+      owner: rule.clipping?.of === "each" ? tensor1d(places.flatMap(({ size }, i) => Array<number>(size).fill(i))) : null,
+      state: this.stateOf(places, slots),
+    }));
   }
 
-  step(gradients: ReadonlyMap<string, Tensor>, iteration: number): void {
-    const constants = this.rule.constants(iteration);
-    for (const group of this.groups) {
-      tidy(() => {
-        const gradient = concat(
-          group.places.map(({ name, size }) => {
+  step(gradients: ReadonlyMap<string, Tensor>, iteration: number, rate: number): void {
+    const constants = this.rule.constants(iteration, rate);
+    tidy(() => {
+      const flat = this.groups.map(({ places }) =>
+        concat(
+          places.map(({ name, size }) => {
             const own = gradients.get(name);
             if (own === undefined) throw new Error(`no gradient for ${name}`);
             return reshape(own, [size]);
           }),
-        );
-        const made: TensorInfo = runUpdate(this.rule, group.state, gradient, constants);
-        const next = keep(engine().makeTensorFromTensorInfo(made));
+        ),
+      );
+      const norms = this.normsOf(flat);
+      this.groups.forEach((group, index) => {
+        const made: TensorInfo = runUpdate(this.rule, group.state, part(flat, index), constants, norms?.[index] ?? null);
+        const next = engine().makeTensorFromTensorInfo(made);
         for (const { name, shape, from, size } of group.places) {
           const own = reshape(slice(next, [0, from], [1, size]), [...shape]);
           this.network.weightOf(name).write(own);
         }
         group.state.dispose();
-        group.state = next;
+        group.state = keep(this.constrained(group.places, next));
       });
-    }
+    });
   }
 
   async slots(): Promise<Slots> {
@@ -99,17 +122,47 @@ export class DeviceOptimizer implements OpenOptimizer {
   }
 
   dispose(): void {
-    for (const { state } of this.groups) state.dispose();
+    for (const { state, norms, owner } of this.groups) {
+      state.dispose();
+      norms?.dispose();
+      owner?.dispose();
+    }
+  }
+
+  /** What clipping has to know of the gradients of each group. */
+  private normsOf(flat: readonly Tensor[]): readonly Norms[] | null {
+    const { clipping } = this.rule;
+    if (clipping === null) return null;
+    const squares = this.groups.map(({ norms }, index) => norms?.of(part(flat, index)) ?? part(flat, index));
+    if (clipping.of === "each") {
+      return this.groups.map(({ owner }, index) => ({ clipping, squares: part(squares, index), owner }));
+    }
+    const all = together(squares);
+    return this.groups.map(() => ({ clipping, squares: all, owner: null }));
+  }
+
+  private spansOf(places: readonly Place[]): Span[] {
+    if (this.rule.clipping?.of === "each") return places.map(({ from, size }) => ({ from, end: from + size }));
+    return [{ from: 0, end: places.reduce((total, { size }) => total + size, 0) }];
+  }
+
+  /** Give the state with weights as their constraints left them: the next step starts from those. */
+  private constrained(places: readonly Place[], next: Tensor): Tensor {
+    if (!places.some(({ name }) => hasConstraint(this.network.weightOf(name)))) return next;
+    const weights = concat(places.map(({ name, size }) => reshape(this.network.weightOf(name).read(), [size])));
+    const row = reshape(weights, [1, weights.size]);
+    const slots = this.rule.slotNames.length;
+    return slots === 0 ? row : concat([row, slice(next, [1, 0], [slots, weights.size])]);
   }
 
   private stateOf(places: readonly Place[], slots: Slots): Tensor {
     return tidy(() => {
       const weights = concat(places.map(({ name, size }) => reshape(this.network.weightOf(name).read(), [size])));
-      const rows = this.rule.slotNames.map((slotName) =>
+      const rows = this.rule.slotNames.map((slotName, index) =>
         concat(
           places.map(({ name, size }) => {
             const saved = slots.get(slotName)?.get(name);
-            return saved === undefined ? zeros([size]) : tensor(saved.data, [size], "float32");
+            return saved === undefined ? fill([size], this.rule.initial[index] ?? 0) : tensor(saved.data, [size], "float32");
           }),
         ),
       );

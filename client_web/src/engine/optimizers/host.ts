@@ -9,7 +9,7 @@ import { emptyTensor, valuesOf } from "../host_memory";
 import type { Network } from "../network";
 import type { HostTensor } from "../safetensors";
 import type { OpenOptimizer } from ".";
-import type { OptimizerRule } from "./rules";
+import { type OptimizerRule, scaleOf } from "./rules";
 
 type Slots = ReadonlyMap<string, ReadonlyMap<string, HostTensor>>;
 
@@ -30,15 +30,17 @@ export class HostOptimizer implements OpenOptimizer {
       const size = network.shapeOf(name).reduce((product, axis) => product * axis, 1);
       const saved = (slot: string): Float32Array => {
         const found = slots.get(slot)?.get(name);
-        return found === undefined ? new Float32Array(size) : Float32Array.from(found.data);
+        if (found !== undefined) return Float32Array.from(found.data);
+        return new Float32Array(size).fill(rule.initial[rule.slotNames.indexOf(slot)] ?? 0);
       };
       memory.set(name, rule.slotNames.map(saved));
     }
     this.memory = memory;
   }
 
-  step(gradients: ReadonlyMap<string, Tensor>, iteration: number): void {
-    const constants = this.rule.constants(iteration);
+  step(gradients: ReadonlyMap<string, Tensor>, iteration: number, rate: number): void {
+    const constants = this.rule.constants(iteration, rate);
+    const together = this.rule.clipping?.of === "all" ? this.squares([...gradients.values()]) : null;
     for (const [name, slots] of this.memory) {
       const weight = this.network.weightOf(name);
       const gradient = gradients.get(name);
@@ -46,12 +48,27 @@ export class HostOptimizer implements OpenOptimizer {
       tidy(() => {
         const old = weight.read();
         const next = engine().makeTensorFromTensorInfo(emptyTensor(old.shape));
-        const [from, by] = [floats(old), floats(gradient)];
+        const [from, by] = [floats(old), this.clipped(gradient, together)];
         const pass = { next: floats(next), weight: from, gradient: by, slots };
         this.rule.onHost(pass, constants);
         weight.write(next);
       });
     }
+  }
+
+  private squares(gradients: readonly Tensor[]): number {
+    let total = 0;
+    for (const gradient of gradients) for (const value of floats(gradient)) total += value * value;
+    return total;
+  }
+
+  /** Give the gradient, no longer than the rule has it; `together`: the squares of all gradients. */
+  private clipped(gradient: Tensor, together: number | null): Float32Array {
+    const values = floats(gradient);
+    const { clipping } = this.rule;
+    if (clipping === null) return values;
+    const scale = scaleOf(clipping, together ?? this.squares([gradient]));
+    return scale === 1 ? values : values.map((value) => value * scale);
   }
 
   slots(): Promise<Slots> {

@@ -12,7 +12,7 @@ import { optimizerRule } from "./rules";
 
 export interface OpenOptimizer {
   /** Change every trainable weight by its gradient (by `layer/weight`). `iteration` counts from 1. */
-  step(gradients: ReadonlyMap<string, Tensor>, iteration: number): void;
+  step(gradients: ReadonlyMap<string, Tensor>, iteration: number, rate: number): void;
   /** Read the slots back: slot name -> weight name -> values. */
   slots(): Promise<ReadonlyMap<string, ReadonlyMap<string, HostTensor>>>;
   dispose(): void;

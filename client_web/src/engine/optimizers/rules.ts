@@ -1,138 +1,155 @@
 /**
- * Keras 3's optimizers as one pass over a weight. Each is written twice, for memory that JavaScript reaches
- * (CPU, WASM) and as a body for shaders (WebGL, WebGPU); a test holds the two together. Slots carry Keras's
- * names, so that a checkpoint goes on anywhere. Epsilon is where Keras has it: outside the root in Adam,
- * inside in RMSprop.
+ * A whole step of Keras 3's optimizers as one pass over a weight: clipping, weight decay, the update, the
+ * moving average, in Keras's order. Constraints come after it and are the layers'.
  */
 
 import type { Optimizer } from "../../protocol/messages";
+import { adadelta, adagrad, ftrl } from "./accumulating";
+import { adam, adamax, lion, nadam } from "./adam";
+import { rmsprop, sgd, sgdWithMomentum } from "./descent";
+import { at, type Pass, slot, type Update } from "./update";
 
-/** One weight in memory: `next` is written, `slots` are changed in place. */
-export interface Pass {
-  readonly next: Float32Array;
-  readonly weight: Float32Array;
-  readonly gradient: Float32Array;
-  /** In the order of `slotNames`. */
-  readonly slots: readonly Float32Array[];
+/** Gradients are scaled so that the norm of each, or of all together, is at most the limit. */
+export interface Clipping {
+  readonly of: "each" | "all";
+  readonly limit: number;
 }
 
-export interface OptimizerRule {
-  readonly slotNames: readonly string[];
-  /** Numbers of one step, the same for all weights. `iteration` counts this step as well, from 1. */
-  readonly constants: (iteration: number) => readonly number[];
-  readonly onHost: (pass: Pass, constants: readonly number[]) => void;
-  /** Assigns w and the slots s0, s1 from w, g, s0, s1 and the constants c0, c1, ...: GLSL and WGSL alike. */
-  readonly shader: string;
+/** The pass of a whole step; its constants are those of the update, and then its own. */
+export interface OptimizerRule extends Update {
+  /** What has to be known of whole gradients before the pass. */
+  readonly clipping: Clipping | null;
 }
 
-/** Numbers of a step by position; a missing one would be a mistake of ours. */
-function at(values: readonly number[], index: number): number {
-  const value = values[index];
-  if (value === undefined) throw new Error(`constant ${index} of the optimizer is missing`);
-  return value;
+const AVERAGE = "average";
+
+/** Give what a gradient of this norm is multiplied by. */
+export function scaleOf(clipping: Clipping, squares: number): number {
+  return clipping.limit / Math.max(Math.sqrt(squares), clipping.limit);
 }
 
-function slot(slots: readonly Float32Array[], index: number): Float32Array {
-  const values = slots[index];
-  if (values === undefined) throw new Error(`optimizer slot ${index} is missing`);
-  return values;
+function updateOf(optimizer: Optimizer): Update {
+  switch (optimizer.name) {
+    case "adam":
+    case "adamw":
+      return adam(betas(optimizer), optimizer.amsgrad ?? false);
+    case "adamax":
+      return adamax(betas(optimizer));
+    case "nadam":
+      return nadam(betas(optimizer));
+    case "lion":
+      return lion(optimizer.beta_1 ?? 0.9, optimizer.beta_2 ?? 0.99);
+    case "rmsprop": {
+      const { rho = 0.9, momentum = 0, epsilon = 1e-7, centered = false } = optimizer;
+      return rmsprop({ rho, momentum, epsilon, centered });
+    }
+    case "adagrad":
+      return adagrad(optimizer.initial_accumulator_value ?? 0.1, optimizer.epsilon ?? 1e-7);
+    case "adadelta":
+      return adadelta(optimizer.rho ?? 0.95, optimizer.epsilon ?? 1e-7);
+    case "ftrl":
+      return ftrl({
+        power: optimizer.learning_rate_power ?? -0.5,
+        initial: optimizer.initial_accumulator_value ?? 0.1,
+        l1: optimizer.l1_regularization_strength ?? 0,
+        l2: optimizer.l2_regularization_strength ?? 0,
+        shrinkage: optimizer.l2_shrinkage_regularization_strength ?? 0,
+        beta: optimizer.beta ?? 0,
+      });
+    default: {
+      const { momentum = 0, nesterov = false } = optimizer;
+      return momentum === 0 ? sgd() : sgdWithMomentum(momentum, nesterov);
+    }
+  }
 }
 
-function sgd(rate: number): OptimizerRule {
+interface WireBetas {
+  readonly beta_1?: number;
+  readonly beta_2?: number;
+  readonly epsilon?: number;
+}
+
+function betas({ beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7 }: WireBetas) {
+  return { beta1: beta_1, beta2: beta_2, epsilon };
+}
+
+function clippingOf({ clipnorm, global_clipnorm }: Optimizer): Clipping | null {
+  if (clipnorm != null) return { of: "each", limit: clipnorm };
+  return global_clipnorm != null ? { of: "all", limit: global_clipnorm } : null;
+}
+
+/** Clip each number of the gradient to ±limit before the update. */
+function clippedByValue(update: Update, limit: number): Update {
+  const index = update.constants(1, 1).length;
+  let clipped = new Float32Array(0);
   return {
-    slotNames: [],
-    constants: () => [rate],
-    onHost({ next, weight, gradient }, constants) {
-      const c0 = at(constants, 0);
-      for (let i = 0; i < next.length; i++) next[i] = (weight[i] as number) - (gradient[i] as number) * c0;
-    },
-    shader: "w = w - g * c0;",
-  };
-}
-
-function sgdWithMomentum(rate: number, momentum: number, nesterov: boolean): OptimizerRule {
-  return {
-    slotNames: ["momentum"],
-    constants: () => [rate, momentum],
-    onHost({ next, weight, gradient, slots }, constants) {
-      const [c0, c1, velocity] = [at(constants, 0), at(constants, 1), slot(slots, 0)];
-      for (let i = 0; i < next.length; i++) {
-        const scaled = (gradient[i] as number) * c0;
-        velocity[i] = (velocity[i] as number) * c1 - scaled;
-        const moved = velocity[i] as number;
-        next[i] = (weight[i] as number) + (nesterov ? moved * c1 - scaled : moved);
+    ...update,
+    constants: (iteration, rate) => [...update.constants(iteration, rate), limit],
+    onHost(pass, constants) {
+      const [{ gradient }, most] = [pass, at(constants, index)];
+      if (clipped.length < gradient.length) clipped = new Float32Array(gradient.length);
+      for (let i = 0; i < gradient.length; i++) {
+        clipped[i] = Math.min(Math.max(gradient[i] as number, -most), most);
       }
+      update.onHost({ ...pass, gradient: clipped }, constants);
     },
-    shader: `s0 = s0 * c1 - g * c0; w = w + ${nesterov ? "s0 * c1 - g * c0" : "s0"};`,
+    shader: `g = clamp(g, -c${index}, c${index}); ${update.shader}`,
   };
 }
 
-function adam(rate: number, beta1: number, beta2: number, epsilon: number): OptimizerRule {
+/** Take `decay` × rate of every weight away before the update, as Keras does: from biases too. */
+function decayed(update: Update, decay: number): Update {
+  const index = update.constants(1, 1).length;
+  let less = new Float32Array(0);
   return {
-    slotNames: ["momentum", "velocity"],
-    constants: (iteration) => [
-      (rate * Math.sqrt(1 - beta2 ** iteration)) / (1 - beta1 ** iteration),
-      1 - beta1,
-      1 - beta2,
-      epsilon,
+    ...update,
+    constants: (iteration, rate) => [...update.constants(iteration, rate), decay * rate],
+    onHost(pass, constants) {
+      const [{ weight }, share] = [pass, at(constants, index)];
+      if (less.length < weight.length) less = new Float32Array(weight.length);
+      for (let i = 0; i < weight.length; i++) less[i] = (weight[i] as number) - (weight[i] as number) * share;
+      update.onHost({ ...pass, weight: less }, constants);
+    },
+    shader: `w = w - w * c${index}; ${update.shader}`,
+  };
+}
+
+/** Keep a moving average of the weight after the update; now and then it takes the weight's place. */
+function averaged(update: Update, momentum: number, every: number | null): Update {
+  const index = update.constants(1, 1).length;
+  const last = update.slotNames.length;
+  const [m, o, s] = [`c${index}`, `c${index + 1}`, `s${last}`];
+  const replaced = (iteration: number): boolean => every !== null && iteration % every === 0;
+  return {
+    slotNames: [...update.slotNames, AVERAGE],
+    initial: [...update.initial, 0],
+    constants: (iteration, rate) => [
+      ...update.constants(iteration, rate),
+      iteration === 1 ? 0 : momentum,
+      replaced(iteration) ? 1 : 0,
     ],
-    onHost({ next, weight, gradient, slots }, constants) {
-      const [c0, c1, c2, c3] = [at(constants, 0), at(constants, 1), at(constants, 2), at(constants, 3)];
-      const [momentum, velocity] = [slot(slots, 0), slot(slots, 1)];
+    onHost(pass: Pass, constants) {
+      update.onHost(pass, constants);
+      const [share, replace, average] = [at(constants, index), at(constants, index + 1), slot(pass.slots, last)];
+      const { next } = pass;
       for (let i = 0; i < next.length; i++) {
-        const g = gradient[i] as number;
-        const m = (momentum[i] as number) + (g - (momentum[i] as number)) * c1;
-        const v = (velocity[i] as number) + (g * g - (velocity[i] as number)) * c2;
-        momentum[i] = m;
-        velocity[i] = v;
-        next[i] = (weight[i] as number) - (m * c0) / (Math.sqrt(v) + c3);
+        average[i] = (average[i] as number) * share + (next[i] as number) * (1 - share);
+        if (replace === 1) next[i] = average[i] as number;
       }
     },
-    shader: "s0 = s0 + (g - s0) * c1; s1 = s1 + (g * g - s1) * c2; w = w - s0 * c0 / (sqrt(s1) + c3);",
-  };
-}
-
-function rmsprop(rate: number, rho: number, momentum: number, epsilon: number): OptimizerRule {
-  const moving = momentum !== 0;
-  const move = "g * c0 / sqrt(s0 + c3)";
-  return {
-    slotNames: moving ? ["velocity", "momentum"] : ["velocity"],
-    constants: () => [rate, rho, momentum, epsilon],
-    onHost({ next, weight, gradient, slots }, constants) {
-      const [c0, c1, c2, c3] = [at(constants, 0), at(constants, 1), at(constants, 2), at(constants, 3)];
-      const velocity = slot(slots, 0);
-      const moved = moving ? slot(slots, 1) : null;
-      for (let i = 0; i < next.length; i++) {
-        const g = gradient[i] as number;
-        const v = (velocity[i] as number) * c1 + g * g * (1 - c1);
-        velocity[i] = v;
-        let step = (g * c0) / Math.sqrt(v + c3);
-        if (moved !== null) {
-          step += (moved[i] as number) * c2;
-          moved[i] = step;
-        }
-        next[i] = (weight[i] as number) - step;
-      }
-    },
-    shader: `s0 = s0 * c1 + g * g * (1.0 - c1); ${moving ? `s1 = s1 * c2 + ${move}; w = w - s1;` : `w = w - ${move};`}`,
+    shader: `${update.shader} ${s} = ${s} * ${m} + w * (1.0 - ${m}); w = ${s} * ${o} + w * (1.0 - ${o});`,
   };
 }
 
 /** Give the rule for an optimizer as the wire describes it; defaults are Keras's. */
 export function optimizerRule(optimizer: Optimizer): OptimizerRule {
-  const { learning_rate: rate } = optimizer;
-  switch (optimizer.name) {
-    case "adam": {
-      const { beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7 } = optimizer;
-      return adam(rate, beta_1, beta_2, epsilon);
-    }
-    case "rmsprop": {
-      const { rho = 0.9, momentum = 0, epsilon = 1e-7 } = optimizer;
-      return rmsprop(rate, rho, momentum, epsilon);
-    }
-    default: {
-      const { momentum = 0, nesterov = false } = optimizer;
-      return momentum === 0 ? sgd(rate) : sgdWithMomentum(rate, momentum, nesterov);
-    }
+  let update = updateOf(optimizer);
+  if (optimizer.clipvalue != null) update = clippedByValue(update, optimizer.clipvalue);
+  const standard = optimizer.name === "adamw" ? 0.004 : null;
+  const decay = optimizer.weight_decay === undefined ? standard : optimizer.weight_decay;
+  if (decay !== null) update = decayed(update, decay);
+  if (optimizer.use_ema === true) {
+    update = averaged(update, optimizer.ema_momentum ?? 0.99, optimizer.ema_overwrite_frequency ?? null);
   }
+  return { ...update, clipping: clippingOf(optimizer) };
 }

@@ -2,6 +2,7 @@
 
 import { engine, getBackend, type Tensor, type TensorInfo } from "@tensorflow/tfjs-core";
 import { type Program, runProgram } from "../programs";
+import type { Norms } from "./norms";
 import type { OptimizerRule } from "./rules";
 
 type Ternary = (condition: string, yes: string, no: string) => string;
@@ -13,7 +14,14 @@ function chosen(slots: number, ternary: Ternary): string {
   return text;
 }
 
-function programOf(rule: OptimizerRule, outputShape: readonly number[]): Program {
+/** Scale the gradient by its norm, or by the norm of all. The limit is the last constant. */
+function clipped(norms: Norms | null, limit: string, whole: string): string {
+  if (norms === null) return "";
+  const index = norms.owner === null ? "0" : `${whole}(getI(at.y))`;
+  return `g = g * (${limit} / max(sqrt(getN(${index})), ${limit}));`;
+}
+
+function programOf(rule: OptimizerRule, norms: Norms | null, limit: string, outputShape: readonly number[]): Program {
   const slots = rule.slotNames.length;
   const read = (declare: string): string =>
     [
@@ -22,12 +30,13 @@ function programOf(rule: OptimizerRule, outputShape: readonly number[]): Program
     ].join(" ");
   const row = chosen(slots, (condition, yes, no) => `(${condition} ? ${yes} : ${no})`);
   const selected = chosen(slots, (condition, yes, no) => `select(${no}, ${yes}, ${condition})`);
+  const body = (declare: string, whole: string): string => `${read(declare)} ${clipped(norms, limit, whole)} ${rule.shader}`;
   return {
-    key: `update ${rule.shader}`,
-    inputs: ["S", "G"],
+    key: `update ${norms === null ? "" : norms.clipping.of} ${rule.shader}`,
+    inputs: ["S", "G", ...(norms === null ? [] : ["N"]), ...(norms?.owner == null ? [] : ["I"])],
     outputShape,
-    glsl: `ivec2 at = getOutputCoords(); ${read("float")} ${rule.shader} setOutput(${row});`,
-    wgsl: `let at = getCoordsFromIndex(index); ${read("var")} ${rule.shader} setOutputAtIndex(index, ${selected});`,
+    glsl: `ivec2 at = getOutputCoords(); ${body("float", "int")} setOutput(${row});`,
+    wgsl: `let at = getCoordsFromIndex(index); ${body("var", "i32")} setOutputAtIndex(index, ${selected});`,
   };
 }
 
@@ -37,7 +46,12 @@ export function runUpdate(
   state: Tensor,
   gradient: Tensor,
   constants: readonly number[],
+  norms: Norms | null,
 ): TensorInfo {
-  const program = programOf(rule, state.shape);
-  return runProgram(getBackend(), engine().backend, program, [state, gradient], constants);
+  const program = programOf(rule, norms, `c${constants.length}`, state.shape);
+  const inputs = [state, gradient];
+  if (norms !== null) inputs.push(norms.squares);
+  if (norms?.owner != null) inputs.push(norms.owner);
+  const all = norms === null ? constants : [...constants, norms.clipping.limit];
+  return runProgram(getBackend(), engine().backend, program, inputs, all);
 }

@@ -5,7 +5,7 @@ import type { Dataset, Model, StudyPlan } from "../../protocol/records";
 import { layerForms } from "./space";
 import { concerns, emptyDraft, makeSpec, sentence, type Draft } from "./spec";
 
-const KEY = "potluck.draft.v1";
+const KEY = "potluck.draft.v2";
 const PLAN_AFTER_MS = 350;
 
 function stored(): Draft {

@@ -1,6 +1,8 @@
 import { describe as group, expect, test } from "vitest";
 import type { LayerReport, Parameter } from "../../protocol/records";
-import { describe, fill, layerForms, optimizerForms, readSpace, rungEpochs, trainingForms } from "./space";
+import { read } from "./form";
+import { describe, fill, layerForms, readSpace, rungEpochs } from "./space";
+import { allTrainingForms } from "./training_forms";
 
 const dense: LayerReport = {
   name: "dense_1", class_name: "Dense", output_shape: [64], parameters: 10, trainable: true,
@@ -9,14 +11,14 @@ const dense: LayerReport = {
 };
 
 function only(key: string) {
-  const found = [...trainingForms(), ...optimizerForms(), ...layerForms([dense])].find((f) => f.key === key);
+  const found = [...allTrainingForms(), ...layerForms([dense])].find((f) => f.key === key);
   if (!found) throw new Error(key);
   return found;
 }
 
 group("the search space as a form", () => {
   test("what a study starts from is valid and searches the learning rate", () => {
-    const space = readSpace([...trainingForms(), ...optimizerForms(), ...layerForms([dense])]);
+    const space = readSpace([...allTrainingForms(), ...layerForms([dense])]);
     expect(space.problems).toEqual({});
     expect(space.parameters).toEqual({
       learning_rate: { kind: "float", low: 0.0001, high: 0.1, log: true },
@@ -31,16 +33,19 @@ group("the search space as a form", () => {
     ["batch_size", { kind: "int", low: 8, high: 8, log: false }],
     ["batch_size", { kind: "choice", choices: [16, 32] }],
     ["optimizer", { kind: "choice", choices: ["sgd", "rmsprop"] }],
-    ["nesterov", { kind: "choice", choices: [false, true] }],
+    ["amsgrad", { kind: "choice", choices: [false, true] }],
+    ["weight_decay", { kind: "float", low: 0.001, high: 0.1, log: true }],
+    ["schedule", { kind: "choice", choices: ["constant", "one_cycle"] }],
     ["layers.dense_1.units", { kind: "choice", choices: [32, 64, 128] }],
     ["layers.dense_1.activation", { kind: "fixed", value: "tanh" }],
     ["layers.dense_1.use_bias", { kind: "fixed", value: false }],
     ["layers.dense_1.rate", { kind: "float", low: 0, high: 0.5, log: false }],
   ];
   test.each(parameters)("%s survives the way into the form and back: %j", (key, parameter) => {
-    expect(readSpace([fill(only(key), parameter)])).toEqual({
-      parameters: { [key]: parameter }, problems: {},
-    });
+    const others = ["optimizer"].filter((other) => other !== key).map((other) => only(other));
+    const { parameters, problems } = readSpace([...others, fill(only(key), parameter)]);
+    expect(parameters[key]).toEqual(parameter);
+    expect(problems).toEqual({});
   });
 
   test("a parameter that is not asked for leaves nothing behind", () => {
@@ -62,10 +67,22 @@ group("the search space as a form", () => {
   test("a fraction is no batch size and a stranger no optimizer", () => {
     const space = readSpace([
       { ...only("batch_size"), mode: "fixed", value: "1.5" },
-      { ...only("optimizer"), mode: "fixed", value: "lion" },
+      { ...only("optimizer"), mode: "fixed", value: "lyon" },
     ]);
     expect(space.problems["batch_size"]).toMatch(/whole/);
     expect(space.problems["optimizer"]).toMatch(/none of sgd/);
+  });
+
+  test("what no trial reads is neither shown nor sent, and comes back as it was typed", () => {
+    const momentum = fill(only("momentum"), { kind: "fixed", value: 0.9 });
+    const optimizer = (choices: string[]) => fill(only("optimizer"), { kind: "choice", choices });
+    const adam = [optimizer(["adam", "lion"]), momentum];
+    expect(read(adam)).toEqual([adam[0]]);
+    expect(Object.keys(readSpace(adam).parameters)).toEqual(["optimizer"]);
+    expect(readSpace([optimizer(["adam", "sgd"]), momentum]).parameters["momentum"]).toEqual({ kind: "fixed", value: 0.9 });
+    const alpha = fill(only("alpha"), { kind: "fixed", value: 0.1 });
+    expect(read([only("schedule"), alpha])).toHaveLength(1);
+    expect(read([fill(only("schedule"), { kind: "fixed", value: "cosine" }), alpha])).toHaveLength(2);
   });
 
   test("the review reads as a sentence", () => {

@@ -1,63 +1,7 @@
 /** The search space as a form holds it (text in fields) and as the wire wants it. Pure. */
 
 import type { LayerReport, Parameter, Scalar } from "../../protocol/records";
-
-export type ValueType = "float" | "int" | "text" | "bool";
-export type Mode = "unset" | "fixed" | "range" | "choices";
-
-/** One parameter's fields, kept as typed so that nothing a person wrote is lost. */
-export interface ParameterForm {
-  readonly key: string;
-  readonly type: ValueType;
-  /** What holds while the mode is `unset`; empty where there is no such value. */
-  readonly standard: string;
-  /** The only values allowed, for words. */
-  readonly allowed: readonly string[];
-  mode: Mode;
-  value: string;
-  low: string;
-  high: string;
-  log: boolean;
-  choices: string;
-}
-
-type Start = Partial<Omit<ParameterForm, "key" | "type">>;
-
-function form(key: string, type: ValueType, start: Start): ParameterForm {
-  return {
-    key, type, standard: "", allowed: [], mode: "unset",
-    value: "", low: "", high: "", log: false, choices: "", ...start,
-  };
-}
-
-/** What every study starts from. */
-export function trainingForms(): ParameterForm[] {
-  return [
-    form("learning_rate", "float", {
-      mode: "range", value: "0.001", low: "0.0001", high: "0.1", log: true, choices: "0.001, 0.01",
-    }),
-    form("batch_size", "int", {
-      mode: "fixed", value: "32", low: "16", high: "128", log: true, choices: "32, 64, 128",
-    }),
-    form("optimizer", "text", {
-      mode: "fixed", value: "adam", choices: "sgd, adam, rmsprop", allowed: ["sgd", "adam", "rmsprop"],
-    }),
-  ];
-}
-
-/** An optimizer's own settings; unset means Keras 3's standard value. */
-export function optimizerForms(): ParameterForm[] {
-  const real = (key: string, standard: string, low: string, high: string): ParameterForm =>
-    form(key, "float", { standard, value: standard, low, high, choices: standard });
-  return [
-    real("momentum", "0.0", "0.0", "0.99"),
-    form("nesterov", "bool", { standard: "no", value: "no", choices: "no, yes", allowed: ["no", "yes"] }),
-    real("beta_1", "0.9", "0.8", "0.99"),
-    real("beta_2", "0.999", "0.9", "0.9999"),
-    real("rho", "0.9", "0.8", "0.99"),
-    real("epsilon", "1e-7", "1e-8", "1e-3"),
-  ];
-}
+import { form, type ParameterForm, read, type ValueType } from "./form";
 
 /** A layer's fields that the converter says may be overridden. */
 export function layerForms(layers: readonly LayerReport[]): ParameterForm[] {
@@ -134,7 +78,7 @@ export interface Space {
 export function readSpace(forms: readonly ParameterForm[]): Space {
   const parameters: Record<string, Parameter> = {};
   const problems: Record<string, string> = {};
-  for (const fields of forms) {
+  for (const fields of read(forms)) {
     try {
       const parameter = parameterOf(fields);
       if (parameter !== null) parameters[fields.key] = parameter;

@@ -2,7 +2,9 @@
 
 import type { ErrorDetail } from "../../protocol/messages";
 import type { Direction, LossName, MetricName, StudySpec, Task } from "../../protocol/records";
-import { optimizerForms, readSpace, rungEpochs, trainingForms, type ParameterForm } from "./space";
+import type { ParameterForm } from "./form";
+import { readSpace, rungEpochs } from "./space";
+import { allTrainingForms } from "./training_forms";
 
 /** `auto`: the coordinator infers it and shows what it took. Numbers stay text as typed. */
 export interface Draft {
@@ -41,7 +43,7 @@ export function emptyDraft(): Draft {
     task: "auto", scaling: "standard", split: "validation", validation: "20", test: "20", folds: "5",
     stratify: true, loss: "auto", metric: "auto", direction: "auto", init: "auto",
     visibility: "public", rowsArePublic: false, sampler: "random", trials: "12", epochs: "9",
-    rungs: "2", repeats: "1", seed: "0", parameters: [...trainingForms(), ...optimizerForms()],
+    rungs: "2", repeats: "1", seed: "0", parameters: allTrainingForms(),
   };
 }
 
