@@ -1,4 +1,4 @@
-"""Write what Keras 3 on JAX computes for every loss and option: value and gradient, weighted or not.
+"""Write what Keras 3 on JAX computes for every loss and option, weighted or not: value, gradient.
 
 Run from the repository: KERAS_BACKEND=jax python client_web/oracle/loss_cases.py
 """

@@ -22,7 +22,8 @@ TOLERANCE = 1e-5
 def _oracle() -> ModuleType:
     path = CLIENT / "oracle/loss_cases.py"
     found = importlib.util.spec_from_file_location("loss_cases", path)
-    assert found is not None and found.loader is not None
+    assert found is not None
+    assert found.loader is not None
     module = importlib.util.module_from_spec(found)
     sys.modules[found.name] = module
     found.loader.exec_module(module)
