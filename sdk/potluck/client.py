@@ -76,6 +76,9 @@ class Client:
         task: Task | None = None,
         scaling: Scaling = "standard",
         loss: LossName | None = None,
+        loss_options: Mapping[str, object] | None = None,
+        class_weight: Literal["balanced"] | Mapping[str, float] | None = None,
+        sample_weight: str | None = None,
         metric: MetricName | None = None,
         direction: Direction | None = None,
         init: Literal["fresh", "uploaded"] | None = None,
@@ -99,7 +102,9 @@ class Client:
         `momentum`, and `layers.<name>.<field>`) to a value, a list of choices, or a `Float` or
         `Int` range. `epochs` (10) are those of a whole trial; `rungs` a number of rungs, each three
         times as long as the one before, or their epoch counts. `folds` replaces `validation` (0.2
-        of the rows). What stays `None` the coordinator infers and shows in `study.plan`.
+        of the rows). `loss_options` are Keras's (`{"label_smoothing": 0.1}`), `class_weight` is
+        `balanced` or maps labels to weights, `sample_weight` names a column. What stays `None` the
+        coordinator infers and shows in `study.plan`.
 
         Encoded training rows reach donors' browsers: submitting says that they may
         (`rows_are_public`); False refuses. Raises `BadArgument` for what can be seen here, and an
@@ -120,6 +125,9 @@ class Client:
             task=task,
             scaling=scaling,
             loss=loss,
+            loss_options=loss_options or {},
+            class_weight=class_weight,
+            sample_weight=sample_weight,
             metric=metric,
             direction=direction,
             init=init,

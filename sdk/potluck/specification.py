@@ -44,6 +44,9 @@ class StudyOptions:
     task: str | None = None
     scaling: str = "standard"
     loss: str | None = None
+    loss_options: Mapping[str, object] = field(default_factory=dict)
+    class_weight: str | Mapping[str, float] | None = None
+    sample_weight: str | None = None
     metric: str | None = None
     direction: str | None = None
     init: str | None = None
@@ -97,6 +100,8 @@ def study_spec(
         "model_id": model_id,
         "dataset_id": dataset_id,
         "loss": options.loss,
+        "loss_options": dict(options.loss_options),
+        "class_weight": _by_label(options.class_weight),
         "parameters": parameters(options.search),
         "sampler": options.sampler,
         "trials": options.trials,
@@ -123,6 +128,7 @@ def study_spec(
                 "features": None if options.features is None else list(options.features),
                 "task": options.task,
                 "scaling": options.scaling,
+                "sample_weight": options.sample_weight,
                 "split": split,
             }
         )
@@ -132,6 +138,13 @@ def study_spec(
         return StudySpec.model_validate({**fields, "pipeline": pipeline, "objective": objective})
     except ValidationError as error:
         raise BadArgument(_in_words(error)) from None
+
+
+def _by_label(weights: str | Mapping[str, float] | None) -> str | dict[str, float] | None:
+    """Name classes by label: Keras's users write class numbers as numbers."""
+    if weights is None or isinstance(weights, str):
+        return weights
+    return {str(label): weight for label, weight in weights.items()}
 
 
 def require_consent(options: StudyOptions) -> None:

@@ -29,12 +29,14 @@ class Trained:
     """What the engine says: weights `layer/weight`, whether the known answer came, samples/s.
 
     `state` is all of the checkpoint, by its own names.
+    `loss`: the mean row loss of the epoch in hand, or of the one just ended.
     """
 
     weights: dict[str, NDArray[np.float32]]
     known_answer: bool
     samples_per_second: float | None
     state: dict[str, NDArray[Any]]
+    loss: float
 
 
 class EnginePage:
@@ -91,11 +93,13 @@ class EnginePage:
         }
         told = self._page.evaluate("(asked) => window.potluckCheck.train(asked)", asked)
         trained = load(base64.b64decode(told["checkpoint"]))
+        total, rows = trained["accumulators/loss"]
         return Trained(
             {k.removeprefix("weights/"): v for k, v in trained.items() if k.startswith("weights/")},
             bool(told["knownAnswer"]),
             told["samplesPerSecond"],
             trained,
+            float(total / rows) if rows else 0.0,
         )
 
     def endure(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potluck.protocol.optimizers import AnyOptimizer, Sgd
-from potluck.protocol.study import LossName
+from potluck.protocol.study import LossName, LossOptions
 from potluck_converter import Model, read_model, tfjs_topology
 from potluck_coordinator.donor.checkpoint import State, write_checkpoint, write_tensors
 from potluck_coordinator.donor.training import Training
@@ -29,6 +29,7 @@ class SmallUnit:
     data: Mapping[str, NDArray[Any]]
     optimizer: AnyOptimizer = MOMENTUM
     loss: LossName = "sparse_categorical_crossentropy"
+    loss_options: LossOptions = field(default_factory=LossOptions)
     from_logits: bool = False
     rows: int = ROWS
     batch_size: int = BATCH
@@ -49,7 +50,8 @@ class SmallUnit:
         """Give the recipe as the engine's check page takes it."""
         names = ("rows", "batch_size", "steps_per_epoch", "loss", "from_logits", "seed")
         return {name: getattr(self, name) for name in names} | {
-            "optimizer": self.optimizer.model_dump()
+            "optimizer": self.optimizer.model_dump(),
+            "loss_options": self.loss_options.model_dump(),
         }
 
     def open(self, checkpoint: bytes | None = None) -> Training:

@@ -7,7 +7,7 @@ export interface CheckRequest {
   readonly backend: BrowserBackend;
   readonly recipe: Pick<
     Unit,
-    "rows" | "batch_size" | "steps_per_epoch" | "optimizer" | "loss" | "from_logits" | "seed"
+    "rows" | "batch_size" | "steps_per_epoch" | "optimizer" | "loss" | "loss_options" | "from_logits" | "seed"
   >;
   readonly bytes: {
     readonly topology: ArrayBuffer;

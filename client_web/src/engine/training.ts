@@ -16,6 +16,7 @@ import {
   tensor,
   tensor1d,
   type Tensor,
+  type Tensor1D,
   tidy,
   type Variable,
   variable,
@@ -24,7 +25,7 @@ import {
 import type { Unit } from "../protocol/messages";
 import { readCheckpoint, type State } from "./checkpoint";
 import { place } from "./layers/place";
-import { rowLosses } from "./losses";
+import { rowLosses, weighted } from "./losses";
 import { type Network, openNetwork, setWeights } from "./network";
 import { type OpenOptimizer, openOptimizer } from "./optimizers";
 import { epochOrder } from "./randomness";
@@ -35,7 +36,7 @@ import { rateAt } from "./schedules/rates";
 /** The part of a unit that decides what its weights become. */
 export type Recipe = Pick<
   Unit,
-  "rows" | "batch_size" | "steps_per_epoch" | "optimizer" | "loss" | "from_logits" | "seed"
+  "rows" | "batch_size" | "steps_per_epoch" | "optimizer" | "loss" | "loss_options" | "from_logits" | "seed"
 >;
 
 export interface TrainingBytes {
@@ -59,6 +60,7 @@ export class Training {
   private readonly optimizer: OpenOptimizer;
   private readonly x: Tensor;
   private readonly y: Tensor;
+  private readonly w: Tensor1D | null;
   private readonly accumulators: Variable;
   private order: { readonly epoch: number; readonly rows: Int32Array } | null = null;
   private iteration: number;
@@ -73,12 +75,17 @@ export class Training {
     if (x?.shape[0] !== recipe.rows || y?.shape[0] !== recipe.rows) {
       throw new BadTensors(`x and y should have ${recipe.rows} rows each`);
     }
+    const w = data.get("w");
+    if (w !== undefined && (w.shape.length !== 1 || w.shape[0] !== recipe.rows)) {
+      throw new BadTensors(`w should be ${recipe.rows} weights`);
+    }
     setWeights(network, state.weights);
     this.recipe = recipe;
     this.network = network;
     this.optimizer = openOptimizer(network, recipe.optimizer, state);
     this.x = tensor(x.data, [...x.shape], x.data instanceof Int32Array ? "int32" : "float32");
     this.y = tensor(y.data, [...y.shape], y.data instanceof Int32Array ? "int32" : "float32");
+    this.w = w === undefined ? null : tensor1d(w.data, "float32");
     this.accumulators = variableOf(() => tensor1d([state.lossSum, state.lossRows]));
     this.iteration = state.iteration;
     this.finished = state.step;
@@ -125,7 +132,8 @@ export class Training {
       const rowsOfBatch = tensor1d(indices, "int32");
       const x = gather(this.x, rowsOfBatch);
       const y = gather(this.y, rowsOfBatch);
-      const { grads, total } = this.gradients(x, y);
+      const w = this.w === null ? null : gather(this.w, rowsOfBatch);
+      const { grads, total } = this.gradients(x, y, w);
       this.iteration += 1;
       this.optimizer.step(grads, this.iteration, rate);
       const sums = concat([reshape(total, [1]), tensor1d([indices.length])]);
@@ -156,7 +164,7 @@ export class Training {
   dispose(): void {
     this.network.model.dispose();
     this.optimizer.dispose();
-    dispose([this.x, this.y, this.accumulators]);
+    dispose([this.x, this.y, this.accumulators, ...(this.w === null ? [] : [this.w])]);
   }
 
   /** Whether an epoch has ended that a plateau schedule has not seen. */
@@ -177,12 +185,17 @@ export class Training {
   }
 
   /** Gradients of the mean loss and the penalties by `layer/weight`, and the sum of row losses. */
-  private gradients(x: Tensor, y: Tensor): { grads: ReadonlyMap<string, Tensor>; total: Tensor } {
+  private gradients(
+    x: Tensor,
+    y: Tensor,
+    w: Tensor1D | null,
+  ): { grads: ReadonlyMap<string, Tensor>; total: Tensor } {
     let total: Tensor | null = null;
     const { model } = this.network;
     const lossOf = (): Scalar => {
       const outputs = model.apply(x, { training: true }) as Tensor;
-      const rows = rowLosses(this.recipe.loss, y, outputs, this.recipe.from_logits);
+      const { loss, loss_options: told, from_logits: logits } = this.recipe;
+      const rows = weighted(rowLosses(loss, y, outputs, logits, told), w);
       // Kept: TF.js disposes of what the forward pass does not return.
       total = keep(sum(rows));
       const penalties = model.calculateLosses();

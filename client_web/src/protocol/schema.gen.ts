@@ -1105,7 +1105,7 @@ export interface components {
              * Metric
              * @enum {string}
              */
-            metric: "accuracy" | "balanced_accuracy" | "f1_macro" | "log_loss" | "roc_auc" | "r2" | "rmse" | "mse" | "mae";
+            metric: "accuracy" | "balanced_accuracy" | "top_3_accuracy" | "top_5_accuracy" | "precision" | "recall" | "f1" | "precision_macro" | "recall_macro" | "f1_macro" | "cohen_kappa" | "mcc" | "log_loss" | "roc_auc" | "pr_auc" | "cosine_similarity" | "hinge" | "r2" | "explained_variance" | "rmse" | "mse" | "mae" | "median_absolute_error" | "mape" | "msle";
             /** Parameters */
             parameters: {
                 [key: string]: boolean | number | string;
@@ -2052,6 +2052,45 @@ export interface components {
              */
             weight_decay?: number | null;
         };
+        /**
+         * LossOptions
+         * @description What a loss can be told, in Keras 3's words; `None` is Keras's default.
+         *
+         *     `label_smoothing`: cross-entropies and focal ones. `gamma`: focal ones. `alpha`: focal ones and
+         *     Tversky. `apply_class_balancing`: binary focal. `beta`: Tversky. `delta`: Huber.
+         */
+        LossOptions: {
+            /**
+             * Alpha
+             * @default null
+             */
+            alpha?: number | null;
+            /**
+             * Apply Class Balancing
+             * @default null
+             */
+            apply_class_balancing?: boolean | null;
+            /**
+             * Beta
+             * @default null
+             */
+            beta?: number | null;
+            /**
+             * Delta
+             * @default null
+             */
+            delta?: number | null;
+            /**
+             * Gamma
+             * @default null
+             */
+            gamma?: number | null;
+            /**
+             * Label Smoothing
+             * @default null
+             */
+            label_smoothing?: number | null;
+        };
         /** Model */
         Model: {
             /** Created At */
@@ -2204,7 +2243,7 @@ export interface components {
             /** Direction */
             direction?: ("maximize" | "minimize") | null;
             /** Metric */
-            metric?: ("accuracy" | "balanced_accuracy" | "f1_macro" | "log_loss" | "roc_auc" | "r2" | "rmse" | "mse" | "mae") | null;
+            metric?: ("accuracy" | "balanced_accuracy" | "top_3_accuracy" | "top_5_accuracy" | "precision" | "recall" | "f1" | "precision_macro" | "recall_macro" | "f1_macro" | "cohen_kappa" | "mcc" | "log_loss" | "roc_auc" | "pr_auc" | "cosine_similarity" | "hinge" | "r2" | "explained_variance" | "rmse" | "mse" | "mae" | "median_absolute_error" | "mape" | "msle") | null;
         };
         /**
          * OneCycle
@@ -2272,10 +2311,14 @@ export interface components {
         /**
          * Pipeline
          * @description From a dataset to tensors. `None` means: let the coordinator infer it, and show it.
+         *
+         *     `sample_weight` names a column of weights, numbers from 0: never a feature; `None` is none.
          */
         Pipeline: {
             /** Features */
             features?: string[] | null;
+            /** Sample Weight */
+            sample_weight?: string | null;
             /**
              * Scaling
              * @default standard
@@ -2785,6 +2828,10 @@ export interface components {
          * @description What the coordinator understood of a specification; shown before and after submitting.
          */
         StudyPlan: {
+            /** Class Weight */
+            class_weight?: "balanced" | {
+                [key: string]: number;
+            } | null;
             /** Classes */
             classes: string[] | null;
             /**
@@ -2809,18 +2856,31 @@ export interface components {
              * Loss
              * @enum {string}
              */
-            loss: "sparse_categorical_crossentropy" | "binary_crossentropy" | "mean_squared_error" | "mean_absolute_error";
+            loss: "sparse_categorical_crossentropy" | "categorical_crossentropy" | "categorical_focal_crossentropy" | "categorical_hinge" | "kl_divergence" | "cosine_similarity" | "binary_crossentropy" | "binary_focal_crossentropy" | "hinge" | "squared_hinge" | "dice" | "tversky" | "mean_squared_error" | "mean_absolute_error" | "mean_absolute_percentage_error" | "mean_squared_logarithmic_error" | "huber" | "log_cosh" | "poisson";
+            loss_options?: components["schemas"]["LossOptions"];
+            /**
+             * Losses
+             * @description Those that suit this task and model.
+             */
+            losses?: ("sparse_categorical_crossentropy" | "categorical_crossentropy" | "categorical_focal_crossentropy" | "categorical_hinge" | "kl_divergence" | "cosine_similarity" | "binary_crossentropy" | "binary_focal_crossentropy" | "hinge" | "squared_hinge" | "dice" | "tversky" | "mean_squared_error" | "mean_absolute_error" | "mean_absolute_percentage_error" | "mean_squared_logarithmic_error" | "huber" | "log_cosh" | "poisson")[];
             /**
              * Metric
              * @enum {string}
              */
-            metric: "accuracy" | "balanced_accuracy" | "f1_macro" | "log_loss" | "roc_auc" | "r2" | "rmse" | "mse" | "mae";
+            metric: "accuracy" | "balanced_accuracy" | "top_3_accuracy" | "top_5_accuracy" | "precision" | "recall" | "f1" | "precision_macro" | "recall_macro" | "f1_macro" | "cohen_kappa" | "mcc" | "log_loss" | "roc_auc" | "pr_auc" | "cosine_similarity" | "hinge" | "r2" | "explained_variance" | "rmse" | "mse" | "mae" | "median_absolute_error" | "mape" | "msle";
+            /**
+             * Metrics
+             * @description Those that can be measured here.
+             */
+            metrics?: ("accuracy" | "balanced_accuracy" | "top_3_accuracy" | "top_5_accuracy" | "precision" | "recall" | "f1" | "precision_macro" | "recall_macro" | "f1_macro" | "cohen_kappa" | "mcc" | "log_loss" | "roc_auc" | "pr_auc" | "cosine_similarity" | "hinge" | "r2" | "explained_variance" | "rmse" | "mse" | "mae" | "median_absolute_error" | "mape" | "msle")[];
             /** Rows Test */
             rows_test: number;
             /** Rows Train */
             rows_train: number;
             /** Rows Validation */
             rows_validation: number;
+            /** Sample Weight */
+            sample_weight?: string | null;
             /** Target */
             target: string;
             /**
@@ -2850,6 +2910,10 @@ export interface components {
          *     one is the study's epochs.
          */
         StudySpec: {
+            /** Class Weight */
+            class_weight?: "balanced" | {
+                [key: string]: number;
+            } | null;
             /** Dataset Id */
             dataset_id: string;
             /**
@@ -2860,7 +2924,8 @@ export interface components {
             /** Init */
             init?: ("fresh" | "uploaded") | null;
             /** Loss */
-            loss?: ("sparse_categorical_crossentropy" | "binary_crossentropy" | "mean_squared_error" | "mean_absolute_error") | null;
+            loss?: ("sparse_categorical_crossentropy" | "categorical_crossentropy" | "categorical_focal_crossentropy" | "categorical_hinge" | "kl_divergence" | "cosine_similarity" | "binary_crossentropy" | "binary_focal_crossentropy" | "hinge" | "squared_hinge" | "dice" | "tversky" | "mean_squared_error" | "mean_absolute_error" | "mean_absolute_percentage_error" | "mean_squared_logarithmic_error" | "huber" | "log_cosh" | "poisson") | null;
+            loss_options?: components["schemas"]["LossOptions"];
             /** Model Id */
             model_id: string;
             /** Name */
@@ -2943,9 +3008,9 @@ export interface components {
          * @description Train one network from one rung to the next. Self-contained: hashes and numbers only.
          *
          *     `topology` is TF.js layers JSON; `start` a checkpoint (docs/protocol.md); `tensors` holds `x`
-         *     and `y`, the training rows of this fold. Steps are numbered over the whole trial:
-         *     `step = epoch * steps_per_epoch + batch`. `commit_steps` count finished steps, the last one is
-         *     the unit's end.
+         *     and `y`, the training rows of this fold, and `w` where rows are weighted. Steps are numbered
+         *     over the whole trial: `step = epoch * steps_per_epoch + batch`. `commit_steps` count finished
+         *     steps, the last one is the unit's end.
          */
         Unit: {
             /** Batch Size */
@@ -2980,7 +3045,8 @@ export interface components {
              * Loss
              * @enum {string}
              */
-            loss: "sparse_categorical_crossentropy" | "binary_crossentropy" | "mean_squared_error" | "mean_absolute_error";
+            loss: "sparse_categorical_crossentropy" | "categorical_crossentropy" | "categorical_focal_crossentropy" | "categorical_hinge" | "kl_divergence" | "cosine_similarity" | "binary_crossentropy" | "binary_focal_crossentropy" | "hinge" | "squared_hinge" | "dice" | "tversky" | "mean_squared_error" | "mean_absolute_error" | "mean_absolute_percentage_error" | "mean_squared_logarithmic_error" | "huber" | "log_cosh" | "poisson";
+            loss_options?: components["schemas"]["LossOptions"];
             /** Optimizer */
             optimizer: components["schemas"]["Sgd"] | components["schemas"]["Adam"] | components["schemas"]["AdamW"] | components["schemas"]["Adamax"] | components["schemas"]["Nadam"] | components["schemas"]["RmsProp"] | components["schemas"]["Adagrad"] | components["schemas"]["Adadelta"] | components["schemas"]["Lion"] | components["schemas"]["Ftrl"];
             /** Repeat */

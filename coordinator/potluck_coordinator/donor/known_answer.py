@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from math import prod, sqrt
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.protocol.optimizers import Adam, AnyOptimizer, Sgd
-from potluck.protocol.study import LossName
+from potluck.protocol.study import LossName, LossOptions
 from potluck_coordinator.donor.checkpoint import State, write_checkpoint, write_tensors
 from potluck_coordinator.donor.randomness import WORD, stream, threefry
 from potluck_coordinator.donor.training import Training
@@ -43,6 +43,7 @@ class Reference:
     tensors: bytes
     seed: int = SEED
     loss: LossName = "sparse_categorical_crossentropy"
+    loss_options: LossOptions = field(default_factory=LossOptions)
     from_logits: bool = False
 
     @property

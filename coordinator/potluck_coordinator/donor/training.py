@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -17,9 +18,10 @@ import numpy as np
 
 from potluck.protocol.optimizers import AnyOptimizer
 from potluck.protocol.schedules import Plateau
-from potluck.protocol.study import LossName
+from potluck.protocol.study import LossName, LossOptions
 from potluck_coordinator.donor.checkpoint import BadTensors, State, read_checkpoint, read_tensors
 from potluck_coordinator.donor.draws import Draws, Shape, drawing
+from potluck_coordinator.donor.losses import row_losses, weighted
 from potluck_coordinator.donor.network import Network, open_network
 from potluck_coordinator.donor.optimizers import (
     PlateauState,
@@ -31,7 +33,6 @@ from potluck_coordinator.donor.optimizers import (
     step_of,
 )
 from potluck_coordinator.donor.randomness import epoch_order, normals
-from potluck_coordinator.scoring.backend import load_keras
 
 KEPT = 8
 """Compiled networks that are kept: a study's units share few topologies."""
@@ -50,6 +51,8 @@ class Recipe(Protocol):
     def optimizer(self) -> AnyOptimizer: ...
     @property
     def loss(self) -> LossName: ...
+    @property
+    def loss_options(self) -> LossOptions: ...
     @property
     def from_logits(self) -> bool: ...
     @property
@@ -73,13 +76,14 @@ _kept: OrderedDict[tuple[object, ...], Compiled] = OrderedDict()
 def compiled_for(topology: bytes, recipe: Recipe) -> Compiled:
     """Build a training step, or take the one that this process has kept. Raises Unsupported."""
     name = hashlib.sha256(topology).digest()
-    key = (name, kind_of(recipe.optimizer), recipe.loss, recipe.from_logits)
+    of_rows = partial(row_losses, recipe.loss, recipe.loss_options, recipe.from_logits)
+    key = (name, kind_of(recipe.optimizer), of_rows.args)
     found = _kept.get(key)
     if found is None:
         import jax
 
         network, optimizer = open_network(topology), step_of(recipe.optimizer)
-        step = partial(_step, network, optimizer, recipe.loss, recipe.from_logits)
+        step = partial(_step, network, optimizer, of_rows)
         found = _kept[key] = Compiled(network, optimizer, jax.jit(step))
         if len(_kept) > KEPT:
             _kept.popitem(last=False)
@@ -87,28 +91,21 @@ def compiled_for(topology: bytes, recipe: Recipe) -> Compiled:
     return found
 
 
-def row_losses(name: LossName, from_logits: bool, targets: Any, outputs: Any) -> Any:
-    """Give each row's loss as Keras defines it, [rows]."""
-    losses = load_keras().losses
-    options = {"from_logits": from_logits} if name.endswith("crossentropy") else {}
-    return getattr(losses, name)(targets, outputs, **options).reshape(-1)
-
-
 def _step(
-    network: Network, optimizer: Step, loss: LossName, from_logits: bool, state: Any, batch: Any
+    network: Network, optimizer: Step, of_rows: Callable[[Any, Any], Any], state: Any, batch: Any
 ) -> Any:
     import jax
     import jax.numpy as jnp
 
     trained, fixed, slots, sums = state
-    x, y = (jnp.take(batch[name], batch["rows"], axis=0) for name in ("x", "y"))
+    taken = {name: jnp.take(batch[name], batch["rows"], axis=0) for name in "xyw" if name in batch}
 
     def loss_of(values: Any) -> Any:
         outputs, moved, penalties = network.model.stateless_call(
-            values, fixed, x, training=True, return_losses=True
+            values, fixed, taken["x"], training=True, return_losses=True
         )
         outputs = outputs[0] if isinstance(outputs, list | tuple) else outputs
-        rows = row_losses(loss, from_logits, y, outputs)
+        rows = weighted(of_rows(taken["y"], outputs), taken.get("w"))
         return jnp.mean(rows) + sum(penalties), (jnp.sum(rows), moved)
 
     with drawing(Draws(batch["seed"], batch["step"], batch["normals"])):
@@ -135,6 +132,8 @@ class Training:
         data, _ = read_tensors(tensors)
         if any(name not in data or data[name].shape[:1] != (recipe.rows,) for name in "xy"):
             raise BadTensors(f"x and y should have {recipe.rows} rows each")
+        if "w" in data and data["w"].shape != (recipe.rows,):
+            raise BadTensors(f"w should be {recipe.rows} weights")
         start = read_checkpoint(checkpoint)
         network = self._compiled.network
         _check_weights(network, start)
@@ -155,7 +154,7 @@ class Training:
             slots,
             jnp.asarray([start.loss_sum, start.loss_rows], jnp.float32),
         )
-        self._data = {name: jnp.asarray(data[name]) for name in "xy"}
+        self._data = {name: jnp.asarray(data[name]) for name in "xyw" if name in data}
         self._iteration = start.iteration
         self._plateau = None if start.plateau is None else PlateauState.read(start.plateau)
         self._decided = start.step

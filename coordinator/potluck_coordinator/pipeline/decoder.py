@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Decoded:
-    """`values` [n]: class numbers, or numbers in original units. `probabilities` [n, classes]."""
+    """`values` [n]: class numbers, or numbers in original units. `probabilities` [n, classes].
+
+    `scores` [n, classes] rank the classes: the probabilities, or margins, which are none.
+    """
 
     classes: tuple[str, ...] | None
     values: NDArray[Any]
     probabilities: NDArray[np.float64] | None
+    margins: NDArray[np.float64] | None = None
+
+    @property
+    def scores(self) -> NDArray[np.float64] | None:
+        """Give what ranks the classes; None for regression."""
+        return self.probabilities if self.margins is None else self.margins
 
     @property
     def labels(self) -> list[str] | list[float]:
@@ -33,6 +42,9 @@ def decode(encoder: Mapping[str, Any], raw: NDArray[Any]) -> Decoded:
     if target["kind"] == "number":
         return Decoded(None, outputs[:, 0] * target["scale"] + target["offset"], None)
     classes = tuple(target["classes"])
+    if target.get("margins"):
+        margins = np.hstack([-outputs, outputs]) if target["outputs"] == 1 else outputs
+        return Decoded(classes, margins.argmax(axis=1), None, margins)
     if target["outputs"] == 1:
         positive = _sigmoid(outputs[:, 0]) if target["from_logits"] else outputs[:, 0]
         probabilities = np.stack([1 - positive, positive], axis=1)

@@ -13,6 +13,7 @@ from potluck.protocol.study import Scaling
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset, Rows
 from potluck_coordinator.pipeline.plan import Plan
 from potluck_coordinator.pipeline.target import target_numbers
+from potluck_coordinator.pipeline.weights import fit_weights, weigh
 
 FLOAT32_MOST = float(np.finfo(np.float32).max)
 
@@ -21,9 +22,10 @@ FLOAT32_MOST = float(np.finfo(np.float32).max)
 class Encoded:
     """Tensors of one fit.
 
-    `train`: `x` float32 (int32 for tokens) [rows, *input_shape], `y` as docs/protocol.md says.
-    `held`: the same of the rows to score on, and `truth` (int32 class numbers, or float64 in
-    original units); it never leaves the coordinator. `encoder`: what was fitted, plain JSON.
+    `train`: `x` float32 (int32 for tokens) [rows, *input_shape], `y` as docs/protocol.md says,
+    `w` float32 [rows] where rows are weighted. `held`: `x` and `y` of the rows to score on, and
+    `truth` (int32 class numbers, or float64 in original units); it never leaves the coordinator.
+    `encoder`: what was fitted, plain JSON.
     """
 
     train: dict[str, NDArray[Any]]
@@ -40,7 +42,8 @@ def encode(dataset: Dataset, plan: Plan, train_rows: Rows, held_rows: Rows) -> E
     truth = target_numbers(dataset, plan.target, plan.classes)[held_rows]
     held = transform(dataset, encoder, held_rows)
     held["truth"] = truth.astype(np.int32) if plan.classes is not None else truth
-    return Encoded(transform(dataset, encoder, train_rows), held, encoder)
+    train = {**transform(dataset, encoder, train_rows), **weigh(dataset, encoder, train_rows)}
+    return Encoded(train, held, encoder)
 
 
 def fit(dataset: Dataset, plan: Plan, rows: Rows) -> dict[str, Any]:
@@ -51,16 +54,22 @@ def fit(dataset: Dataset, plan: Plan, rows: Rows) -> dict[str, Any]:
     target: dict[str, Any] = {"name": plan.target, "outputs": plan.outputs}
     if plan.classes is not None:
         target |= {"kind": "classes", "classes": list(plan.classes)}
-        target |= {"from_logits": plan.from_logits}
+        target |= {"from_logits": plan.from_logits, "margins": plan.margins}
+        target |= {"signs": plan.loss in ("hinge", "squared_hinge")}
     else:
         values = target_numbers(dataset, plan.target, None)[rows]
-        offset, scale = _scale(values[:, np.newaxis], plan.scaling)
+        scaling = "none" if plan.own_units else plan.scaling
+        offset, scale = _scale(values[:, np.newaxis], scaling)
         target |= {"kind": "number", "offset": offset[0], "scale": scale[0]}
+    weights = fit_weights(
+        dataset, plan.target, plan.classes, plan.class_weight, plan.sample_weight, rows
+    )
     return {
         "version": 1,
         "input_shape": list(plan.input_shape),
         "features": features,
         "target": target,
+        "weights": weights,
         "fitted_rows": len(rows),
         "vocabularies_of": "all rows",
     }
@@ -124,6 +133,8 @@ def _transform_target(
 ) -> NDArray[np.int32] | NDArray[np.float32]:
     if state["kind"] == "classes":
         numbers = target_numbers(dataset, state["name"], state["classes"])[rows]
+        if state.get("signs"):  # Keras makes them of 0 and 1, batch by batch
+            return (2 * numbers - 1).astype(np.float32)[:, np.newaxis]
         if state["outputs"] == 1:
             return numbers.astype(np.float32)[:, np.newaxis]
         return numbers.astype(np.int32)

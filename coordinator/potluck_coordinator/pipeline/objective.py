@@ -8,18 +8,17 @@ from potluck.protocol.study import Direction, LossName, MetricName, StudySpec, T
 from potluck_coordinator.core.errors import BadDataset, BadStudy
 from potluck_coordinator.pipeline.dataset import Categorical, Numeric
 from potluck_coordinator.pipeline.facts import ModelFacts
+from potluck_coordinator.pipeline.losses import (
+    Loss,
+    settle_loss,
+    shape_of,
+    suited_losses,
+    task_of,
+)
+from potluck_coordinator.pipeline.measures import CLASSIFICATION, SMALLER_IS_BETTER, suited_metrics
 from potluck_coordinator.pipeline.target import classes_of
 
 MOST_CLASSES = 1000
-CLASSIFICATION: tuple[MetricName, ...] = (
-    "accuracy",
-    "balanced_accuracy",
-    "f1_macro",
-    "log_loss",
-    "roc_auc",
-)
-REGRESSION: tuple[MetricName, ...] = ("r2", "rmse", "mse", "mae")
-SMALLER_IS_BETTER: tuple[MetricName, ...] = ("log_loss", "rmse", "mse", "mae")
 
 
 @dataclass(frozen=True)
@@ -29,10 +28,11 @@ class Aim:
     task: Task
     classes: tuple[str, ...] | None
     outputs: int
-    loss: LossName
-    from_logits: bool
+    loss: Loss
     metric: MetricName
     direction: Direction
+    losses: tuple[LossName, ...]
+    metrics: tuple[MetricName, ...]
     warnings: tuple[str, ...]
 
 
@@ -44,19 +44,26 @@ def infer_aim(target: Numeric | Categorical, spec: StudySpec, model: ModelFacts)
     classes = classes_of(target)
     task = spec.pipeline.task or _task(target, classes, outputs, model, spec, warnings)
     _refuse_constant(target, classes, task)
+    activation = model.final_activation
     if task == "classification":
-        _check_classes(classes, outputs, model.final_activation)
+        _check_classes(classes, outputs, activation, asked=spec.loss)
     else:
-        _check_regression(target, outputs, model.final_activation, warnings)
-    metric, direction = _objective(spec, task, warnings)
+        _check_regression(target, outputs, activation, warnings)
+    loss = settle_loss(spec, task, outputs, activation)
+    if loss.own_units and isinstance(target, Numeric):
+        _check_amounts(target, loss)
+    named = classes if task == "classification" else None
+    metrics = suited_metrics(task, named, loss.reading == "margins")
+    metric, direction = _objective(spec, task, metrics, warnings)
     return Aim(
         task=task,
-        classes=classes if task == "classification" else None,
+        classes=named,
         outputs=outputs,
-        loss=_loss(spec.loss, task, outputs),
-        from_logits=task == "classification" and model.final_activation == "linear",
+        loss=loss,
         metric=metric,
         direction=direction,
+        losses=suited_losses(shape_of(task, outputs), activation),
+        metrics=metrics,
         warnings=tuple(warnings),
     )
 
@@ -113,7 +120,7 @@ def _task(
     if isinstance(target, Categorical):
         return "classification"
     if spec.loss is not None:
-        return "classification" if spec.loss.endswith("crossentropy") else "regression"
+        return task_of(spec.loss)
     if spec.objective.metric is not None:
         return "classification" if spec.objective.metric in CLASSIFICATION else "regression"
     if model.final_activation == "softmax":
@@ -133,7 +140,9 @@ def _task(
     return "regression"
 
 
-def _check_classes(classes: tuple[str, ...], outputs: int, activation: str) -> None:
+def _check_classes(
+    classes: tuple[str, ...], outputs: int, activation: str, asked: LossName | None
+) -> None:
     count = len(classes)
     shown = ", ".join(classes[:8]) + (", …" if count > 8 else "")
     if not (outputs == count or (outputs == 1 and count == 2)):
@@ -147,7 +156,8 @@ def _check_classes(classes: tuple[str, ...], outputs: int, activation: str) -> N
             where="pipeline.target",
         )
     suited = ("sigmoid", "linear") if outputs == 1 else ("softmax", "linear")
-    if activation not in suited:
+    # A loss that was asked for has activations of its own.
+    if asked is None and activation not in suited:
         raise BadStudy(
             "pipeline.output_mismatch",
             "The model's last activation gives no probabilities over these classes.",
@@ -185,28 +195,30 @@ def _check_regression(
         )
 
 
-def _loss(asked: LossName | None, task: Task, outputs: int) -> LossName:
-    suited: tuple[LossName, ...] = ("mean_squared_error", "mean_absolute_error")
-    if task == "classification":
-        suited = ("binary_crossentropy",) if outputs == 1 else ("sparse_categorical_crossentropy",)
-    if asked is None or asked in suited:
-        return asked or suited[0]
-    raise BadStudy(
-        "pipeline.loss_unsuited",
-        f"This loss does not suit {task} with {outputs} output{'s' if outputs != 1 else ''}.",
-        expected=" or ".join(suited),
-        got=asked,
-        where="loss",
-    )
+def _check_amounts(target: Numeric, loss: Loss) -> None:
+    """Refuse amounts of which Keras's loss would make something silently."""
+    values = target.values
+    percentage = loss.name == "mean_absolute_percentage_error"
+    wrong = values == 0 if percentage else values < 0
+    if wrong.any():
+        raise BadStudy(
+            "pipeline.loss_unsuited",
+            f"The loss {loss.name} does not suit this target.",
+            expected="no amount of 0" if percentage else "amounts from 0",
+            got=f"{values[wrong.argmax()]:g} in row {int(wrong.argmax()) + 1}",
+            hint="Choose another loss.",
+            where="loss",
+        )
 
 
-def _objective(spec: StudySpec, task: Task, warnings: list[str]) -> tuple[MetricName, Direction]:
-    suited = CLASSIFICATION if task == "classification" else REGRESSION
-    metric: MetricName = spec.objective.metric or ("accuracy" if suited is CLASSIFICATION else "r2")
+def _objective(
+    spec: StudySpec, task: Task, suited: tuple[MetricName, ...], warnings: list[str]
+) -> tuple[MetricName, Direction]:
+    metric: MetricName = spec.objective.metric or ("accuracy" if task == "classification" else "r2")
     if metric not in suited:
         raise BadStudy(
             "pipeline.metric_unsuited",
-            f"This metric does not measure {task}.",
+            f"This metric cannot be measured in this {task}.",
             expected=", ".join(suited),
             got=metric,
             where="objective.metric",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from potluck.protocol.study import Direction, LossName, MetricName, Scaling, Split, StudySpec, Task
@@ -15,8 +15,9 @@ from potluck_coordinator.pipeline.objective import infer_aim
 from potluck_coordinator.pipeline.roles import suggested_features, suggested_target
 from potluck_coordinator.pipeline.split import split_rows
 from potluck_coordinator.pipeline.target import target_column
+from potluck_coordinator.pipeline.weights import ClassWeight, check_weights, without_weights
 
-TUPLES = ("features", "classes", "input_shape", "warnings")
+TUPLES = ("features", "classes", "input_shape", "warnings", "losses", "metrics")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class Plan:
     """Everything settled about a study's way from rows to tensors.
 
     `tokens`: features go in as int32, unscaled. With folds, `rows_train` counts all rows that are
-    not test rows. `rows_*` are 0 for parts that the study does not have.
+    not test rows. `rows_*` are 0 for parts that the study does not have. `margins`: the outputs
+    rank classes, but are no probabilities. `own_units`: the target is not scaled. `losses` and
+    `metrics` are those that would suit.
     """
 
     task: Task
@@ -49,6 +52,13 @@ class Plan:
     rows_validation: int = 0
     rows_test: int = 0
     warnings: tuple[str, ...] = ()
+    loss_options: Mapping[str, float | bool] = field(default_factory=dict)
+    margins: bool = False
+    own_units: bool = False
+    class_weight: ClassWeight | None = None
+    sample_weight: str | None = None
+    losses: tuple[LossName, ...] = ()
+    metrics: tuple[MetricName, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give plain JSON."""
@@ -71,6 +81,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     """
     asked = spec.pipeline
     _check_split(asked.split)
+    dataset = without_weights(dataset, asked.sample_weight, asked.target)
     target = asked.target or suggested_target(dataset)
     if target is None:
         raise BadDataset(
@@ -82,11 +93,16 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         )
     column = target_column(dataset, target)
     aim = infer_aim(column, spec, model)
+    check_weights(spec, aim.classes)
+    left_out = {target: "the target", asked.sample_weight: "the rows' weight"}
     wanted = suggested_features(dataset, target) if asked.features is None else asked.features
-    features = tuple(dict.fromkeys(name for name in wanted if name != target))
+    features = tuple(dict.fromkeys(name for name in wanted if name not in left_out))
     width, warnings = check_features(dataset, features, model.vocabulary)
-    if target in wanted:
-        warnings.append(f"{target} is the target and was left out of the features.")
+    warnings += [
+        f"{name} is {what} and was left out of the features."
+        for name, what in left_out.items()
+        if name in wanted
+    ]
     split = asked.split
     plan = Plan(
         task=aim.task,
@@ -94,8 +110,8 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         features=features,
         classes=aim.classes,
         outputs=aim.outputs,
-        loss=aim.loss,
-        from_logits=aim.from_logits,
+        loss=aim.loss.name,
+        from_logits=aim.loss.reading == "logits",
         metric=aim.metric,
         direction=aim.direction,
         init=spec.init or _init(model),
@@ -108,6 +124,13 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         stratify=split.stratify,
         seed=split.seed,
         warnings=(*dataset.warnings, *aim.warnings, *warnings),
+        loss_options=dict(aim.loss.options),
+        margins=aim.loss.reading == "margins",
+        own_units=aim.loss.own_units,
+        class_weight=spec.class_weight,
+        sample_weight=asked.sample_weight,
+        losses=aim.losses,
+        metrics=aim.metrics,
     )
     return _with_rows(plan, dataset)
 

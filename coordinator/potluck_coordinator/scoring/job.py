@@ -23,7 +23,11 @@ class Readout(Protocol):
 
     @property
     def probabilities(self) -> NDArray[np.float64] | None:
-        """[n, classes]; None for regression."""
+        """[n, classes]; None for regression, and where outputs are margins."""
+
+    @property
+    def scores(self) -> NDArray[np.float64] | None:
+        """[n, classes] that rank the classes: probabilities or margins; None for regression."""
 
 
 Decode = Callable[[Mapping[str, Any], NDArray[Any]], Readout]

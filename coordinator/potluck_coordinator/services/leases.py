@@ -180,6 +180,7 @@ def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) 
                 "tensors": unit.tensors,
                 "optimizer": unit.training["optimizer"],
                 "loss": unit.training["loss"],
+                "loss_options": unit.training["loss_options"],
                 "from_logits": unit.training["from_logits"],
                 "seed": unit.seed,
                 "commit_steps": list(commits),

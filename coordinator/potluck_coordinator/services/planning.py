@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from potluck.protocol.records import StudyPlan
-from potluck.protocol.study import StudySpec
+from potluck.protocol.study import LossOptions, StudySpec
 from potluck_coordinator.core.errors import BadStudy, NotFound
 from potluck_coordinator.core.records import Dataset, Model
 from potluck_coordinator.search import Dimension, Range, Space
@@ -137,7 +137,12 @@ def _wire_plan(spec: StudySpec, plan: dict[str, Any], model: Model, budget: int)
         features=list(plan["features"]),
         classes=None if plan["classes"] is None else list(plan["classes"]),
         loss=plan["loss"],
+        loss_options=LossOptions.model_validate(plan["loss_options"]),
         from_logits=plan["from_logits"],
+        class_weight=plan["class_weight"],
+        sample_weight=plan["sample_weight"],
+        losses=list(plan["losses"]),
+        metrics=list(plan["metrics"]),
         metric=plan["metric"],
         direction=plan["direction"],
         init=plan["init"],

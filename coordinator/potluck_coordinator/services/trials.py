@@ -185,5 +185,6 @@ def _training(study: Study, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "optimizer": optimizer(parameters, study.spec["rungs"][-1]).model_dump(),
         "loss": study.wire_plan["loss"],
+        "loss_options": study.wire_plan["loss_options"],
         "from_logits": study.wire_plan["from_logits"],
     }

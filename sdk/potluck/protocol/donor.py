@@ -24,7 +24,7 @@ from pydantic import BeforeValidator, Field
 
 from potluck.protocol.base import Backend, BigCount, ErrorDetail, Sha256, UInt32, Wire
 from potluck.protocol.optimizers import Optimizer
-from potluck.protocol.study import LossName
+from potluck.protocol.study import LossName, LossOptions
 
 MOST_LEASES = 16
 """Leases that one message speaks of."""
@@ -70,9 +70,9 @@ class Unit(Wire):
     """Train one network from one rung to the next. Self-contained: hashes and numbers only.
 
     `topology` is TF.js layers JSON; `start` a checkpoint (docs/protocol.md); `tensors` holds `x`
-    and `y`, the training rows of this fold. Steps are numbered over the whole trial:
-    `step = epoch * steps_per_epoch + batch`. `commit_steps` count finished steps, the last one is
-    the unit's end.
+    and `y`, the training rows of this fold, and `w` where rows are weighted. Steps are numbered
+    over the whole trial: `step = epoch * steps_per_epoch + batch`. `commit_steps` count finished
+    steps, the last one is the unit's end.
     """
 
     id: str
@@ -95,6 +95,7 @@ class Unit(Wire):
     tensors: Sha256
     optimizer: Optimizer
     loss: LossName
+    loss_options: LossOptions = Field(default_factory=LossOptions)
     from_logits: bool
     seed: UInt32
     commit_steps: list[int] = Field(max_length=8)

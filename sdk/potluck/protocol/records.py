@@ -8,8 +8,10 @@ from pydantic import Field
 
 from potluck.protocol.base import BigCount, JsonValue, Sha256, Wire
 from potluck.protocol.study import (
+    ClassWeight,
     Direction,
     LossName,
+    LossOptions,
     MetricName,
     Scalar,
     StudySpec,
@@ -119,9 +121,18 @@ class StudyPlan(Wire):
     features: list[str]
     classes: list[str] | None
     loss: LossName
+    loss_options: LossOptions = Field(default_factory=LossOptions)
     from_logits: bool
+    class_weight: ClassWeight | None = None
+    sample_weight: str | None = None
     metric: MetricName
     direction: Direction
+    losses: list[LossName] = Field(
+        default_factory=list, description="Those that suit this task and model."
+    )
+    metrics: list[MetricName] = Field(
+        default_factory=list, description="Those that can be measured here."
+    )
     init: Literal["fresh", "uploaded"]
     rows_train: int
     rows_validation: int

@@ -14,22 +14,75 @@ Direction = Literal["maximize", "minimize"]
 Visibility = Literal["public", "private"]
 LossName = Literal[
     "sparse_categorical_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "kl_divergence",
+    "cosine_similarity",
     "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "hinge",
+    "squared_hinge",
+    "dice",
+    "tversky",
     "mean_squared_error",
     "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "huber",
+    "log_cosh",
+    "poisson",
 ]
+"""Keras 3's losses of one output. Not CTC (sequences of labels) nor Circle (embeddings)."""
 MetricName = Literal[
     "accuracy",
     "balanced_accuracy",
+    "top_3_accuracy",
+    "top_5_accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "precision_macro",
+    "recall_macro",
     "f1_macro",
+    "cohen_kappa",
+    "mcc",
     "log_loss",
     "roc_auc",
+    "pr_auc",
+    "cosine_similarity",
+    "hinge",
     "r2",
+    "explained_variance",
     "rmse",
     "mse",
     "mae",
+    "median_absolute_error",
+    "mape",
+    "msle",
 ]
 Scaling = Literal["standard", "minmax", "none"]
+
+
+class LossOptions(Wire):
+    """What a loss can be told, in Keras 3's words; `None` is Keras's default.
+
+    `label_smoothing`: cross-entropies and focal ones. `gamma`: focal ones. `alpha`: focal ones and
+    Tversky. `apply_class_balancing`: binary focal. `beta`: Tversky. `delta`: Huber.
+    """
+
+    label_smoothing: float | None = Field(None, ge=0, lt=1, allow_inf_nan=False)
+    gamma: float | None = Field(None, ge=0, le=20, allow_inf_nan=False)
+    alpha: float | None = Field(None, ge=0, le=20, allow_inf_nan=False)
+    beta: float | None = Field(None, ge=0, le=20, allow_inf_nan=False)
+    delta: float | None = Field(None, gt=0, le=1e6, allow_inf_nan=False)
+    apply_class_balancing: bool | None = None
+
+
+Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+ClassWeight = Literal["balanced"] | Annotated[dict[str, Weight], Field(max_length=1000)]
+"""`balanced`: rows / (classes x rows of the class), of the training rows. Else weights by class
+label; classes that are not named weigh 1."""
 
 
 class Fixed(Wire):
@@ -88,11 +141,15 @@ class Split(Wire):
 
 
 class Pipeline(Wire):
-    """From a dataset to tensors. `None` means: let the coordinator infer it, and show it."""
+    """From a dataset to tensors. `None` means: let the coordinator infer it, and show it.
+
+    `sample_weight` names a column of weights, numbers from 0: never a feature; `None` is none.
+    """
 
     target: str | None = None
     features: list[str] | None = None
     task: Task | None = None
+    sample_weight: str | None = None
     scaling: Scaling = "standard"
     split: Split = Field(default_factory=Split)
 
@@ -120,6 +177,8 @@ class StudySpec(Wire):
     pipeline: Pipeline = Field(default_factory=Pipeline)
     objective: Objective = Field(default_factory=Objective)
     loss: LossName | None = None
+    loss_options: LossOptions = Field(default_factory=LossOptions)
+    class_weight: ClassWeight | None = None
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     sampler: Literal["random", "grid"] = "random"
     trials: int = Field(12, ge=1, le=10_000)

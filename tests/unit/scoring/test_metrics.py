@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from potluck_coordinator.pipeline import Decoded
+from potluck_coordinator.pipeline import Decoded, decode
+from potluck_coordinator.pipeline.measures import suited_metrics
 from potluck_coordinator.scoring import compute_metrics
 
-LABELS = ("a", "b", "c")
+LABELS = tuple("abcdef")
 
 
 def shares(seed: int, rows: int, classes: int) -> NDArray[np.float64]:
@@ -34,15 +35,84 @@ def test_metrics_are_scikit_learns_where_every_class_is_there(seed: int, classes
         if classes == 2
         else metrics.roc_auc_score(truth, probabilities, multi_class="ovr")
     )
-    assert found == pytest.approx(
-        {
-            "accuracy": metrics.accuracy_score(truth, values),
-            "balanced_accuracy": metrics.balanced_accuracy_score(truth, values),
-            "f1_macro": metrics.f1_score(truth, values, average="macro"),
-            "log_loss": metrics.log_loss(truth, probabilities),
-            "roc_auc": area,
-        }
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        truth, values, average="macro"
     )
+    hits = np.eye(classes)[truth]
+    expected = {
+        "accuracy": metrics.accuracy_score(truth, values),
+        "balanced_accuracy": metrics.balanced_accuracy_score(truth, values),
+        "precision_macro": precision,
+        "recall_macro": recall,
+        "f1_macro": f1,
+        "cohen_kappa": metrics.cohen_kappa_score(truth, values),
+        "mcc": metrics.matthews_corrcoef(truth, values),
+        "log_loss": metrics.log_loss(truth, probabilities),
+        "roc_auc": area,
+        "pr_auc": metrics.average_precision_score(hits[:, -1], probabilities[:, -1])
+        if classes == 2
+        else metrics.average_precision_score(hits, probabilities),
+        "cosine_similarity": np.diag(
+            metrics.pairwise.cosine_similarity(hits, probabilities)
+        ).mean(),
+    }
+    if classes == 2:
+        expected |= {
+            "precision": metrics.precision_score(truth, values),
+            "recall": metrics.recall_score(truth, values),
+            "f1": metrics.f1_score(truth, values),
+        }
+    assert found == pytest.approx(expected)
+    assert set(found) == set(suited_metrics("classification", LABELS[:classes], margins=False))
+
+
+@given(st.integers(0, 1000), st.sampled_from([4, 6]))
+def test_a_class_among_the_best_counts_for_the_top_scores(seed: int, classes: int) -> None:
+    probabilities = shares(seed, 30, classes)
+    truth = np.random.default_rng(seed).integers(0, classes, 30)
+    found = compute_metrics(decoded(probabilities), truth)
+    for most in (3, 5):
+        if classes > most:
+            right = metrics.top_k_accuracy_score(
+                truth, probabilities, k=most, labels=np.arange(classes)
+            )
+            assert found[f"top_{most}_accuracy"] == pytest.approx(right)
+    wrong = metrics.top_k_accuracy_score(truth, probabilities, k=1, labels=np.arange(classes))
+    assert found["accuracy"] == pytest.approx(wrong)
+    assert found["accuracy"] <= found["top_3_accuracy"]
+    assert set(found) == set(suited_metrics("classification", LABELS[:classes], margins=False))
+
+
+@given(st.integers(0, 1000), st.sampled_from([1, 3]))
+def test_margins_are_ranked_and_measured_by_their_hinge(seed: int, outputs: int) -> None:
+    raw = np.random.default_rng(seed).normal(size=(20, outputs)) * 2
+    classes = LABELS[: max(outputs, 2)]
+    target = {"kind": "classes", "classes": classes, "outputs": outputs, "margins": True}
+    truth = np.arange(20) % len(classes)
+    read = decode({"target": target}, raw)
+    assert read.probabilities is None
+    found = compute_metrics(read, truth)
+    if outputs == 1:
+        assert np.array_equal(read.values, raw[:, 0] > 0)
+        signs = 2 * truth - 1
+        assert found["hinge"] == pytest.approx(np.maximum(1 - signs * raw[:, 0], 0).mean())
+        assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(truth, raw[:, 0]))
+    else:
+        assert np.array_equal(read.values, raw.argmax(axis=1))
+        hits = np.eye(3)[truth]
+        best_other = ((1 - hits) * raw).max(axis=1)
+        hinges = np.maximum(best_other - (hits * raw).sum(axis=1) + 1, 0)
+        assert found["hinge"] == pytest.approx(hinges.mean())
+    assert "log_loss" not in found
+    assert set(found) == set(suited_metrics("classification", classes, margins=True))
+
+
+def test_agreement_by_chance_alone_is_worth_nothing() -> None:
+    alike = np.array([[0.9, 0.1]] * 6)
+    truth = np.array([0, 1, 0, 1, 0, 0])
+    found = compute_metrics(decoded(alike), truth)
+    assert (found["cohen_kappa"], found["mcc"], found["precision"]) == (0, 0, 0)
+    assert compute_metrics(decoded(alike), np.zeros(6, dtype=np.int32))["cohen_kappa"] == 1
 
 
 def test_rows_that_lack_a_class_are_still_measured() -> None:
@@ -73,8 +143,33 @@ def test_errors_are_in_the_targets_units(pairs: list[tuple[float, float]]) -> No
     assert found["mse"] == pytest.approx(np.mean((truth - values) ** 2))
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean((truth - values) ** 2)))
     assert found["mae"] == pytest.approx(np.mean(np.abs(truth - values)))
+    assert found["median_absolute_error"] == pytest.approx(np.median(np.abs(truth - values)))
+    assert set(found) == set(suited_metrics("regression", None, margins=False))
     if truth.std() > 1e-3:
         assert found["r2"] == pytest.approx(metrics.r2_score(truth, values))
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1e3, width=32), st.floats(-1e3, 1e3, width=32)),
+        min_size=2,
+        max_size=30,
+    ),
+)
+def test_shares_logarithms_and_variance_are_as_defined(pairs: list[tuple[float, float]]) -> None:
+    truth, values = (np.array(side) for side in zip(*pairs, strict=True))
+    found = compute_metrics(Decoded(None, values, None), truth)
+    shares = [abs(t - v) / max(abs(t), 1e-7) for t, v in zip(truth, values, strict=True)]
+    assert found["mape"] == pytest.approx(100 * np.mean(shares))
+    logs = [np.log1p(max(t, 1e-7)) - np.log1p(max(v, 1e-7)) for t, v in pairs]
+    assert found["msle"] == pytest.approx(np.mean(np.square(logs)), abs=1e-12)
+    if truth.std() > 1e-3:
+        rest = truth - values
+        assert found["explained_variance"] == pytest.approx(1 - rest.var() / truth.var(), abs=1e-9)
+        shifted = compute_metrics(Decoded(None, values + 3, None), truth)
+        assert shifted["explained_variance"] == pytest.approx(
+            found["explained_variance"], rel=1e-6, abs=1e-6
+        )
 
 
 def test_one_row_has_an_r2() -> None:

@@ -46,13 +46,29 @@ export const UNIT: Readonly<Record<UnitState, Word>> = {
 export const METRIC: Readonly<Record<MetricName, string>> = {
   accuracy: "accuracy",
   balanced_accuracy: "balanced accuracy",
+  top_3_accuracy: "top-3 accuracy",
+  top_5_accuracy: "top-5 accuracy",
+  precision: "precision",
+  recall: "recall",
+  f1: "F1",
+  precision_macro: "precision (macro)",
+  recall_macro: "recall (macro)",
   f1_macro: "F1 (macro)",
+  cohen_kappa: "Cohen's kappa",
+  mcc: "Matthews correlation",
   log_loss: "log loss",
   roc_auc: "ROC AUC",
+  pr_auc: "precision-recall AUC",
+  cosine_similarity: "cosine similarity",
+  hinge: "hinge",
   r2: "R²",
+  explained_variance: "explained variance",
   rmse: "root mean squared error",
   mse: "mean squared error",
   mae: "mean absolute error",
+  median_absolute_error: "median absolute error",
+  mape: "mean absolute percentage error",
+  msle: "mean squared logarithmic error",
 };
 
 /** A metric by its wire name; unknown names stay readable. */
@@ -60,21 +76,47 @@ export function metricText(name: string): string {
   return METRIC[name as MetricName] ?? name.replaceAll("_", " ");
 }
 
+const REGRESSION_METRICS: readonly MetricName[] = [
+  "r2", "explained_variance", "rmse", "mse", "mae", "median_absolute_error", "mape", "msle",
+];
+
+/** Before a plan says which can be measured. */
 export const METRICS_OF: Readonly<Record<Task, readonly MetricName[]>> = {
-  classification: ["accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc"],
-  regression: ["r2", "rmse", "mse", "mae"],
+  classification: (Object.keys(METRIC) as MetricName[]).filter((name) => !REGRESSION_METRICS.includes(name)),
+  regression: REGRESSION_METRICS,
 };
 
 export const LOSS: Readonly<Record<LossName, string>> = {
   sparse_categorical_crossentropy: "categorical cross-entropy",
+  categorical_crossentropy: "categorical cross-entropy of one-hot labels",
+  categorical_focal_crossentropy: "categorical focal cross-entropy",
+  categorical_hinge: "categorical hinge",
+  kl_divergence: "Kullback-Leibler divergence",
+  cosine_similarity: "cosine similarity",
   binary_crossentropy: "binary cross-entropy",
+  binary_focal_crossentropy: "binary focal cross-entropy",
+  hinge: "hinge",
+  squared_hinge: "squared hinge",
+  dice: "Dice",
+  tversky: "Tversky",
   mean_squared_error: "mean squared error",
   mean_absolute_error: "mean absolute error",
+  mean_absolute_percentage_error: "mean absolute percentage error",
+  mean_squared_logarithmic_error: "mean squared logarithmic error",
+  huber: "Huber",
+  log_cosh: "log-cosh",
+  poisson: "Poisson",
 };
 
+const REGRESSION_LOSSES: readonly LossName[] = [
+  "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
+  "mean_squared_logarithmic_error", "huber", "log_cosh", "poisson",
+];
+
+/** Before a plan says which suit. */
 export const LOSSES_OF: Readonly<Record<Task, readonly LossName[]>> = {
-  classification: ["sparse_categorical_crossentropy", "binary_crossentropy"],
-  regression: ["mean_squared_error", "mean_absolute_error"],
+  classification: (Object.keys(LOSS) as LossName[]).filter((name) => !REGRESSION_LOSSES.includes(name)),
+  regression: REGRESSION_LOSSES,
 };
 
 export const BACKEND: Readonly<Record<string, string>> = {
