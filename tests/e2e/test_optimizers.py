@@ -112,12 +112,13 @@ def by_keras(fields: str, constrained: bool = False) -> Keras:
     data = rows()
     for epoch in range(EPOCHS):
         order = np.array(epoch_order(SEED, epoch, ROWS))
-        model.reset_metrics()
+        total = 0.0
         for begin in range(0, ROWS, BATCH):
             batch = order[begin : begin + BATCH]
-            loss = model.train_on_batch(data["x"][batch], data["y"][batch])
+            model.reset_metrics()
+            total += len(batch) * float(model.train_on_batch(data["x"][batch], data["y"][batch]))
         if callback is not None:
-            callback.on_epoch_end(epoch, {"loss": float(loss)})
+            callback.on_epoch_end(epoch, {"loss": total / ROWS})
     weights = weights_of(model)
     rate = float(own.learning_rate)
     own.finalize_variable_values(model.trainable_variables)

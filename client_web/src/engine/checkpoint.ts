@@ -35,7 +35,7 @@ export function writeCheckpoint(state: State): ArrayBuffer {
     for (const [name, tensor] of values) tensors.set(`optimizer/${slot}/${name}`, tensor);
   }
   tensors.set("optimizer/iteration", { shape: [1], data: Int32Array.of(state.iteration) });
-  if (state.plateau != null) {
+  if (state.plateau !== undefined && state.plateau !== null) {
     const { rate, best, wait, cooldown } = state.plateau;
     tensors.set(PLATEAU, { shape: [4], data: Float32Array.of(rate, best, wait, cooldown) });
   }

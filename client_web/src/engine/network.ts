@@ -1,6 +1,6 @@
 /** A network opened from its topology, with its weights by the names that checkpoints use. */
 
-import { tensor } from "@tensorflow/tfjs-core";
+import { tensor, type Variable } from "@tensorflow/tfjs-core";
 import { type layers, type LayersModel, type LayerVariable, models } from "@tensorflow/tfjs-layers";
 import { checkOpened, checkTopology, Unsupported, withoutInitializers } from "./layers/guard";
 import { BadTensors, type HostTensor } from "./safetensors";
@@ -65,7 +65,8 @@ export function setWeights(network: Network, values: ReadonlyMap<string, HostTen
       );
     }
     const fresh = tensor(value.data, [...value.shape], "float32");
-    weight.write(fresh);
+    // Written past the constraint: Keras applies it after steps only, and again it would round anew.
+    (weight.read() as Variable).assign(fresh);
     fresh.dispose();
   }
 }

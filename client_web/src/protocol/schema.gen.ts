@@ -2904,10 +2904,12 @@ export interface components {
          * StudySpec
          * @description Everything that a study is, apart from the bytes it names.
          *
-         *     `parameters` keys: `learning_rate`, `batch_size`, `optimizer` (`sgd`, `adam`, `rmsprop`), an
-         *     optimizer's own (`momentum`, `nesterov`, `beta_1`, `beta_2`, `rho`, `epsilon`), and
-         *     `layers.<name>.<field>` (`layers.dense_1.units`). `rungs` are epoch counts, ascending; the last
-         *     one is the study's epochs.
+         *     `parameters` keys: `learning_rate`, `batch_size`, `optimizer` (a name of
+         *     `potluck.protocol.optimizers`), an optimizer's own fields (`momentum`, `beta_1`,
+         *     `weight_decay`, `clipnorm`, `use_ema`, ...), `schedule` (a name of
+         *     `potluck.protocol.schedules`) and its fields (`warmup_epochs`, `decay_epochs`, `patience`, ...;
+         *     `boundaries` as text: `10, 20`), and `layers.<name>.<field>` (`layers.dense_1.units`). `rungs`
+         *     are epoch counts, ascending; the last one is the study's epochs.
          */
         StudySpec: {
             /** Class Weight */

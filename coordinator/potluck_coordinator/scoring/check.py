@@ -52,8 +52,9 @@ def check_weights(
     Optimizer slots and accumulators may be there, with the shapes of docs/protocol.md. `step` must
     be the state's own, where it is given. `averaged` names the weights whose moving average the
     state must hold; no other state may hold one, for it is what `scored_weights` gives. Raises
-    BadResult `result.step`, `result.too_large`, `result.unreadable`, `result.names`, `result.dtype`,
-    `result.shape`, and last `result.not_finite`, so that a diverged result is whole otherwise.
+    BadResult `result.step`, `result.too_large`, `result.unreadable`, `result.names`,
+    `result.dtype`, `result.shape`, and last `result.not_finite`, so that a diverged result is
+    whole otherwise.
     """
     if len(checkpoint) > most_bytes:
         raise BadResult(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from potluck_coordinator.core.errors import BadResult
-from potluck_coordinator.scoring import check_weights
+from potluck_coordinator.scoring import check_weights, scored_weights
 
 SHAPES = {"dense/kernel": (3, 2), "dense/bias": (2,)}
 FORMAT = {"format": "potluck.checkpoint.v1", "epoch": "1", "step": "9"}
@@ -28,6 +28,8 @@ def whole() -> dict[str, NDArray[Any]]:
         "optimizer/iteration": np.array([9], dtype=np.int32),
         "optimizer/momentum/dense/kernel": np.zeros((3, 2), dtype=np.float32),
         "optimizer/velocity/dense/bias": np.zeros(2, dtype=np.float32),
+        "optimizer/accumulated_delta_var/dense/bias": np.zeros(2, dtype=np.float32),
+        "optimizer/plateau": np.array([0.1, 0.9, 2, 0], dtype=np.float32),
         "accumulators/loss": np.zeros(2, dtype=np.float32),
     }
 
@@ -51,6 +53,21 @@ def test_a_whole_checkpoint_gives_its_weights() -> None:
     weights = check_weights(pack(whole()), SHAPES, MOST)
     assert set(weights) == set(SHAPES)
     assert np.array_equal(weights["dense/kernel"], np.arange(6).reshape(3, 2))
+
+
+AVERAGE = "optimizer/average/dense/kernel"
+
+
+def test_a_moving_average_is_wanted_where_it_is_scored_and_refused_elsewhere() -> None:
+    content = pack(whole() | {AVERAGE: np.full((3, 2), 7, np.float32)})
+    check_weights(content, SHAPES, MOST, averaged={"dense/kernel"})
+    scored = scored_weights(content)
+    assert np.array_equal(scored["dense/kernel"], np.full((3, 2), 7))
+    assert np.array_equal(scored["dense/bias"], np.ones(2))
+    for state, averaged in ((content, set[str]()), (pack(whole()), {"dense/kernel"})):
+        with pytest.raises(BadResult) as caught:
+            check_weights(state, SHAPES, MOST, averaged=averaged)
+        assert (caught.value.code, caught.value.where) == ("result.names", AVERAGE)
 
 
 def test_weights_alone_are_enough() -> None:

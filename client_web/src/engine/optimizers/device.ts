@@ -44,7 +44,8 @@ function part(tensors: readonly Tensor[], index: number): Tensor {
 
 /** TF.js's variables apply their constraint when they are written; its types do not show it. */
 function hasConstraint(weight: object): boolean {
-  return (weight as { readonly constraint?: unknown }).constraint != null;
+  const { constraint = null } = weight as { readonly constraint?: unknown };
+  return constraint !== null;
 }
 
 /** Put weights together in their order until a group is full. */

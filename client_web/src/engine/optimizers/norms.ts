@@ -36,11 +36,11 @@ function programOf(size: number, most: number, squared: boolean): Program {
     key: `spans ${most} ${squared}`,
     inputs: ["X", "F", "E"],
     outputShape: [size],
-    glsl: `int at = getOutputCoords(); int from = int(getF(at)); int size = int(getE(at)) - from; float total = 0.0;
-      for (int i = 0; i < ${most}; i++) { if (i >= size) break; float x = getX(from + i); total += ${term}; }
+    glsl: `int at = getOutputCoords(); int first = int(getF(at)); int size = int(getE(at)) - first; float total = 0.0;
+      for (int i = 0; i < ${most}; i++) { if (i >= size) break; float x = getX(first + i); total += ${term}; }
       setOutput(total);`,
-    wgsl: `let from = i32(getF(index)); let size = i32(getE(index)) - from; var total = 0.0;
-      for (var i = 0; i < size; i++) { let x = getX(from + i); total += ${term}; }
+    wgsl: `let first = i32(getF(index)); let size = i32(getE(index)) - first; var total = 0.0;
+      for (var i = 0; i < size; i++) { let x = getX(first + i); total += ${term}; }
       setOutputAtIndex(index, total);`,
   };
 }

@@ -73,9 +73,9 @@ function betas({ beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7 }: WireBetas) {
   return { beta1: beta_1, beta2: beta_2, epsilon };
 }
 
-function clippingOf({ clipnorm, global_clipnorm }: Optimizer): Clipping | null {
-  if (clipnorm != null) return { of: "each", limit: clipnorm };
-  return global_clipnorm != null ? { of: "all", limit: global_clipnorm } : null;
+function clippingOf({ clipnorm = null, global_clipnorm = null }: Optimizer): Clipping | null {
+  if (clipnorm !== null) return { of: "each", limit: clipnorm };
+  return global_clipnorm === null ? null : { of: "all", limit: global_clipnorm };
 }
 
 /** Clip each number of the gradient to ±limit before the update. */
@@ -144,9 +144,9 @@ function averaged(update: Update, momentum: number, every: number | null): Updat
 /** Give the rule for an optimizer as the wire describes it; defaults are Keras's. */
 export function optimizerRule(optimizer: Optimizer): OptimizerRule {
   let update = updateOf(optimizer);
-  if (optimizer.clipvalue != null) update = clippedByValue(update, optimizer.clipvalue);
   const standard = optimizer.name === "adamw" ? 0.004 : null;
-  const decay = optimizer.weight_decay === undefined ? standard : optimizer.weight_decay;
+  const { clipvalue = null, weight_decay: decay = standard } = optimizer;
+  if (clipvalue !== null) update = clippedByValue(update, clipvalue);
   if (decay !== null) update = decayed(update, decay);
   if (optimizer.use_ema === true) {
     update = averaged(update, optimizer.ema_momentum ?? 0.99, optimizer.ema_overwrite_frequency ?? null);

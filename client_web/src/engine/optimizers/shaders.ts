@@ -21,7 +21,11 @@ function clipped(norms: Norms | null, limit: string, whole: string): string {
   return `g = g * (${limit} / max(sqrt(getN(${index})), ${limit}));`;
 }
 
-function programOf(rule: OptimizerRule, norms: Norms | null, limit: string, outputShape: readonly number[]): Program {
+function programOf(
+  rule: OptimizerRule,
+  norms: Norms | null,
+  { limit, inputs, outputShape }: { limit: string; inputs: number; outputShape: readonly number[] },
+): Program {
   const slots = rule.slotNames.length;
   const read = (declare: string): string =>
     [
@@ -33,7 +37,7 @@ function programOf(rule: OptimizerRule, norms: Norms | null, limit: string, outp
   const body = (declare: string, whole: string): string => `${read(declare)} ${clipped(norms, limit, whole)} ${rule.shader}`;
   return {
     key: `update ${norms === null ? "" : norms.clipping.of} ${rule.shader}`,
-    inputs: ["S", "G", ...(norms === null ? [] : ["N"]), ...(norms?.owner == null ? [] : ["I"])],
+    inputs: ["S", "G", "N", "I"].slice(0, inputs),
     outputShape,
     glsl: `ivec2 at = getOutputCoords(); ${body("float", "int")} setOutput(${row});`,
     wgsl: `let at = getCoordsFromIndex(index); ${body("var", "i32")} setOutputAtIndex(index, ${selected});`,
@@ -48,10 +52,10 @@ export function runUpdate(
   constants: readonly number[],
   norms: Norms | null,
 ): TensorInfo {
-  const program = programOf(rule, norms, `c${constants.length}`, state.shape);
   const inputs = [state, gradient];
-  if (norms !== null) inputs.push(norms.squares);
-  if (norms?.owner != null) inputs.push(norms.owner);
+  if (norms !== null) inputs.push(norms.squares, ...(norms.owner === null ? [] : [norms.owner]));
+  const limit = `c${constants.length}`;
+  const program = programOf(rule, norms, { limit, inputs: inputs.length, outputShape: state.shape });
   const all = norms === null ? constants : [...constants, norms.clipping.limit];
   return runProgram(getBackend(), engine().backend, program, inputs, all);
 }
