@@ -103,9 +103,7 @@ def test_smoothed_labels_reach_donors_as_keras_s_categorical_loss(
 ) -> None:
     client = coordinator.client()
     options = {"label_smoothing": 0.1}
-    study = client.submit(
-        model=dense_h5(), data="iris", loss_options=options, trials=1, epochs=1
-    )
+    study = client.submit(model=dense_h5(), data="iris", loss_options=options, trials=1, epochs=1)
     with ScriptedDonor(coordinator.url) as donor:
         lease = donor.await_lease()
         donor.complete(lease, random_result(donor, lease))
