@@ -7,7 +7,7 @@ import { readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { mend } from "./kernels";
 import { Unsupported } from "./layers/guard";
 import { knownAnswerReference, type Reference } from "./reference";
-import { BadTensors } from "./safetensors";
+import { BadTensors, readSafetensors, writeSafetensors } from "./safetensors";
 import { Training } from "./training";
 
 const OPTIMIZERS: Optimizer[] = [
@@ -29,6 +29,13 @@ const OPTIMIZERS: Optimizer[] = [
 function referenceWith(optimizer: Optimizer): Reference {
   const { recipe, bytes } = knownAnswerReference();
   return { bytes, recipe: { ...recipe, optimizer } };
+}
+
+/** The same rows, with these weights. */
+function weighing({ recipe, bytes }: Reference, weights: readonly number[]): Reference {
+  const { metadata, tensors } = readSafetensors(bytes.tensors);
+  const w = { shape: [weights.length], data: Float32Array.from(weights) };
+  return { recipe, bytes: { ...bytes, tensors: writeSafetensors({ metadata, tensors: new Map(tensors).set("w", w) }) } };
 }
 
 function topologyOf(...layers: object[]): ArrayBuffer {
@@ -77,6 +84,20 @@ describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
       expect(tf.engine().backend.numDataIds()).toBe(data);
     }
     training.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test("a weight of 1 changes nothing, one of 0 takes a row's part away, and no tensor stays", async () => {
+    const plain = knownAnswerReference();
+    const { checkpoint } = plain.bytes;
+    const before = tf.memory().numTensors;
+    const ends = async (weight: (row: number) => number): Promise<Uint8Array> => {
+      const weights = Array.from({ length: plain.recipe.rows }, (_, row) => weight(row));
+      return train(weighing(plain, weights), checkpoint, 5);
+    };
+    const unweighted = await train(plain, checkpoint, 5);
+    expect(await ends(() => 1)).toEqual(unweighted);
+    expect(await ends((row) => (row === 4 ? 0 : 1))).not.toEqual(unweighted);
     expect(tf.memory().numTensors).toBe(before);
   });
 });
@@ -137,6 +158,11 @@ describe("on cpu", () => {
     }
     expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] ?? 0));
     training.dispose();
+  });
+
+  test("weights that are not one for each row are refused", async () => {
+    const { recipe, bytes } = weighing(knownAnswerReference(), [1, 2, 3]);
+    await expect(Training.open(recipe, bytes)).rejects.toThrow("w should be 20 weights");
   });
 
   test("a checkpoint that lacks a weight or has another shape is refused by name", async () => {

@@ -129,6 +129,21 @@ def test_a_topology_that_is_none_is_refused() -> None:
             open_network(content)
 
 
+def test_a_weight_of_1_changes_nothing_and_one_of_0_takes_a_row_s_part_away() -> None:
+    from dataclasses import replace
+
+    unit = small_unit(NETWORKS[DETERMINISTIC[0]]())
+    weights = np.ones(ROWS, np.float32)
+    plain = write_checkpoint(unit.train(STEPS))
+    alike = replace(unit, data={**unit.data, "w": weights})
+    assert write_checkpoint(alike.train(STEPS)) == plain
+    weights = weights.copy()
+    weights[4] = 0
+    assert write_checkpoint(replace(unit, data={**unit.data, "w": weights}).train(STEPS)) != plain
+    with pytest.raises(BadTensors, match="20 weights"):
+        replace(unit, data={**unit.data, "w": weights[:3]}).open()
+
+
 def test_a_checkpoint_of_another_network_is_refused() -> None:
     unit = small_unit(NETWORKS[DETERMINISTIC[0]]())
     state = read_checkpoint(write_checkpoint(unit.train(0)))

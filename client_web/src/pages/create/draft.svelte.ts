@@ -75,6 +75,7 @@ export class NewStudyDraft {
     if (another) {
       this.fields.target = dataset.profile.suggested_target ?? "";
       this.fields.features = null;
+      if (this.fields.weights === "column") this.fields.weights = "none";
     }
   }
 

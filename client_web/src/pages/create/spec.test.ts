@@ -30,6 +30,25 @@ describe("a draft becomes a specification", () => {
     expect(Object.keys(makeSpec(draft).problems).sort()).toEqual(["name", "rows_are_public", "test", "trials"]);
   });
 
+  test("options of the loss are numbers, a switch or nothing", () => {
+    const lossOptions = { gamma: "1.5", alpha: " ", apply_class_balancing: "yes" };
+    expect(makeSpec({ ...ready, lossOptions }).spec.loss_options).toEqual({ gamma: 1.5, apply_class_balancing: true });
+    const { problems } = makeSpec({ ...ready, lossOptions: { delta: "much" } });
+    expect(Object.keys(problems)).toEqual(["loss_options.delta"]);
+    expect(stepOf("loss_options.delta")).toBe("data");
+  });
+
+  test("rows weigh by class or by a column, never by both", () => {
+    const weighted = { ...ready, weightColumn: "importance" };
+    const asked = (weights: Draft["weights"]) => {
+      const { class_weight, pipeline } = makeSpec({ ...weighted, weights }).spec;
+      return [class_weight, pipeline?.sample_weight];
+    };
+    expect(asked("none")).toEqual([null, null]);
+    expect(asked("balanced")).toEqual(["balanced", null]);
+    expect(asked("column")).toEqual([null, "importance"]);
+  });
+
   test("a draft survives being stored as text", () => {
     expect(makeSpec(JSON.parse(JSON.stringify(ready)) as Draft)).toEqual(makeSpec(ready));
   });

@@ -23,6 +23,10 @@ export interface Draft {
   folds: string;
   stratify: boolean;
   loss: LossName | "auto";
+  /** By the wire's names, as typed; empty is the loss's own default. */
+  lossOptions: Record<string, string>;
+  weights: "none" | "balanced" | "column";
+  weightColumn: string;
   metric: MetricName | "auto";
   direction: Direction | "auto";
   init: "auto" | "fresh" | "uploaded";
@@ -41,7 +45,7 @@ export function emptyDraft(): Draft {
   return {
     modelId: "", datasetId: "", name: "", description: "", target: "", features: null,
     task: "auto", scaling: "standard", split: "validation", validation: "20", test: "20", folds: "5",
-    stratify: true, loss: "auto", metric: "auto", direction: "auto", init: "auto",
+    stratify: true, loss: "auto", lossOptions: {}, weights: "none", weightColumn: "", metric: "auto", direction: "auto", init: "auto",
     visibility: "public", rowsArePublic: false, sampler: "random", trials: "12", epochs: "9",
     rungs: "2", repeats: "1", seed: "0", parameters: allTrainingForms(),
   };
@@ -77,6 +81,19 @@ class Reader {
   }
 }
 
+/** Read the typed options of a loss; the switch among them is written as a word. */
+function lossOptions(reader: Reader, typed: Draft["lossOptions"]): StudySpec["loss_options"] {
+  const read: Record<string, number | boolean> = {};
+  for (const [name, text] of Object.entries(typed)) {
+    if (text.trim() === "") continue;
+    const value = Number(text);
+    if (name === "apply_class_balancing") read[name] = text === "yes";
+    else if (Number.isFinite(value)) read[name] = value;
+    else reader.problems[`loss_options.${name}`] = "A number.";
+  }
+  return read;
+}
+
 const known = <T extends string>(value: T | "auto"): T | null => (value === "auto" ? null : value);
 
 /** The rungs that the draft asks for; empty while its numbers make no sense. */
@@ -104,6 +121,7 @@ export function makeSpec(draft: Draft): Made {
       features: draft.features,
       task: known(draft.task),
       scaling: draft.scaling,
+      sample_weight: draft.weights === "column" ? draft.weightColumn || null : null,
       split: {
         validation: folded ? null : reader.percent("validation", draft.validation, 1),
         test: reader.percent("test", draft.test, 0),
@@ -114,6 +132,8 @@ export function makeSpec(draft: Draft): Made {
     },
     objective: { metric: known(draft.metric), direction: known(draft.direction) },
     loss: known(draft.loss),
+    loss_options: lossOptions(reader, draft.lossOptions),
+    class_weight: draft.weights === "balanced" ? "balanced" : null,
     parameters: space.parameters,
     sampler: draft.sampler,
     trials: reader.whole("trials", draft.trials, 1, 10_000),
@@ -153,7 +173,7 @@ const FIELDS_OF: Readonly<Record<Exclude<Step, "review">, readonly string[]>> = 
   model: ["model_id", "files"],
   data: [
     "dataset_id", "target", "features", "task", "scaling", "split", "validation", "test", "folds",
-    "stratify", "loss", "metric", "direction", "objective", "visibility", "rows_are_public",
+    "stratify", "loss", "loss_options", "class_weight", "sample_weight", "metric", "direction", "objective", "visibility", "rows_are_public",
   ],
   search: ["parameters", "sampler", "trials", "repeats", "rungs", "epochs", "init", "seed"],
 };
@@ -161,6 +181,7 @@ const FIELDS_OF: Readonly<Record<Exclude<Step, "review">, readonly string[]>> = 
 /** The step that holds the field a refusal or a problem names; null where none does. */
 export function stepOf(where: string): Step | null {
   if (where.startsWith("parameters.") || where.startsWith("layers.")) return "search";
+  if (where.startsWith("loss_options.")) return "data";
   for (const [step, fields] of Object.entries(FIELDS_OF)) {
     if (fields.some((field) => where === field || where.endsWith(`.${field}`))) return step as Step;
   }

@@ -108,6 +108,15 @@ export const LOSS: Readonly<Record<LossName, string>> = {
   poisson: "Poisson",
 };
 
+export const LOSS_OPTION: Readonly<Record<string, string>> = {
+  label_smoothing: "Label smoothing",
+  gamma: "Focus (gamma)",
+  alpha: "Balance (alpha)",
+  beta: "Weight of false positives (beta)",
+  delta: "Bend (delta)",
+  apply_class_balancing: "Balance the classes by alpha",
+};
+
 const REGRESSION_LOSSES: readonly LossName[] = [
   "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
   "mean_squared_logarithmic_error", "huber", "log_cosh", "poisson",
