@@ -32,16 +32,13 @@ function loops(key: string, value: Formula, slope: Formula, shader: string, slop
 }
 
 /** Written out: most networks have it, and a call for each number costs more than the number. */
-const RELU: Activation = {
+export const RELU: Activation = {
   key: "relu",
   // NaN is below nothing, and goes on.
   shader: "y = x; if (x < 0.0) { y = 0.0; }",
   slopeShader: "d = 1.0; if (y <= 0.0) { d = 0.0; }",
   forward(floats, from, to, count) {
-    for (let i = 0; i < count; i++) {
-      const x = floats[from + i] as number;
-      floats[to + i] = x < 0 ? 0 : x;
-    }
+    for (let i = 0; i < count; i++) floats[to + i] = Math.max(floats[from + i] as number, 0);
   },
   backward(floats, given, gradient, count) {
     for (let i = 0; i < count; i++) if ((floats[given + i] as number) <= 0) floats[gradient + i] = 0;

@@ -1,4 +1,4 @@
-/** Just enough of WebAssembly's binary format to write one function of loops over float32x4. */
+/** Just enough of WebAssembly's binary format to write loops over float32x4. */
 
 /** Bytes, nested as they were put together. */
 export type Code = number | readonly Code[];
@@ -39,7 +39,7 @@ function text(value: string): Code {
 export const I32 = 0x7f;
 export const F32 = 0x7d;
 export const V128 = 0x7b;
-type Type = typeof I32 | typeof F32 | typeof V128;
+export type Type = typeof I32 | typeof F32 | typeof V128;
 
 const EMPTY_BLOCK = 0x40;
 
@@ -62,6 +62,11 @@ export function either(condition: Code, yes: Code, no: Code): Code {
   return [condition, 0x04, EMPTY_BLOCK, yes, 0x05, no, 0x0b];
 }
 
+/** Repeat `body` as often as `left` says; it counts down to 0. */
+export function repeat(left: number, body: Code): Code {
+  return whileAtLeast(left, 1, [body, set(left, minus(get(left), i32(1)))]);
+}
+
 /** What a block of numbers is made of: four at once, or one. */
 export interface Lane {
   readonly type: Type;
@@ -73,10 +78,23 @@ export interface Lane {
   readonly store: (address: Code, value: Code) => Code;
   readonly add: (left: Code, right: Code) => Code;
   readonly mul: (left: Code, right: Code) => Code;
+  readonly larger: (left: Code, right: Code) => Code;
 }
 
 const BY_4_BYTES = 2;
 const simd = (operation: number): Code => [0xfd, count(operation)];
+const both = (operation: number) => (left: Code, right: Code): Code => [left, right, simd(operation)];
+
+/** Of four floats each; a comparison gives a mask, and `without` what a mask leaves. */
+export const equal = both(0x41);
+export const atMost = both(0x45);
+export const masked = both(0x4e);
+export const without = both(0x4f);
+export const larger = both(0xe9);
+
+/** The first of four floats alone. */
+export const loadFirst = (address: Code): Code => [address, simd(0x5c), BY_4_BYTES, 0];
+export const storeFirst = (address: Code, value: Code): Code => [address, value, simd(0x5a), BY_4_BYTES, 0, 0];
 
 export const FOUR: Lane = {
   type: V128,
@@ -87,6 +105,7 @@ export const FOUR: Lane = {
   store: (address, value) => [address, value, simd(0x0b), BY_4_BYTES, 0],
   add: (left, right) => [left, right, simd(0xe4)],
   mul: (left, right) => [left, right, simd(0xe6)],
+  larger,
 };
 
 export const ONE: Lane = {
@@ -98,19 +117,30 @@ export const ONE: Lane = {
   store: (address, value) => [address, value, 0x38, BY_4_BYTES, 0],
   add: (left, right) => [left, right, 0x92],
   mul: (left, right) => [left, right, 0x94],
+  larger: (left, right) => [left, right, 0x97],
 };
 
-/** Write a module of one exported function of whole numbers, on an imported memory. */
-export function moduleOf(name: string, parameters: number, locals: readonly Type[], body: Code): Uint8Array<ArrayBuffer> {
-  const type = [0x60, vector(Array.from({ length: parameters }, () => I32)), vector([])];
-  const code = flat([vector(locals.map((one) => [1, one])), body, 0x0b]);
+export interface Function {
+  readonly name: string;
+  readonly parameters: number;
+  readonly locals: readonly Type[];
+  readonly body: Code;
+}
+
+/** Write a module of exported functions of whole numbers, on an imported memory. */
+export function moduleOf(functions: readonly Function[]): Uint8Array<ArrayBuffer> {
+  const type = ({ parameters }: Function): Code => [0x60, vector(Array.from({ length: parameters }, () => I32)), vector([])];
+  const code = ({ locals, body }: Function): Code => {
+    const bytes = flat([vector(locals.map((one) => [1, one])), body, 0x0b]);
+    return [count(bytes.length), bytes];
+  };
   const parts: Code = [
     [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    section(1, vector([type])),
+    section(1, vector(functions.map(type))),
     section(2, vector([[text("env"), text("memory"), 0x02, 0x00, 1]])),
-    section(3, vector([0])),
-    section(7, vector([[text(name), 0x00, 0]])),
-    section(10, vector([[count(code.length), code]])),
+    section(3, vector(functions.map((_, index) => index))),
+    section(7, vector(functions.map(({ name }, index) => [text(name), 0x00, index]))),
+    section(10, vector(functions.map(code))),
   ];
   return Uint8Array.from(flat(parts));
 }

@@ -8,14 +8,18 @@ import { type HostLoss, hostLoss } from "./host_losses";
 import { convolutionLayer, meanLayer, mostLayer } from "./host_windows";
 import { type Batch, type Machine, sameOrders, type StackTask, type UnitState } from "./machine";
 import { placeOf, slotOf, weightOf } from "./parameters";
+import { RELU } from "./activations";
 import { CannotStack, type Step } from "./plan";
-import type { Memory } from "./products";
+import type { Memory } from "./memory";
+import type { Updating } from "./updating";
 
 /** A quarter of a gigabyte: units of more train one after another. */
 const MOST_FLOATS = 1 << 26;
 
 /** Kinds of steps that need not their own output to go back, so that an activation may stand in its place. */
 const OVERWRITTEN = new Set(["dense", "convolution", "normalization", "affine"]);
+/** Steps that rectify what they give at once. */
+const MULTIPLYING = new Set(["dense", "convolution"]);
 /** Steps that give the same for all units where they are given the same. */
 const SHARING = new Set(["activation", "softmax", "affine", "pool"]);
 
@@ -48,7 +52,7 @@ export class HostMachine implements Machine {
   private readonly gradientsAt: number;
 
   constructor(task: StackTask, open: (size: number) => Memory) {
-    const { plan, parameters, states, rules, batchSize } = task;
+    const { plan, parameters, states, batchSize } = task;
     const loss = hostLoss(task.loss, task.fromLogits);
     if (loss === null) throw new CannotStack(`loss ${task.loss}`);
     const units = states.length;
@@ -64,8 +68,7 @@ export class HostMachine implements Machine {
     this.stack = { memory: open(room.size), units, each: parameters.all, eachGradient: parameters.trained };
     this.totals = Float32Array.from(states.flatMap(({ lossSum, lossRows }) => [lossSum, lossRows]));
     this.updates = states.map((state, unit): Update => {
-      const rule = rules[unit];
-      if (rule === undefined) throw new Error("a unit has no optimizer");
+      const { rule } = task.updates[unit] as Updating;
       for (const { name, from } of parameters.places.values()) {
         this.floats.set(weightOf(state, name), this.weightsAt + unit * parameters.all + from);
       }
@@ -86,7 +89,7 @@ export class HostMachine implements Machine {
 
   step(batch: Batch): void {
     const { rows, step, orders, iterations, first } = batch;
-    const { plan, rules, y } = this.task;
+    const { plan, updates, y } = this.task;
     const pass = { rows, step };
     this.gather(orders, rows);
     for (const layer of this.layers) layer.forward(pass);
@@ -104,8 +107,8 @@ export class HostMachine implements Machine {
     }
     if (plan.penalties.length > 0) this.penalise();
     this.updates.forEach((update, unit) => {
-      const rule = rules[unit];
-      rule?.onHost(update, rule.constants(iterations[unit] ?? 1));
+      const { rule, constants } = updates[unit] as Updating;
+      rule.onHost(update, constants(iterations[unit] ?? 1));
     });
   }
 
@@ -114,14 +117,14 @@ export class HostMachine implements Machine {
   }
 
   read(): Promise<readonly UnitState[]> {
-    const { parameters, rules } = this.task;
+    const { parameters, updates } = this.task;
     const units = this.updates.map(({ slots }, unit): UnitState => {
       const weights = new Map<string, HostTensor>();
       for (const { name, shape, from, size } of parameters.places.values()) {
         const at = this.weightsAt + unit * parameters.all + from;
         weights.set(name, { shape, data: this.floats.slice(at, at + size) });
       }
-      const named = (rules[unit]?.slotNames ?? []).map((slot, index) => {
+      const named = (updates[unit] as Updating).rule.slotNames.map((slot, index) => {
         const own = parameters.trainable.map((name): [string, HostTensor] => {
           const { shape, from, size } = placeOf(parameters, name);
           return [name, { shape, data: (slots[index] as Float32Array).slice(from, from + size) }];
@@ -181,18 +184,20 @@ export class HostMachine implements Machine {
     const { stack, task } = this;
     const [input, output] = [this.values[index], this.values[index + 1]];
     if (input === undefined || output === undefined) throw new Error("a layer has no value");
+    const next = task.plan.steps[index + 1];
+    const rectified = next?.kind === "activation" && next.activation === RELU;
     const maybe = (name: string | null): Weight | null => (name === null ? null : this.weight(name));
     switch (step.kind) {
       case "dense":
-        return denseLayer({ ...step, stack, input, output, kernel: this.weight(step.kernel), bias: maybe(step.bias), scratch: room.scratch });
+        return denseLayer({ ...step, stack, input, output, kernel: this.weight(step.kernel), bias: maybe(step.bias), rectified, scratch: room.scratch });
       case "convolution":
-        return convolutionLayer({ ...step, ...room, stack, input, output, kernel: this.weight(step.kernel), bias: maybe(step.bias) });
+        return convolutionLayer({ ...step, ...room, stack, input, output, kernel: this.weight(step.kernel), bias: maybe(step.bias), rectified });
       case "pool":
         return step.most
-          ? mostLayer(stack, step.window, input, output, task.batchSize)
+          ? mostLayer(stack, step.window, input, output)
           : meanLayer(stack, step.window, input, output);
       case "activation":
-        return activationLayer(stack, step.activation, input, output);
+        return activationLayer(stack, step.activation, input, output, step.activation === RELU && MULTIPLYING.has(task.plan.steps[index - 1]?.kind ?? ""));
       case "softmax":
         return softmaxLayer(stack, step.classes, input, output);
       case "dropout":

@@ -1,8 +1,8 @@
 /** A stack's layers on CPU and WASM: loops over one memory, each unit's numbers after the other's. */
 
-import type { Activation } from "./activations";
+import { type Activation, RELU } from "./activations";
 import type { Normalization } from "./plan";
-import type { Memory } from "./products";
+import type { Memory } from "./memory";
 
 /** What flows between two layers: [units, rows, size] at `at`, its gradient at `gradient` (0: not wanted). */
 export interface Value {
@@ -56,12 +56,9 @@ export function turn(floats: Float32Array, from: number, to: number, rows: numbe
 }
 
 /** Add rows [count, columns] up to `to`. */
-export function addRows(floats: Float32Array, from: number, to: number, count: number, columns: number): void {
-  floats.fill(0, to, to + columns);
-  for (let row = 0; row < count; row++) {
-    const at = from + row * columns;
-    for (let j = 0; j < columns; j++) floats[to + j] = (floats[to + j] as number) + (floats[at + j] as number);
-  }
+export function addRows(memory: Memory, from: number, to: number, count: number, columns: number): void {
+  memory.floats.fill(0, to, to + columns);
+  memory.add({ to, from, toStrides: [0, 0, 0], fromStrides: [0, 0, columns], counts: [1, 1, count], channels: columns });
 }
 
 export interface DenseParts {
@@ -73,12 +70,13 @@ export interface DenseParts {
   readonly places: number;
   readonly inputs: number;
   readonly outputs: number;
+  readonly rectified: boolean;
   /** Room for one unit's kernel. */
   readonly scratch: number;
 }
 
 export function denseLayer(parts: DenseParts): HostLayer {
-  const { stack, input, output, kernel, bias, places, inputs, outputs, scratch } = parts;
+  const { stack, input, output, kernel, bias, places, inputs, outputs, rectified, scratch } = parts;
   const { memory, units, each, eachGradient } = stack;
   const { floats } = memory;
   return {
@@ -89,7 +87,7 @@ export function denseLayer(parts: DenseParts): HostLayer {
           b: kernel.at + unit * each, bRow: outputs,
           c: startOf(output, unit, rows),
           rows: rows * places, columns: outputs, inner: inputs,
-          bias: bias === null ? 0 : bias.at + unit * each,
+          bias: bias === null ? 0 : bias.at + unit * each, rectified,
         });
       }
     },
@@ -101,11 +99,11 @@ export function denseLayer(parts: DenseParts): HostLayer {
             a: startOf(input, unit, rows), aRow: 1, aColumn: inputs,
             b: dy, bRow: outputs,
             c: kernel.gradient + unit * eachGradient,
-            rows: inputs, columns: outputs, inner: rows * places, bias: 0,
+            rows: inputs, columns: outputs, inner: rows * places, bias: 0, rectified: false,
           });
         }
         if (bias !== null && bias.gradient !== 0) {
-          addRows(floats, dy, bias.gradient + unit * eachGradient, rows * places, outputs);
+          addRows(memory, dy, bias.gradient + unit * eachGradient, rows * places, outputs);
         }
         if (input.gradient === 0) continue;
         turn(floats, kernel.at + unit * each, scratch, inputs, outputs);
@@ -113,24 +111,30 @@ export function denseLayer(parts: DenseParts): HostLayer {
           a: dy, aRow: outputs, aColumn: 1,
           b: scratch, bRow: inputs,
           c: input.gradient + unit * rows * input.size,
-          rows: rows * places, columns: inputs, inner: outputs, bias: 0,
+          rows: rows * places, columns: inputs, inner: outputs, bias: 0, rectified: false,
         });
       }
     },
   };
 }
 
-export function activationLayer(stack: Stack, activation: Activation, input: Value, output: Value): HostLayer {
-  const { floats } = stack.memory;
-  const count = (rows: number): number => copies(output, stack.units) * rows * output.size;
+/** `done`: the layer before it has put 0 in the place of what is below, as ReLU does. */
+export function activationLayer(stack: Stack, activation: Activation, input: Value, output: Value, done: boolean): HostLayer {
+  const { memory, units } = stack;
+  const { floats } = memory;
+  const count = (rows: number): number => copies(output, units) * rows * output.size;
   return {
-    forward: ({ rows }) => activation.forward(floats, input.at, output.at, count(rows)),
+    forward({ rows }) {
+      if (!done) activation.forward(floats, input.at, output.at, count(rows));
+    },
     backward({ rows }) {
       if (input.gradient === 0) return;
       if (input.gradient !== output.gradient) {
         floats.copyWithin(input.gradient, output.gradient, output.gradient + count(rows));
       }
-      activation.backward(floats, output.at, input.gradient, count(rows));
+      if (activation !== RELU) return activation.backward(floats, output.at, input.gradient, count(rows));
+      const whole = { toStrides: [0, 0, 0], fromStrides: [0, 0, 0], counts: [1, 1, 1] } as const;
+      memory.rectify({ ...whole, to: output.at, from: input.gradient, channels: count(rows) });
     },
   };
 }

@@ -1,59 +1,51 @@
 /** A stack's convolutions (as patches and products) and pools on CPU and WASM. */
 
 import { addRows, copies, type HostLayer, type Stack, startOf, turn, type Value, type Weight } from "./host_layers";
+import type { Nest } from "./nests";
 import type { Window } from "./plan";
 
-/** Lay the patches of one unit's rows out: [rows * places, height * width * channels]. */
-function layOut(floats: Float32Array, from: number, to: number, rows: number, window: Window): void {
-  const { inHeight, inWidth, channels, outHeight, outWidth, height, width } = window;
-  const run = width * channels;
-  let at = to;
-  for (let n = 0; n < rows; n++) {
-    for (let oh = 0; oh < outHeight; oh++) {
-      for (let ow = 0; ow < outWidth; ow++) {
-        const column = ow * window.columnStride - window.left;
-        const whole = column >= 0 && column + width <= inWidth;
-        for (let kh = 0; kh < height; kh++) {
-          const row = oh * window.rowStride + kh - window.top;
-          if (row < 0 || row >= inHeight) {
-            for (let i = 0; i < run; i++) floats[at + i] = 0;
-          } else if (whole) {
-            const start = from + ((n * inHeight + row) * inWidth + column) * channels;
-            for (let i = 0; i < run; i++) floats[at + i] = floats[start + i] as number;
-          } else {
-            const start = from + ((n * inHeight + row) * inWidth + column) * channels;
-            const [first, last] = [Math.max(0, -column) * channels, Math.min(width, inWidth - column) * channels];
-            for (let i = 0; i < run; i++) floats[at + i] = i >= first && i < last ? (floats[start + i] as number) : 0;
-          }
-          at += run;
-        }
-      }
-    }
-  }
+/** One place in a window: the outputs for which it lies inside of the input, and where it does. */
+interface Tap {
+  readonly rows: readonly [first: number, count: number];
+  readonly columns: readonly [first: number, count: number];
+  /** Places of the input before the first output's. */
+  readonly from: number;
 }
 
-/** Add patches' gradients to where they were taken from. */
-function putBack(floats: Float32Array, from: number, to: number, rows: number, window: Window): void {
-  const { inHeight, inWidth, channels, outHeight, outWidth, height, width } = window;
-  const run = width * channels;
-  floats.fill(0, to, to + rows * inHeight * inWidth * channels);
-  let at = from;
-  for (let n = 0; n < rows; n++) {
-    for (let oh = 0; oh < outHeight; oh++) {
-      for (let ow = 0; ow < outWidth; ow++) {
-        const column = ow * window.columnStride - window.left;
-        const [first, last] = [Math.max(0, -column) * channels, Math.min(width, inWidth - column) * channels];
-        for (let kh = 0; kh < height; kh++) {
-          const row = oh * window.rowStride + kh - window.top;
-          if (row >= 0 && row < inHeight) {
-            const start = to + ((n * inHeight + row) * inWidth + column) * channels;
-            for (let i = first; i < last; i++) floats[start + i] = (floats[start + i] as number) + (floats[at + i] as number);
-          }
-          at += run;
-        }
-      }
-    }
-  }
+function range(offset: number, stride: number, inside: number, outputs: number): [number, number] {
+  const first = Math.max(0, Math.ceil(-offset / stride));
+  const last = Math.min(outputs - 1, Math.floor((inside - 1 - offset) / stride));
+  return [first, Math.max(0, last - first + 1)];
+}
+
+function taps(window: Window): Tap[] {
+  const { height, width, top, left, inHeight, inWidth, outHeight, outWidth, rowStride, columnStride } = window;
+  return Array.from({ length: height * width }, (_, index) => {
+    const [down, across] = [Math.floor(index / width) - top, (index % width) - left];
+    const rows = range(down, rowStride, inHeight, outHeight);
+    const columns = range(across, columnStride, inWidth, outWidth);
+    return { rows, columns, from: (rows[0] * rowStride + down) * inWidth + columns[0] * columnStride + across };
+  });
+}
+
+/** The nests, one a tap, between a window's input and its output; `wide` numbers lie at each output. */
+function nests(window: Window, wide: number, step: number): ((input: number, output: number, pictures: number) => Nest)[] {
+  const { inHeight, inWidth, outHeight, outWidth, channels, rowStride, columnStride } = window;
+  return taps(window).map(({ rows, columns, from }, index) => {
+    const first = (rows[0] * outWidth + columns[0]) * wide + index * step;
+    return (input, output, pictures) => ({
+      to: output + first,
+      from: input + from * channels,
+      toStrides: [outHeight * outWidth * wide, outWidth * wide, wide],
+      fromStrides: [inHeight * inWidth * channels, rowStride * inWidth * channels, columnStride * channels],
+      counts: [pictures, rows[1], columns[1]],
+      channels,
+    });
+  });
+}
+
+function turnedRound(nest: Nest): Nest {
+  return { ...nest, to: nest.from, from: nest.to, toStrides: nest.fromStrides, fromStrides: nest.toStrides };
 }
 
 export interface ConvolutionParts {
@@ -64,6 +56,7 @@ export interface ConvolutionParts {
   readonly bias: Weight | null;
   readonly window: Window;
   readonly outputs: number;
+  readonly rectified: boolean;
   /** Room for a batch's patches of one unit. */
   readonly patches: number;
   /** Room for one unit's kernel. */
@@ -71,25 +64,29 @@ export interface ConvolutionParts {
 }
 
 export function convolutionLayer(parts: ConvolutionParts): HostLayer {
-  const { stack, input, output, kernel, bias, window, outputs, patches, scratch } = parts;
+  const { stack, input, output, kernel, bias, window, outputs, rectified, patches, scratch } = parts;
   const { memory, units, each, eachGradient } = stack;
   const { floats } = memory;
-  const taps = window.height * window.width * window.channels;
   const places = window.outHeight * window.outWidth;
+  const inner = window.height * window.width * window.channels;
+  const each1 = nests(window, inner, window.channels);
+  const padded = taps(window).some(({ rows, columns }) => rows[1] < window.outHeight || columns[1] < window.outWidth);
   /** A shared input's patches are the same for all units. */
-  const patchesOf = (unit: number, rows: number): void => {
-    if (unit === 0 || !input.shared) layOut(floats, startOf(input, unit, rows), patches, rows, window);
+  const layOut = (unit: number, rows: number): void => {
+    if (unit > 0 && input.shared) return;
+    if (padded) floats.fill(0, patches, patches + rows * places * inner);
+    for (const nest of each1) memory.copy(nest(startOf(input, unit, rows), patches, rows));
   };
   return {
     forward({ rows }) {
       for (let unit = 0; unit < units; unit++) {
-        patchesOf(unit, rows);
+        layOut(unit, rows);
         memory.multiply({
-          a: patches, aRow: taps, aColumn: 1,
+          a: patches, aRow: inner, aColumn: 1,
           b: kernel.at + unit * each, bRow: outputs,
           c: startOf(output, unit, rows),
-          rows: rows * places, columns: outputs, inner: taps,
-          bias: bias === null ? 0 : bias.at + unit * each,
+          rows: rows * places, columns: outputs, inner,
+          bias: bias === null ? 0 : bias.at + unit * each, rectified,
         });
       }
     },
@@ -97,124 +94,88 @@ export function convolutionLayer(parts: ConvolutionParts): HostLayer {
       const all = rows * places;
       if (kernel.gradient !== 0) {
         for (let unit = 0; unit < units; unit++) {
-          patchesOf(unit, rows);
+          layOut(unit, rows);
           memory.multiply({
-            a: patches, aRow: 1, aColumn: taps,
+            a: patches, aRow: 1, aColumn: inner,
             b: output.gradient + unit * rows * output.size, bRow: outputs,
             c: kernel.gradient + unit * eachGradient,
-            rows: taps, columns: outputs, inner: all, bias: 0,
+            rows: inner, columns: outputs, inner: all, bias: 0, rectified: false,
           });
         }
       }
       for (let unit = 0; unit < units; unit++) {
         const dy = output.gradient + unit * rows * output.size;
-        if (bias !== null && bias.gradient !== 0) addRows(floats, dy, bias.gradient + unit * eachGradient, all, outputs);
+        if (bias !== null && bias.gradient !== 0) addRows(memory, dy, bias.gradient + unit * eachGradient, all, outputs);
         if (input.gradient === 0) continue;
-        turn(floats, kernel.at + unit * each, scratch, taps, outputs);
+        turn(floats, kernel.at + unit * each, scratch, inner, outputs);
         memory.multiply({
           a: dy, aRow: outputs, aColumn: 1,
-          b: scratch, bRow: taps,
+          b: scratch, bRow: inner,
           c: patches,
-          rows: all, columns: taps, inner: outputs, bias: 0,
+          rows: all, columns: inner, inner: outputs, bias: 0, rectified: false,
         });
-        putBack(floats, patches, input.gradient + unit * rows * input.size, rows, window);
+        const dx = input.gradient + unit * rows * input.size;
+        floats.fill(0, dx, dx + rows * input.size);
+        for (const nest of each1) memory.add(turnedRound(nest(dx, patches, rows)));
       }
     },
   };
 }
 
-/** The part of a window that lies inside of the input, for one place of the output. */
-function inside(window: Window, oh: number, ow: number): readonly [top: number, bottom: number, left: number, right: number] {
-  const row = oh * window.rowStride - window.top;
-  const column = ow * window.columnStride - window.left;
-  return [Math.max(0, row), Math.min(window.inHeight, row + window.height), Math.max(0, column), Math.min(window.inWidth, column + window.width)];
-}
-
 /** The largest of each window, and its gradient to the first place where it stands. */
-export function mostLayer(stack: Stack, window: Window, input: Value, output: Value, batch: number): HostLayer {
-  const { floats } = stack.memory;
-  const { inHeight, inWidth, channels, outHeight, outWidth } = window;
-  const places = new Int32Array(copies(output, stack.units) * batch * output.size);
+export function mostLayer(stack: Stack, window: Window, input: Value, output: Value): HostLayer {
+  const { memory, units } = stack;
+  const { floats } = memory;
+  const each = nests(window, window.channels, 0);
   return {
     forward({ rows }) {
-      let out = 0;
-      for (let n = 0; n < copies(output, stack.units) * rows; n++) {
-        const picture = input.at + n * input.size;
-        for (let oh = 0; oh < outHeight; oh++) {
-          for (let ow = 0; ow < outWidth; ow++) {
-            const [top, bottom, left, right] = inside(window, oh, ow);
-            for (let channel = 0; channel < channels; channel++) {
-              let where = (top * inWidth + left) * channels + channel;
-              let largest = floats[picture + where] as number;
-              for (let row = top; row < bottom; row++) {
-                for (let column = left; column < right; column++) {
-                  const at = (row * inWidth + column) * channels + channel;
-                  const value = floats[picture + at] as number;
-                  // NaN is larger than all: it must not be lost.
-                  if (value > largest || value !== value) {
-                    largest = value;
-                    where = at;
-                  }
-                }
-              }
-              floats[output.at + out] = largest;
-              places[out++] = n * input.size + where;
-            }
-          }
-        }
-      }
+      const pictures = copies(output, units) * rows;
+      floats.fill(Number.NEGATIVE_INFINITY, output.at, output.at + pictures * output.size);
+      for (const nest of each) memory.most(nest(input.at, output.at, pictures));
     },
     backward({ rows }) {
       if (input.gradient === 0) return;
-      const all = copies(output, stack.units) * rows;
-      floats.fill(0, input.gradient, input.gradient + all * inHeight * inWidth * channels);
-      for (let i = 0; i < all * output.size; i++) {
-        const to = input.gradient + (places[i] as number);
-        floats[to] = (floats[to] as number) + (floats[output.gradient + i] as number);
-      }
+      const pictures = copies(output, units) * rows;
+      floats.fill(0, input.gradient, input.gradient + pictures * input.size);
+      const gradients = { toGradient: output.gradient - output.at, fromGradient: input.gradient - input.at };
+      for (const nest of each) memory.unpool({ ...nest(input.at, output.at, pictures), ...gradients });
     },
   };
 }
 
 /** The mean of each window's inside. */
 export function meanLayer(stack: Stack, window: Window, input: Value, output: Value): HostLayer {
-  const { floats } = stack.memory;
-  const { inWidth, channels, outHeight, outWidth } = window;
-  /** Call for every pair of a number and the window's mean that it is part of. */
-  const visit = (rows: number, pair: (from: number, to: number, share: number) => void): void => {
-    for (let n = 0; n < copies(output, stack.units) * rows; n++) {
-      for (let oh = 0; oh < outHeight; oh++) {
-        for (let ow = 0; ow < outWidth; ow++) {
-          const [top, bottom, left, right] = inside(window, oh, ow);
-          const share = 1 / ((bottom - top) * (right - left));
-          const to = n * output.size + (oh * outWidth + ow) * channels;
-          for (let row = top; row < bottom; row++) {
-            for (let column = left; column < right; column++) {
-              const from = n * input.size + (row * inWidth + column) * channels;
-              for (let channel = 0; channel < channels; channel++) pair(from + channel, to + channel, share);
-            }
-          }
-        }
+  const { memory, units } = stack;
+  const { floats } = memory;
+  const { outHeight, outWidth, channels } = window;
+  const each = nests(window, channels, 0);
+  const counts = new Float64Array(outHeight * outWidth);
+  for (const { rows, columns } of taps(window)) {
+    for (let row = rows[0]; row < rows[0] + rows[1]; row++) {
+      for (let column = columns[0]; column < columns[0] + columns[1]; column++) {
+        counts[row * outWidth + column] = (counts[row * outWidth + column] as number) + 1;
       }
     }
-  };
-  const clear = (at: number, value: Value, rows: number): void => {
-    floats.fill(0, at, at + copies(output, stack.units) * rows * value.size);
+  }
+  const divide = (at: number, pictures: number): void => {
+    for (let place = 0, i = at; place < pictures * counts.length; place++) {
+      const count = counts[place % counts.length] as number;
+      for (let channel = 0; channel < channels; channel++, i++) floats[i] = (floats[i] as number) / count;
+    }
   };
   return {
     forward({ rows }) {
-      clear(output.at, output, rows);
-      visit(rows, (from, to, share) => {
-        floats[output.at + to] = (floats[output.at + to] as number) + share * (floats[input.at + from] as number);
-      });
+      const pictures = copies(output, units) * rows;
+      floats.fill(0, output.at, output.at + pictures * output.size);
+      for (const nest of each) memory.add(nest(input.at, output.at, pictures));
+      divide(output.at, pictures);
     },
     backward({ rows }) {
       if (input.gradient === 0) return;
-      clear(input.gradient, input, rows);
-      visit(rows, (from, to, share) => {
-        const at = input.gradient + from;
-        floats[at] = (floats[at] as number) + share * (floats[output.gradient + to] as number);
-      });
+      const pictures = copies(output, units) * rows;
+      floats.fill(0, input.gradient, input.gradient + pictures * input.size);
+      divide(output.gradient, pictures);
+      for (const nest of each) memory.add(turnedRound(nest(input.gradient, output.gradient, pictures)));
     },
   };
 }

@@ -2,15 +2,15 @@
 
 import type { State } from "../checkpoint";
 import type { LossName } from "../../protocol/messages";
-import type { OptimizerRule } from "../optimizers/rules";
 import type { Parameters } from "./parameters";
 import type { Plan } from "./plan";
+import type { Updating } from "./updating";
 
 export interface StackTask {
   readonly plan: Plan;
   readonly parameters: Parameters;
   readonly states: readonly State[];
-  readonly rules: readonly OptimizerRule[];
+  readonly updates: readonly Updating[];
   readonly seeds: readonly number[];
   readonly x: Float32Array;
   readonly y: Float32Array | Int32Array;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Memory, plainMemory, simdMemory } from "./products";
+import { type Memory, plainMemory, simdMemory } from "./memory";
 
 const [A, B, C, BIAS] = [16, 2_116, 4_216, 6_316];
 
@@ -34,7 +34,7 @@ describe.each([
         const wanted = expected(memory, m, n, k, turned, bias);
         const [aRow, aColumn] = turned ? [1, m] : [k, 1];
         const after = memory.floats[C + m * n];
-        memory.multiply({ a: A, aRow, aColumn, b: B, bRow: n, c: C, rows: m, columns: n, inner: k, bias: bias ? BIAS : 0 });
+        memory.multiply({ a: A, aRow, aColumn, b: B, bRow: n, c: C, rows: m, columns: n, inner: k, bias: bias ? BIAS : 0, rectified: false });
         wanted.forEach((value, i) => expect(Math.abs(value - (memory.floats[C + i] ?? NaN))).toBeLessThan(1e-4));
         expect(memory.floats[C + m * n]).toBe(after);
         expect(wanted.some((value) => Math.abs(value) > 1e-2)).toBe(true);

@@ -4,7 +4,7 @@
  * with the assembler beside it: four rows by eight columns are held in registers.
  */
 
-import { type Code, either, FOUR, F32, get, I32, i32, type Lane, minus, moduleOf, ONE, plus, set, times, V128, whileAtLeast } from "./assembler";
+import { type Code, either, F32, FOUR, type Function, get, I32, i32, type Lane, minus, ONE, plus, set, times, type Type, V128, whileAtLeast } from "./assembler";
 
 /** c[rows, columns] = a[rows, inner] b[inner, columns] + bias. All places and strides count floats. */
 export interface Product {
@@ -19,22 +19,20 @@ export interface Product {
   readonly inner: number;
   /** [columns], or 0 for none. */
   readonly bias: number;
+  /** Put 0 in the place of what is below. */
+  readonly rectified: boolean;
 }
 
-/** Float32 memory, and products in it. Place 0 is never used: it stands for nothing. */
-export interface Memory {
-  readonly floats: Float32Array;
-  readonly multiply: (product: Product) => void;
-}
-
-const PARAMETERS = { a: 0, aRow: 1, aColumn: 2, b: 3, bRow: 4, c: 5, rows: 6, columns: 7, inner: 8, bias: 9 };
+const PARAMETERS = { a: 0, aRow: 1, aColumn: 2, b: 3, bRow: 4, c: 5, rows: 6, columns: 7, inner: 8, bias: 9, rectified: 10 };
+const COUNT = Object.keys(PARAMETERS).length;
 const ROWS = 4;
 const VECTORS = 2;
 
-function assembled(): Uint8Array<ArrayBuffer> {
-  const { a, aRow, aColumn, b, bRow, c, rows, columns, inner, bias } = PARAMETERS;
-  const types: (typeof I32 | typeof F32 | typeof V128)[] = [];
-  const local = (type: (typeof types)[number]): number => 10 + types.push(type) - 1;
+/** Products in SIMD; places and strides count bytes here. */
+export function productFunction(): Function {
+  const { a, aRow, aColumn, b, bRow, c, rows, columns, inner, bias, rectified } = PARAMETERS;
+  const types: Type[] = [];
+  const local = (type: Type): number => COUNT + types.push(type) - 1;
   const [columnsLeft, rowsLeft, left, rowA, rowC, pa, pb, cRow, pc] = Array.from({ length: 9 }, () => local(I32)) as [
     number, number, number, number, number, number, number, number, number,
   ];
@@ -70,6 +68,7 @@ function assembled(): Uint8Array<ArrayBuffer> {
         set(pb, plus(get(pb), get(bRow))),
         set(left, minus(get(left), i32(1))),
       ]),
+      either(get(rectified), kept.map((row) => row.map((sum) => set(sum, lane.larger(get(sum), lane.zero)))), []),
       set(pc, get(rowC)),
       kept.map((row) => [
         row.map((sum, v) => lane.store(plus(get(pc), i32(bytes * v)), get(sum))),
@@ -109,43 +108,24 @@ function assembled(): Uint8Array<ArrayBuffer> {
     pass(FOUR, 1),
     pass(ONE, 1),
   ];
-  return moduleOf("multiply", 10, types, body);
+  return { name: "multiply", parameters: COUNT, locals: types, body };
 }
 
-let compiled: WebAssembly.Module | null = null;
-
-/** Open memory of so many floats with products in SIMD; raises where the device has none. */
-export function simdMemory(size: number): Memory {
-  compiled ??= new WebAssembly.Module(assembled());
-  const memory = new WebAssembly.Memory({ initial: Math.ceil((4 * size) / 65_536) });
-  const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
-  const multiply = exports["multiply"] as (...values: number[]) => void;
-  return {
-    floats: new Float32Array(memory.buffer),
-    multiply({ a, aRow, aColumn, b, bRow, c, rows, columns, inner, bias }) {
-      multiply(4 * a, 4 * aRow, 4 * aColumn, 4 * b, 4 * bRow, 4 * c, rows, columns, inner, 4 * bias);
-    },
-  };
-}
-
-/** Open memory of so many floats with products in JavaScript. */
-export function plainMemory(size: number): Memory {
-  const floats = new Float32Array(size);
-  return {
-    floats,
-    multiply({ a, aRow, aColumn, b, bRow, c, rows, columns, inner, bias }) {
-      for (let i = 0; i < rows; i++) {
-        const to = c + i * columns;
-        if (bias === 0) floats.fill(0, to, to + columns);
-        else floats.copyWithin(to, bias, bias + columns);
-        for (let k = 0; k < inner; k++) {
-          const factor = floats[a + i * aRow + k * aColumn] as number;
-          const from = b + k * bRow;
-          for (let j = 0; j < columns; j++) {
-            floats[to + j] = (floats[to + j] as number) + factor * (floats[from + j] as number);
-          }
-        }
+/** The same in JavaScript. */
+export function multiplyPlainly(floats: Float32Array, product: Product): void {
+  const { a, aRow, aColumn, b, bRow, c, rows, columns, inner, bias, rectified } = product;
+  for (let i = 0; i < rows; i++) {
+    const to = c + i * columns;
+    if (bias === 0) floats.fill(0, to, to + columns);
+    else floats.copyWithin(to, bias, bias + columns);
+    for (let k = 0; k < inner; k++) {
+      const factor = floats[a + i * aRow + k * aColumn] as number;
+      const from = b + k * bRow;
+      for (let j = 0; j < columns; j++) {
+        floats[to + j] = (floats[to + j] as number) + factor * (floats[from + j] as number);
       }
-    },
-  };
+    }
+    if (!rectified) continue;
+    for (let j = to; j < to + columns; j++) floats[j] = Math.max(floats[j] as number, 0);
+  }
 }

@@ -7,17 +7,18 @@
 import { getBackend } from "@tensorflow/tfjs-core";
 import { readCheckpoint, type State } from "../checkpoint";
 import { openNetwork } from "../network";
-import { optimizerRule } from "../optimizers/rules";
 import { epochOrder } from "../randomness";
 import { BadTensors, readSafetensors } from "../safetensors";
 import type { Recipe, TrainingBytes } from "../training";
 import { checkAlike } from "./alike";
 import { HostMachine } from "./host";
 import type { Machine, StackTask } from "./machine";
+import type { Party } from "./party";
 import { sameOrders } from "./machine";
 import { checkWeights, parametersOf } from "./parameters";
 import { CannotStack, planOf } from "./plan";
-import { plainMemory, simdMemory } from "./products";
+import { plainMemory, simdMemory } from "./memory";
+import { updatingOf } from "./updating";
 
 export interface StackedUnit {
   readonly recipe: Recipe;
@@ -42,7 +43,8 @@ function machineOf(task: StackTask): Machine {
   }
 }
 
-export class StackedTraining {
+export class StackedTraining implements Party {
+  readonly stacked = true;
   private readonly recipe: Recipe;
   private readonly seeds: readonly number[];
   private readonly machine: Machine;
@@ -74,6 +76,7 @@ export class StackedTraining {
       const parameters = parametersOf(network);
       for (const state of states) checkWeights(parameters, state);
       const data = readSafetensors(first.bytes.tensors).tensors;
+      if (data.size > 2) throw new CannotStack("there is more than x and y");
       const [x, y] = [data.get("x"), data.get("y")];
       if (x?.shape[0] !== recipe.rows || y?.shape[0] !== recipe.rows) {
         throw new BadTensors(`x and y should have ${recipe.rows} rows each`);
@@ -87,7 +90,7 @@ export class StackedTraining {
         plan,
         parameters,
         states,
-        rules: recipes.map(({ optimizer }) => optimizerRule(optimizer)),
+        updates: recipes.map(updatingOf),
         seeds: recipes.map(({ seed }) => seed),
         x: x.data,
         y: y.data as Float32Array | Int32Array,
