@@ -46,7 +46,7 @@ class World {
       engine: {
         post: (message) => {
           this.posted.push(message);
-          if (message.type === "train") void this.runner?.train(message.job);
+          if (message.type === "train") void this.runner?.train(message.jobs);
           if (message.type === "drop") this.runner?.drop(message.leaseId);
           if (message.type === "pause") this.runner?.pause();
           if (message.type === "resume") this.runner?.resume();
@@ -298,7 +298,7 @@ test("after an error the unit goes on from its last state; after a second it is 
   world.session.heard(failed("a", "error"));
   expect(world.restarts).toBe(1);
   world.session.heard({ type: "prepared", backend: "cpu", reports: [] });
-  expect((await world.trainPosted(2)).job.resume).toBe(world.states.get("unit-a")?.bytes);
+  expect((await world.trainPosted(2)).jobs[0]?.resume).toBe(world.states.get("unit-a")?.bytes);
 
   world.session.heard({ type: "snapshot", leaseId: "a", snapshot: snapshot(5) });
   world.session.heard(failed("a", "error"));
@@ -411,7 +411,7 @@ test("after a crash of the tab its lease is resumed from the state on this devic
   world.session.heard({ type: "prepared", backend: "cpu", reports: [] });
   await world.connect([await lease(world, "a")]);
   expect(world.last("hello")?.leases).toEqual(["token-a"]);
-  expect((await world.trainPosted()).job.resume).toBe(kept.bytes);
+  expect((await world.trainPosted()).jobs[0]?.resume).toBe(kept.bytes);
   expect(world.count("request")).toBe(0);
 });
 

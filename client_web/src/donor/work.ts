@@ -53,7 +53,7 @@ export class Work {
       const job = await this.deliveries.job(holding.lease, holding.latest);
       if (this.hands.get(id) === undefined) return;
       this.update(id, (present) => ({ ...present, stage: "training" }));
-      this.ports.engine.post({ type: "train", job });
+      this.ports.engine.post({ type: "train", jobs: [job] });
     } catch (problem) {
       const detail = problem instanceof Error ? problem.message : String(problem);
       await this.giveUp(id, "error", `What it needs could not be downloaded: ${detail}.`);

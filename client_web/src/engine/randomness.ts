@@ -76,6 +76,23 @@ export function epochOrder(seed: number, epoch: number, rows: number): Int32Arra
   return order.sort((left, right) => (draws[left] ?? 0) - (draws[right] ?? 0) || left - right);
 }
 
+/** Give the words that decide what a layer drops at a step, `size` of them (or one more). */
+export function dropoutWords(seed: number, layer: string, step: number, size: number): Uint32Array {
+  const purpose = stream(`dropout/${layer}`);
+  const words = new Uint32Array(size + (size % 2));
+  for (let pair = 0; 2 * pair < size; pair++) {
+    threefryInto(words, 2 * pair, seed, purpose, step, pair);
+  }
+  return words;
+}
+
+/** Write each element's factor: 0 where its word drops it, else 1 / (1 - rate). */
+export function factorsOf(words: Uint32Array, rate: number, factors: Float32Array): void {
+  const threshold = Math.floor(rate * 2 ** 32);
+  const kept = 1 / (1 - rate);
+  for (let i = 0; i < factors.length; i++) factors[i] = (words[i] ?? 0) >= threshold ? kept : 0;
+}
+
 /** Give the factor for each of `size` elements (C order): 0 where dropped, else 1 / (1 - rate). */
 export function dropoutFactors(
   seed: number,
@@ -84,14 +101,7 @@ export function dropoutFactors(
   rate: number,
   size: number,
 ): Float32Array {
-  const purpose = stream(`dropout/${layer}`);
-  const words = new Uint32Array(size + (size % 2));
-  for (let pair = 0; 2 * pair < size; pair++) {
-    threefryInto(words, 2 * pair, seed, purpose, step, pair);
-  }
-  const threshold = Math.floor(rate * 2 ** 32);
-  const kept = 1 / (1 - rate);
   const factors = new Float32Array(size);
-  for (let i = 0; i < size; i++) factors[i] = (words[i] ?? 0) >= threshold ? kept : 0;
+  factorsOf(dropoutWords(seed, layer, step, size), rate, factors);
   return factors;
 }

@@ -1,6 +1,7 @@
 /**
- * Runs one unit after another: slices of batches, rests between them, snapshots, commitments. Knows no
- * Worker: it is told the time and how to rest, and says what happens through `emit`.
+ * Runs units, together where they can be and else one after another: slices of batches, rests between them,
+ * snapshots, commitments. Knows no Worker: it is told the time and how to rest, and says what happens
+ * through `emit`, unit by unit.
  */
 
 import { sha256 } from "../protocol/sha256";
@@ -9,7 +10,7 @@ import { isFinite, readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { Unsupported } from "./layers/guard";
 import type { EngineFailure, EngineProgress, FromEngine, Job, Snapshot } from "./messages";
 import { Pace } from "./pace";
-import { Training } from "./training";
+import { atOneStep, openAlone, openTogether, type Party } from "./stacked/party";
 
 export interface Clock {
   /** Milliseconds from any fixed moment. */
@@ -20,17 +21,26 @@ export interface Clock {
 
 const PROGRESS_EVERY_MS = 250;
 
-/** What is known of the unit in hand beside its weights. */
+/** What is known of one unit in hand beside its weights. */
 interface Course {
   readonly job: Job;
-  readonly training: Training;
-  readonly cadence: Cadence;
+  /** Its place in the party. */
+  readonly index: number;
   readonly commitments: Map<number, string>;
   readonly startedAtStep: number;
   /** Whether all weights of the last snapshot were numbers. */
   finite: boolean;
-  activeMs: number;
   lastLoss: number | null;
+  latest: Snapshot | null;
+}
+
+/** The units in hand, which share their steps. */
+interface Journey {
+  readonly party: Party;
+  /** Those that go on: none that was dropped, or ended early. */
+  courses: readonly Course[];
+  readonly cadence: Cadence;
+  activeMs: number;
   saidAt: number;
 }
 
@@ -53,10 +63,10 @@ export class Runner {
     this.isLost = isLost;
   }
 
-  /** Train a unit when those before it are done. Everything that happens is emitted, errors too. */
-  train(job: Job): Promise<void> {
-    this.dropped.delete(job.leaseId);
-    this.queue = this.queue.then(() => this.run(job));
+  /** Train units when those before them are done. Everything that happens is emitted, errors too. */
+  train(jobs: readonly Job[]): Promise<void> {
+    for (const job of jobs) this.dropped.delete(job.leaseId);
+    this.queue = this.queue.then(() => this.run(jobs));
     return this.queue;
   }
 
@@ -89,134 +99,167 @@ export class Runner {
     this.unpause();
   }
 
-  private async run(job: Job): Promise<void> {
-    if (this.dropped.has(job.leaseId)) return;
-    let training: Training | null = null;
+  private async run(jobs: readonly Job[]): Promise<void> {
+    for (const group of atOneStep(jobs)) {
+      const wanted = group.filter(({ leaseId }) => !this.dropped.has(leaseId));
+      const party = wanted.length > 1 ? await openTogether(wanted) : null;
+      if (party !== null) await this.travel(wanted, () => Promise.resolve(party));
+      else for (const job of wanted) await this.travel([job], () => openAlone(job));
+    }
+  }
+
+  private async travel(jobs: readonly Job[], open: () => Promise<Party>): Promise<void> {
+    let left = jobs.filter(({ leaseId }) => !this.dropped.has(leaseId));
+    if (left.length === 0) return;
+    let party: Party | null = null;
     try {
-      const { topology, start, tensors, resume } = job;
-      training = await Training.open(job.unit, { topology, checkpoint: resume ?? start, tensors });
-      await this.follow({
-        job,
-        training,
-        cadence: new Cadence(this.clock.now()),
-        commitments: new Map(),
-        startedAtStep: training.step,
-        finite: true,
-        activeMs: 0,
-        lastLoss: resumedLoss(job),
-        saidAt: Number.NEGATIVE_INFINITY,
+      party = await open();
+      const startedAtStep = party.step;
+      const courses = jobs.map((job, index) => {
+        const own = { job, index, startedAtStep, finite: true, latest: null, lastLoss: resumedLoss(job) };
+        return { ...own, commitments: new Map<number, string>() };
       });
+      const cadence = new Cadence(this.clock.now());
+      const journey: Journey = { party, courses, cadence, activeMs: 0, saidAt: Number.NEGATIVE_INFINITY };
+      await this.follow(journey, (ended) => (left = left.filter((job) => job !== ended)));
     } catch (problem) {
       const failed: EngineFailure = problem instanceof Unsupported ? "unsupported" : "error";
       const code = this.isLost() ? "backend_lost" : failed;
       const message = problem instanceof Error ? problem.message : String(problem);
-      this.emit({ type: "failed", leaseId: job.leaseId, code, message });
+      for (const { leaseId } of left) {
+        if (!this.dropped.has(leaseId)) this.emit({ type: "failed", leaseId, code, message });
+      }
     } finally {
-      training?.dispose();
-      this.dropped.delete(job.leaseId);
+      party?.dispose();
+      for (const { leaseId } of jobs) this.dropped.delete(leaseId);
     }
   }
 
-  private async follow(course: Course): Promise<void> {
-    const { job, training, cadence } = course;
-    const end = job.unit.to_epoch * job.unit.steps_per_epoch;
-    let latest: Snapshot | null = null;
-    while (training.step < end) {
-      const loss = await this.slice(course, end);
-      if (this.dropped.has(job.leaseId)) return;
-      if (training.step % job.unit.steps_per_epoch === 0 && Number.isFinite(loss)) course.lastLoss = loss;
-      const atCommit = job.unit.commit_steps.includes(training.step);
-      if (!Number.isFinite(loss) || atCommit || training.step === end || cadence.due(this.clock.now())) {
-        latest = await this.snapshot(course, atCommit);
-        // Some backends clip NaN away on its way to the loss; the weights keep it.
-        if (!Number.isFinite(loss) || !course.finite) return this.finish(course, latest, true);
-        if (training.step < end) {
-          this.emit({ type: "snapshot", leaseId: job.leaseId, snapshot: latest });
+  /** Train until the end; `over` hears of each unit that nothing more is to be said of. */
+  private async follow(journey: Journey, over: (job: Job) => void): Promise<void> {
+    const { party, cadence } = journey;
+    const unit = journey.courses[0]?.job.unit;
+    if (unit === undefined) return;
+    const end = unit.to_epoch * unit.steps_per_epoch;
+    const leave = (course: Course): void => {
+      journey.courses = journey.courses.filter((other) => other !== course);
+      over(course.job);
+    };
+    while (party.step < end) {
+      const losses = await this.slice(journey, unit, end);
+      for (const course of journey.courses) if (this.dropped.has(course.job.leaseId)) leave(course);
+      if (journey.courses.length === 0) return;
+      const broken = (course: Course): boolean => !Number.isFinite(losses[course.index]);
+      for (const course of journey.courses) {
+        if (party.step % unit.steps_per_epoch === 0 && !broken(course)) course.lastLoss = losses[course.index] ?? null;
+      }
+      const atCommit = unit.commit_steps.includes(party.step);
+      const due = atCommit || party.step === end || cadence.due(this.clock.now());
+      if (due || journey.courses.some(broken)) {
+        await this.snapshot(journey, atCommit);
+        for (const course of journey.courses) {
+          // Some backends clip NaN away on its way to the loss; the weights keep it.
+          if (broken(course) || !course.finite) {
+            this.finish(journey, course, true);
+            leave(course);
+          } else if (party.step < end) this.tell(course);
         }
       }
-      this.say(course);
-      if (course.activeMs > 1_000 * job.unit.limits.seconds && training.step < end) {
-        const message = `The unit took longer than its ${job.unit.limits.seconds} seconds.`;
-        this.emit({ type: "failed", leaseId: job.leaseId, code: "over_limit", message });
-        return;
+      this.say(journey, unit);
+      for (const course of journey.courses) {
+        const { leaseId, unit: own } = course.job;
+        if (journey.activeMs <= 1_000 * own.limits.seconds || party.step >= end) continue;
+        const message = `The unit took longer than its ${own.limits.seconds} seconds.`;
+        this.emit({ type: "failed", leaseId, code: "over_limit", message });
+        leave(course);
       }
-      if (this.paused !== null) await this.waitWhilePaused(course);
+      if (journey.courses.length === 0) return;
+      if (this.paused !== null) await this.waitWhilePaused(journey);
     }
-    this.finish(course, latest ?? (await this.snapshot(course, true)), false);
+    if (journey.courses.some(({ latest }) => latest === null)) await this.snapshot(journey, true);
+    for (const course of journey.courses) this.finish(journey, course, false);
   }
 
-  /** Train some batches, wait for them, rest; gives the mean loss of the epoch in hand. */
-  private async slice(course: Course, end: number): Promise<number> {
-    const { training, job } = course;
-    const { commit_steps: commits, steps_per_epoch: steps } = job.unit;
-    const from = training.step;
-    const stops = [end, (training.epoch + 1) * steps, ...commits.filter((step) => step > from)];
+  /** Train some batches, wait for them, rest; gives each unit's mean loss of the epoch in hand. */
+  private async slice(journey: Journey, unit: Job["unit"], end: number): Promise<readonly number[]> {
+    const { party } = journey;
+    const { commit_steps: commits, steps_per_epoch: steps } = unit;
+    const from = party.step;
+    const stops = [end, (party.epoch + 1) * steps, ...commits.filter((step) => step > from)];
     const until = Math.min(from + this.pace.batches(), ...stops);
     const begun = this.clock.now();
-    while (training.step < until) training.advance();
-    const loss = await training.loss();
+    while (party.step < until) party.advance();
+    const losses = await party.losses();
     if (this.isLost()) throw new Error("The GPU was taken away.");
     const worked = this.clock.now();
     const sleep = this.pace.worked(until - from, worked - begun);
     await this.clock.rest(sleep);
     if (sleep > 0) this.pace.slept(this.clock.now() - worked);
-    course.activeMs += this.clock.now() - begun;
-    return loss;
+    journey.activeMs += this.clock.now() - begun;
+    return losses;
   }
 
-  private async snapshot(course: Course, atCommit: boolean): Promise<Snapshot> {
-    const { training, job } = course;
+  /** Take every unit's snapshot. */
+  private async snapshot({ party, courses, cadence }: Journey, atCommit: boolean): Promise<void> {
     const begun = this.clock.now();
-    const state = await training.state();
-    const bytes = writeCheckpoint(state);
-    course.finite = isFinite(state);
+    const states = await party.states();
     if (this.isLost()) throw new Error("The GPU was taken away.");
-    const snapshot = { bytes, sha256: await sha256(bytes), epoch: training.epoch, step: training.step };
-    if (atCommit) {
-      course.commitments.set(training.step, snapshot.sha256);
-      const states = this.committed.get(job.leaseId) ?? new Map<number, ArrayBuffer>();
-      this.committed.set(job.leaseId, states.set(training.step, bytes));
+    for (const course of courses) {
+      const state = states[course.index];
+      if (state === undefined) throw new Error("a unit has no state");
+      const bytes = writeCheckpoint(state);
+      course.finite = isFinite(state);
+      course.latest = { bytes, sha256: await sha256(bytes), epoch: party.epoch, step: party.step };
+      if (!atCommit) continue;
+      course.commitments.set(party.step, course.latest.sha256);
+      const { leaseId } = course.job;
+      const kept = this.committed.get(leaseId) ?? new Map<number, ArrayBuffer>();
+      this.committed.set(leaseId, kept.set(party.step, bytes));
     }
-    course.cadence.taken(begun, this.clock.now());
-    return snapshot;
+    cadence.taken(begun, this.clock.now());
+  }
+
+  private tell({ job, latest }: Course): void {
+    if (latest !== null) this.emit({ type: "snapshot", leaseId: job.leaseId, snapshot: latest });
   }
 
   /** A pause may end with the tab, so it starts with a snapshot. */
-  private async waitWhilePaused(course: Course): Promise<void> {
-    const { job } = course;
-    const snapshot = await this.snapshot(course, false);
-    this.emit({ type: "snapshot", leaseId: job.leaseId, snapshot });
-    while (this.paused !== null && !this.dropped.has(job.leaseId)) {
+  private async waitWhilePaused(journey: Journey): Promise<void> {
+    await this.snapshot(journey, false);
+    journey.courses.forEach((course) => this.tell(course));
+    const all = (): boolean => journey.courses.every(({ job }) => this.dropped.has(job.leaseId));
+    while (this.paused !== null && !all()) {
       await Promise.race([this.paused, this.clock.rest(PROGRESS_EVERY_MS)]);
     }
   }
 
-  private progress(course: Course): EngineProgress {
-    const { training, job, activeMs } = course;
-    const samples = (training.step - course.startedAtStep) * job.unit.batch_size;
+  private progress({ party, activeMs }: Journey, course: Course): EngineProgress {
+    const samples = (party.step - course.startedAtStep) * course.job.unit.batch_size;
     return {
-      epoch: training.epoch,
-      step: training.step,
+      epoch: party.epoch,
+      step: party.step,
       loss: course.lastLoss,
       samplesPerSecond: activeMs > 0 ? (1_000 * samples) / activeMs : null,
       commitments: Object.fromEntries(course.commitments),
     };
   }
 
-  private say(course: Course): void {
+  private say(journey: Journey, unit: Job["unit"]): void {
     const now = this.clock.now();
-    const { step } = course.training;
-    const epochEnded = step % course.job.unit.steps_per_epoch === 0;
-    if (!epochEnded && now - course.saidAt < PROGRESS_EVERY_MS) return;
-    course.saidAt = now;
-    const { leaseId } = course.job;
-    this.emit({ type: "progress", leaseId, progress: this.progress(course) });
+    const epochEnded = journey.party.step % unit.steps_per_epoch === 0;
+    if (!epochEnded && now - journey.saidAt < PROGRESS_EVERY_MS) return;
+    journey.saidAt = now;
+    for (const course of journey.courses) {
+      const { leaseId } = course.job;
+      this.emit({ type: "progress", leaseId, progress: this.progress(journey, course) });
+    }
   }
 
-  private finish(course: Course, snapshot: Snapshot, diverged: boolean): void {
+  private finish(journey: Journey, course: Course, diverged: boolean): void {
     const { leaseId } = course.job;
-    const progress = this.progress(course);
-    this.emit({ type: "finished", leaseId, snapshot, progress, diverged });
+    if (course.latest === null) throw new Error("a unit has no last state");
+    const [progress, { stacked }] = [this.progress(journey, course), journey.party];
+    this.emit({ type: "finished", leaseId, snapshot: course.latest, progress, diverged, stacked });
   }
 }
 

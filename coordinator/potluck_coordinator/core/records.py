@@ -131,6 +131,8 @@ class Unit:
     training: Json
     flops: str
     upload_bytes: int
+    stack: str | None = None
+    """Units of the same value can train together as one batched graph."""
     ready_since: float | None = None
     tries: int = 0
     reasons: tuple[str, ...]
@@ -183,6 +185,7 @@ class Lease:
     expires_at: float
     ended_at: float | None = None
     result: str | None = None
+    stacked: bool = False
     reason: str = ""
 
 

@@ -22,6 +22,8 @@ class Candidate:
     kind: str
     tensors: str
     ready_since: float
+    stack: str | None = None
+    """Units of the same value can train together as one batched graph."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def choose(
 ) -> list[Candidate]:
     """Choose up to `most` units: fair share, then rungs that decide, then cached, then oldest.
 
+    The first choice brings its stack-mates with it: one study's units that can train together.
     `busy` counts the units now leased, by submitter.
     """
     load, folds = dict(busy), dict(asker.folds)
@@ -57,13 +60,20 @@ def choose(
         left = [c for c in left if _eligible(c, asker, now)]
         if not left:
             break
-        best = min(left, key=lambda c: _key(c, asker, load))
+        first = chosen[0] if chosen else None
+        best = min(left, key=lambda c: (not _mates(c, first), *_key(c, asker, load)))
         left.remove(best)
         chosen.append(best)
         load[best.owner] = load.get(best.owner, 0) + 1
         if best.fold is not None:
             folds.setdefault(best.study_id, best.fold)
     return chosen
+
+
+def _mates(unit: Candidate, first: Candidate | None) -> bool:
+    if first is None or first.stack is None:
+        return False
+    return unit.stack == first.stack and unit.study_id == first.study_id
 
 
 def _eligible(unit: Candidate, asker: Asker, now: float) -> bool:

@@ -13,6 +13,7 @@ from potluck_coordinator.core.ids import donor_name
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Donor, Lease, Study, Trial, Unit, wire_fold
 from potluck_coordinator.core.scheduling import Asker, choose
+from potluck_coordinator.core.stacking import stack_from
 from potluck_coordinator.core.units import UnitEvent, UnitState, commit_steps, steps_per_epoch
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
@@ -185,6 +186,7 @@ def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) 
                 "seed": unit.seed,
                 "commit_steps": list(commits),
                 "flops": unit.flops,
+                "stack": stack_from(unit.stack, lease.from_step, unit.from_epoch * spe),
                 "limits": {"seconds": SECONDS_PER_UNIT, "upload_bytes": unit.upload_bytes},
             }
         ),

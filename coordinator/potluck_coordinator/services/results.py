@@ -147,6 +147,7 @@ def _accept(
         late=True,
         step=result.step,
         epoch=result.step // steps_per_epoch(unit.rows, unit.batch_size),
+        stacked=result.stacked,
     )
     leases.end_all_of_unit(
         tx, unit.id, LeaseState.SUPERSEDED, now=now, reason="an earlier holder finished"
@@ -165,6 +166,7 @@ def _accept(
         "claims": claims,
         "commitments": commitments(lease, unit, result.commitments),
         "diverged": result.diverged,
+        "stacked": result.stacked,
     }
     record(tx, unit.study_id, "result", body, now)
     after_commit(tx, lambda: site.hub.publish(unit.study_id))

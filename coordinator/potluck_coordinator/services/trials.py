@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from potluck_coordinator.core.records import (
     Trial,
     Unit,
 )
+from potluck_coordinator.core.stacking import skeleton, stack_value
 from potluck_coordinator.core.units import UnitState, split_trial
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.jobs import PreparedTrial, prepare_trial
@@ -147,6 +149,8 @@ def _trial_units(
     now: float,
 ) -> list[Unit]:
     made = []
+    bones = skeleton(json.loads(prepared.topology))
+    training = _training(study, trial.parameters)
     for draft in split_trial(study.spec["rungs"], study.wire_plan["folds"], study.spec["repeats"]):
         part = parts[VALIDATION_PART if draft.fold is None else draft.fold]
         epochs = draft.to_epoch - draft.from_epoch
@@ -170,9 +174,19 @@ def _trial_units(
                 topology=trial.topology,
                 tensors=part.train,
                 start=start_of[(draft.fold, draft.repeat)] if ready else None,
-                training=_training(study, trial.parameters),
+                training=training,
                 flops=str(prepared.flops_per_sample * part.rows_train * epochs),
                 upload_bytes=prepared.upload_bytes,
+                stack=stack_value(
+                    bones,
+                    training,
+                    {
+                        "tensors": part.train,
+                        "rows": part.rows_train,
+                        "batch_size": batch_size(trial.parameters),
+                        "epochs": [draft.from_epoch, draft.to_epoch],
+                    },
+                ),
                 ready_since=now if ready else None,
                 reasons=(),
                 claims={},

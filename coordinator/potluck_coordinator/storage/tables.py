@@ -140,6 +140,7 @@ class UnitRow(SQLModel, table=True):
     training: Json = Field(sa_column=Column(JSON, nullable=False))
     flops: str
     upload_bytes: int = Field(sa_type=BigInteger)
+    stack: str | None = None
     ready_since: float | None = Field(default=None, sa_type=Float)
     tries: int = 0
     reasons: list[str] = Field(sa_column=Column(JSON, nullable=False))
@@ -197,6 +198,7 @@ class LeaseRow(SQLModel, table=True):
     expires_at: float = Field(sa_type=Float)
     ended_at: float | None = Field(default=None, sa_type=Float)
     result: str | None = None
+    stacked: bool = False
     reason: str = Field(default="", sa_type=Text)
 
 

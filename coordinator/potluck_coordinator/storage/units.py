@@ -11,7 +11,14 @@ from sqlmodel import Session, col, select
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Unit
 from potluck_coordinator.core.scheduling import Candidate
-from potluck_coordinator.core.units import UnitEvent, UnitState, after, states_before
+from potluck_coordinator.core.stacking import stack_from
+from potluck_coordinator.core.units import (
+    UnitEvent,
+    UnitState,
+    after,
+    states_before,
+    steps_per_epoch,
+)
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
 
@@ -185,10 +192,17 @@ def candidates(session: Session, per_owner: int = 64, limit: int = 512) -> list[
             rung=unit.rung,
             kind=unit.kind,
             tensors=unit.tensors,
+            stack=_stack_now(unit),
             ready_since=unit.ready_since or 0.0,
         )
         for unit, owner in session.exec(query)
     ]
+
+
+def _stack_now(unit: UnitRow) -> str | None:
+    """Name a ready unit's stack: one that somebody began goes on from its newest state."""
+    first = unit.from_epoch * steps_per_epoch(unit.rows, unit.batch_size)
+    return stack_from(unit.stack, unit.checkpoint_step if unit.checkpoint else first, first)
 
 
 def leased_by_owner(session: Session) -> dict[str, int]:

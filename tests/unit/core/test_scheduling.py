@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -99,3 +101,73 @@ def test_no_unit_is_chosen_twice(most: int, count: int) -> None:
     ready = [unit(str(i), trial=i) for i in range(count)]
     chosen = choose(ready, asker(), {}, NOW, most)
     assert len(chosen) == len({c.id for c in chosen}) == min(most, count)
+
+
+STACKS = st.sampled_from([None, "p", "q"])
+
+
+@st.composite
+def ready_units(draw: st.DrawFn) -> list[Candidate]:
+    """Draw units of two submitters, some of which can train together."""
+    return [
+        unit(
+            str(i),
+            trial=i,
+            owner=owner,
+            study_id=f"of {owner}",
+            stack=draw(STACKS),
+            fold=draw(st.sampled_from([None, 0, 1])),
+            rung=draw(st.integers(0, 2)),
+            ready_since=NOW - draw(st.floats(0, 2 * OTHER_FOLD_AFTER_SECONDS)),
+        )
+        for i, owner in enumerate(draw(st.lists(st.sampled_from(["ann", "bob"]), max_size=12)))
+    ]
+
+
+@given(ready_units(), st.integers(1, 16), st.booleans())
+def test_stacks_change_who_comes_along_and_never_who_comes_first(
+    ready: list[Candidate], most: int, others: bool
+) -> None:
+    plain = [replace(candidate, stack=None) for candidate in ready]
+    who = asker(others_online=others)
+    first_of = [choose(units, who, {"ann": 1}, NOW, most)[:1] for units in (ready, plain)]
+    assert [c.id for c in first_of[0]] == [c.id for c in first_of[1]]
+
+
+@given(ready_units(), st.integers(1, 16), st.booleans())
+def test_the_first_choice_brings_all_its_mates_before_any_other(
+    ready: list[Candidate], most: int, others: bool
+) -> None:
+    chosen = choose(ready, asker(others_online=others), {}, NOW, most)
+    if not chosen:
+        return
+    head = chosen[0]
+    mine = [
+        c.stack is not None and (c.stack, c.study_id) == (head.stack, head.study_id) for c in chosen
+    ]
+    if head.stack is not None:
+        assert mine == sorted(mine, reverse=True)
+    # One that stays behind is kept there by a promise, or by `most`.
+    left = [c for c in ready if c not in chosen and head.stack is not None]
+    mates = [c for c in left if (c.stack, c.study_id) == (head.stack, head.study_id)]
+    if not all(mine) or len(chosen) < most:
+        kept = {c.fold for c in chosen if c.study_id == head.study_id and c.fold is not None}
+        assert all(others and c.fold is not None and c.fold not in kept for c in mates)
+
+
+@given(ready_units(), st.integers(1, 16))
+def test_mates_keep_to_one_fold_as_all_units_do(ready: list[Candidate], most: int) -> None:
+    fresh = [replace(candidate, ready_since=NOW - 1) for candidate in ready]
+    chosen = choose(fresh, asker(), {}, NOW, most)
+    for owner in ("ann", "bob"):
+        assert len({c.fold for c in chosen if c.owner == owner and c.fold is not None}) <= 1
+    assert len(chosen) == len({c.id for c in chosen}) <= most
+
+
+def test_mates_count_as_work_of_their_submitter() -> None:
+    ready = [unit(f"a{i}", trial=i, stack="p") for i in range(4)]
+    ready += [unit("b", owner="bob", study_id="other", stack="p")]
+    chosen = [c.id for c in choose(ready, asker(), {"bob": 1}, NOW, 3)]
+    assert chosen == ["a0", "a1", "a2"]
+    left = [c for c in ready if c.id not in chosen]
+    assert first(left, asker(), {"bob": 1, "ann": 3}) == "b"

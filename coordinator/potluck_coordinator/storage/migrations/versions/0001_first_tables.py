@@ -251,6 +251,7 @@ def upgrade() -> None:
         sa.Column("training", sa.JSON(), nullable=False),
         sa.Column("flops", sa.String(), nullable=False),
         sa.Column("upload_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("stack", sa.String(), nullable=True),
         sa.Column("ready_since", sa.Float(), nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("reasons", sa.JSON(), nullable=False),
@@ -304,6 +305,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.Float(), nullable=False),
         sa.Column("ended_at", sa.Float(), nullable=True),
         sa.Column("result", sa.String(), nullable=True),
+        sa.Column("stacked", sa.Boolean(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["donor_id"], ["donor.id"], name=op.f("fk_lease_donor_id_donor")),
         sa.ForeignKeyConstraint(
