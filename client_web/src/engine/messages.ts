@@ -39,7 +39,8 @@ export type ToEngine =
       readonly force: BrowserBackend | null;
       readonly remembered: readonly BackendReport[] | null;
     }
-  | { readonly type: "train"; readonly job: Job }
+  /** Train these units, together where the engine can: those of one call share their `stack`. */
+  | { readonly type: "train"; readonly jobs: readonly Job[] }
   | { readonly type: "share"; readonly share: number }
   | { readonly type: "pause" }
   | { readonly type: "resume" }
@@ -66,6 +67,8 @@ export type FromEngine =
       readonly progress: EngineProgress;
       /** The loss became NaN or infinite. */
       readonly diverged: boolean;
+      /** It was trained with others as one batched graph. */
+      readonly stacked: boolean;
     }
   /** The unit in hand (or, with null, the engine itself) cannot go on. */
   | {

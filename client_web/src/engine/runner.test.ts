@@ -75,7 +75,7 @@ test("each commit step's hash is that of the state there, however the batches we
   for (tick of [1, 5, 500]) {
     said = [];
     const own = runner();
-    await own.train(job());
+    await own.train([job()]);
     expect(all("finished")[0]?.progress.commitments).toEqual(right);
     expect(all("finished")[0]?.snapshot.sha256).toBe(right[END]);
     expect([...own.states("a").keys()]).toEqual([5, 10, END]);
@@ -85,15 +85,15 @@ test("each commit step's hash is that of the state there, however the batches we
 });
 
 test("a unit that goes on from a state in its middle ends in the same bits", async () => {
-  await runner().train(job());
-  await runner().train(job({}, await stateAt(7)));
+  await runner().train([job()]);
+  await runner().train([job({}, await stateAt(7))]);
   const [whole, resumed] = all("finished");
   expect(resumed?.snapshot.sha256).toBe(whole?.snapshot.sha256);
   expect(Object.keys(resumed?.progress.commitments ?? {})).toEqual(["10", "12"]);
 });
 
 test("progress tells each epoch with its mean loss, which falls", async () => {
-  await runner().train(job());
+  await runner().train([job()]);
   const losses = all("progress").filter(({ progress }) => progress.step % 3 === 0);
   expect(losses.map(({ progress }) => progress.epoch)).toEqual([1, 2, 3, 4]);
   const state = readCheckpoint(await stateAt(3));
@@ -102,7 +102,7 @@ test("progress tells each epoch with its mean loss, which falls", async () => {
 
 test("on a slow device a state is told at least every 20 seconds", async () => {
   tick = 2_500;
-  await runner().train(job({ commit_steps: [END] }));
+  await runner().train([job({ commit_steps: [END] })]);
   expect(all("snapshot").length).toBeGreaterThanOrEqual(5);
 });
 
@@ -111,7 +111,7 @@ test.each(["cpu", "wasm"])("weights that are no numbers end the unit at once on 
   if (backend === "wasm") mend(tf, "wasm");
   const infinite = Number.POSITIVE_INFINITY;
   const optimizer = { name: "sgd", learning_rate: infinite, momentum: 0, nesterov: false } as const;
-  await runner().train(job({ optimizer }));
+  await runner().train([job({ optimizer })]);
   const [finished] = all("finished");
   expect(finished?.diverged).toBe(true);
   expect(finished?.snapshot.step).toBeLessThan(END);
@@ -119,7 +119,7 @@ test.each(["cpu", "wasm"])("weights that are no numbers end the unit at once on 
 
 test("a unit past its time limit is given up", async () => {
   tick = 4_000;
-  await runner().train(job({ limits: { seconds: 30, upload_bytes: 1 } }));
+  await runner().train([job({ limits: { seconds: 30, upload_bytes: 1 } })]);
   expect(all("failed")[0]).toMatchObject({ leaseId: "a", code: "over_limit" });
   expect(all("finished")).toEqual([]);
 });
@@ -127,7 +127,7 @@ test("a unit past its time limit is given up", async () => {
 test("paused, nothing is trained, and the state so far is told", async () => {
   const own = runner();
   own.pause();
-  const run = own.train(job());
+  const run = own.train([job()]);
   await vi.waitFor(() => expect(all("snapshot").length).toBe(1));
   const { step } = all("snapshot")[0]?.snapshot ?? { step: 0 };
   expect(step).toBeLessThan(END);
@@ -140,18 +140,18 @@ test("paused, nothing is trained, and the state so far is told", async () => {
 test("a dropped unit is left in silence, and the next one is trained", async () => {
   const own = runner();
   own.pause();
-  const first = own.train(job());
+  const first = own.train([job()]);
   await vi.waitFor(() => expect(all("snapshot").length).toBe(1));
   own.drop("a");
   own.resume();
   await first;
-  await own.train({ ...job(), leaseId: "b" });
+  await own.train([{ ...job(), leaseId: "b" }]);
   expect(all("finished").map(({ leaseId }) => leaseId)).toEqual(["b"]);
 });
 
 test("what is read from a lost GPU is never told", async () => {
   let looks = 0;
-  await runner(() => ++looks > 3).train(job());
+  await runner(() => ++looks > 3).train([job()]);
   expect(all("failed")[0]).toMatchObject({ leaseId: "a", code: "backend_lost" });
   expect(all("finished")).toEqual([]);
 });
@@ -159,15 +159,15 @@ test("what is read from a lost GPU is never told", async () => {
 test("a topology that would be trained wrongly is said to be unsupported", async () => {
   const odd = { class_name: "Sequential", config: { layers: [{ class_name: "Lambda", config: {} }] } };
   const topology = new TextEncoder().encode(JSON.stringify(odd)).buffer;
-  await runner().train({ ...job(), topology });
+  await runner().train([{ ...job(), topology }]);
   expect(all("failed")[0]).toMatchObject({ code: "unsupported" });
 });
 
 test("units leave no tensor behind, finished, dropped or failed", async () => {
   const before = memory().numTensors;
   const own = runner();
-  for (let times = 0; times < 3; times++) await own.train(job());
-  await own.train({ ...job(), tensors: new ArrayBuffer(0) });
+  for (let times = 0; times < 3; times++) await own.train([job()]);
+  await own.train([{ ...job(), tensors: new ArrayBuffer(0) }]);
   expect(all("failed").length).toBe(1);
   expect(memory().numTensors).toBe(before);
 });

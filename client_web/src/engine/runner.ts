@@ -53,10 +53,12 @@ export class Runner {
     this.isLost = isLost;
   }
 
-  /** Train a unit when those before it are done. Everything that happens is emitted, errors too. */
-  train(job: Job): Promise<void> {
-    this.dropped.delete(job.leaseId);
-    this.queue = this.queue.then(() => this.run(job));
+  /** Train units when those before them are done. Everything that happens is emitted, errors too. */
+  train(jobs: readonly Job[]): Promise<void> {
+    for (const job of jobs) {
+      this.dropped.delete(job.leaseId);
+      this.queue = this.queue.then(() => this.run(job));
+    }
     return this.queue;
   }
 
@@ -216,7 +218,7 @@ export class Runner {
   private finish(course: Course, snapshot: Snapshot, diverged: boolean): void {
     const { leaseId } = course.job;
     const progress = this.progress(course);
-    this.emit({ type: "finished", leaseId, snapshot, progress, diverged });
+    this.emit({ type: "finished", leaseId, snapshot, progress, diverged, stacked: false });
   }
 }
 

@@ -62,7 +62,7 @@ function hear(message: ToEngine): void {
       ready = prepare(message);
       break;
     case "train":
-      void ready.then(() => runner.train(message.job));
+      void ready.then(() => runner.train(message.jobs));
       break;
     case "share":
       runner.setShare(message.share);

@@ -931,6 +931,11 @@ export interface components {
             diverged?: boolean;
             /** Lease Id */
             lease_id: string;
+            /**
+             * Stacked
+             * @default false
+             */
+            stacked?: boolean;
             /** Step */
             step: number;
             /** Token */
@@ -2104,6 +2109,12 @@ export interface components {
             rung: number;
             /** Seed */
             seed: number;
+            /**
+             * Stack
+             * @description Units with the same value can train together as one batched graph.
+             * @default null
+             */
+            stack?: string | null;
             /**
              * Start
              * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
