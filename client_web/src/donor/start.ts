@@ -4,12 +4,14 @@ import { version } from "../../package.json";
 import { openArtifacts } from "../protocol/artifacts";
 import type { Abort, Handback } from "../protocol/messages";
 import { type DonorSocket, openDonorSocket } from "../protocol/socket";
+import { rememberReload, wasReloadedFor } from "./again";
 import { openEngine } from "./engine_host";
 import { openMemory } from "./memory";
 import type { ClockPort, EnginePort } from "./ports";
 import { Session } from "./session";
 import { type DonorHandle, type DonorOptions, type DonorState, INITIAL_STATE } from "./state";
 import { openStates } from "./states";
+import { openTabs } from "./tabs";
 
 const clock: ClockPort = {
   now: () => performance.now(),
@@ -31,6 +33,12 @@ function sayGoodbye(origin: string, leases: Handback[]): void {
   const abort: Abort = { type: "abort", leases };
   // Plain text, because a beacon must not need a preflight.
   navigator.sendBeacon(`${origin}/api/v1/donor/abort`, JSON.stringify(abort));
+}
+
+function reload(wanted: string): boolean {
+  if (wasReloadedFor(wanted) || !rememberReload(wanted)) return false;
+  location.reload();
+  return true;
 }
 
 /** Begin to donate; everything that happens arrives at the handle's subscribers. */
@@ -61,8 +69,11 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
       artifacts: openArtifacts(origin),
       states: openStates(),
       memory: openMemory(version),
+      tabs: openTabs(),
+      page: { reload },
       clock,
       openSocket,
+      reopenSocket: () => socket?.reopen(),
       closeSocket: () => {
         socket?.close();
         window.removeEventListener("pagehide", onPageHide);
