@@ -22,6 +22,9 @@ const clock: ClockPort = {
   random: () => Math.random(),
 };
 
+/** Beside `potluck.start`, which the page marks at the press: what lies between was waiting. */
+const FIRST_BATCH = "potluck.first_batch";
+
 function memoryBytes(): number | null {
   // Only Chromium tells, and only roughly.
   const gibibytes = (navigator as { deviceMemory?: number }).deviceMemory;
@@ -57,8 +60,13 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
       disconnected: () => session.disconnected(),
     });
   };
+  let begun = false;
   const engine: EnginePort = openEngine(
-    (event) => session.heard(event),
+    (event) => {
+      if (event.type === "progress" && !begun) performance.mark(FIRST_BATCH);
+      begun ||= event.type === "progress";
+      session.heard(event);
+    },
     (message) => session.engineCrashed(message),
   );
   const onPageHide = (): void => sayGoodbye(origin, session.left());
