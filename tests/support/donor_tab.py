@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import potluck
-from playwright.sync_api import Page, Worker
+from playwright.sync_api import Page, Worker, expect
 
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import digits_h5
@@ -29,7 +29,7 @@ def digits_study(coordinator: Coordinator, name: str, **options: object) -> potl
 
 def at_work(page: Page) -> Worker:
     """Wait until a tab's engine has trained its first batch; give the engine's Worker."""
-    until(lambda: page.evaluate(FIRST_BATCH), PATIENCE_S, "the first batch")
+    expect(page.get_by_text("samples a second")).to_be_visible(timeout=1_000 * PATIENCE_S)
     return engine(page)
 
 
