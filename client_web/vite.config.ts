@@ -4,10 +4,16 @@ import { defineConfig } from "vitest/config";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+/** Name each backend's code, so that anybody can see in the network panel which of it was fetched. */
+function chunkFileNames({ moduleIds }: { readonly moduleIds: readonly string[] }): string {
+  const backend = moduleIds.map((id) => /tfjs-backend-(webgl|webgpu|wasm|cpu)\/dist/.exec(id)?.[1]).find(Boolean);
+  return backend === undefined ? "assets/[name]-[hash].js" : `assets/backend-${backend}-[hash].js`;
+}
+
 export default defineConfig({
   base: "/",
   plugins: [svelte()],
-  worker: { format: "es" },
+  worker: { format: "es", rollupOptions: { output: { chunkFileNames } } },
   build: {
     outDir: "../coordinator/potluck_coordinator/static",
     emptyOutDir: true,

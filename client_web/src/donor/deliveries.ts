@@ -1,6 +1,7 @@
 /** Bytes of a lease, down and up: what the engine needs, and the states that come of it. */
 
 import type { Job, Snapshot } from "../engine/messages";
+import { readSafetensors } from "../engine/safetensors";
 import { ArtifactRefused, type Artifacts } from "../protocol/artifacts";
 import type { Lease } from "../protocol/messages";
 import { firstStep } from "./holding";
@@ -13,6 +14,20 @@ const FIRST_RETRY_MS = 1_000;
 
 /** How an upload ended. `failed` is the network's or the coordinator's momentary trouble. */
 export type Uploaded = "through" | "too_large" | "refused" | "failed";
+
+/** Whether trouble with a download is the network's or the coordinator's, and will pass. */
+export function passes(problem: unknown): boolean {
+  return outcome(problem) === "failed";
+}
+
+/** The step of a state's bytes; what cannot be read is for the engine to say. */
+function stepOf(state: ArrayBuffer): number {
+  try {
+    return Number(readSafetensors(state).metadata["step"]) || 0;
+  } catch {
+    return 0;
+  }
+}
 
 function outcome(problem: unknown): Uploaded {
   if (!(problem instanceof ArtifactRefused) || problem.status >= 500) return "failed";
@@ -27,6 +42,8 @@ export class Deliveries {
   private uploads: Promise<unknown> = Promise.resolve();
   private running = 0;
   private kept: readonly string[] = [];
+  /** Downloads under way: units that are fetched together share most of their bytes. */
+  private readonly coming = new Map<string, Promise<ArrayBuffer>>();
 
   constructor(artifacts: Artifacts, states: StatePort, clock: ClockPort) {
     this.artifacts = artifacts;
@@ -44,7 +61,9 @@ export class Deliveries {
       latest ?? this.states.load(unit.id),
     ]);
     await this.look();
-    const resume = kept !== null && kept.step > firstStep(lease) ? kept.bytes : null;
+    // The coordinator's state may be newer than what this device kept: others were at it meanwhile.
+    const given = Math.max(firstStep(lease), stepOf(start));
+    const resume = kept !== null && kept.step > given ? kept.bytes : null;
     return { leaseId, unit, topology, start, tensors, resume };
   }
 
@@ -83,7 +102,13 @@ export class Deliveries {
     return uploaded;
   }
 
-  private async fetch(hash: string, token: string): Promise<ArrayBuffer> {
+  private fetch(hash: string, token: string): Promise<ArrayBuffer> {
+    const coming = this.coming.get(hash) ?? this.download(hash, token).finally(() => this.coming.delete(hash));
+    this.coming.set(hash, coming);
+    return coming;
+  }
+
+  private async download(hash: string, token: string): Promise<ArrayBuffer> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.artifacts.fetch(hash, token);

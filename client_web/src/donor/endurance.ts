@@ -47,7 +47,7 @@ export async function endure(
       while (finished < look) {
         const leaseId = `ls_${finished}`;
         const end = next("finished");
-        say({ type: "train", job: { ...job, leaseId } });
+        say({ type: "train", jobs: [{ ...job, leaseId }] });
         await end;
         if (settle) say({ type: "settled", leaseId });
         finished += 1;

@@ -1,13 +1,18 @@
-/** The leases that this donor holds, which one is being worked on, and their tokens for after a crash. */
+/** The leases that this donor holds, which of them are in the engine, and their tokens for after a crash. */
 
 import type { Lease } from "../protocol/messages";
 import { hold, type Holding } from "./holding";
 import type { MemoryPort } from "./ports";
 
+/** Units that are trained, and asked for, at a time. */
+export const MOST_TOGETHER = 8;
+/** Leases that one message may speak of, so no more are held. */
+export const MOST_HELD = 16;
+
 export class Hands {
   private readonly memory: MemoryPort;
   private readonly held = new Map<string, Holding>();
-  private current: string | null = null;
+  private readonly underWay = new Set<string>();
 
   constructor(memory: MemoryPort) {
     this.memory = memory;
@@ -25,18 +30,33 @@ export class Hands {
     return this.held.size === 0;
   }
 
-  /** Whether a unit is under way; one that is handed in and not settled yet no longer is. */
+  /** Leases that may still be asked for. */
+  get room(): number {
+    return Math.min(MOST_TOGETHER, MOST_HELD - this.held.size);
+  }
+
+  /** Whether units are under way; one that is finished and not settled yet no longer is. */
   get busy(): boolean {
-    return this.current !== null;
+    return this.underWay.size > 0;
   }
 
-  /** The lease that is worked on, else any that is still held. */
+  /** The units under way together: brought here, or in the engine. */
+  get group(): Holding[] {
+    return this.all().filter(({ lease }) => this.underWay.has(lease.id));
+  }
+
+  /** What the page shows: a unit that is under way, else any that is still held. */
   get present(): Holding | undefined {
-    return this.current === null ? this.all()[0] : this.held.get(this.current);
+    return this.group[0] ?? this.all()[0];
   }
 
-  get queued(): Holding | undefined {
-    return this.all().find(({ stage }) => stage === "queued");
+  get queued(): Holding[] {
+    return this.all().filter(({ stage }) => stage === "queued");
+  }
+
+  /** The queued units that are to be trained next, together where their `stack` says so. */
+  get nextGroup(): Holding[] {
+    return groupOf(this.queued);
   }
 
   /** Hold a lease; one that is held already only gets its new token. */
@@ -47,11 +67,11 @@ export class Hands {
   }
 
   take(id: string): void {
-    this.current = id;
+    this.underWay.add(id);
   }
 
   lay(id: string): void {
-    if (this.current === id) this.current = null;
+    this.underWay.delete(id);
   }
 
   update(id: string, change: (holding: Holding) => Holding): void {
@@ -65,12 +85,28 @@ export class Hands {
     this.remember();
   }
 
-  /** Tokens of what is held, and of what was held before a crash of this tab. */
-  tokens(): string[] {
-    return [...new Set([...this.all().map(({ lease }) => lease.token), ...this.memory.tokens()])];
+  /** Tokens of what is held, and of what was held before a crash of this tab; not what others hold. */
+  tokens(elsewhere: ReadonlySet<string>): string[] {
+    const own = this.ownTokens();
+    const before = this.memory.tokens().filter((token) => !elsewhere.has(token));
+    return [...new Set([...own, ...before])];
+  }
+
+  ownTokens(): string[] {
+    return this.all().map(({ lease }) => lease.token);
   }
 
   private remember(): void {
-    this.memory.rememberTokens(this.all().map(({ lease }) => lease.token));
+    this.memory.rememberTokens(this.ownTokens());
   }
+}
+
+/** The first of these, and those that can be trained with it. One that failed before goes alone. */
+function groupOf(queued: readonly Holding[]): Holding[] {
+  const [first] = queued;
+  if (first === undefined) return [];
+  const stack = first.lease.unit.stack ?? null;
+  if (stack === null || first.failures > 0) return [first];
+  const alike = queued.filter(({ lease, failures }) => lease.unit.stack === stack && failures === 0);
+  return alike.slice(0, MOST_TOGETHER);
 }

@@ -3,11 +3,12 @@
 import type { EngineProgress, Snapshot } from "../engine/messages";
 import type { Completed, Handback, Lease, Progress } from "../protocol/messages";
 
-export type Stage = "queued" | "downloading" | "training" | "handing_in" | "handed_in";
+export type Stage = "queued" | "downloading" | "training" | "handing_in" | "handed_in" | "giving_up";
 
 export interface Result {
   readonly snapshot: Snapshot;
   readonly diverged: boolean;
+  readonly stacked: boolean;
 }
 
 /** The present state of one lease. Replaced, never changed, by the session. */
@@ -23,6 +24,11 @@ export interface Holding {
   readonly result: Result | null;
   /** Times that the engine failed on it. */
   readonly failures: number;
+}
+
+/** Last step of a unit, counted over the whole trial. */
+export function lastStep({ unit }: Lease): number {
+  return unit.to_epoch * unit.steps_per_epoch;
 }
 
 /** First step of a unit, counted over the whole trial. */
@@ -83,6 +89,7 @@ export function toCompleted({ lease, progress }: Holding, result: Result): Compl
     claims: loss === null ? {} : { loss },
     commitments: progress.commitments,
     diverged: result.diverged,
+    stacked: result.stacked,
   };
 }
 

@@ -35,14 +35,43 @@ export interface ClockPort {
   readonly random: () => number;
 }
 
+/** What tabs of one browser say to each other. */
+export type TabWord =
+  | {
+      readonly type: "here";
+      readonly tab: string;
+      /** Units are trained in that tab now. */
+      readonly working: boolean;
+      readonly tokens: readonly string[];
+    }
+  | { readonly type: "gone"; readonly tab: string };
+
+export interface TabsPort {
+  /** This tab's own name. */
+  readonly name: string;
+  readonly tell: (word: TabWord) => void;
+  readonly listen: (hear: (word: TabWord) => void) => void;
+  readonly close: () => void;
+}
+
+/** The page itself, which an upgrade of the coordinator may make old. */
+export interface PagePort {
+  /** Load the page of `version` and go on there; false where this tab did so before, or cannot. */
+  readonly reload: (version: string) => boolean;
+}
+
 export interface Ports {
   readonly engine: EnginePort;
   readonly artifacts: Artifacts;
   readonly states: StatePort;
   readonly memory: MemoryPort;
+  readonly tabs: TabsPort;
+  readonly page: PagePort;
   readonly clock: ClockPort;
   /** The engine is ready: open the socket (once). */
   readonly openSocket: () => void;
+  /** The connection is dead without knowing it: make a new one. */
+  readonly reopenSocket: () => void;
   readonly closeSocket: () => void;
   readonly client: string;
   readonly memoryBytes: number | null;

@@ -1,200 +1,12 @@
-/** The session against a world of its own: a clock that the test moves, artifacts in memory. */
+/** The conversation with the coordinator, turn by turn. */
 
 import "@tensorflow/tfjs-backend-cpu";
 import { setBackend } from "@tensorflow/tfjs-core";
 import { beforeEach, expect, test, vi } from "vitest";
-import type { FromEngine, Snapshot, ToEngine } from "../engine/messages";
-import { knownAnswerReference } from "../engine/reference";
-import { Runner } from "../engine/runner";
-import { Training } from "../engine/training";
 import { writeCheckpoint } from "../engine/checkpoint";
-import { ArtifactRefused } from "../protocol/artifacts";
-import type { CoordinatorMessage, DonorMessage, DonorRecord, Lease, Unit } from "../protocol/messages";
+import { Training } from "../engine/training";
 import { sha256 } from "../protocol/sha256";
-import type { Ports } from "./ports";
-import { Session } from "./session";
-import type { DonorState } from "./state";
-
-const RECORD: DonorRecord = { name: "quiet-otter", units: 0, credit_flops: "0", seconds: 0, best_trials: 0 };
-const REFERENCE = knownAnswerReference();
-
-class World {
-  readonly artifacts = new Map<string, ArrayBuffer>();
-  readonly posted: ToEngine[] = [];
-  readonly said: DonorMessage[] = [];
-  readonly states = new Map<string, Snapshot>();
-  tokens: string[] = [];
-  uploads: "through" | "failing" | number = "through";
-  restarts = 0;
-  socket: "unopened" | "open" | "closed" = "unopened";
-  shown: DonorState | null = null;
-  now = 0;
-  private timers: { at: number; act: () => void }[] = [];
-  /** Given a real engine, the session trains; else the test says what the engine says. */
-  readonly session: Session;
-  private readonly runner: Runner | null;
-
-  constructor(engine: "real" | "scripted") {
-    const emit = (event: FromEngine): void => this.session.heard(event);
-    const clock = { now: () => performance.now(), rest: () => new Promise<void>((r) => setImmediate(r)) };
-    this.runner = engine === "real" ? new Runner(emit, clock) : null;
-    this.session = new Session(this.ports(), {}, (state) => (this.shown = state));
-  }
-
-  private ports(): Ports {
-    return {
-      engine: {
-        post: (message) => {
-          this.posted.push(message);
-          if (message.type === "train") void this.runner?.train(message.jobs);
-          if (message.type === "drop") this.runner?.drop(message.leaseId);
-          if (message.type === "pause") this.runner?.pause();
-          if (message.type === "resume") this.runner?.resume();
-        },
-        restart: () => (this.restarts += 1),
-        close: () => undefined,
-      },
-      artifacts: {
-        fetch: async (hash) => {
-          const bytes = this.artifacts.get(hash);
-          if (bytes === undefined) throw new ArtifactRefused(404, "not here");
-          return bytes;
-        },
-        upload: async (bytes, hash) => {
-          if (this.uploads === "failing") throw new TypeError("network");
-          if (typeof this.uploads === "number") throw new ArtifactRefused(this.uploads, "refused");
-          this.artifacts.set(hash, bytes);
-        },
-        cached: async () => [...this.artifacts.keys()],
-      },
-      states: {
-        load: async (unitId) => this.states.get(unitId) ?? null,
-        save: async (unitId, snapshot) => void this.states.set(unitId, snapshot),
-        remove: async (unitId) => void this.states.delete(unitId),
-      },
-      memory: {
-        donorKey: () => "k".repeat(32),
-        measurements: () => null,
-        rememberMeasurements: () => undefined,
-        tokens: () => this.tokens,
-        rememberTokens: (tokens) => (this.tokens = [...tokens]),
-      },
-      clock: {
-        now: () => this.now,
-        later: (milliseconds, act) => {
-          const timer = { at: this.now + milliseconds, act };
-          this.timers.push(timer);
-          return () => (this.timers = this.timers.filter((other) => other !== timer));
-        },
-        random: () => 0.5,
-      },
-      openSocket: () => (this.socket = "open"),
-      closeSocket: () => (this.socket = "closed"),
-      client: "test",
-      memoryBytes: null,
-    };
-  }
-
-  pass(seconds: number): void {
-    this.now += 1_000 * seconds;
-    const due = this.timers.filter(({ at }) => at <= this.now);
-    this.timers = this.timers.filter(({ at }) => at > this.now);
-    for (const { act } of due) act();
-  }
-
-  last<T extends DonorMessage["type"]>(type: T): Extract<DonorMessage, { type: T }> | undefined {
-    const found = this.said.filter((message) => message.type === type);
-    return found.at(-1) as Extract<DonorMessage, { type: T }> | undefined;
-  }
-
-  count(type: DonorMessage["type"]): number {
-    return this.said.filter((message) => message.type === type).length;
-  }
-
-  /** Wait until the session has sent so many messages of a type. */
-  async until(type: DonorMessage["type"], times = 1): Promise<void> {
-    await vi.waitFor(() => expect(this.count(type)).toBeGreaterThanOrEqual(times), 10_000);
-  }
-
-  async trainPosted(times = 1): Promise<Extract<ToEngine, { type: "train" }>> {
-    const trains = (): ToEngine[] => this.posted.filter(({ type }) => type === "train");
-    await vi.waitFor(() => expect(trains().length).toBe(times));
-    return trains().at(-1) as Extract<ToEngine, { type: "train" }>;
-  }
-
-  hear(message: CoordinatorMessage): void {
-    this.session.received(message);
-  }
-
-  async connect(resumed: Lease[] = []): Promise<void> {
-    const before = this.count("hello");
-    this.session.connected((message) => this.said.push(message));
-    await this.until("hello", before + 1);
-    this.hear({
-      type: "welcome",
-      protocol: 1,
-      server: "test",
-      donor_id: "d",
-      record: RECORD,
-      heartbeat_every_s: 15,
-      resumed,
-    });
-  }
-
-  async ready(): Promise<void> {
-    this.session.start();
-    this.session.heard({
-      type: "prepared",
-      backend: "cpu",
-      reports: [{ backend: "cpu", samples_per_second: 1, right: true, note: "" }],
-    });
-    await this.connect();
-  }
-
-  settle(id: string, outcome: "accepted" | "refused" | "handed_back" = "accepted"): void {
-    this.hear({ type: "settled", leases: [{ lease_id: id, outcome, error: null }], record: RECORD });
-  }
-}
-
-async function lease(world: World, id: string): Promise<Lease> {
-  const { bytes, recipe } = REFERENCE;
-  const hashes = await Promise.all([bytes.topology, bytes.checkpoint, bytes.tensors].map(sha256));
-  const [topology = "", start = "", tensors = ""] = hashes;
-  world.artifacts.set(topology, bytes.topology).set(start, bytes.checkpoint).set(tensors, bytes.tensors);
-  const unit: Unit = {
-    id: `unit-${id}`,
-    kind: "trial",
-    study_id: "s",
-    study_name: "study",
-    submitter: "somebody",
-    trial: 0,
-    fold: null,
-    repeat: 0,
-    rung: 0,
-    from_epoch: 0,
-    to_epoch: 2,
-    epochs: 2,
-    ...recipe,
-    topology,
-    start,
-    tensors,
-    commit_steps: [3, 6],
-    flops: "1",
-    limits: { seconds: 600, upload_bytes: 1_000_000 },
-  };
-  return { id, token: `token-${id}`, expires_in_s: 120, unit };
-}
-
-function snapshot(step: number): Snapshot {
-  return { bytes: new ArrayBuffer(8), sha256: `${step}`.padStart(64, "0"), epoch: 0, step };
-}
-
-const failed = (leaseId: string | null, code: "error" | "unsupported" | "backend_lost"): FromEngine => ({
-  type: "failed",
-  leaseId,
-  code,
-  message: "why",
-});
+import { failed, lease, REFERENCE, snapshot, World } from "./testing/world";
 
 beforeEach(async () => {
   await setBackend("cpu");
@@ -203,7 +15,7 @@ beforeEach(async () => {
 test("a granted unit is trained, handed in with its commitments, and counted once accepted", async () => {
   const world = new World("real");
   await world.ready();
-  expect(world.last("request")).toMatchObject({ most: 1 });
+  expect(world.last("request")).toMatchObject({ most: 8 });
   world.hear({ type: "grant", leases: [await lease(world, "a")] });
   await world.until("complete");
 
@@ -216,8 +28,9 @@ test("a granted unit is trained, handed in with its commitments, and counted onc
   expect(result).toMatchObject({ lease_id: "a", token: "token-a", artifact: right, step: 6 });
   expect(Object.keys(result?.commitments ?? {})).toEqual(["3", "6"]);
   expect(world.artifacts.has(right)).toBe(true);
-  // Asked for in the same breath, with what need not be downloaded again.
-  expect(complete?.next?.cached).toContain((await lease(world, "a")).unit.tensors);
+  // More was asked for before that, with what need not be downloaded again.
+  expect(complete?.next).toBeNull();
+  expect(world.last("request")?.cached).toContain((await lease(world, "a")).unit.tensors);
 
   world.settle("a");
   expect(world.shown).toMatchObject({ unitsThisSession: 1, unit: null, phase: "waiting" });
@@ -417,6 +230,7 @@ test("after a crash of the tab its lease is resumed from the state on this devic
 
 test.each(["protocol.too_old", "donor.paused"])("%s ends the session and says what to do", async (code) => {
   const world = new World("scripted");
+  world.reloads.push("protocol.too_old");
   await world.ready();
   const error = { code, message: "No more.", hint: "Reload.", expected: "", got: "", where: "" };
   world.hear({ type: "problem", error });

@@ -4,7 +4,8 @@
  * turn of it can be tested. Training goes on while disconnected.
  */
 
-import type { FromEngine } from "../engine/messages";
+import type { EngineFailure, FromEngine } from "../engine/messages";
+import { steady } from "../engine/steady";
 import {
   type CoordinatorMessage,
   type Handback,
@@ -14,83 +15,109 @@ import {
   type Settled,
   type Welcome,
 } from "../protocol/messages";
+import { Agenda } from "./agenda";
+import { Companions } from "./companions";
 import { rest } from "./deliveries";
 import { advance, toHandback, toProgress } from "./holding";
+import { Line, type Send } from "./line";
+import { Mishaps } from "./mishaps";
 import type { Ports } from "./ports";
-import { penaltyMs, recover } from "./recovery";
 import { type DonorOptions, type DonorState, INITIAL_STATE } from "./state";
-import { PUT_DOWN, type Standing, view } from "./view";
-import { type Send, Work } from "./work";
+import { type Standing, view } from "./view";
+import { Watchdog } from "./watchdog";
+import { interrupted, PUT_DOWN, PUZZLED, SILENT_ENGINE, WENT_ELSEWHERE } from "./words";
+import { Work } from "./work";
 
 const HEARTBEAT_AT_MOST_EVERY_MS = 1_000;
 const LAST_UPLOAD_MS = 3_000;
 const PROBLEM_WAIT_MS = 10_000;
+const TOO_OLD = "protocol.too_old";
 /** Problems after which this bundle, or this donor, has nothing more to do here. */
-const FINAL_PROBLEMS = new Set(["protocol.too_old", "donor.paused"]);
+const FINAL_PROBLEMS = new Set([TOO_OLD, "donor.paused"]);
 /** Problems that pass: what was said meets a better moment. */
 const MOMENTARY = /^busy\./;
-
-/** What the next `grant`, `wait` or `problem` will answer. */
-type Asked = "nothing" | "work";
 
 export class Session {
   private readonly ports: Ports;
   private readonly changed: (state: DonorState) => void;
   private readonly force: DonorOptions["backend"];
   private readonly work: Work;
-  private send: Send | null = null;
-  private welcomed = false;
-  private asked: Asked = "nothing";
-  private cancelWait: () => void = () => {};
+  private readonly line: Line;
+  private readonly agenda: Agenda;
+  private readonly mishaps: Mishaps;
+  private readonly watchdog: Watchdog;
+  private readonly companions: Companions;
   private heartbeatAtMs = Number.NEGATIVE_INFINITY;
-  private engineRestarts = 0;
-  private handbacksInARow = 0;
-  private askNotBeforeMs = Number.NEGATIVE_INFINITY;
   private paused = false;
   private ending: Standing["ending"] = null;
+  private sharePosted: number | null = null;
   private state: DonorState;
 
   constructor(ports: Ports, options: DonorOptions, changed: (state: DonorState) => void) {
-    this.ports = ports;
+    const clock = { ...ports.clock, now: steady(ports.clock.now) };
+    this.ports = { ...ports, clock };
     this.changed = changed;
     this.force = options.backend;
-    this.work = new Work(ports, {
-      line: () => (this.welcomed ? this.send : null),
-      askAlong: () => this.askAlong(),
-      changed: (message) => this.show(message === undefined ? {} : { message }),
-      next: () => this.workOn(),
-      gaveUp: () => this.gaveUp(),
-    });
     this.state = { ...INITIAL_STATE, share: options.share ?? 1 };
+    this.work = new Work(this.ports, {
+      line: () => this.line.say,
+      changed: (message) => this.show(message === undefined ? {} : { message }),
+      begun: () => {
+        if (!this.paused) this.watchdog.watch();
+      },
+      givingUp: () => this.agenda.asking.failed(),
+      next: () => this.agenda.workOn(),
+    });
+    this.line = new Line(clock, () => ports.reopenSocket());
+    this.agenda = new Agenda(this.work, this.line, this.ports, {
+      ended: () => this.ending !== null,
+      paused: () => this.paused,
+      lastUnit: () => this.state.lastUnit,
+      tell: (message) => this.show(message === undefined ? {} : { message }),
+    });
+    this.watchdog = new Watchdog(clock, () => this.engineCrashed(SILENT_ENGINE));
+    this.companions = new Companions(ports.tabs, clock, () => this.divide());
+    this.mishaps = new Mishaps(this.work, {
+      restartEngine: (code, message) => this.restartEngine(code, message),
+      end: (message) => {
+        this.work.handBackAll("error", message);
+        this.end("problem", message);
+      },
+    });
   }
 
   // ---- the person ----
 
   start(): void {
+    this.companions.tell(false, []);
     this.prepareEngine();
     this.show({});
   }
 
   setShare(share: number): void {
-    this.ports.engine.post({ type: "share", share });
     this.show({ share });
+    this.divide();
   }
 
   pause(): void {
     this.paused = true;
     this.ports.engine.post({ type: "pause" });
+    this.watchdog.rest();
+    this.work.returnQueued("paused");
     this.show({});
   }
 
   resume(): void {
     this.paused = false;
     this.ports.engine.post({ type: "resume" });
+    if (this.work.hands.busy) this.watchdog.watch();
     this.show({ message: "" });
-    this.workOn();
+    this.agenda.workOn();
   }
 
   finishThenStop(): void {
     this.show({ lastUnit: true });
+    if (this.work.hands.busy) this.work.returnQueued("stopped");
     if (this.work.hands.empty) void this.stop();
   }
 
@@ -99,11 +126,12 @@ export class Session {
     if (this.ending !== null) return;
     this.ending = "stopping";
     this.ports.engine.post({ type: "pause" });
+    this.work.returnQueued("stopped");
     this.show({});
-    const { present } = this.work.hands;
-    if (present !== undefined) {
+    const { group } = this.work.hands;
+    if (group.length > 0) {
       const late = rest(this.ports.clock, LAST_UPLOAD_MS);
-      await Promise.race([this.work.save(present.lease.id), late]);
+      await Promise.race([Promise.all(group.map(({ lease }) => this.work.save(lease.id))), late]);
     }
     this.work.handBackAll("stopped");
     this.end("stopped", "");
@@ -114,20 +142,20 @@ export class Session {
     const held = this.work.hands.all();
     const given = held.map((holding) => toHandback(holding, "closing"));
     for (const { lease } of held) this.work.forget(lease.id);
+    this.companions.leave();
     return given;
   }
 
   // ---- the coordinator ----
 
   connected(send: Send): void {
-    this.send = send;
-    this.welcomed = false;
-    this.asked = "nothing";
+    this.line.opened(send);
+    this.agenda.asking.reset();
     const { backend } = this.state;
     if (backend === null) return;
     void this.work.deliveries.look().then(() => {
-      if (this.send !== send) return;
-      send({
+      if (!this.line.isOpen(send)) return;
+      this.line.hello({
         type: "hello",
         protocol: PROTOCOL_VERSION,
         client: this.ports.client,
@@ -135,38 +163,36 @@ export class Session {
         backends: [...this.state.backends],
         backend,
         memory_bytes: this.ports.memoryBytes,
-        leases: this.work.hands.tokens(),
+        leases: this.work.hands.tokens(this.companions.tokens),
         cached: this.work.deliveries.cached,
       });
     });
   }
 
   disconnected(): void {
-    this.send = null;
-    this.welcomed = false;
-    this.asked = "nothing";
-    this.cancelWait();
+    this.line.closed();
+    this.agenda.asking.reset();
     this.show({ connected: false });
   }
 
   puzzled(): void {
-    this.show({ message: "The coordinator said something that this page does not know. Reload the page when convenient." });
+    this.line.answered();
+    this.show({ message: PUZZLED });
   }
 
   received(message: CoordinatorMessage): void {
+    this.line.answered();
     if (this.ending !== null) return;
     switch (message.type) {
       case "welcome":
         return this.onWelcome(message);
       case "grant":
-        this.asked = "nothing";
+        this.agenda.asking.answered();
         return this.onGrant(message.leases);
       case "wait":
-        this.asked = "nothing";
-        // With jitter: a thousand idle tabs must not come back in the same second.
-        return this.askLater(1_000 * message.seconds * (0.75 + 0.5 * this.ports.clock.random()));
+        return this.agenda.asking.wait(message.seconds);
       case "work":
-        if (!this.work.hands.busy && this.asked === "nothing") this.askLater(300 * this.ports.clock.random());
+        if (!this.agenda.asking.outstanding) this.agenda.asking.later(300 * this.ports.clock.random());
         return;
       case "heard":
         return this.onHeard(message);
@@ -178,35 +204,36 @@ export class Session {
   }
 
   private onWelcome(message: Welcome): void {
-    this.welcomed = true;
+    this.line.welcomed();
     this.ports.engine.post({ type: "ticks", everySeconds: message.heartbeat_every_s });
+    this.agenda.served(message.server);
     this.show({ record: message.record, connected: true, message: "" });
     const resumed = new Set(message.resumed.map(({ id }) => id));
     for (const { lease, result } of this.work.hands.all()) {
       // A finished unit may still count, so it is handed in all the same.
-      if (resumed.has(lease.id) || result !== null) continue;
-      this.putDown(lease.id, "The unit went to somebody else meanwhile.");
+      if (!resumed.has(lease.id) && result === null) this.putDown(lease.id, WENT_ELSEWHERE);
     }
     for (const lease of message.resumed) this.work.hands.add(lease);
-    const finished = this.work.hands.all().filter(({ result }) => result !== null);
-    for (const { lease } of finished) void this.work.handIn(lease.id);
-    this.workOn();
+    this.work.tellAgain();
+    this.agenda.workOn();
   }
 
   private onGrant(leases: readonly Lease[]): void {
     for (const lease of leases) this.work.hands.add(lease);
-    if (this.state.lastUnit && !this.work.hands.busy) {
-      void this.stop();
+    if (this.paused) this.work.returnQueued("paused");
+    if (this.state.lastUnit) {
+      if (this.work.hands.busy) this.work.returnQueued("stopped");
+      else void this.stop();
       return;
     }
-    this.workOn();
+    this.agenda.granted();
   }
 
   private onHeard(message: Heard): void {
     for (const [id, reason] of Object.entries(message.stop ?? {})) {
       if (this.work.hands.get(id) !== undefined) this.putDown(id, PUT_DOWN[reason]);
     }
-    this.workOn();
+    this.agenda.workOn();
   }
 
   private onSettled(message: Settled): void {
@@ -217,32 +244,33 @@ export class Session {
       if (holding === undefined) continue;
       if (outcome === "accepted") units += 1;
       if (outcome === "refused") text = error?.message ?? "A result was not taken.";
-      if (outcome === "accepted" || outcome === "duplicate") this.handbacksInARow = 0;
+      if (outcome === "accepted" || outcome === "duplicate") this.agenda.asking.succeeded();
       void this.ports.states.remove(holding.lease.unit.id);
       this.ports.engine.post({ type: "settled", leaseId: id });
-      this.work.forget(id);
+      this.forget(id);
     }
     this.show({ record: message.record, unitsThisSession: units, message: text });
     if (this.state.lastUnit && this.work.hands.empty) void this.stop();
-    else this.workOn();
+    else this.agenda.workOn();
   }
 
   private onProblem(code: string, message: string, hint: string): void {
     const text = `${message} ${hint}`.trim();
+    if (code === TOO_OLD && this.ports.page.reload(TOO_OLD)) return;
     if (FINAL_PROBLEMS.has(code)) {
       this.work.handBackAll("stopped");
       this.end("problem", text);
       return;
     }
     this.show({ message: text });
-    const unanswered = this.work.hands.all().find(({ stage }) => stage === "handed_in");
+    const unanswered = this.work.takeUnanswered();
     if (unanswered !== undefined && MOMENTARY.test(code)) {
       // Too busy to take a result: it stays here and is handed in again, over this line or the next.
-      const again = (): void => void this.work.handIn(unanswered.lease.id);
+      const again = (): void => void this.work.handIn(unanswered);
       this.ports.clock.later(PROBLEM_WAIT_MS * (0.5 + this.ports.clock.random()), again);
-    } else if (unanswered !== undefined) this.work.forget(unanswered.lease.id);
-    if (this.asked === "work" || unanswered !== undefined) this.askLater(PROBLEM_WAIT_MS);
-    this.asked = "nothing";
+    } else if (unanswered !== undefined) this.forget(unanswered);
+    if (this.agenda.asking.outstanding || unanswered !== undefined) this.agenda.asking.later(PROBLEM_WAIT_MS);
+    this.agenda.asking.answered();
   }
 
   // ---- the engine ----
@@ -250,144 +278,135 @@ export class Session {
   heard(event: FromEngine): void {
     if (this.ending !== null) return;
     switch (event.type) {
+      case "alive":
+        return;
       case "tick":
-        return this.heartbeat();
+        return this.onTick();
       case "prepared":
         return this.onPrepared(event);
       case "progress":
         return this.onProgress(event);
       case "snapshot":
+        this.watchdog.heard();
         return this.work.keep(event.leaseId, event.snapshot);
       case "finished":
-        this.work.update(event.leaseId, (holding) => ({
-          ...advance(holding, event.progress),
-          stage: "handing_in",
-          latest: event.snapshot,
-          result: { snapshot: event.snapshot, diverged: event.diverged },
-        }));
-        void this.work.handIn(event.leaseId);
-        return;
+        return this.onFinished(event);
       case "failed":
-        return this.onFailed(event);
+        return this.mishaps.failed(event.leaseId, event.code, event.message);
     }
   }
 
-  /** The Worker itself broke: the same as a unit that failed in it. */
+  /** The Worker itself broke, with all that was trained in it. */
   engineCrashed(message: string): void {
-    this.heard({ type: "failed", leaseId: this.work.hands.present?.lease.id ?? null, code: "error", message });
+    this.heard({ type: "failed", leaseId: null, code: "error", message });
+  }
+
+  private onTick(): void {
+    this.line.look();
+    this.companions.tell(this.working, this.work.hands.ownTokens());
+    this.divide();
+    this.heartbeat();
   }
 
   private onPrepared({ backend, reports }: Extract<FromEngine, { type: "prepared" }>): void {
     if (this.force === undefined) this.ports.memory.rememberMeasurements(reports);
-    this.ports.engine.post({ type: "share", share: this.state.share });
-    if (this.paused) this.ports.engine.post({ type: "pause" });
+    if (!this.work.hands.busy) this.watchdog.rest();
     this.show({ backend, backends: reports });
-    const { present } = this.work.hands;
-    if (present?.stage === "training") void this.work.bring(present.lease.id);
     this.ports.openSocket();
   }
 
   private onProgress({ leaseId, progress }: Extract<FromEngine, { type: "progress" }>): void {
+    this.watchdog.heard();
     const before = this.work.hands.get(leaseId)?.progress.epoch;
+    if (before !== undefined) this.agenda.estimate.reached(leaseId, progress.step, this.ports.clock.now());
     this.work.update(leaseId, (holding) => advance(holding, progress));
     const quiet = this.ports.clock.now() - this.heartbeatAtMs;
     // A finished epoch is told soon: somebody may be watching the curve.
     if (before !== progress.epoch && quiet >= HEARTBEAT_AT_MOST_EVERY_MS) this.heartbeat();
+    this.agenda.workOn();
   }
 
-  private onFailed({ leaseId, code, message }: Extract<FromEngine, { type: "failed" }>): void {
-    const holding = leaseId === null ? undefined : this.work.hands.get(leaseId);
-    const recovery = recover(code, message, holding?.failures ?? null, this.engineRestarts);
-    if (recovery.act === "end") {
-      this.work.handBackAll("error", message);
-      this.end("problem", recovery.message);
-      return;
-    }
-    if (recovery.act === "give_up" && holding !== undefined) {
-      void this.work.giveUp(holding.lease.id, recovery.reason, message);
-      if (!recovery.restart) return;
-    } else if (holding !== undefined) {
-      this.work.update(holding.lease.id, (present) => ({ ...present, failures: present.failures + 1 }));
-    }
-    this.engineRestarts += 1;
+  private onFinished({ leaseId, progress, ...result }: Extract<FromEngine, { type: "finished" }>): void {
+    this.watchdog.heard();
+    this.work.update(leaseId, (holding) => advance(holding, progress));
+    this.work.finish(leaseId, result);
+    this.mishaps.forgive();
+    this.agenda.estimate.forget(leaseId);
+    if (!this.work.hands.busy) this.watchdog.rest();
+    // The engine goes on at once, whatever the network does with the result.
+    this.agenda.workOn();
+  }
+
+  private restartEngine(code: EngineFailure, message: string): void {
     this.ports.engine.restart();
     this.prepareEngine();
-    this.show({ message: `Training was interrupted and goes on from its last state. ${message}` });
+    this.show({ message: interrupted(code, message) });
+    this.agenda.workOn();
   }
 
   private prepareEngine(): void {
     const remembered = this.ports.memory.measurements();
     this.ports.engine.post({ type: "prepare", force: this.force ?? null, remembered });
-    this.ports.engine.post({ type: "share", share: this.state.share });
+    this.sharePosted = null;
+    this.divide();
+    if (this.paused) this.ports.engine.post({ type: "pause" });
+    this.watchdog.watch();
   }
 
-  // ---- asking and telling ----
-
-  private workOn(): void {
-    const { hands } = this.work;
-    if (hands.busy || this.ending !== null) return;
-    const next = hands.queued;
-    if (next !== undefined) void this.work.bring(next.lease.id);
-    // Another request is only in order while nothing is under way.
-    else if (hands.empty && this.asked === "nothing") this.ask();
-  }
-
-  private gaveUp(): void {
-    this.handbacksInARow += 1;
-    this.askNotBeforeMs = this.ports.clock.now() + penaltyMs(this.handbacksInARow);
-    this.workOn();
-  }
-
-  private askAlong(): boolean {
-    if (this.state.lastUnit || this.paused || this.ending !== null) return false;
-    this.asked = "work";
-    return true;
+  /** The tabs of this browser divide the share that its owner gave. */
+  private divide(): void {
+    const tabs = this.companions.dividers;
+    if (tabs !== this.state.tabs) this.show({ tabs });
+    const share = this.state.share / tabs;
+    if (share !== this.sharePosted) this.ports.engine.post({ type: "share", share });
+    this.sharePosted = share;
   }
 
   /** Let go of a unit that the coordinator no longer wants from here. */
   private putDown(id: string, message: string): void {
-    this.work.forget(id);
+    this.forget(id);
     this.show({ message });
   }
 
-  private ask(): void {
-    this.cancelWait();
-    if (!this.welcomed || this.send === null || this.paused || this.state.lastUnit) return;
-    const early = this.askNotBeforeMs - this.ports.clock.now();
-    if (early > 0) return this.askLater(early);
-    this.asked = "work";
-    this.send({ type: "request", most: 1, cached: this.work.deliveries.cached });
-    this.show({});
-  }
-
-  private askLater(milliseconds: number): void {
-    this.cancelWait();
-    this.cancelWait = this.ports.clock.later(milliseconds, () => this.workOn());
-    this.show({});
+  private forget(id: string): void {
+    this.agenda.estimate.forget(id);
+    this.work.forget(id);
+    if (!this.work.hands.busy) this.watchdog.rest();
   }
 
   private heartbeat(): void {
-    if (!this.welcomed || this.work.hands.empty) return;
+    if (this.line.say === null || this.work.hands.empty) return;
     this.heartbeatAtMs = this.ports.clock.now();
-    this.send?.({ type: "heartbeat", leases: this.work.hands.all().map(toProgress) });
+    this.line.say({ type: "heartbeat", leases: this.work.hands.all().map(toProgress) });
     this.show({});
+  }
+
+  private get working(): boolean {
+    return this.work.hands.busy && !this.paused && this.ending === null;
   }
 
   // ---- what the page sees ----
 
   private end(ending: "stopped" | "problem", message: string): void {
     this.ending = ending;
-    this.cancelWait();
+    this.agenda.asking.reset();
+    this.watchdog.rest();
+    this.line.closed();
     this.ports.closeSocket();
     this.ports.engine.close();
     for (const { lease } of this.work.hands.all()) this.work.hands.forget(lease.id);
+    this.companions.leave();
+    this.ports.tabs.close();
     this.show({ message, connected: false });
   }
 
   private show(change: Partial<DonorState>): void {
     const { paused, ending } = this;
-    const standing = { holding: this.work.hands.present, paused, ending, nowMs: this.ports.clock.now() };
-    this.state = view({ ...this.state, ...change }, standing);
+    const { hands } = this.work;
+    const together = hands.group.length;
+    const nowMs = this.ports.clock.now();
+    this.state = view({ ...this.state, ...change }, { holding: hands.present, together, paused, ending, nowMs });
+    this.companions.tellChange(this.working, hands.ownTokens());
     this.changed(this.state);
   }
 }

@@ -4,12 +4,14 @@ import { version } from "../../package.json";
 import { openArtifacts } from "../protocol/artifacts";
 import type { Abort, Handback } from "../protocol/messages";
 import { type DonorSocket, openDonorSocket } from "../protocol/socket";
+import { rememberReload, wasReloadedFor } from "./again";
 import { openEngine } from "./engine_host";
 import { openMemory } from "./memory";
 import type { ClockPort, EnginePort } from "./ports";
 import { Session } from "./session";
 import { type DonorHandle, type DonorOptions, type DonorState, INITIAL_STATE } from "./state";
 import { openStates } from "./states";
+import { openTabs } from "./tabs";
 
 const clock: ClockPort = {
   now: () => performance.now(),
@@ -19,6 +21,9 @@ const clock: ClockPort = {
   },
   random: () => Math.random(),
 };
+
+/** Beside `potluck.start`, which the page marks at the press: what lies between was waiting. */
+const FIRST_BATCH = "potluck.first_batch";
 
 function memoryBytes(): number | null {
   // Only Chromium tells, and only roughly.
@@ -31,6 +36,12 @@ function sayGoodbye(origin: string, leases: Handback[]): void {
   const abort: Abort = { type: "abort", leases };
   // Plain text, because a beacon must not need a preflight.
   navigator.sendBeacon(`${origin}/api/v1/donor/abort`, JSON.stringify(abort));
+}
+
+function reload(wanted: string): boolean {
+  if (wasReloadedFor(wanted) || !rememberReload(wanted)) return false;
+  location.reload();
+  return true;
 }
 
 /** Begin to donate; everything that happens arrives at the handle's subscribers. */
@@ -49,8 +60,13 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
       disconnected: () => session.disconnected(),
     });
   };
+  let begun = false;
   const engine: EnginePort = openEngine(
-    (event) => session.heard(event),
+    (event) => {
+      if (event.type === "progress" && !begun) performance.mark(FIRST_BATCH);
+      begun ||= event.type === "progress";
+      session.heard(event);
+    },
     (message) => session.engineCrashed(message),
   );
   const onPageHide = (): void => sayGoodbye(origin, session.left());
@@ -61,8 +77,11 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
       artifacts: openArtifacts(origin),
       states: openStates(),
       memory: openMemory(version),
+      tabs: openTabs(),
+      page: { reload },
       clock,
       openSocket,
+      reopenSocket: () => socket?.reopen(),
       closeSocket: () => {
         socket?.close();
         window.removeEventListener("pagehide", onPageHide);

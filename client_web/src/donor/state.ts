@@ -23,6 +23,10 @@ export interface DonorState {
   readonly backends: readonly BackendReport[];
   readonly samplesPerSecond: number | null;
   readonly unit: Unit | null;
+  /** Units like it that are trained at once, itself among them; 0 without one. */
+  readonly together: number;
+  /** Tabs of this browser that divide the device now, this one among them. */
+  readonly tabs: number;
   /** Epochs of the whole trial that are finished. */
   readonly epoch: number;
   /** Steps of this unit that are finished, out of `stepsTotal`. */
@@ -49,6 +53,8 @@ export const INITIAL_STATE: DonorState = {
   backends: [],
   samplesPerSecond: null,
   unit: null,
+  together: 0,
+  tabs: 1,
   epoch: 0,
   step: 0,
   stepsTotal: 0,

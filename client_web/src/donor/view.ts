@@ -1,12 +1,13 @@
 /** From what the session holds to what the page shows. Pure. */
 
-import type { Heard } from "../protocol/messages";
 import { firstStep, type Holding } from "./holding";
 import type { DonorState, Phase } from "./state";
 
 /** What the session knows beside the state that it shows. */
 export interface Standing {
   readonly holding: Holding | undefined;
+  /** Units that are trained at once. */
+  readonly together: number;
   readonly paused: boolean;
   /** Set once the session is about to end, or has ended. */
   readonly ending: "stopping" | "stopped" | "problem" | null;
@@ -19,6 +20,7 @@ const BY_STAGE: Readonly<Record<Holding["stage"], Phase>> = {
   training: "training",
   handing_in: "training",
   handed_in: "waiting",
+  giving_up: "waiting",
 };
 
 function phaseOf(state: DonorState, { holding, paused, ending }: Standing): Phase {
@@ -32,9 +34,9 @@ function phaseOf(state: DonorState, { holding, paused, ending }: Standing): Phas
 /** Fill in everything of a state that follows from the lease in hand. */
 export function view(state: DonorState, standing: Standing): DonorState {
   const phase = phaseOf(state, standing);
-  const { holding, nowMs } = standing;
+  const { holding, together, nowMs } = standing;
   if (holding === undefined) {
-    const nothing = { unit: null, epoch: 0, step: 0, stepsTotal: 0, loss: null, savedSecondsAgo: null };
+    const nothing = { unit: null, epoch: 0, step: 0, stepsTotal: 0, loss: null, savedSecondsAgo: null, together };
     return { ...state, ...nothing, phase };
   }
   const { lease, progress, savedAtMs } = holding;
@@ -42,6 +44,7 @@ export function view(state: DonorState, standing: Standing): DonorState {
   return {
     ...state,
     phase,
+    together,
     unit: lease.unit,
     epoch: progress.epoch,
     step: progress.step - first,
@@ -51,11 +54,3 @@ export function view(state: DonorState, standing: Standing): DonorState {
     savedSecondsAgo: savedAtMs === null ? null : Math.max(0, (nowMs - savedAtMs) / 1_000),
   };
 }
-
-/** Why the coordinator wants a unit put down, for the person. */
-export const PUT_DOWN: Readonly<Record<NonNullable<Heard["stop"]>[string], string>> = {
-  cancelled: "This study no longer needs the unit, so it was put down.",
-  superseded: "Somebody else finished this unit first, so it was put down.",
-  expired: "The unit was away too long and went to somebody else.",
-  unknown: "The coordinator does not know this unit any more, so it was put down.",
-};

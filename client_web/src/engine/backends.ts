@@ -98,8 +98,8 @@ async function loadWebgpu({ forced, onLost }: LoadOptions): Promise<() => void> 
   return () => {
     const { device } = engine().backend as unknown as { device: GPUDevice };
     void device.lost.then(({ reason, message }) => {
-      // "destroyed" is our own doing, when another backend was chosen.
-      if (reason === "destroyed") return;
+      // "destroyed" is our own doing, when another backend was chosen; in use it is a loss like any.
+      if (reason === "destroyed" && engine().backendName !== "webgpu") return;
       webgpuLost = true;
       onLost(`WebGPU's device was lost. ${message}`);
     });

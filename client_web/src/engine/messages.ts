@@ -77,6 +77,8 @@ export type FromEngine =
       readonly code: EngineFailure;
       readonly message: string;
     }
+  /** The Worker holds the lock of its name; whoever gets that lock next knows that it has died. */
+  | { readonly type: "alive" }
   | { readonly type: "tick" };
 
 export type EngineFailure =

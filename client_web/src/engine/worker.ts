@@ -4,6 +4,7 @@ import { isLost, keepOnly, Unavailable } from "./backends";
 import { chooseBackend } from "./choice";
 import type { FromEngine, ToEngine } from "./messages";
 import { type Clock, Runner } from "./runner";
+import { steady } from "./steady";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 
@@ -16,8 +17,11 @@ const breath = new MessageChannel();
 const waiting: (() => void)[] = [];
 breath.port1.onmessage = () => waiting.shift()?.();
 
+/** No single step of training takes longer; a laptop that was closed may seem to. */
+const LONGEST_STEP_MS = 60_000;
+
 const clock: Clock = {
-  now: () => performance.now(),
+  now: steady(() => performance.now(), LONGEST_STEP_MS),
   rest: (milliseconds) =>
     new Promise((resolve) => {
       if (milliseconds > 0) {
@@ -86,4 +90,15 @@ function hear(message: ToEngine): void {
   }
 }
 
+/** Hold the lock of this Worker's name until it dies, whatever it dies of: its page waits for that. */
+function showLife(): void {
+  // Absent on plain HTTP; the page then only sees that nothing is said any more.
+  const locks = navigator.locks as LockManager | undefined;
+  void locks?.request(scope.name, () => {
+    emit({ type: "alive" });
+    return new Promise<never>(() => {});
+  });
+}
+
+showLife();
 scope.onmessage = (event: MessageEvent<ToEngine>) => hear(event.data);

@@ -23,11 +23,14 @@ export interface DonorSocket {
   readonly close: () => void;
   /** The network is back: do not wait for the next try. */
   readonly hurry: () => void;
+  /** Nobody answers any more: give this connection up, whatever the browser thinks of it. */
+  readonly reopen: () => void;
 }
 
 /** Open the donor socket at `url` and keep it open; `listener` hears of everything. */
 export function openDonorSocket(url: string, listener: SocketListener): DonorSocket {
   let socket: WebSocket | null = null;
+  let open = false;
   let closed = false;
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -36,14 +39,15 @@ export function openDonorSocket(url: string, listener: SocketListener): DonorSoc
     clearTimeout(timer);
     const current = new WebSocket(url);
     socket = current;
-    let open = false;
     current.onopen = () => {
+      if (socket !== current) return;
       open = true;
       listener.connected((message) => {
         if (current.readyState === WebSocket.OPEN) current.send(JSON.stringify(message));
       });
     };
     current.onmessage = (event: MessageEvent<unknown>) => {
+      if (socket !== current) return;
       const text = String(event.data);
       const message = parseMessage(text);
       // Only an answer proves that the other side is well; a proxy opens sockets too.
@@ -52,10 +56,16 @@ export function openDonorSocket(url: string, listener: SocketListener): DonorSoc
       else listener.received(message);
     };
     current.onclose = () => {
-      if (socket === current) socket = null;
-      if (open) listener.disconnected();
-      if (!closed) timer = setTimeout(connect, reconnectDelay(failures++, Math.random));
+      if (socket === current) letGo();
     };
+  };
+
+  const letGo = (): void => {
+    const was = open;
+    socket = null;
+    open = false;
+    if (was) listener.disconnected();
+    if (!closed) timer = setTimeout(connect, reconnectDelay(failures++, Math.random));
   };
 
   connect();
@@ -68,6 +78,13 @@ export function openDonorSocket(url: string, listener: SocketListener): DonorSoc
     hurry: () => {
       failures = 0;
       if (!closed && socket === null) connect();
+    },
+    reopen: () => {
+      const old = socket;
+      if (old === null || closed) return;
+      letGo();
+      // The closing handshake may wait for an answer that never comes, so nobody waits for it.
+      old.close();
     },
   };
 }

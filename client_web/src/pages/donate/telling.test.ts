@@ -41,4 +41,10 @@ describe("what the donate page says", () => {
     );
     expect(machine(INITIAL_STATE)).toBe("");
   });
+
+  test("units that train at once, and tabs that divide the device, are counted", () => {
+    expect(place({ ...training, together: 8 })).toBe("Trial 51, fold 2, and 7 more like it at once");
+    expect(place({ ...training, together: 1 })).toBe("Trial 51, fold 2");
+    expect(machine({ ...training, backend: "wasm", tabs: 2 })).toContain("2 tabs divide this device");
+  });
 });

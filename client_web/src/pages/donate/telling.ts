@@ -34,7 +34,9 @@ export function place(state: DonorState): string {
   const unit = state.unit;
   if (unit === null) return "";
   if (unit.kind === "refit") return `The best network, trial ${unit.trial}, on all training rows`;
-  return `Trial ${unit.trial}${unit.fold === null ? "" : `, fold ${unit.fold + 1}`}`;
+  const others = state.together - 1;
+  const beside = others > 0 ? `, and ${count(others)} more like it at once` : "";
+  return `Trial ${unit.trial}${unit.fold === null ? "" : `, fold ${unit.fold + 1}`}${beside}`;
 }
 
 /** Share of this unit that is done, from 0 to 1. */
@@ -53,8 +55,9 @@ const DEVICE: Readonly<Record<string, string>> = {
 export function machine(state: DonorState): string {
   if (state.backend === null) return "";
   const where = `${backendText(state.backend)} ${DEVICE[state.backend] ?? ""}`.trim();
-  const speed = state.samplesPerSecond;
-  return speed === null ? where : `${where} · ${count(Math.round(speed))} samples a second`;
+  const speed = state.samplesPerSecond === null ? "" : ` · ${count(Math.round(state.samplesPerSecond))} samples a second`;
+  const tabs = state.tabs > 1 ? ` · ${state.tabs} tabs divide this device` : "";
+  return where + speed + tabs;
 }
 
 /** What closing the tab would lose, honestly. */

@@ -1,0 +1,150 @@
+"""A donor's tab loses the network, its storage, its timers, its version: the work goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Browser, Page, Route, expect
+
+from potluck.version import VERSION
+from tests.support.coordinator import Coordinator
+from tests.support.donor_tab import PATIENCE_S, at_work, digits_study, finished
+from tests.support.waiting import until
+
+MINUTE_MS = 60_000
+UNREACHABLE = "The coordinator cannot be reached."
+STOP_PAGE_TIMERS = "window.setTimeout = () => 0; window.setInterval = () => 0;"
+
+
+def press(page: Page) -> None:
+    page.get_by_role("button", name="Start donating").click()
+
+
+def test_a_minute_without_network_costs_nothing(
+    coordinator: Coordinator, person: Callable[..., Page]
+) -> None:
+    study = digits_study(coordinator, "Offline", epochs=400)
+    page = person("about:blank")
+    page.clock.install()
+    page.goto(f"{coordinator.url}/donate?backend=wasm")
+    press(page)
+    at_work(page)
+    page.context.set_offline(True)
+    # The page's minute passes in no time; its Worker trains on.
+    page.clock.run_for(MINUTE_MS)
+    expect(page.get_by_role("status").filter(has_text=UNREACHABLE)).to_be_visible()
+    page.context.set_offline(False)
+    page.clock.run_for(MINUTE_MS)
+    page.clock.resume()
+    expect(page.get_by_role("status").filter(has_text=UNREACHABLE)).not_to_be_visible()
+    until(finished(study), 2 * PATIENCE_S, "the study's end")
+    assert [lease.state for lease in study.trial(0).units[0].leases] == ["completed"]
+
+
+def test_a_laptop_that_slept_for_eight_hours_goes_on(
+    coordinator: Coordinator, person: Callable[..., Page]
+) -> None:
+    study = digits_study(coordinator, "Sleeps", epochs=200)
+    page = person("about:blank")
+    page.clock.install()
+    page.goto(f"{coordinator.url}/donate?backend=wasm")
+    press(page)
+    at_work(page)
+    page.clock.fast_forward("08:00:00")
+    page.clock.resume()
+    until(finished(study), PATIENCE_S, "the study's end")
+
+
+def test_a_page_whose_timers_sleep_trains_and_keeps_its_lease(
+    coordinator: Coordinator, person: Callable[..., Page]
+) -> None:
+    study = digits_study(coordinator, "Hidden", epochs=60)
+    page = person("about:blank")
+    page.add_init_script(STOP_PAGE_TIMERS)
+    heartbeats: list[str] = []
+
+    def note(frame: str | bytes) -> None:
+        if '"type":"heartbeat"' in str(frame):
+            heartbeats.append(str(frame))
+
+    page.on("websocket", lambda socket: socket.on("framesent", note))
+    page.goto(f"{coordinator.url}/donate?backend=wasm")
+    press(page)
+    until(finished(study), PATIENCE_S, "the study's end")
+    assert heartbeats
+
+
+def test_a_full_disk_costs_nothing(coordinator: Coordinator, person: Callable[..., Page]) -> None:
+    study = digits_study(coordinator, "Full disk", epochs=60)
+    page = person("about:blank")
+    devtools = page.context.new_cdp_session(page)
+    devtools.send(
+        "Storage.overrideQuotaForOrigin", {"origin": coordinator.url, "quotaSize": 1}
+    )
+    page.goto(f"{coordinator.url}/donate?backend=wasm")
+    press(page)
+    until(finished(study), PATIENCE_S, "the study's end")
+    page.get_by_role("button", name="Stop now").click()
+    assert page.evaluate("caches.open('potluck-artifacts-v1').then((c) => c.keys()).then((k) => k.length)") == 0
+
+
+def test_two_tabs_of_a_browser_are_one_donor_and_divide_the_device(
+    coordinator: Coordinator, browser: Browser
+) -> None:
+    search = {"learning_rate": [0.001, 0.003]}
+    study = digits_study(coordinator, "Two tabs", search=search, trials=2, epochs=300)
+    context = browser.new_context()
+    try:
+        tabs = [context.new_page() for _ in range(2)]
+        for tab in tabs:
+            tab.goto(f"{coordinator.url}/donate?backend=wasm")
+            press(tab)
+            at_work(tab)
+        for tab in tabs:
+            expect(tab.get_by_text("2 tabs divide this device")).to_be_visible()
+        names = {tab.get_by_role("heading", name="Thank you, ").inner_text() for tab in tabs}
+        assert len(names) == 1
+        tokens = [tab.evaluate("sessionStorage.getItem('potluck.leases')") for tab in tabs]
+        assert len(set(tokens)) == 2
+        tabs[1].close(run_before_unload=True)
+        expect(tabs[0].get_by_text("2 tabs divide this device")).not_to_be_visible()
+        until(finished(study), 2 * PATIENCE_S, "the study's end")
+    finally:
+        context.close()
+
+
+def old_bundle(route: Route) -> None:
+    """Serve the donor's program as a release before this one had it."""
+    answer = route.fetch()
+    text = answer.text().replace(VERSION, "0.0.0")
+    assert text != answer.text()
+    route.fulfill(response=answer, body=text)
+
+
+def test_an_old_page_loads_the_new_one_once_and_goes_on_by_itself(
+    coordinator: Coordinator, person: Callable[..., Page]
+) -> None:
+    page = person(f"{coordinator.url}/donate?backend=wasm")
+    loads: list[str] = []
+    page.on("domcontentloaded", lambda loaded: loads.append(loaded.url))
+    page.context.route("**/assets/donor-*.js", old_bundle, times=1)
+    press(page)
+    until(lambda: len(loads) == 1, PATIENCE_S, "the reload")
+    study = digits_study(coordinator, "Upgraded", epochs=10)
+    until(finished(study), PATIENCE_S, "the study's end")
+    assert len(loads) == 1
+    page.reload()
+    expect(page.get_by_role("button", name="Start donating")).to_be_visible()
+
+
+def test_a_page_that_stays_old_donates_as_it_is(
+    coordinator: Coordinator, person: Callable[..., Page]
+) -> None:
+    page = person(f"{coordinator.url}/donate?backend=wasm")
+    loads: list[str] = []
+    page.on("domcontentloaded", lambda loaded: loads.append(loaded.url))
+    page.context.route("**/assets/donor-*.js", old_bundle)
+    press(page)
+    study = digits_study(coordinator, "Stays old", epochs=10)
+    until(finished(study), PATIENCE_S, "the study's end")
+    assert len(loads) == 1

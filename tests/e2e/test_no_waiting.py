@@ -1,0 +1,87 @@
+"""A donor's device waits for nothing that could have been there before."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+
+from playwright.sync_api import Page, Request, Response
+
+from tests.support.coordinator import Coordinator
+from tests.support.donor_tab import FIRST_BATCH, PATIENCE_S, PRESSED, digits_study, engine, finished
+from tests.support.waiting import until
+
+MOST_BEFORE_START = 150 * 1024
+MOST_TO_FIRST_BATCH_MS = 2_000.0
+"""On a machine that is not busy; the test allows what a crowded one needs."""
+CROWDED = 5.0
+
+
+def press(page: Page) -> None:
+    page.get_by_role("button", name="Start donating").click()
+
+
+def test_donate_is_light_before_the_press_and_a_backends_code_comes_when_chosen(
+    coordinator: Coordinator, person: Callable[..., Page]
+) -> None:
+    page = person("about:blank")
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))
+    page.goto(f"{coordinator.url}/donate?backend=wasm")
+    page.get_by_role("button", name="Start donating").wait_for()
+    page.wait_for_load_state("networkidle")
+    sizes = {answer.url: len(gzip.compress(answer.body())) for answer in answers}
+    print(f"/donate loads {sum(sizes.values()) / 1024:.0f} KB in {len(sizes)} files before the press")
+    assert 10_000 < sum(sizes.values()) <= MOST_BEFORE_START
+    assert not [url for url in sizes if "backend-" in url or "worker-" in url]
+
+    study = digits_study(coordinator, "Only WASM", epochs=2)
+    press(page)
+    until(finished(study), PATIENCE_S, "the study's end")
+    # Playwright does not hear what a Worker fetches; the Worker itself knows.
+    loaded = engine(page).evaluate("performance.getEntriesByType('resource').map((e) => e.name)")
+    assert any("/backend-wasm-" in url for url in loaded)
+    assert not [url for url in loaded if "/backend-web" in url]
+
+
+def test_a_folds_second_unit_downloads_only_its_start(
+    coordinator: Coordinator, person: Callable[..., Page]
+) -> None:
+    study = digits_study(
+        coordinator, "Thrice", search={"learning_rate": [0.001, 0.003, 0.01]}, trials=3, epochs=4
+    )
+    page = person("about:blank")
+    fetched: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.method == "GET" and "/donor/artifacts/" in request.url:
+            fetched.append(request.url)
+
+    page.on("request", note)
+    page.goto(f"{coordinator.url}/donate?backend=wasm")
+    press(page)
+    until(finished(study), PATIENCE_S, "the study's end")
+    print(f"three units of one fold fetched {len(fetched)} artifacts")
+    # Topology, rows, and each unit's own start, none of them twice.
+    assert len(set(fetched)) == len(fetched) <= 5
+
+
+def test_on_a_warm_page_the_first_batch_runs_soon_after_the_press_and_never_before(
+    coordinator: Coordinator, person: Callable[..., Page]
+) -> None:
+    warm = digits_study(coordinator, "Warm", epochs=2)
+    page = person(f"{coordinator.url}/donate?backend=wasm")
+    press(page)
+    until(finished(warm), PATIENCE_S, "the study's end")
+    study = digits_study(coordinator, "Soon", epochs=60)
+    page.get_by_role("button", name="Stop now").click()
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(FIRST_BATCH) == 0
+    assert study.refresh().record.counts.leased == 0
+    press(page)
+    begun = until(lambda: page.evaluate(FIRST_BATCH), PATIENCE_S, "the first batch")
+    took = begun - page.evaluate(PRESSED)
+    print(f"the first batch came {took:.0f} ms after the press")
+    assert took < CROWDED * MOST_TO_FIRST_BATCH_MS
+    study.stop()

@@ -1,0 +1,54 @@
+"""What tests do to a donor's tab, and to the Worker in it: nothing in the product helps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import potluck
+from playwright.sync_api import Page, Worker, expect
+
+from tests.support.coordinator import Coordinator
+from tests.support.keras_files import digits_h5
+from tests.support.waiting import until
+
+PATIENCE_S = 60.0
+FIRST_BATCH = "performance.getEntriesByName('potluck.first_batch')[0]?.startTime ?? 0"
+PRESSED = "performance.getEntriesByName('potluck.start')[0]?.startTime ?? 0"
+
+
+def digits_study(coordinator: Coordinator, name: str, **options: object) -> potluck.Study:
+    """Start a study of the bundled digits: one unit of some seconds, if nothing else is said."""
+    defaults: dict[str, object] = {"search": {}, "trials": 1, "epochs": 120}
+    return coordinator.client().submit(
+        model=digits_h5(),
+        data="digits",
+        name=name,
+        **{**defaults, **options},  # type: ignore[arg-type]  # passed on
+    )
+
+
+def at_work(page: Page) -> Worker:
+    """Wait until a tab's engine has trained its first batch; give the engine's Worker."""
+    expect(page.get_by_text("samples a second")).to_be_visible(timeout=1_000 * PATIENCE_S)
+    return engine(page)
+
+
+def engine(page: Page, other_than: Worker | None = None) -> Worker:
+    """Give the engine's Worker; after a restart, the one that is not `other_than`."""
+
+    def find() -> Worker | None:
+        page.evaluate("0")  # lets Playwright hear of Workers that came and went
+        found = [worker for worker in page.workers if "/assets/worker-" in worker.url]
+        return next((worker for worker in found if worker != other_than), None)
+
+    return until(find, PATIENCE_S, "the engine's Worker")
+
+
+def finished(study: potluck.Study) -> Callable[[], bool]:
+    """Say, when asked, whether every unit of a study came back and was scored."""
+
+    def look() -> bool:
+        record = study.refresh().record
+        return record.state == "completed" and record.counts.scored == record.plan.units
+
+    return look
