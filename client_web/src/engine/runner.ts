@@ -3,6 +3,7 @@
  * Worker: it is told the time and how to rest, and says what happens through `emit`.
  */
 
+import { getBackend } from "@tensorflow/tfjs-core";
 import { sha256 } from "../protocol/sha256";
 import { Cadence } from "./cadence";
 import { isFinite, readCheckpoint, writeCheckpoint } from "./checkpoint";
@@ -38,7 +39,7 @@ export class Runner {
   private readonly emit: (event: FromEngine) => void;
   private readonly clock: Clock;
   private readonly isLost: () => boolean;
-  private readonly pace = new Pace(1);
+  private readonly pace: Pace;
   private readonly dropped = new Set<string>();
   /** Committed states of each lease, kept until the unit is settled. */
   private readonly committed = new Map<string, Map<number, ArrayBuffer>>();
@@ -51,6 +52,7 @@ export class Runner {
     this.emit = emit;
     this.clock = clock;
     this.isLost = isLost;
+    this.pace = new Pace(1, clock.now);
   }
 
   /** Train a unit when those before it are done. Everything that happens is emitted, errors too. */
@@ -94,7 +96,10 @@ export class Runner {
     let training: Training | null = null;
     try {
       const { topology, start, tensors, resume } = job;
+      const begun = this.clock.now();
+      this.pace.slices.open(getBackend());
       training = await Training.open(job.unit, { topology, checkpoint: resume ?? start, tensors });
+      this.pace.worked(this.clock.now() - begun);
       await this.follow({
         job,
         training,
@@ -151,17 +156,27 @@ export class Runner {
     const { commit_steps: commits, steps_per_epoch: steps } = job.unit;
     const from = training.step;
     const stops = [end, (training.epoch + 1) * steps, ...commits.filter((step) => step > from)];
-    const until = Math.min(from + this.pace.batches(), ...stops);
+    const until = Math.min(from + this.pace.slices.batches, ...stops);
     const begun = this.clock.now();
     while (training.step < until) training.advance();
     const loss = await training.loss();
     if (this.isLost()) throw new Error("The GPU was taken away.");
-    const worked = this.clock.now();
-    const sleep = this.pace.worked(until - from, worked - begun);
-    await this.clock.rest(sleep);
-    if (sleep > 0) this.pace.slept(this.clock.now() - worked);
+    const busyMs = this.clock.now() - begun;
+    this.pace.slices.took(until - from, busyMs);
+    this.pace.worked(busyMs);
+    await this.rest(course);
     course.activeMs += this.clock.now() - begun;
     return loss;
+  }
+
+  /** Hear messages, and keep to the share. */
+  private async rest({ job }: Course): Promise<void> {
+    await this.clock.rest(0);
+    while (this.paused === null && !this.dropped.has(job.leaseId)) {
+      const milliseconds = this.pace.restMs();
+      if (milliseconds === 0) return;
+      await this.clock.rest(milliseconds);
+    }
   }
 
   private async snapshot(course: Course, atCommit: boolean): Promise<Snapshot> {
@@ -177,7 +192,9 @@ export class Runner {
       const states = this.committed.get(job.leaseId) ?? new Map<number, ArrayBuffer>();
       this.committed.set(job.leaseId, states.set(training.step, bytes));
     }
-    course.cadence.taken(begun, this.clock.now());
+    const done = this.clock.now();
+    course.cadence.taken(begun, done);
+    this.pace.worked(done - begun);
     return snapshot;
   }
 
