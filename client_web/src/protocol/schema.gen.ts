@@ -1260,6 +1260,7 @@ export interface components {
             leases?: string[];
             /**
              * Memory Bytes
+             * @description What a unit may take here at most; null: no limit is known.
              * @default null
              */
             memory_bytes?: number | null;
@@ -2094,6 +2095,12 @@ export interface components {
              * @enum {string}
              */
             loss: "sparse_categorical_crossentropy" | "binary_crossentropy" | "mean_squared_error" | "mean_absolute_error";
+            /**
+             * Memory Bytes
+             * @description What training it takes, estimated; 0: not known.
+             * @default 0
+             */
+            memory_bytes?: number;
             /** Optimizer */
             optimizer: components["schemas"]["Sgd"] | components["schemas"]["Adam"] | components["schemas"]["RmsProp"];
             /** Repeat */

@@ -131,6 +131,7 @@ class Unit:
     training: Json
     flops: str
     upload_bytes: int
+    memory_bytes: int = 0
     ready_since: float | None = None
     tries: int = 0
     reasons: tuple[str, ...]

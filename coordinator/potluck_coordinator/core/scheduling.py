@@ -22,6 +22,8 @@ class Candidate:
     kind: str
     tensors: str
     ready_since: float
+    memory_bytes: int = 0
+    """What training it takes, estimated; 0: not known."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Asker:
     """Units that this donor gave up on before."""
     cached: Collection[str]
     others_online: bool
+    memory_bytes: int | None = None
+    """What a unit may take there; None: no limit is known."""
 
 
 def choose(
@@ -66,7 +70,14 @@ def choose(
     return chosen
 
 
+def fits(unit: Candidate, asker: Asker) -> bool:
+    """Say whether a donor allows the memory that a unit takes."""
+    return asker.memory_bytes is None or unit.memory_bytes <= asker.memory_bytes
+
+
 def _eligible(unit: Candidate, asker: Asker, now: float) -> bool:
+    if not fits(unit, asker):
+        return False
     if not asker.others_online:
         return True
     waited = now - unit.ready_since >= OTHER_FOLD_AFTER_SECONDS

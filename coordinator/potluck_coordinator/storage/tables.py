@@ -140,6 +140,7 @@ class UnitRow(SQLModel, table=True):
     training: Json = Field(sa_column=Column(JSON, nullable=False))
     flops: str
     upload_bytes: int = Field(sa_type=BigInteger)
+    memory_bytes: int = Field(default=0, sa_type=BigInteger)
     ready_since: float | None = Field(default=None, sa_type=Float)
     tries: int = 0
     reasons: list[str] = Field(sa_column=Column(JSON, nullable=False))
