@@ -15,6 +15,7 @@ import {
   type Welcome,
 } from "../protocol/messages";
 import { rest } from "./deliveries";
+import { fits } from "./manners";
 import { advance, toHandback, toProgress } from "./holding";
 import type { Ports } from "./ports";
 import { penaltyMs, recover } from "./recovery";
@@ -24,6 +25,7 @@ import { type Send, Work } from "./work";
 
 const HEARTBEAT_AT_MOST_EVERY_MS = 1_000;
 const LAST_UPLOAD_MS = 3_000;
+const RELEASED = "After so long a pause the unit was saved and handed back; others go on with it.";
 const PROBLEM_WAIT_MS = 10_000;
 /** Problems after which this bundle, or this donor, has nothing more to do here. */
 const FINAL_PROBLEMS = new Set(["protocol.too_old", "donor.paused"]);
@@ -87,6 +89,18 @@ export class Session {
     this.ports.engine.post({ type: "resume" });
     this.show({ message: "" });
     this.workOn();
+  }
+
+  /** Paused for long: save what there is and hand it back, so that others can go on with it. */
+  async release(): Promise<void> {
+    const held = this.work.hands.all().filter(({ result }) => result === null);
+    const ids = held.map(({ lease }) => lease.id);
+    const saved = Promise.all(ids.map((id) => this.work.save(id)));
+    await Promise.race([saved, rest(this.ports.clock, LAST_UPLOAD_MS)]);
+    // Gone on or ended meanwhile; without a line the leases expire by themselves.
+    if (!this.paused || this.ending !== null || ids.length === 0) return;
+    this.work.handBack(ids, "paused");
+    this.show({ message: RELEASED });
   }
 
   finishThenStop(): void {
@@ -195,11 +209,22 @@ export class Session {
 
   private onGrant(leases: readonly Lease[]): void {
     for (const lease of leases) this.work.hands.add(lease);
+    this.refuseTooLarge(leases);
     if (this.state.lastUnit && !this.work.hands.busy) {
       void this.stop();
       return;
     }
     this.workOn();
+  }
+
+  /** Hand back what this device does not allow, should it be offered all the same. */
+  private refuseTooLarge(leases: readonly Lease[]): void {
+    const allowed = this.ports.memoryBytes;
+    const large = leases.filter(({ unit }) => !fits(unit.memory_bytes, allowed)).map(({ id }) => id);
+    if (large.length === 0) return;
+    this.work.handBack(large, "over_limit", `It takes more than the ${allowed} bytes of memory that are allowed here.`);
+    this.handbacksInARow += 1;
+    this.askNotBeforeMs = this.ports.clock.now() + penaltyMs(this.handbacksInARow);
   }
 
   private onHeard(message: Heard): void {
