@@ -101,10 +101,10 @@ test("hours that cross midnight are the others' complement, and each minute of a
   expect(inHours({ from: 300, to: 300 }, 7)).toBe(true);
 });
 
-test("memory: what was chosen, else a quarter of the device's, else one gibibyte; and a unit fits or not", () => {
+test("memory: what was chosen, else a quarter of the device's, else one gigabyte; and a unit fits or not", () => {
   expect(memoryAllowed(5, 8)).toBe(5);
-  expect(memoryAllowed(null, 8)).toBe(2 ** 31);
-  expect(memoryAllowed(null, undefined)).toBe(2 ** 30);
+  expect(memoryAllowed(null, 8)).toBe(2e9);
+  expect(memoryAllowed(null, undefined)).toBe(1e9);
   expect([fits(10, 10), fits(11, 10), fits(11, null), fits(undefined, 0)]).toEqual([true, false, true, true]);
 });
 

@@ -24,7 +24,7 @@ export interface Reason {
 
 /** Rest after the person's last act on the page. */
 export const YIELD_MS = 1_500;
-const GIBIBYTE = 2 ** 30;
+const GIGABYTE = 1e9;
 /** Of the memory that a device tells it has. */
 const SHARE_OF_MEMORY = 0.25;
 
@@ -67,10 +67,10 @@ export function reasons(choices: Choices, signs: Signs): Reason[] {
   return texts.flatMap(([code, text]) => (text === null ? [] : [{ code, text }]));
 }
 
-/** Bytes that one unit may take: what was chosen, else a quarter of what the device tells, else 1 GiB. */
-export function memoryAllowed(chosen: number | null, deviceGibibytes: number | undefined): number {
+/** Bytes that one unit may take: what was chosen, else a quarter of what the device tells, else 1 GB. */
+export function memoryAllowed(chosen: number | null, deviceGigabytes: number | undefined): number {
   if (chosen !== null) return chosen;
-  return deviceGibibytes === undefined ? GIBIBYTE : SHARE_OF_MEMORY * deviceGibibytes * GIBIBYTE;
+  return deviceGigabytes === undefined ? GIGABYTE : SHARE_OF_MEMORY * deviceGigabytes * GIGABYTE;
 }
 
 /** Say whether a unit fits into the memory that is allowed; one of unknown needs does. */

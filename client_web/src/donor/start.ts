@@ -29,7 +29,7 @@ const clock: ClockPort = {
 };
 
 /** Only Chromium tells, and only roughly. */
-function deviceGibibytes(): number | undefined {
+function deviceGigabytes(): number | undefined {
   return (navigator as { deviceMemory?: number }).deviceMemory;
 }
 
@@ -78,7 +78,7 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
         window.removeEventListener("online", onOnline);
       },
       client: version,
-      memoryBytes: memoryAllowed(choices.memoryBytes, deviceGibibytes()),
+      memoryBytes: memoryAllowed(choices.memoryBytes, deviceGigabytes()),
     },
     { backend: choices.backend ?? undefined, share: choices.share, ...options },
     (next) => {

@@ -53,7 +53,7 @@ def too_large_for_all(needed: int, roomiest: int) -> list[str]:
 
 def in_words(size: int) -> str:
     """Write a size as people say it."""
-    for unit, name in ((1 << 30, "GB"), (1 << 20, "MB")):
+    for unit, name in ((10**9, "GB"), (10**6, "MB")):
         if size >= unit:
             return f"{size / unit:.1f} {name}"
-    return f"{max(1, size >> 10)} kB"
+    return f"{max(1, size // 1000)} kB"

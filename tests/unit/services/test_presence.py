@@ -35,7 +35,7 @@ def test_the_roomiest_donor_is_the_one_with_the_most_memory_of_those_who_stay(
 
 def test_what_nobody_can_take_is_told_with_both_sizes() -> None:
     assert too_large_for_all(100, 100) == []
-    (told,) = too_large_for_all(3 << 30, 512 << 20)
+    (told,) = too_large_for_all(3 * 10**9, 512 * 10**6)
     assert "3.0 GB" in told
     assert "512.0 MB" in told
     assert in_words(10) == "1 kB"
