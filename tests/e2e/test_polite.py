@@ -123,7 +123,7 @@ def longest_task_ms(browser: Browser, page: Page, act: Callable[[], object]) -> 
         for e in events
         if e["name"] == "RunTask" and (e["pid"], e["tid"]) in pages
     ]
-    assert len(tasks) > 50
+    assert len(tasks) > 20
     return max(tasks) / 1000
 
 
@@ -138,7 +138,7 @@ def test_training_costs_the_pages_own_thread_no_task_over_50_ms(
     begun = page.evaluate(epoch)
 
     def train() -> None:
-        page.wait_for_function(f"from => {epoch} > from + 150", arg=begun)
+        page.wait_for_function(f"from => {epoch} > from + 500", arg=begun)
 
     assert longest_task_ms(browser, page, train) < LONG_MS
     # And one that is long is found, by the trace and by the observer that the page shows.

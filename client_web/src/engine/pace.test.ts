@@ -83,7 +83,7 @@ function worst(spans: Spans, asked: (from: number) => number): number {
 /** Batches of any kind that take at most 800 ms, and timers of any kind. */
 function anyDevice(seed: number): Device {
   const random = chance(seed);
-  const typical = 0.2 * 1_000 ** random();
+  const typical = 0.2 * 4_000 ** random();
   const jitter = random();
   const oversleep = [0, 1, 4, 16, 40][Math.floor(5 * random())] ?? 0;
   const stalls = random() < 0.3 ? 0.02 : 0;
@@ -96,10 +96,10 @@ function anyDevice(seed: number): Device {
 
 describe("the share of the device, over any minute", () => {
   test.each([0.05, 0.1, 0.25, 0.5, 0.75, 0.9])("%d is kept within 2 points on every device", (share) => {
-    for (let seed = 1; seed <= 40; seed++) {
+    for (let seed = 1; seed <= 20; seed++) {
       expect(worst(simulate(() => share, anyDevice(seed), 4), () => share)).toBeLessThan(POINTS);
     }
-  });
+  }, 60_000);
 
   test("and a pace that does not rest is far outside", () => {
     expect(worst(simulate(() => 0.5, anyDevice(1), 2, false), () => 0.5)).toBeGreaterThan(0.4);
@@ -109,7 +109,7 @@ describe("the share of the device, over any minute", () => {
     for (let seed = 1; seed <= 10; seed++) {
       expect(worst(simulate(() => 1, anyDevice(seed), 3), () => 1)).toBeLessThan(POINTS);
     }
-  });
+  }, 60_000);
 
   test("changes of the share are followed: each minute has what was asked over it", () => {
     for (let seed = 1; seed <= 25; seed++) {
@@ -132,14 +132,14 @@ describe("the share of the device, over any minute", () => {
         expect(Math.abs(worked / 60_000 - asked(from))).toBeLessThan(POINTS);
       }
     }
-  });
+  }, 60_000);
 
   test("a closed lid earns nothing: the minutes after it are like all others", () => {
     for (let seed = 1; seed <= 20; seed++) {
       const device = { ...anyDevice(seed), lid: { atMs: 70_000, forMs: 8 * 3_600_000 } };
       expect(worst(simulate(() => 0.25, device, 4), () => 0.25)).toBeLessThan(POINTS);
     }
-  });
+  }, 60_000);
 });
 
 test("a clock that is set back earns nothing and costs nothing", () => {
@@ -150,6 +150,25 @@ test("a clock that is set back earns nothing and costs nothing", () => {
   expect(pace.restMs()).toBeCloseTo(200);
   now += 200;
   expect(pace.restMs()).toBe(0);
+});
+
+test("a lid that is closed in the middle of a batch owes no rest", () => {
+  let now = 0;
+  const pace = new Pace(0.25, () => now);
+  now += 8 * 3_600_000;
+  pace.worked(8 * 3_600_000);
+  expect(pace.restMs()).toBe(0);
+});
+
+test("long batches at a large share are paid with what is earned meanwhile", () => {
+  let now = 0;
+  const pace = new Pace(0.9, () => now);
+  for (let i = 0; i < 20; i++) {
+    now += 900;
+    pace.worked(900);
+    expect(pace.restMs()).toBeCloseTo(100);
+    now += 100;
+  }
 });
 
 test("a rest after a slow batch comes in pieces, so that a change is heard within 250 ms", () => {

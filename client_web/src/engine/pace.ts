@@ -10,6 +10,8 @@ import { SliceSize } from "./slice_size";
 
 /** Time to work that may be saved up: what timers oversleep is worked off, a closed lid's hours are not. */
 const MOST_SAVED_MS = 400;
+/** Work in one go that took longer was interrupted by a closed lid: no rest is owed for that. */
+const LONGEST_WORK_MS = 60_000;
 /** Shorter rests are saved up: timers are not that exact. */
 const SHORTEST_REST_MS = 5;
 /** Rest in one go, so that a change of the share, a pause or a drop is heard soon. */
@@ -34,16 +36,17 @@ export class Pace {
     return Math.min(1, Math.max(0.05, Number.isFinite(share) ? share : 1));
   }
 
-  /** From now on keep another share; what was earned or spent before stays. */
+  /** From now on keep another share: a debt stays, what was saved up under the old one does not. */
   setShare(share: number): void {
     this.settle();
-    this.share = Pace.clamp(share);
+    const next = Pace.clamp(share);
+    if (next !== this.share) this.balanceMs = Math.min(0, this.balanceMs);
+    this.share = next;
   }
 
   /** Tell that the device was kept busy for the last so many milliseconds. */
   worked(milliseconds: number): void {
-    this.settle();
-    this.balanceMs -= Math.max(0, milliseconds);
+    this.settle(Math.min(Math.max(0, milliseconds), LONGEST_WORK_MS));
   }
 
   /** Milliseconds to rest now; ask again after resting. 0: go on. */
@@ -53,11 +56,11 @@ export class Pace {
     return due < SHORTEST_REST_MS ? 0 : Math.min(due, LONGEST_REST_MS);
   }
 
-  private settle(): void {
+  private settle(workedMs = 0): void {
     const now = this.now();
     // A clock that was set back earns nothing.
     const passed = Math.max(0, now - this.settledAt);
     this.settledAt = now;
-    this.balanceMs = Math.min(MOST_SAVED_MS, this.balanceMs + passed * this.share);
+    this.balanceMs = Math.min(MOST_SAVED_MS, this.balanceMs + passed * this.share - workedMs);
   }
 }
