@@ -1,6 +1,6 @@
 /** Starts a Worker, stock TF.js or ours, and asks it for one thing after another. */
 
-import type { Answer, Ask, Side } from "./messages";
+import type { Answer, Ask, ShareAnswer, ShareAsk, Side } from "./messages";
 
 function started(side: Side): Worker {
   return side === "stock"
@@ -8,9 +8,9 @@ function started(side: Side): Worker {
     : new Worker(new URL("./ours.ts", import.meta.url), { type: "module" });
 }
 
-function ask(to: Worker, what: Ask): Promise<Answer> {
+function ask<Asked, Told>(to: Worker, what: Asked): Promise<Told> {
   return new Promise((resolve, reject) => {
-    to.onmessage = (event: MessageEvent<Answer & { problem?: string }>) => {
+    to.onmessage = (event: MessageEvent<Told & { problem?: string }>) => {
       if (event.data.problem === undefined) resolve(event.data);
       else reject(new Error(event.data.problem));
     };
@@ -27,6 +27,10 @@ const bench = {
     const found = workers.get(side) ?? started(side);
     workers.set(side, found);
     return ask(found, what);
+  },
+  share(what: ShareAsk): Promise<ShareAnswer> {
+    const worker = new Worker(new URL("./share.ts", import.meta.url), { type: "module" });
+    return ask<ShareAsk, ShareAnswer>(worker, what).finally(() => worker.terminate());
   },
   close(): void {
     for (const one of workers.values()) one.terminate();

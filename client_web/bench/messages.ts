@@ -33,3 +33,19 @@ export interface Answer {
   /** The same by kernel: calls and launches a step. */
   readonly byKernel: Readonly<Record<string, readonly [number, number]>>;
 }
+
+/** Train at a share of the device for about as long. */
+export interface ShareAsk {
+  readonly task: Task;
+  readonly share: number;
+  readonly seconds: number;
+}
+
+export interface ShareAnswer {
+  /** The part of the time in which the engine did not rest. */
+  readonly got: number;
+  readonly slices: number;
+  /** What half of the slices took at most, the wait for the device included, and 95%. */
+  readonly medianMs: number;
+  readonly longMs: number;
+}

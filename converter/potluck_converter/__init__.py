@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from potluck_converter.graph_json import graph_bytes, graph_from_json, graph_to_json
     from potluck_converter.isolation import convert_isolated
     from potluck_converter.limits import DEFAULT_LIMITS, Limits
+    from potluck_converter.memory import TrainingMemory, training_memory
     from potluck_converter.overrides import with_overrides
     from potluck_converter.read import read_model
     from potluck_converter.shapes import (
@@ -38,6 +39,7 @@ __all__ = [
     "Model",
     "Shape",
     "TensorRef",
+    "TrainingMemory",
     "as_text",
     "convert",
     "convert_isolated",
@@ -54,6 +56,7 @@ __all__ = [
     "to_files",
     "trainable_weights",
     "training_flops",
+    "training_memory",
     "weight_shapes",
     "weights_from_bytes",
     "weights_to_bytes",
@@ -103,6 +106,10 @@ _HOMES = {
         "trainable_weights",
         "training_flops",
         "weight_shapes",
+    ),
+    "potluck_converter.memory": (
+        "TrainingMemory",
+        "training_memory",
     ),
     "potluck_converter.writers.keras_h5": ("write_keras_h5",),
     "potluck_converter.writers.keras_zip": ("write_keras_zip",),

@@ -120,6 +120,10 @@ def donate(
         Path | None,
         typer.Option(help="Folder for identity and unfinished work.", show_default="user's own"),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="What units may take together, such as 4G.", show_default="no limit"),
+    ] = None,
     browser: Annotated[
         bool, typer.Option("--browser", help="Open the donate page in a headless Chromium instead.")
     ] = False,
@@ -149,6 +153,7 @@ def donate(
                 patience_s=patience,
                 fresh=fresh,
                 state=state,
+                memory=memory,
             )
         )
     )

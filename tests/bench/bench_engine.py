@@ -27,6 +27,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from potluck_coordinator.browser.chromium import ensure_chromium, launch_options
 from tests.bench.engine_models import BENCHES, CLASSES, Bench, build, task
+from tests.bench.engine_share import print_shares
 from tests.support.static_site import static_site
 
 ROOT = Path(__file__).parents[2]
@@ -148,6 +149,11 @@ def listing(measured: Measured) -> str:
     return "".join(f"    {name}: {calls:g} ({launched:g})\n" for name, (calls, launched) in ordered)
 
 
+def shares(page: Page, options: argparse.Namespace) -> None:
+    """Print how well shares of the device are kept."""
+    print_shares(page, BENCHES[0], options.backends.split(","), options.share_seconds)
+
+
 def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -155,7 +161,13 @@ def main() -> None:
     parser.add_argument("--only", default="", help="part of a network's name")
     parser.add_argument("--seconds", type=float, default=2.0, help="of one turn")
     parser.add_argument("--kernels", action="store_true", help="list what a step of ours launches")
+    parser.add_argument("--share", action="store_true", help="only how well shares are kept")
+    parser.add_argument("--share-seconds", type=float, default=10.0, help="for each share")
     options = parser.parse_args()
+    if options.share:
+        with ExitStack() as stack:
+            shares(open_page(stack), options)
+        return
     SAY("| network | batch | backend | stock, samples/s | ours | ratio | kernels a step |")
     SAY(" draws or dispatches | of native Keras |\n|---|---|---|---|---|---|---|---|---|\n")
     problems = []
@@ -174,6 +186,7 @@ def main() -> None:
                     for side, measured in found.items()
                     if measured.problem
                 ]
+        shares(page, options)
     SAY("\n" + "\n".join(sorted(set(problems))) + "\n")
 
 

@@ -78,14 +78,17 @@ def test_a_full_disk_costs_nothing(coordinator: Coordinator, person: Callable[..
     study = digits_study(coordinator, "Full disk", epochs=60)
     page = person("about:blank")
     devtools = page.context.new_cdp_session(page)
-    devtools.send(
-        "Storage.overrideQuotaForOrigin", {"origin": coordinator.url, "quotaSize": 1}
-    )
+    devtools.send("Storage.overrideQuotaForOrigin", {"origin": coordinator.url, "quotaSize": 1})
     page.goto(f"{coordinator.url}/donate?backend=wasm")
     press(page)
     until(finished(study), PATIENCE_S, "the study's end")
     page.get_by_role("button", name="Stop now").click()
-    assert page.evaluate("caches.open('potluck-artifacts-v1').then((c) => c.keys()).then((k) => k.length)") == 0
+    assert (
+        page.evaluate(
+            "caches.open('potluck-artifacts-v1').then((c) => c.keys()).then((k) => k.length)"
+        )
+        == 0
+    )
 
 
 def test_two_tabs_of_a_browser_are_one_donor_and_divide_the_device(

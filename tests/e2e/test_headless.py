@@ -76,6 +76,21 @@ def test_two_workers_finish_a_study_and_end_when_there_is_no_work(
     assert list(tmp_path.glob("*/runs/*")) == []  # nothing stays but the identity
 
 
+def test_a_donor_with_little_memory_is_offered_nothing_that_would_not_fit(
+    coordinator: Coordinator, tmp_path: Path
+) -> None:
+    study = coordinator.client().submit(
+        model=dense_h5(), data=task(), search={}, trials=1, epochs=2, name="Small"
+    )
+    until(lambda: study.refresh().record.counts.ready == 1, LONG, "the unit")
+    for memory, units in (("0.01M", 0), ("1M", 1)):
+        options = ("--once", "--patience", "2", "--memory", memory)
+        with HeadlessDonor(coordinator.url, tmp_path, *options) as donor:
+            assert donor.wait() == 0, donor.said
+            assert f"There is no work. {units} units were trained" in donor.said
+    assert [lease.state for lease in study.trial(0).units[0].leases] == ["completed"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_hands_back_with_a_checkpoint_and_another_donor_goes_on(
     start_coordinator: Start, tmp_path: Path, number: signal.Signals

@@ -31,7 +31,9 @@ def test_donate_is_light_before_the_press_and_a_backends_code_comes_when_chosen(
     page.get_by_role("button", name="Start donating").wait_for()
     page.wait_for_load_state("networkidle")
     sizes = {answer.url: len(gzip.compress(answer.body())) for answer in answers}
-    print(f"/donate loads {sum(sizes.values()) / 1024:.0f} KB in {len(sizes)} files before the press")
+    print(
+        f"/donate loads {sum(sizes.values()) / 1024:.0f} KB in {len(sizes)} files before the press"
+    )
     assert 10_000 < sum(sizes.values()) <= MOST_BEFORE_START
     assert not [url for url in sizes if "backend-" in url or "worker-" in url]
 

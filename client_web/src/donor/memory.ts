@@ -8,7 +8,7 @@ const MEASUREMENTS = "potluck.measurements";
 const TOKENS = "potluck.leases";
 
 /** Storage that a browser may refuse (private modes, full disk): then things last as long as the page. */
-function guarded(storage: () => Storage): Pick<Storage, "getItem" | "setItem"> {
+export function guarded(storage: () => Storage): Pick<Storage, "getItem" | "setItem"> {
   const own = new Map<string, string>();
   return {
     getItem: (key) => {

@@ -204,6 +204,54 @@ test("paused, a lease stays held and no more work is asked for", async () => {
   expect(world.count("request")).toBe(2);
 });
 
+test("after a long pause the unit is saved and handed back, and work is asked for on going on", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  world.session.pause();
+  world.session.heard({ type: "snapshot", leaseId: "a", snapshot: snapshot(4) });
+  await world.session.release();
+  expect(world.last("checkpoint")?.leases[0]?.step).toBe(4);
+  expect(world.last("abort")?.leases[0]).toMatchObject({ lease_id: "a", reason: "paused" });
+  expect(world.said.findIndex(({ type }) => type === "checkpoint")).toBeLessThan(
+    world.said.findIndex(({ type }) => type === "abort"),
+  );
+  expect(world.shown).toMatchObject({ phase: "paused", unit: null });
+  expect(world.shown?.message).toContain("handed back");
+  expect(world.count("request")).toBe(1);
+  world.session.resume();
+  expect(world.count("request")).toBe(2);
+});
+
+test("a pause that ends while the unit is saved hands nothing back", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  world.session.pause();
+  const released = world.session.release();
+  world.session.resume();
+  await released;
+  expect(world.count("abort")).toBe(0);
+});
+
+test("a unit that would not fit is refused unseen, and the next request waits", async () => {
+  for (const [bytes, refused] of [[ALLOWED_BYTES + 1, 1], [ALLOWED_BYTES, 0]] as const) {
+    const world = new World("scripted");
+    await world.ready();
+    expect(world.last("hello")?.memory_bytes).toBe(ALLOWED_BYTES);
+    const small = await lease(world, "a");
+    world.hear({ type: "grant", leases: [{ ...small, unit: { ...small.unit, memory_bytes: bytes } }] });
+    expect(world.count("abort")).toBe(refused);
+    if (refused === 0) continue;
+    expect(world.last("abort")?.leases[0]).toMatchObject({ lease_id: "a", reason: "over_limit" });
+    expect(world.count("request")).toBe(1);
+    world.pass(600);
+    expect(world.count("request")).toBe(2);
+  }
+});
+
 test("a page that goes gives back every lease by its token, and forgets them", async () => {
   const world = new World("scripted");
   await world.ready();

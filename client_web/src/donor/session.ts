@@ -18,6 +18,7 @@ import {
 import { Agenda } from "./agenda";
 import { Companions } from "./companions";
 import { rest } from "./deliveries";
+import { fits } from "./manners";
 import { advance, toHandback, toProgress } from "./holding";
 import { Line, type Send } from "./line";
 import { Mishaps } from "./mishaps";
@@ -30,6 +31,7 @@ import { Work } from "./work";
 
 const HEARTBEAT_AT_MOST_EVERY_MS = 1_000;
 const LAST_UPLOAD_MS = 3_000;
+const RELEASED = "After so long a pause the unit was saved and handed back; others go on with it.";
 const PROBLEM_WAIT_MS = 10_000;
 const TOO_OLD = "protocol.too_old";
 /** Problems after which this bundle, or this donor, has nothing more to do here. */
@@ -113,6 +115,18 @@ export class Session {
     if (this.work.hands.busy) this.watchdog.watch();
     this.show({ message: "" });
     this.agenda.workOn();
+  }
+
+  /** Paused for long: save what there is and hand it back, so that others can go on with it. */
+  async release(): Promise<void> {
+    const held = this.work.hands.all().filter(({ result }) => result === null);
+    const ids = held.map(({ lease }) => lease.id);
+    const saved = Promise.all(ids.map((id) => this.work.save(id)));
+    await Promise.race([saved, rest(this.ports.clock, LAST_UPLOAD_MS)]);
+    // Gone on or ended meanwhile; without a line the leases expire by themselves.
+    if (!this.paused || this.ending !== null || ids.length === 0) return;
+    this.work.handBack(ids, "paused");
+    this.show({ message: RELEASED });
   }
 
   finishThenStop(): void {
@@ -220,6 +234,7 @@ export class Session {
 
   private onGrant(leases: readonly Lease[]): void {
     for (const lease of leases) this.work.hands.add(lease);
+    this.refuseTooLarge(leases);
     if (this.paused) this.work.returnQueued("paused");
     if (this.state.lastUnit) {
       if (this.work.hands.busy) this.work.returnQueued("stopped");
@@ -227,6 +242,15 @@ export class Session {
       return;
     }
     this.agenda.granted();
+  }
+
+  /** Hand back what this device does not allow, should it be offered all the same. */
+  private refuseTooLarge(leases: readonly Lease[]): void {
+    const allowed = this.ports.memoryBytes;
+    const large = leases.filter(({ unit }) => !fits(unit.memory_bytes, allowed)).map(({ id }) => id);
+    if (large.length === 0) return;
+    this.work.handBack(large, "over_limit", `It takes more than the ${allowed} bytes of memory that are allowed here.`);
+    this.agenda.asking.failed();
   }
 
   private onHeard(message: Heard): void {

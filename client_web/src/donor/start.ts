@@ -5,13 +5,21 @@ import { openArtifacts } from "../protocol/artifacts";
 import type { Abort, Handback } from "../protocol/messages";
 import { type DonorSocket, openDonorSocket } from "../protocol/socket";
 import { rememberReload, wasReloadedFor } from "./again";
+import { Arbiter } from "./arbiter";
+import { DEFAULT_CHOICES } from "./choices";
 import { openEngine } from "./engine_host";
+import { memoryAllowed, reasons, type Signs } from "./manners";
 import { openMemory } from "./memory";
 import type { ClockPort, EnginePort } from "./ports";
 import { Session } from "./session";
-import { type DonorHandle, type DonorOptions, type DonorState, INITIAL_STATE } from "./state";
+import { type DonorHandle, type DonorOptions, type DonorState, INITIAL_STATE, type Phase } from "./state";
+import { watchSigns } from "./signs";
 import { openStates } from "./states";
 import { openTabs } from "./tabs";
+import { ScreenLock } from "./wake_lock";
+
+/** While these last, the screen stays on where that was chosen. */
+const AT_WORK: ReadonlySet<Phase> = new Set(["connecting", "waiting", "downloading", "training", "stopping"]);
 
 const clock: ClockPort = {
   now: () => performance.now(),
@@ -25,10 +33,9 @@ const clock: ClockPort = {
 /** Beside `potluck.start`, which the page marks at the press: what lies between was waiting. */
 const FIRST_BATCH = "potluck.first_batch";
 
-function memoryBytes(): number | null {
-  // Only Chromium tells, and only roughly.
-  const gibibytes = (navigator as { deviceMemory?: number }).deviceMemory;
-  return gibibytes === undefined ? null : gibibytes * 2 ** 30;
+/** Only Chromium tells, and only roughly. */
+function deviceGigabytes(): number | undefined {
+  return (navigator as { deviceMemory?: number }).deviceMemory;
 }
 
 function sayGoodbye(origin: string, leases: Handback[]): void {
@@ -47,6 +54,8 @@ function reload(wanted: string): boolean {
 /** Begin to donate; everything that happens arrives at the handle's subscribers. */
 export function startDonor(options: DonorOptions = {}): DonorHandle {
   const origin = options.origin ?? location.origin;
+  let choices = options.choices ?? DEFAULT_CHOICES;
+  let shown: DonorState = INITIAL_STATE;
   let state: DonorState = INITIAL_STATE;
   const listeners = new Set<(state: DonorState) => void>();
   let socket: DonorSocket | null = null;
@@ -88,17 +97,46 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
         window.removeEventListener("online", onOnline);
       },
       client: version,
-      memoryBytes: memoryBytes(),
+      memoryBytes: memoryAllowed(choices.memoryBytes, deviceGigabytes()),
     },
-    options,
+    { backend: choices.backend ?? undefined, share: choices.share, ...options },
     (next) => {
-      state = next;
-      for (const listener of listeners) listener(next);
+      shown = next;
+      publish();
     },
   );
+  const screen = new ScreenLock();
+  let stopWatching = (): void => undefined;
+  const arbiter = new Arbiter(
+    {
+      pause: () => session.pause(),
+      resume: () => session.resume(),
+      release: () => void session.release(),
+    },
+    clock,
+  );
+  const publish = (): void => {
+    state = { ...shown, ownPause: arbiter.byOwner, reasons: arbiter.reasons };
+    const { phase } = state;
+    if (phase === "stopped" || phase === "problem") {
+      stopWatching();
+      arbiter.close();
+    }
+    void screen.want(choices.wakeLock && AT_WORK.has(phase));
+    for (const listener of listeners) listener(state);
+  };
+  let signs: Signs | null = null;
+  const consider = (): void => {
+    if (signs !== null) arbiter.tell(reasons(choices, signs));
+    publish();
+  };
   window.addEventListener("pagehide", onPageHide);
   window.addEventListener("online", onOnline);
   session.start();
+  stopWatching = watchSigns((seen) => {
+    signs = seen;
+    consider();
+  });
 
   return {
     subscribe: (listener) => {
@@ -106,10 +144,20 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
       listener(state);
       return () => listeners.delete(listener);
     },
-    pause: () => session.pause(),
-    resume: () => session.resume(),
+    pause: () => {
+      arbiter.pause();
+      publish();
+    },
+    resume: () => {
+      arbiter.resume();
+      publish();
+    },
     finishThenStop: () => session.finishThenStop(),
     stop: () => void session.stop(),
-    setShare: (share) => session.setShare(share),
+    choose: (chosen) => {
+      if (chosen.share !== choices.share) session.setShare(chosen.share);
+      choices = chosen;
+      consider();
+    },
   };
 }

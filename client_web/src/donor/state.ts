@@ -1,5 +1,7 @@
 /** What a page can show of a donor at work. Plain data: no framework, no Worker, no socket. */
 
+import type { Choices } from "./choices";
+import type { Reason } from "./manners";
 import type { Backend, BackendReport, DonorRecord, Unit } from "../protocol/messages";
 
 export type Phase =
@@ -44,6 +46,10 @@ export interface DonorState {
   readonly lastUnit: boolean;
   /** Share of the device, 0.05 to 1. */
   readonly share: number;
+  /** Its owner pressed pause. */
+  readonly ownPause: boolean;
+  /** The conditions that hold it up now. */
+  readonly reasons: readonly Reason[];
 }
 
 export const INITIAL_STATE: DonorState = {
@@ -65,6 +71,8 @@ export const INITIAL_STATE: DonorState = {
   unitsThisSession: 0,
   lastUnit: false,
   share: 1,
+  ownPause: false,
+  reasons: [],
 };
 
 export interface DonorOptions {
@@ -72,6 +80,8 @@ export interface DonorOptions {
   readonly backend?: Exclude<Backend, "jax">;
   /** Share of the device at the start, 0.05 to 1. */
   readonly share?: number;
+  /** What its owner chose; as at first where absent. */
+  readonly choices?: Choices;
   /** Origin of the coordinator; the page's own where absent. */
   readonly origin?: string;
 }
@@ -84,6 +94,6 @@ export interface DonorHandle {
   readonly resume: () => void;
   readonly finishThenStop: () => void;
   readonly stop: () => void;
-  /** Sets the share of the device, from 0.05 to 1. */
-  readonly setShare: (share: number) => void;
+  /** Follows new choices at once; backend and memory from the next start on. */
+  readonly choose: (choices: Choices) => void;
 }

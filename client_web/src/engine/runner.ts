@@ -4,6 +4,7 @@
  * through `emit`, unit by unit.
  */
 
+import { getBackend } from "@tensorflow/tfjs-core";
 import { sha256 } from "../protocol/sha256";
 import { Cadence } from "./cadence";
 import { isFinite, readCheckpoint, writeCheckpoint } from "./checkpoint";
@@ -48,7 +49,7 @@ export class Runner {
   private readonly emit: (event: FromEngine) => void;
   private readonly clock: Clock;
   private readonly isLost: () => boolean;
-  private readonly pace = new Pace(1);
+  private readonly pace: Pace;
   private readonly dropped = new Set<string>();
   /** Committed states of each lease, kept until the unit is settled. */
   private readonly committed = new Map<string, Map<number, ArrayBuffer>>();
@@ -61,6 +62,7 @@ export class Runner {
     this.emit = emit;
     this.clock = clock;
     this.isLost = isLost;
+    this.pace = new Pace(1, clock.now);
   }
 
   /** Train units when those before them are done. Everything that happens is emitted, errors too. */
@@ -113,7 +115,10 @@ export class Runner {
     if (left.length === 0) return;
     let party: Party | null = null;
     try {
+      const begun = this.clock.now();
+      this.pace.slices.open(getBackend());
       party = await open();
+      this.pace.worked(this.clock.now() - begun);
       const startedAtStep = party.step;
       const courses = jobs.map((job, index) => {
         const own = { job, index, startedAtStep, finite: true, latest: null, lastLoss: resumedLoss(job) };
@@ -186,17 +191,27 @@ export class Runner {
     const { commit_steps: commits, steps_per_epoch: steps } = unit;
     const from = party.step;
     const stops = [end, (party.epoch + 1) * steps, ...commits.filter((step) => step > from)];
-    const until = Math.min(from + this.pace.batches(), ...stops);
+    const until = Math.min(from + this.pace.slices.batches, ...stops);
     const begun = this.clock.now();
     while (party.step < until) party.advance();
     const losses = await party.losses();
     if (this.isLost()) throw new Error("The GPU was taken away.");
-    const worked = this.clock.now();
-    const sleep = this.pace.worked(until - from, worked - begun);
-    await this.clock.rest(sleep);
-    if (sleep > 0) this.pace.slept(this.clock.now() - worked);
+    const busyMs = this.clock.now() - begun;
+    this.pace.slices.took(until - from, busyMs);
+    this.pace.worked(busyMs);
+    await this.rest(journey);
     journey.activeMs += this.clock.now() - begun;
     return losses;
+  }
+
+  /** Hear messages, and keep to the share. */
+  private async rest({ courses }: Journey): Promise<void> {
+    await this.clock.rest(0);
+    while (this.paused === null && courses.some(({ job }) => !this.dropped.has(job.leaseId))) {
+      const milliseconds = this.pace.restMs();
+      if (milliseconds === 0) return;
+      await this.clock.rest(milliseconds);
+    }
   }
 
   /** Take every unit's snapshot. */
@@ -216,7 +231,9 @@ export class Runner {
       const kept = this.committed.get(leaseId) ?? new Map<number, ArrayBuffer>();
       this.committed.set(leaseId, kept.set(party.step, bytes));
     }
-    cadence.taken(begun, this.clock.now());
+    const done = this.clock.now();
+    cadence.taken(begun, done);
+    this.pace.worked(done - begun);
   }
 
   private tell({ job, latest }: Course): void {

@@ -1275,6 +1275,7 @@ export interface components {
             lease_id: string;
             /**
              * Stacked
+             * @description Trained with others as one batched graph.
              * @default false
              */
             stacked?: boolean;
@@ -1773,6 +1774,7 @@ export interface components {
             leases?: string[];
             /**
              * Memory Bytes
+             * @description What a unit may take here at most; null: no limit is known.
              * @default null
              */
             memory_bytes?: number | null;
@@ -3054,6 +3056,12 @@ export interface components {
              */
             loss: "sparse_categorical_crossentropy" | "categorical_crossentropy" | "categorical_focal_crossentropy" | "categorical_hinge" | "kl_divergence" | "cosine_similarity" | "binary_crossentropy" | "binary_focal_crossentropy" | "hinge" | "squared_hinge" | "dice" | "tversky" | "mean_squared_error" | "mean_absolute_error" | "mean_absolute_percentage_error" | "mean_squared_logarithmic_error" | "huber" | "log_cosh" | "poisson";
             loss_options?: components["schemas"]["LossOptions"];
+            /**
+             * Memory Bytes
+             * @description What training it takes, estimated; 0: not known.
+             * @default 0
+             */
+            memory_bytes?: number;
             /** Optimizer */
             optimizer: components["schemas"]["Sgd"] | components["schemas"]["Adam"] | components["schemas"]["AdamW"] | components["schemas"]["Adamax"] | components["schemas"]["Nadam"] | components["schemas"]["RmsProp"] | components["schemas"]["Adagrad"] | components["schemas"]["Adadelta"] | components["schemas"]["Lion"] | components["schemas"]["Ftrl"];
             /** Repeat */

@@ -105,7 +105,7 @@ class _Conversation:
             await self._explain(error)
             return
         _conversations(self._socket).add(self)
-        with self._site.presence.connected(donor.id):
+        with self._site.presence.connected(donor.id, donor.memory_bytes):
             self._site.hub.publish(SITE)
             self._site.poke()
             try:

@@ -29,7 +29,7 @@ router = APIRouter(prefix="/studies", tags=["studies"])
 async def post_plan(site: TheSite, asker: TheAsker, spec: StudySpec) -> StudyPlan:
     """Say what the coordinator understands of a specification, without making a study."""
     asker.must_submit()
-    return (await planning.understand(site, asker, spec)).wire
+    return await planning.explain(site, asker, spec)
 
 
 @router.get("")

@@ -133,6 +133,7 @@ class Unit:
     upload_bytes: int
     stack: str | None = None
     """Units of the same value can train together as one batched graph."""
+    memory_bytes: int = 0
     ready_since: float | None = None
     tries: int = 0
     reasons: tuple[str, ...]

@@ -24,6 +24,8 @@ class Candidate:
     ready_since: float
     stack: str | None = None
     """Units of the same value can train together as one batched graph."""
+    memory_bytes: int = 0
+    """What training it takes, estimated; 0: not known."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Asker:
     """Units that this donor gave up on before."""
     cached: Collection[str]
     others_online: bool
+    memory_bytes: int | None = None
+    """What a unit may take there; None: no limit is known."""
 
 
 def choose(
@@ -48,7 +52,8 @@ def choose(
 ) -> list[Candidate]:
     """Choose up to `most` units: fair share, then rungs that decide, then cached, then oldest.
 
-    The first choice brings its stack-mates with it: one study's units that can train together.
+    The first choice brings its stack-mates with it: one study's units that can train together, as
+    many as the donor's memory takes at once.
     `busy` counts the units now leased, by submitter.
     """
     load, folds = dict(busy), dict(asker.folds)
@@ -64,6 +69,8 @@ def choose(
         best = min(left, key=lambda c: (not _mates(c, first), *_key(c, asker, load)))
         left.remove(best)
         chosen.append(best)
+        if asker.memory_bytes is not None:
+            asker = replace(asker, memory_bytes=asker.memory_bytes - best.memory_bytes)
         load[best.owner] = load.get(best.owner, 0) + 1
         if best.fold is not None:
             folds.setdefault(best.study_id, best.fold)
@@ -76,7 +83,14 @@ def _mates(unit: Candidate, first: Candidate | None) -> bool:
     return unit.stack == first.stack and unit.study_id == first.study_id
 
 
+def fits(unit: Candidate, asker: Asker) -> bool:
+    """Say whether a donor allows the memory that a unit takes."""
+    return asker.memory_bytes is None or unit.memory_bytes <= asker.memory_bytes
+
+
 def _eligible(unit: Candidate, asker: Asker, now: float) -> bool:
+    if not fits(unit, asker):
+        return False
     if not asker.others_online:
         return True
     waited = now - unit.ready_since >= OTHER_FOLD_AFTER_SECONDS

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from potluck.errors import BadArgument
 from potluck_coordinator.donor.engine_host import PLATFORMS, Platform
 
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([MG])(?:I?B)?")
 MOST_WORKERS = 16
 """Leases that one donor may hold at a time."""
 
@@ -25,16 +27,28 @@ class Options:
     patience_s: float = 10.0
     fresh: bool = False
     state: Path | None = None
+    memory_bytes: int | None = None
+    """What one unit may take, estimated; None: no limit."""
 
 
-def options_from(*, backend: str, **options: Any) -> Options:
+def options_from(*, backend: str, memory: str | None = None, **options: Any) -> Options:
     """Check what was asked for. Raises BadArgument."""
     if backend not in PLATFORMS:
         raise BadArgument(f"--backend is {backend!r}; it may be {', '.join(PLATFORMS)}.")
     found = Options(platform=cast(Platform, backend), **options)
     if not 1 <= found.workers <= MOST_WORKERS:
         raise BadArgument(f"--workers is {found.workers}; it may be 1 to {MOST_WORKERS}.")
-    return found
+    if memory is None:
+        return found
+    return replace(found, memory_bytes=size_of(memory) // found.workers)
+
+
+def size_of(text: str) -> int:
+    """Read a size such as `512M` or `4G`. Raises BadArgument."""
+    match = SIZE.fullmatch(text.strip().upper())
+    if match is None:
+        raise BadArgument(f"--memory is {text!r}; it may be a size such as 512M or 4G.")
+    return int(float(match[1]) * (1 << {"M": 20, "G": 30}[match[2]]))
 
 
 def origin_of(url: str) -> str:

@@ -154,6 +154,7 @@ class Session:
                 donor_key=self._memory.donor_key,
                 backends=[report],
                 backend="jax",
+                memory_bytes=self._options.memory_bytes,
                 leases=self._work.tokens(),
                 cached=self._artifacts.cached,
             )
@@ -227,7 +228,18 @@ class Session:
         if self._stopping:
             given = [self._work.held[lease.id] for lease in grant.leases]
             self._work.hand_back(given, "closing")
+        for lease in grant.leases:
+            self._refuse_if_too_large(lease)
         self._work_on()
+
+    def _refuse_if_too_large(self, lease: wire.Lease) -> None:
+        """Hand back what this machine does not allow, should it be offered all the same."""
+        holding, allowed = self._work.held.get(lease.id), self._options.memory_bytes
+        if holding is None or allowed is None or lease.unit.memory_bytes <= allowed:
+            return
+        holding.stage = "stopped"  # nobody begins with it meanwhile
+        detail = f"It takes about {lease.unit.memory_bytes} bytes of memory; {allowed} are allowed."
+        self._work.begin(self._work.give_up(holding, "over_limit", detail))
 
     def _on_wait(self, wait: wire.Wait) -> None:
         self._asking.open = False

@@ -42,10 +42,10 @@ class Drawing:
         return {"study": study, "leaderboard": self.leaderboard, "curves": self.curves}
 
 
-def draw(tx: Transaction, study_id: str) -> Drawing:
+def draw(tx: Transaction, study_id: str, roomiest: int | None = None) -> Drawing:
     """Draw a study for everybody. Raises NotFound."""
     record = studies.get(tx, study_id)
-    study = views.draw_study(tx, record, NOBODY)
+    study = views.draw_study(tx, record, NOBODY, roomiest)
     facts = views.facts_of(tx, study_id)
     return Drawing(
         record=record,
@@ -83,7 +83,10 @@ class Followed:
             self._changed.clear()
             self._at = time.monotonic()
             try:
-                self._drawing = await self._site.writer.read(lambda tx: draw(tx, self._study_id))
+                roomiest = self._site.presence.roomiest()
+                self._drawing = await self._site.writer.read(
+                    lambda tx: draw(tx, self._study_id, roomiest)
+                )
             except BaseException:
                 self._changed.set()  # whoever asks next must not get what was before
                 raise

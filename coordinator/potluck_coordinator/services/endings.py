@@ -76,6 +76,8 @@ def _add_refit(site: Site, tx: Transaction, study: Study, number: int) -> None:
         training=dict(like.training),
         flops=str(per_row * part.rows_train * epochs),
         upload_bytes=like.upload_bytes,
+        # Only its rows are more: the estimate is on the safe side.
+        memory_bytes=-(-like.memory_bytes * part.rows_train // max(1, like.rows)),
         ready_since=site.now(),
         reasons=(),
         claims={},

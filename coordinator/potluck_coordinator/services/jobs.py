@@ -13,11 +13,13 @@ from safetensors.numpy import save as save_safetensors
 from potluck.protocol.study import StudySpec
 from potluck_converter import (
     ConversionError,
+    TrainingMemory,
     graph_from_json,
     graph_to_json,
     initial_weights,
     tfjs_topology,
     training_flops,
+    training_memory,
     weight_shapes,
     with_overrides,
 )
@@ -125,6 +127,7 @@ class PreparedTrial:
     topology: bytes
     starts: tuple[bytes, ...]
     flops_per_sample: int
+    memory: TrainingMemory
     upload_bytes: int
 
 
@@ -192,6 +195,7 @@ def prepare_trial(
         topology=canonical_json(tfjs_topology(changed)),
         starts=tuple(starts),
         flops_per_sample=training_flops(changed),
+        memory=training_memory(changed),
         upload_bytes=largest * (1 + SLOTS) + 65_536,
     )
 

@@ -47,12 +47,13 @@ class DonorSession:
     name: str
     backend: str
     client: str
+    memory_bytes: int | None = None
 
 
 async def welcome(site: Site, hello: wire.Hello) -> tuple[DonorSession, list[wire.Lease]]:
     """Meet a donor; give back the leases that it still holds."""
     me = donor_id(hello.donor_key)
-    session = DonorSession(me, donor_name(me), hello.backend, hello.client)
+    session = DonorSession(me, donor_name(me), hello.backend, hello.client, hello.memory_bytes)
 
     def act(tx: Transaction) -> list[wire.Lease]:
         now = site.now()
@@ -77,7 +78,7 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> list[
 
     def act(tx: Transaction) -> list[wire.Lease]:
         now = site.now()
-        ready = units.candidates(tx)
+        ready = units.candidates(tx, memory_bytes=donor.memory_bytes)
         if not ready:
             return []
         asker = Asker(
@@ -86,6 +87,7 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> list[
             tried=units.tried_by(tx, donor.id, [c.id for c in ready]),
             cached=frozenset(request.cached),
             others_online=others,
+            memory_bytes=donor.memory_bytes,
         )
         most = min(request.most, MOST_HELD - len(leases.held_by(tx, donor.id)))
         chosen = choose(ready, asker, units.leased_by_owner(tx), now, most)
@@ -187,6 +189,7 @@ def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) 
                 "commit_steps": list(commits),
                 "flops": unit.flops,
                 "stack": stack_from(unit.stack, lease.from_step, unit.from_epoch * spe),
+                "memory_bytes": unit.memory_bytes,
                 "limits": {"seconds": SECONDS_PER_UNIT, "upload_bytes": unit.upload_bytes},
             }
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from potluck.protocol.records import StudyPlan
@@ -13,6 +14,7 @@ from potluck_coordinator.search import Dimension, Range, Space
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.facts import facts_from_json
 from potluck_coordinator.services.jobs import check_overrides, plan_job
+from potluck_coordinator.services.memory import largest_memory, too_large_for_all
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.training import batch_size, optimizer, overrides
 from potluck_coordinator.storage import datasets, models
@@ -20,6 +22,7 @@ from potluck_coordinator.storage.transaction import Transaction
 
 SECONDS_TO_PREPARE = 600.0
 MOST_UNITS_A_TRIAL = 1000
+BYTES_PER_NUMBER = 4
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,21 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     budget = space.most_trials(spec.trials, spec.sampler)
     wire = _wire_plan(spec, plan, model, budget)
     return Understood(plan, wire, model, dataset, content)
+
+
+async def explain(site: Site, asker: Asker, spec: StudySpec) -> StudyPlan:
+    """Plan a study for its submitter: what is understood, and whether a donor is there for it."""
+    understood = await understand(site, asker, spec)
+    plan = understood.wire
+    roomiest = site.presence.roomiest()
+    if roomiest is None:
+        return plan
+    graph = await site.artifacts.get(understood.model.graph)
+    points = extremes(Space.from_spec(spec.parameters))
+    rows_bytes = plan.rows_train * BYTES_PER_NUMBER * (prod(plan.input_shape) + 1)
+    needed = await site.workers.run(largest_memory, graph, points, rows_bytes)
+    warnings = [*plan.warnings, *too_large_for_all(needed, roomiest)]
+    return plan.model_copy(update={"warnings": warnings})
 
 
 def extremes(space: Space) -> list[dict[str, Any]]:

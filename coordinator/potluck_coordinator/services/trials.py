@@ -24,6 +24,7 @@ from potluck_coordinator.core.stacking import skeleton, stack_value
 from potluck_coordinator.core.units import UnitState, split_trial
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.jobs import PreparedTrial, prepare_trial
+from potluck_coordinator.services.memory import unit_memory
 from potluck_coordinator.services.rungs import end_trial
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.training import batch_size, optimizer, overrides
@@ -66,6 +67,7 @@ async def launch_trial(
         *(site.artifacts.put(data) for data in prepared.starts),
     )
     start_of = dict(zip(places, starts, strict=True))
+    sizes = {part.part: await site.artifacts.size(part.train) for part in parts}
 
     def act(tx: Transaction) -> bool:
         now = site.now()
@@ -85,7 +87,7 @@ async def launch_trial(
         )
         trials.add(tx, trial)
         by_part = {part.part: part for part in parts}
-        units.add(tx, _trial_units(site, study, trial, prepared, by_part, start_of, now))
+        units.add(tx, _trial_units(site, study, trial, prepared, by_part, sizes, start_of, now))
         body = {
             "trial": number,
             "parameters": dict(parameters),
@@ -145,6 +147,7 @@ def _trial_units(
     trial: Trial,
     prepared: PreparedTrial,
     parts: Mapping[int, Part],
+    sizes: Mapping[int, int],
     start_of: Mapping[tuple[int | None, int], str],
     now: float,
 ) -> list[Unit]:
@@ -187,6 +190,7 @@ def _trial_units(
                         "epochs": [draft.from_epoch, draft.to_epoch],
                     },
                 ),
+                memory_bytes=unit_memory(prepared.memory, trial.parameters, sizes[part.part]),
                 ready_since=now if ready else None,
                 reasons=(),
                 claims={},

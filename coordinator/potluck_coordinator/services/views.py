@@ -13,6 +13,7 @@ from potluck_coordinator.core.records import Lease, Score, Study, Unit, wire_fol
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.ledgers import entry_to_wire
+from potluck_coordinator.services.memory import too_large_for_all
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import ByRung, by_rung, direction_of, standings
 from potluck_coordinator.storage import donors, leases, scores, studies, summaries, units
@@ -27,7 +28,7 @@ async def study_view(site: Site, asker: Asker, study_id: str) -> wire.Study:
     """Give one study as the asker may see it. Raises NotFound."""
 
     def look(tx: Transaction) -> wire.Study:
-        return draw_study(tx, seen(tx, asker, study_id), asker)
+        return draw_study(tx, seen(tx, asker, study_id), asker, site.presence.roomiest())
 
     return await site.writer.read(look)
 
@@ -50,9 +51,16 @@ def seen(tx: Transaction, asker: Asker, study_id: str) -> Study:
     return study
 
 
-def draw_study(tx: Transaction, study: Study, asker: Asker) -> wire.Study:
-    """Draw one study."""
-    return _study(tx, asker, study, summaries.digests(tx, [study.id])[study.id])
+def draw_study(
+    tx: Transaction, study: Study, asker: Asker, roomiest: int | None = None
+) -> wire.Study:
+    """Draw one study. `roomiest`: the most memory that a connected donor allows, where known."""
+    drawn = _study(tx, asker, study, summaries.digests(tx, [study.id])[study.id])
+    if roomiest is None or study.state != "running":
+        return drawn
+    told = too_large_for_all(units.largest_ready(tx, study.id), roomiest)
+    plan = drawn.plan.model_copy(update={"warnings": [*drawn.plan.warnings, *told]})
+    return drawn.model_copy(update={"plan": plan})
 
 
 def _study(tx: Transaction, asker: Asker, study: Study, digest: Digest) -> wire.Study:

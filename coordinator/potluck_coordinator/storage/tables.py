@@ -141,6 +141,7 @@ class UnitRow(SQLModel, table=True):
     flops: str
     upload_bytes: int = Field(sa_type=BigInteger)
     stack: str | None = None
+    memory_bytes: int = Field(default=0, sa_type=BigInteger)
     ready_since: float | None = Field(default=None, sa_type=Float)
     tries: int = 0
     reasons: list[str] = Field(sa_column=Column(JSON, nullable=False))

@@ -162,8 +162,18 @@ def note_checkpoint(
     return bool(changed(session, statement))
 
 
-def candidates(session: Session, per_owner: int = 64, limit: int = 512) -> list[Candidate]:
-    """List ready units of running studies, the oldest of every submitter."""
+def candidates(
+    session: Session,
+    per_owner: int = 64,
+    limit: int = 512,
+    *,
+    memory_bytes: int | None = None,
+) -> list[Candidate]:
+    """List ready units of running studies, the oldest of every submitter.
+
+    `memory_bytes`: only units that take at most so much.
+    """
+    roomy = [] if memory_bytes is None else [col(UnitRow.memory_bytes) <= memory_bytes]
     place = func.row_number().over(
         partition_by=col(StudyRow.owner),
         order_by=(col(UnitRow.ready_since), col(UnitRow.trial), col(UnitRow.fold)),
@@ -171,7 +181,7 @@ def candidates(session: Session, per_owner: int = 64, limit: int = 512) -> list[
     oldest = (
         select(UnitRow.id, place.label("place"))
         .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
-        .where(UnitRow.state == UnitState.READY.value, StudyRow.state == "running")
+        .where(UnitRow.state == UnitState.READY.value, StudyRow.state == "running", *roomy)
         .subquery()
     )
     query = (
@@ -194,6 +204,7 @@ def candidates(session: Session, per_owner: int = 64, limit: int = 512) -> list[
             tensors=unit.tensors,
             stack=_stack_now(unit),
             ready_since=unit.ready_since or 0.0,
+            memory_bytes=unit.memory_bytes,
         )
         for unit, owner in session.exec(query)
     ]
@@ -203,6 +214,14 @@ def _stack_now(unit: UnitRow) -> str | None:
     """Name a ready unit's stack: one that somebody began goes on from its newest state."""
     first = unit.from_epoch * steps_per_epoch(unit.rows, unit.batch_size)
     return stack_from(unit.stack, unit.checkpoint_step if unit.checkpoint else first, first)
+
+
+def largest_ready(session: Session, study_id: str) -> int:
+    """Give the most memory that any of a study's ready units takes; 0 where none is ready."""
+    query = select(func.max(UnitRow.memory_bytes)).where(
+        UnitRow.study_id == study_id, UnitRow.state == UnitState.READY.value
+    )
+    return session.exec(query).one() or 0
 
 
 def leased_by_owner(session: Session) -> dict[str, int]:

@@ -103,6 +103,9 @@ class Unit(Wire):
     stack: str | None = Field(
         None, description="Units with the same value can train together as one batched graph."
     )
+    memory_bytes: int = Field(
+        0, ge=0, description="What training it takes, estimated; 0: not known."
+    )
     limits: UnitLimits
 
 
@@ -137,7 +140,12 @@ class Hello(Wire):
     donor_key: str = Field(min_length=16, max_length=128)
     backends: list[BackendReport] = Field(max_length=8)
     backend: Backend = Field(description="The one that this session trains on.")
-    memory_bytes: int | None = Field(None, ge=0, le=2**53)
+    memory_bytes: int | None = Field(
+        None,
+        ge=0,
+        le=2**53,
+        description="What a unit may take here at most; null: no limit is known.",
+    )
     leases: list[LeaseToken] = Field(
         default_factory=list,
         max_length=MOST_REMEMBERED,

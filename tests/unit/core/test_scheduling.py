@@ -57,6 +57,30 @@ def test_the_submitter_with_fewest_units_at_work_is_served_first() -> None:
     assert first(both, asker(), {"ann": 0, "bob": 1}) == "a"
 
 
+memory = st.integers(0, 2**40)
+
+
+@given(
+    st.lists(memory, max_size=8),
+    st.none() | memory,
+    st.booleans(),
+    st.integers(1, 16),
+    st.integers(0, 10_000),
+)
+def test_no_unit_is_offered_that_takes_more_memory_than_the_donor_allows(
+    sizes: list[int], allowed: int | None, others_online: bool, most: int, waited: int
+) -> None:
+    units = [
+        unit(str(n), memory_bytes=size, ready_since=NOW - waited) for n, size in enumerate(sizes)
+    ]
+    who = asker(memory_bytes=allowed, others_online=others_online)
+    chosen = choose(units, who, {}, NOW, most)
+    fitting = [size for size in sizes if allowed is None or size <= allowed]
+    assert all(allowed is None or c.memory_bytes <= allowed for c in chosen)
+    # And what fits is not held back for what does not.
+    assert len(chosen) == min(most, len(fitting))
+
+
 def test_rungs_that_decide_come_before_new_trials() -> None:
     assert first([unit("early"), unit("late", rung=2, trial=9)], asker()) == "late"
 

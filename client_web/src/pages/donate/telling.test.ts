@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { INITIAL_STATE, type DonorState, type Phase } from "../../donor/state";
-import { doing, loss, machine, place, share } from "./telling";
+import { minuteOf, timeOf } from "./hours";
+import { doing, loss, machine, place, resting, share, title } from "./telling";
 
 const unit = {
   kind: "trial", trial: 51, fold: 1, submitter: "the digits lab", study_name: "Digits",
@@ -15,6 +16,32 @@ describe("what the donate page says", () => {
     const sentences = phases.map((phase) => doing({ ...training, phase }));
     expect(new Set(sentences).size).toBe(phases.length);
     expect(doing(training)).toContain("the digits lab");
+  });
+
+  test("a pause says why, its owner's first, and every condition that holds", () => {
+    const paused: DonorState = { ...training, phase: "paused" };
+    const reasons = [
+      { code: "battery", text: "this device runs on battery (34%). It goes on when charging." },
+      { code: "hidden", text: "this tab is hidden. It goes on when you look at it." },
+    ] as const;
+    expect(doing({ ...paused, reasons })).toBe(
+      "Paused: this device runs on battery (34%). It goes on when charging. Also, this tab is hidden. It goes on when you look at it.",
+    );
+    expect(doing({ ...paused, reasons, ownPause: true })).toContain("until you go on");
+    expect(resting({ ...paused, reasons })).toBe(false);
+    expect(resting({ ...paused, reasons: [{ code: "busy", text: "" }] })).toBe(true);
+  });
+
+  test("the tab's title tells how far the unit is, and nothing of it otherwise", () => {
+    expect(title(training)).toBe("66% · Potluck");
+    expect(title({ ...training, phase: "paused", ownPause: true })).toBe("Paused · Potluck");
+    expect(title({ ...training, phase: "stopped" })).toBe("Donate · Potluck");
+    expect(title(INITIAL_STATE)).toBe("Donate · Potluck");
+  });
+
+  test("times of day read back as they were written", () => {
+    for (let minute = 0; minute < 1_440; minute++) expect(minuteOf(timeOf(minute))).toBe(minute);
+    expect(["", "7:00", "24:00", "12:60"].map(minuteOf)).toEqual([null, null, null, null]);
   });
 
   test("folds are counted from one, and a refit says what it is for", () => {

@@ -19,7 +19,7 @@ export function doing(state: DonorState): string {
     case "training":
       return unit ? `Your tab is helping with “${unit.study_name}”, a study by ${unit.submitter}.` : "Training.";
     case "paused":
-      return "Paused. Nothing is computed until you go on.";
+      return paused(state);
     case "stopping":
       return "Handing back what is there.";
     case "stopped":
@@ -27,6 +27,26 @@ export function doing(state: DonorState): string {
     case "problem":
       return "This tab cannot train right now.";
   }
+}
+
+/** Why nothing is computed now, and until when. */
+function paused({ ownPause, reasons }: DonorState): string {
+  if (ownPause) return "Paused. Nothing is computed until you go on.";
+  const [first, ...others] = reasons.map(({ text }) => text);
+  if (first === undefined) return "Paused.";
+  return [`Paused: ${first}`, ...others.map((text) => `Also, ${text}`)].join(" ");
+}
+
+/** Whether it only rests for a moment because the person is at the page. */
+export function resting({ ownPause, reasons }: DonorState): boolean {
+  return !ownPause && reasons.length > 0 && reasons.every(({ code }) => code === "busy");
+}
+
+/** The tab's title: how far this unit is, where one is trained. */
+export function title(state: DonorState): string {
+  const training = state.unit !== null && (state.phase === "training" || state.phase === "stopping" || resting(state));
+  if (training) return `${Math.floor(100 * share(state))}% · Potluck`;
+  return state.phase === "paused" ? "Paused · Potluck" : "Donate · Potluck";
 }
 
 /** `Trial 51, fold 2`, or what a refit is for. */

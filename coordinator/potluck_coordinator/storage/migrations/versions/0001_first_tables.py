@@ -252,6 +252,7 @@ def upgrade() -> None:
         sa.Column("flops", sa.String(), nullable=False),
         sa.Column("upload_bytes", sa.BigInteger(), nullable=False),
         sa.Column("stack", sa.String(), nullable=True),
+        sa.Column("memory_bytes", sa.BigInteger(), nullable=False),
         sa.Column("ready_since", sa.Float(), nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("reasons", sa.JSON(), nullable=False),

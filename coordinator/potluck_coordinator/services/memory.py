@@ -1,0 +1,59 @@
+"""What a unit takes of a donor's memory: told before it is offered, never found out by a crash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from potluck_converter import TrainingMemory, graph_from_json, training_memory, with_overrides
+from potluck_coordinator.services.training import batch_size, optimizer, overrides
+
+SLOTS = {
+    "sgd": 1,
+    "lion": 1,
+    "adagrad": 1,
+    "adadelta": 2,
+    "adam": 2,
+    "adamw": 2,
+    "adamax": 2,
+    "nadam": 2,
+    "ftrl": 2,
+    "rmsprop": 3,
+}
+"""States that an optimizer may keep of each weight, with every option that adds one."""
+MOST_SLOTS = 3
+
+
+def unit_memory(memory: TrainingMemory, parameters: Mapping[str, Any], rows_bytes: int) -> int:
+    """Estimate bytes. `rows_bytes`: the tensors, held twice: as they came and on the device."""
+    slots = SLOTS.get(optimizer(parameters).name, MOST_SLOTS)
+    return memory.of(batch_size(parameters), slots) + 2 * rows_bytes
+
+
+def largest_memory(graph: bytes, points: Sequence[Mapping[str, Any]], rows_bytes: int) -> int:
+    """Estimate what the most demanding of these points takes, for a worker process."""
+    base = graph_from_json(json.loads(graph))
+    return max(
+        unit_memory(training_memory(with_overrides(base, overrides(p))), p, rows_bytes)
+        for p in points
+    )
+
+
+def too_large_for_all(needed: int, roomiest: int) -> list[str]:
+    """Say that no connected donor can take a unit; nothing where one can."""
+    if needed <= roomiest:
+        return []
+    return [
+        f"A unit of this study takes about {in_words(needed)} of memory; the donors now connected "
+        f"allow {in_words(roomiest)} at most. It waits for a donor that allows more; smaller "
+        "batches or layers need less."
+    ]
+
+
+def in_words(size: int) -> str:
+    """Write a size as people say it."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{max(1, size // 1000)} kB"

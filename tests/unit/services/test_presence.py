@@ -1,0 +1,41 @@
+"""Who is online, and what their devices allow."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from potluck_coordinator.services.memory import in_words, too_large_for_all
+from potluck_coordinator.services.presence import Presence
+
+limits = st.lists(st.none() | st.integers(0, 2**40), max_size=6)
+
+
+@given(limits, limits)
+def test_the_roomiest_donor_is_the_one_with_the_most_memory_of_those_who_stay(
+    staying: list[int | None], leaving: list[int | None]
+) -> None:
+    presence = Presence()
+    with ExitStack() as stack:
+        for number, limit in enumerate(staying):
+            stack.enter_context(presence.connected(f"donor {number % 3}", limit))
+        with ExitStack() as going:
+            for limit in leaving:
+                going.enter_context(presence.connected("another", limit))
+        told = presence.roomiest()
+        if not staying or None in staying:
+            assert told is None
+        else:
+            assert told == max(limit for limit in staying if limit is not None)
+    assert presence.roomiest() is None
+    assert presence.online() == presence.sockets() == 0
+
+
+def test_what_nobody_can_take_is_told_with_both_sizes() -> None:
+    assert too_large_for_all(100, 100) == []
+    (told,) = too_large_for_all(3 * 10**9, 512 * 10**6)
+    assert "3.0 GB" in told
+    assert "512.0 MB" in told
+    assert in_words(10) == "1 kB"
