@@ -14,3 +14,8 @@ export function updatingOf({ optimizer }: Recipe): Updating {
   const rule = optimizerRule(optimizer);
   return { rule, constants: rule.constants };
 }
+
+/** What a slot holds before the first step. */
+export function slotStart(_updating: Updating, _slot: number): number {
+  return 0;
+}
