@@ -38,9 +38,16 @@ function multiply(a: Tensor, b: Tensor, bias: Tensor | null, rectified: boolean)
   return engine().runKernel("_FusedMatMul", { a, b, bias }, attrs) as Tensor;
 }
 
+/** TF.js takes another way for longer sums, which cannot share one factor among many products. */
+const LONGEST_SUM = 1_000;
+const PARTS = 32;
+
 /** Add rows up: [units, rows, columns] -> [units, 1, columns]. */
 function addRows(x: Tensor, weights: Weights): Tensor {
-  return matMul(weights.ones(x.shape[1] ?? 0), x);
+  const [units = 1, rows = 0, columns = 0] = x.shape;
+  if (rows <= LONGEST_SUM) return matMul(weights.ones(rows), x);
+  const body = `for (INT i = at.y; i < ${rows}; i = i + ${PARTS}) { value = value + getX(at.x, i, at.z); }`;
+  return matMul(weights.ones(PARTS), run([units, PARTS, columns], { X: x }, body));
 }
 
 interface Product {
