@@ -1,11 +1,11 @@
-/** Starts a Worker, stock TF.js or ours, and asks it for one thing after another. */
+/** Starts a Worker, stock TF.js or ours (one unit, or several as one graph), and asks it for one thing after another. */
 
 import type { Answer, Ask, ShareAnswer, ShareAsk, Side } from "./messages";
 
 function started(side: Side): Worker {
-  return side === "stock"
-    ? new Worker(new URL("./stock.ts", import.meta.url), { type: "module" })
-    : new Worker(new URL("./ours.ts", import.meta.url), { type: "module" });
+  if (side === "stock") return new Worker(new URL("./stock.ts", import.meta.url), { type: "module" });
+  if (side === "ours") return new Worker(new URL("./ours.ts", import.meta.url), { type: "module" });
+  return new Worker(new URL("./stacked.ts", import.meta.url), { type: "module" });
 }
 
 function ask<Asked, Told>(to: Worker, what: Asked): Promise<Told> {
@@ -19,7 +19,7 @@ function ask<Asked, Told>(to: Worker, what: Asked): Promise<Told> {
   });
 }
 
-/** Both sides stay open, so that they can be measured in turn. */
+/** All sides stay open, so that they can be measured in turn. */
 const workers = new Map<Side, Worker>();
 
 const bench = {

@@ -1,6 +1,6 @@
 /** What crosses between the bench page and its Workers. */
 
-export type Side = "stock" | "ours";
+export type Side = "stock" | "ours" | "stacked";
 
 export interface Task {
   readonly backend: "cpu" | "wasm" | "webgl" | "webgpu";
@@ -14,6 +14,8 @@ export interface Task {
   readonly rows: number;
   readonly batch: number;
   readonly optimizer: "adam" | "sgd";
+  /** Units that the stacked side trains together. */
+  readonly units: number;
 }
 
 export type Ask =

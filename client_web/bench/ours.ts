@@ -1,18 +1,14 @@
 /** Potluck's engine, as a donor's tab runs it. */
 
-import { useBackend } from "../src/engine/backends";
 import { Training } from "../src/engine/training";
-import { given } from "./given";
 import { serve } from "./measuring";
+import { start, unitOf } from "./units";
 
 serve(async (task) => {
-  const onLost = (reason: string): void => {
-    throw new Error(reason);
-  };
-  await useBackend(task.backend, { forced: true, onLost });
-  const { recipe, bytes } = given(task);
-  const { steps_per_epoch: stepsPerEpoch } = recipe;
+  await start(task);
+  const { recipe, bytes } = unitOf(task);
   const training = await Training.open(recipe, bytes);
+  const stepsPerEpoch = recipe.steps_per_epoch;
   return {
     stepsPerEpoch,
     async epoch() {

@@ -1,10 +1,9 @@
 /** Potluck's engine at a share of the device: what was asked, and what the clock says of it. */
 
-import { useBackend } from "../src/engine/backends";
 import type { Job } from "../src/engine/messages";
 import { type Clock, Runner } from "../src/engine/runner";
-import { given } from "./given";
 import type { ShareAnswer, ShareAsk, Task } from "./messages";
+import { start, unitOf } from "./units";
 
 /** Opening a unit and its first slices compile: that is worked off before anything is measured. */
 const WARM_UP_SLICES = 8;
@@ -42,7 +41,7 @@ class NotedClock implements Clock {
 }
 
 function job(task: Task): Job {
-  const { recipe, bytes } = given(task);
+  const { recipe, bytes } = unitOf(task);
   const epochs = 1_000_000;
   const { topology, checkpoint: start, tensors } = bytes;
   const unit: Job["unit"] = {
@@ -56,12 +55,12 @@ function job(task: Task): Job {
 async function answer({ task, share, seconds }: ShareAsk): Promise<ShareAnswer> {
   let problem = "";
   const onLost = (reason: string): void => void (problem = reason);
-  await useBackend(task.backend, { forced: true, onLost });
+  await start(task, onLost);
   const clock = new NotedClock();
   const runner = new Runner((event) => {
     if (event.type === "failed") problem = event.message;
   }, clock);
-  const trained = runner.train(job(task));
+  const trained = runner.train([job(task)]);
   while (clock.slicesMs.length < WARM_UP_SLICES && problem === "") await after(LOOK_MS);
   runner.setShare(share);
   clock.forget();

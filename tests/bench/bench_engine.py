@@ -6,12 +6,15 @@ Stock is `model.fit` of TF.js 4.22. The sides take turns, several times; a figur
 turn, the ratio that of the best turns. Kernels, and draws or dispatches on GPUs, are counted over
 an epoch and are the same on every machine. Native is Keras on JAX on this machine's processor, in
 the same minutes. On machines without a GPU, WebGL and WebGPU run on the processor (SwiftShader).
+Then several units together as one graph beside one of them alone: many short turns, and the median
+of the ratios of neighbouring turns.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -26,7 +29,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from potluck_coordinator.browser.chromium import ensure_chromium, launch_options
-from tests.bench.engine_models import BENCHES, CLASSES, Bench, build, task
+from tests.bench.engine_models import BENCHES, CLASSES, STACKS, Bench, build, task
 from tests.bench.engine_share import print_shares
 from tests.support.static_site import static_site
 
@@ -36,6 +39,7 @@ PAGE = CLIENT / "bench"
 BUILT = ROOT / ".make" / "engine-bench"
 SAY = sys.stdout.write
 TURNS = 3
+STACK_TURNS = 9
 TIMEOUT_MS = 180_000.0
 
 
@@ -106,6 +110,28 @@ def measure(page: Page, bench: Bench, backend: str, seconds: float) -> dict[str,
     return found
 
 
+def stacked(page: Page, bench: Bench, backend: str, seconds: float) -> str:
+    """Train one unit alone and several together in turn; write one row of the table."""
+    page.evaluate("window.bench.close()")
+    given, sides = task(bench, backend), ("ours", "stacked")
+    for side in sides:
+        ask(page, side, {"type": "open", "task": given})
+    counted = {side: ask(page, side, {"type": "count"}) for side in sides}
+    times: list[list[float]] = []
+    for _ in range(STACK_TURNS):
+        turns = [ask(page, side, {"type": "run", "seconds": seconds}) for side in sides]
+        times.append([bench.batch * t["milliseconds"] / t["samples"] for t in turns])
+    page.evaluate("window.bench.close()")
+    alone, together = (statistics.median(side) for side in zip(*times, strict=True))
+    ratio = statistics.median(both / one for one, both in times)
+    what = "launches" if counted["ours"]["launches"] else "kernels"
+    launched = " -> ".join(f"{counted[side][what]:.0f}" for side in sides)
+    return (
+        f"| {bench.units} x {bench.name} | {bench.batch} | {backend} | {alone:.2f} | "
+        f"{together:.2f} | {ratio:.2f} | {launched} {what} |\n"
+    )
+
+
 def native(bench: Bench, seconds: float) -> float:
     """Train with Keras on JAX; samples a second."""
     import keras
@@ -163,6 +189,7 @@ def main() -> None:
     parser.add_argument("--kernels", action="store_true", help="list what a step of ours launches")
     parser.add_argument("--share", action="store_true", help="only how well shares are kept")
     parser.add_argument("--share-seconds", type=float, default=10.0, help="for each share")
+    parser.add_argument("--stacks", action="store_true", help="only units together")
     options = parser.parse_args()
     if options.share:
         with ExitStack() as stack:
@@ -173,7 +200,8 @@ def main() -> None:
     problems = []
     with ExitStack() as stack:
         page = open_page(stack)
-        for bench in (b for b in BENCHES if options.only in b.name):
+        wanted = [] if options.stacks else [b for b in BENCHES if options.only in b.name]
+        for bench in wanted:
             keras = native(bench, options.seconds)
             for backend in options.backends.split(","):
                 found = measure(page, bench, backend, options.seconds)
@@ -186,7 +214,14 @@ def main() -> None:
                     for side, measured in found.items()
                     if measured.problem
                 ]
-        shares(page, options)
+        SAY("\n| units together | batch | backend | one alone, ms a step | all together | ratio |")
+        SAY(" a step |\n|---|---|---|---|---|---|---|\n")
+        for bench in (b for b in STACKS if options.only in b.name):
+            for backend in options.backends.split(","):
+                SAY(stacked(page, bench, backend, options.seconds / 4))
+                sys.stdout.flush()
+        if not options.stacks:
+            shares(page, options)
     SAY("\n" + "\n".join(sorted(set(problems))) + "\n")
 
 

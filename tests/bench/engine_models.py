@@ -21,6 +21,8 @@ class Bench:
     batch: int
     optimizer: str = "adam"
     rows: int = 2048
+    units: int = 1
+    """As many train together as one graph, beside one alone."""
 
 
 BENCHES = [
@@ -33,6 +35,11 @@ BENCHES = [
     Bench("CNN 28x28x1", "cnn28", 32, rows=256),
     Bench("CNN 28x28x1", "cnn28", 256, rows=256),
     Bench("LSTM(64) over 32x8", "lstm", 32, rows=256),
+]
+
+STACKS = [
+    Bench("MLP 64-32-32-10", "mlp32", 32, rows=1024, units=8),
+    Bench("CNN 8x8x1", "cnn8", 32, rows=256, units=8),
 ]
 
 
@@ -75,4 +82,5 @@ def task(bench: Bench, backend: str) -> dict[str, Any]:
         "rows": bench.rows,
         "batch": bench.batch,
         "optimizer": bench.optimizer,
+        "units": bench.units,
     }

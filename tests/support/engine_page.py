@@ -30,9 +30,12 @@ class Trained:
 
     `state` is all of the checkpoint, by its own names.
     `loss`: the mean row loss of the epoch in hand, or of the one just ended.
+    `companions` are the weights of units that trained together with it, `leaked` tensors left.
     """
 
     weights: dict[str, NDArray[np.float32]]
+    companions: list[dict[str, NDArray[np.float32]]]
+    leaked: int
     known_answer: bool
     samples_per_second: float | None
     state: dict[str, NDArray[Any]]
@@ -79,23 +82,37 @@ class EnginePage:
         *,
         break_kernel: str | None = None,
         measure: bool = False,
+        companions: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], Arrays]] = (),
     ) -> Trained:
-        """Train a fresh unit to a step; `recipe`: the fields of a unit that decide its weights."""
+        """Train a fresh unit to a step; `recipe`: the fields of a unit that decide its weights.
+
+        `companions`, (recipe, topology, weights) each, train together with it as one graph.
+        """
+        tensors = _text(save({name: np.ascontiguousarray(a) for name, a in data.items()}))
+        units = [
+            {
+                "recipe": dict(one),
+                "topology": _text(json.dumps(network).encode()),
+                "checkpoint": _text(fresh_checkpoint(start)),
+                "tensors": tensors,
+            }
+            for one, network, start in [(recipe, topology, weights), *companions]
+        ]
         asked = {
+            **units[0],
+            "companions": units[1:],
             "backend": backend,
-            "recipe": dict(recipe),
             "toStep": to_step,
             "breakKernel": break_kernel,
             "measure": measure,
-            "topology": _text(json.dumps(topology).encode()),
-            "checkpoint": _text(fresh_checkpoint(weights)),
-            "tensors": _text(save({name: np.ascontiguousarray(a) for name, a in data.items()})),
         }
         told = self._page.evaluate("(asked) => window.potluckCheck.train(asked)", asked)
         trained = load(base64.b64decode(told["checkpoint"]))
         total, rows = trained["accumulators/loss"]
         return Trained(
-            {k.removeprefix("weights/"): v for k, v in trained.items() if k.startswith("weights/")},
+            _weights(told["checkpoint"]),
+            [_weights(one) for one in told["companions"]],
+            int(told["leaked"]),
             bool(told["knownAnswer"]),
             told["samplesPerSecond"],
             trained,
@@ -150,6 +167,11 @@ def distance(got: Arrays, expected: Arrays, start: Arrays) -> float:
         if moved > 0.0:
             worst = max(worst, error / moved)
     return worst
+
+
+def _weights(checkpoint: str) -> dict[str, NDArray[np.float32]]:
+    found = load(base64.b64decode(checkpoint))
+    return {k.removeprefix("weights/"): v for k, v in found.items() if k.startswith("weights/")}
 
 
 def _text(content: bytes) -> str:

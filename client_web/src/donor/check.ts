@@ -1,6 +1,6 @@
 /** `window.potluckCheck` for tests in a real browser: one Worker for each training. */
 
-import type { CheckAnswer, CheckRequest } from "../engine/check_messages";
+import type { CheckAnswer, CheckRequest, CheckUnit } from "../engine/check_messages";
 import type { BrowserBackend } from "../engine/messages";
 import type { Unit } from "../protocol/messages";
 import { endure, type Endured } from "./endurance";
@@ -8,7 +8,7 @@ import { endure, type Endured } from "./endurance";
 type Answer = { readonly answer: CheckAnswer } | { readonly problem: string };
 
 /** Bytes travel as base64 between Python and the page. */
-interface Asked extends Omit<CheckRequest, "bytes"> {
+interface AskedUnit extends Omit<CheckUnit, "bytes"> {
   readonly topology: string;
   readonly checkpoint: string;
   readonly tensors: string;
@@ -25,8 +25,13 @@ interface AskedLong {
   readonly settle: boolean;
 }
 
-interface Told extends Omit<CheckAnswer, "checkpoint"> {
+interface Asked extends AskedUnit, Omit<CheckRequest, keyof CheckUnit | "companions"> {
+  readonly companions: readonly AskedUnit[];
+}
+
+interface Told extends Omit<CheckAnswer, "checkpoint" | "companions"> {
   readonly checkpoint: string;
+  readonly companions: readonly string[];
 }
 
 declare global {
@@ -59,15 +64,21 @@ function ask(request: CheckRequest): Promise<CheckAnswer> {
   return answer.finally(() => worker.terminate());
 }
 
+function unitOf({ recipe, topology, checkpoint, tensors }: AskedUnit): CheckUnit {
+  const bytes = {
+    topology: fromBase64(topology),
+    checkpoint: fromBase64(checkpoint),
+    tensors: fromBase64(tensors),
+  };
+  return { recipe, bytes };
+}
+
 window.potluckCheck = {
-  train: async ({ topology, checkpoint, tensors, ...rest }) => {
-    const bytes = {
-      topology: fromBase64(topology),
-      checkpoint: fromBase64(checkpoint),
-      tensors: fromBase64(tensors),
-    };
-    const answer = await ask({ ...rest, bytes });
-    return { ...answer, checkpoint: toBase64(answer.checkpoint) };
+  train: async (asked) => {
+    const { backend, toStep, breakKernel, measure } = asked;
+    const companions = asked.companions.map(unitOf);
+    const answer = await ask({ ...unitOf(asked), backend, toStep, breakKernel, measure, companions });
+    return { ...answer, checkpoint: toBase64(answer.checkpoint), companions: answer.companions.map(toBase64) };
   },
   endure: ({ backend, unit, looks, settle, topology, checkpoint, tensors }) => {
     const bytes = { topology: fromBase64(topology), start: fromBase64(checkpoint), tensors: fromBase64(tensors) };

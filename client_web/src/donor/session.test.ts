@@ -6,7 +6,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { writeCheckpoint } from "../engine/checkpoint";
 import { Training } from "../engine/training";
 import { sha256 } from "../protocol/sha256";
-import { failed, lease, REFERENCE, snapshot, World } from "./testing/world";
+import { ALLOWED_BYTES, failed, lease, REFERENCE, snapshot, World } from "./testing/world";
 
 beforeEach(async () => {
   await setBackend("cpu");

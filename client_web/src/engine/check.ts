@@ -3,15 +3,16 @@
  * It can also make one kernel wrong, to show that the comparison would notice.
  */
 
-import { engine, mul } from "@tensorflow/tfjs-core";
+import { engine, memory, mul } from "@tensorflow/tfjs-core";
 import { useBackend } from "./backends";
-import { writeCheckpoint } from "./checkpoint";
+import { type State, writeCheckpoint } from "./checkpoint";
 import type { CheckAnswer, CheckRequest } from "./check_messages";
 import { measureSpeed } from "./choice";
 import { replaceKernel } from "./kernels/registry";
 import { trainsRightly } from "./known_answer";
 import type { BrowserBackend } from "./messages";
 import { tf } from "./own_tf";
+import { StackedTraining } from "./stacked/training";
 import { Training } from "./training";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
@@ -26,19 +27,30 @@ function makeWrong(kernel: string, backend: BrowserBackend): void {
   });
 }
 
+/** Train alone, or together with companions where there are any. */
+async function trained({ recipe, bytes, companions, toStep }: CheckRequest): Promise<readonly State[]> {
+  const together = companions.length > 0;
+  const training = together ? await StackedTraining.open([{ recipe, bytes }, ...companions]) : await Training.open(recipe, bytes);
+  while (training.step < toStep) training.advance();
+  const states = training instanceof StackedTraining ? await training.states() : [await training.state()];
+  training.dispose();
+  return states;
+}
+
 async function check(request: CheckRequest): Promise<CheckAnswer> {
-  const { backend, recipe, bytes, toStep } = request;
+  const { backend } = request;
   const onLost = (reason: string): void => {
     throw new Error(reason);
   };
   await useBackend(backend, { forced: true, onLost });
   if (request.breakKernel !== null) makeWrong(request.breakKernel, backend);
-  const training = await Training.open(recipe, bytes);
-  while (training.step < toStep) training.advance();
-  const checkpoint = writeCheckpoint(await training.state());
-  training.dispose();
+  const before = memory().numTensors;
+  const [state, ...others] = await trained(request);
+  const leaked = memory().numTensors - before;
+  if (state === undefined) throw new Error("nothing was trained");
+  const [checkpoint, companions] = [writeCheckpoint(state), others.map(writeCheckpoint)];
   const samplesPerSecond = request.measure ? await measureSpeed() : null;
-  return { checkpoint, knownAnswer: await trainsRightly(), samplesPerSecond };
+  return { checkpoint, companions, leaked, knownAnswer: await trainsRightly(), samplesPerSecond };
 }
 
 scope.onmessage = (event: MessageEvent<CheckRequest>) => {

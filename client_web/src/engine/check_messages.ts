@@ -3,8 +3,7 @@
 import type { Unit } from "../protocol/messages";
 import type { BrowserBackend } from "./messages";
 
-export interface CheckRequest {
-  readonly backend: BrowserBackend;
+export interface CheckUnit {
   readonly recipe: Pick<
     Unit,
     "rows" | "batch_size" | "steps_per_epoch" | "optimizer" | "loss" | "loss_options" | "from_logits" | "seed"
@@ -14,6 +13,12 @@ export interface CheckRequest {
     readonly checkpoint: ArrayBuffer;
     readonly tensors: ArrayBuffer;
   };
+}
+
+export interface CheckRequest extends CheckUnit {
+  readonly backend: BrowserBackend;
+  /** Units to train together with this one as one graph; none: it trains alone. */
+  readonly companions: readonly CheckUnit[];
   /** Train up to this step, counted over the whole trial. */
   readonly toStep: number;
   /** Let this kernel's results be a hundredth too large. */
@@ -23,6 +28,9 @@ export interface CheckRequest {
 
 export interface CheckAnswer {
   readonly checkpoint: ArrayBuffer;
+  readonly companions: readonly ArrayBuffer[];
+  /** Tensors of TF.js that training left behind. */
+  readonly leaked: number;
   readonly knownAnswer: boolean;
   readonly samplesPerSecond: number | null;
 }

@@ -28,7 +28,7 @@ async function shareTaken(share: number, epochs: number): Promise<number> {
     limits: { seconds: 100_000, upload_bytes: 1_000_000 },
   } as const;
   const { topology, checkpoint: start, tensors } = bytes;
-  await runner.train({ leaseId: "a", unit: { ...unit, commit_steps: [...unit.commit_steps] }, topology, start, tensors, resume: null });
+  await runner.train([{ leaseId: "a", unit: { ...unit, commit_steps: [...unit.commit_steps] }, topology, start, tensors, resume: null }]);
   return 1 - rested / clock.now();
 }
 

@@ -34,6 +34,9 @@ export class Room {
 const RECORD: DonorRecord = { name: "quiet-otter", units: 0, credit_flops: "0", seconds: 0, best_trials: 0 };
 export const REFERENCE = knownAnswerReference();
 
+/** What a unit may take of this device's memory. */
+export const ALLOWED_BYTES = 1_000_000;
+
 export class World {
   readonly artifacts = new Map<string, ArrayBuffer>();
   readonly posted: ToEngine[] = [];
@@ -137,7 +140,7 @@ export class World {
       openSocket: () => (this.socket = "open"),
       closeSocket: () => (this.socket = "closed"),
       client: "test",
-      memoryBytes: null,
+      memoryBytes: ALLOWED_BYTES,
     };
   }
 

@@ -91,14 +91,14 @@ const NAMED: Readonly<Record<string, Activation>> = {
     Math.tanh,
     (y) => 1 - y * y,
     // exp of a large number is too large for a float.
-    "y = 1.0 - 2.0 / (exp(2.0 * clamp(x, -15.0, 15.0)) + 1.0) + (x - x);",
+    "y = 1.0 - 2.0 / (exp(2.0 * clamp(x, -15.0, 15.0)) + 1.0);",
     "d = 1.0 - y * y;",
   ),
   sigmoid: loops(
     "sigmoid",
     (x) => 1 / (1 + Math.exp(-x)),
     (y) => y * (1 - y),
-    "y = 1.0 / (1.0 + exp(-clamp(x, -80.0, 80.0))) + (x - x);",
+    "y = 1.0 / (1.0 + exp(-clamp(x, -80.0, 80.0)));",
     "d = y * (1.0 - y);",
   ),
   elu: exponentialBelow(1, 1),

@@ -1,7 +1,7 @@
 /** A stack on CPU and WASM: one memory, JavaScript's loops, and products in SIMD. No tensor of TF.js is made. */
 
 import type { HostTensor } from "../safetensors";
-import type { Pass as Update } from "../optimizers/rules";
+import type { Pass as Update } from "../optimizers/update";
 import { dropoutLayer } from "./dropout";
 import { activationLayer, affineLayer, denseLayer, type HostLayer, normalizationLayer, softmaxLayer, type Stack, type Value, type Weight } from "./host_layers";
 import { type HostLoss, hostLoss } from "./host_losses";
@@ -11,7 +11,7 @@ import { placeOf, slotOf, weightOf } from "./parameters";
 import { RELU } from "./activations";
 import { CannotStack, type Step } from "./plan";
 import type { Memory } from "./memory";
-import type { Updating } from "./updating";
+import { slotStart, type Updating } from "./updating";
 
 /** A quarter of a gigabyte: units of more train one after another. */
 const MOST_FLOATS = 1 << 26;
@@ -68,15 +68,15 @@ export class HostMachine implements Machine {
     this.stack = { memory: open(room.size), units, each: parameters.all, eachGradient: parameters.trained };
     this.totals = Float32Array.from(states.flatMap(({ lossSum, lossRows }) => [lossSum, lossRows]));
     this.updates = states.map((state, unit): Update => {
-      const { rule } = task.updates[unit] as Updating;
+      const updating = task.updates[unit] as Updating;
       for (const { name, from } of parameters.places.values()) {
         this.floats.set(weightOf(state, name), this.weightsAt + unit * parameters.all + from);
       }
-      const slots = rule.slotNames.map((slot) => {
+      const slots = updating.rule.slotNames.map((slot, index) => {
         const values = new Float32Array(parameters.trained);
         for (const name of parameters.trainable) {
           const place = placeOf(parameters, name);
-          values.set(slotOf(state, slot, place), place.from);
+          values.set(slotOf(state, slot, place, slotStart(updating, index)), place.from);
         }
         return values;
       });

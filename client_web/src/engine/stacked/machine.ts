@@ -23,6 +23,10 @@ export interface StackTask {
 export interface Batch {
   /** Each unit's rows by number; one for all where they share their seed. */
   readonly orders: readonly Int32Array[];
+  /** The same of the whole epoch: one object while the epoch lasts. */
+  readonly epochOrders: readonly Int32Array[];
+  /** Rows of the epoch before this batch. */
+  readonly from: number;
   readonly rows: number;
   /** Steps finished before, counted over the trial. */
   readonly step: number;

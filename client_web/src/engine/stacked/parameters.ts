@@ -56,9 +56,9 @@ export function checkWeights({ places }: Parameters, { weights }: State): void {
   if (weights.size !== places.size) throw new BadTensors("there are weights that the network does not have");
 }
 
-/** Give a slot's values for a weight; a missing slot means zeros. */
-export function slotOf(state: State, slot: string, { name, size }: Place): ArrayLike<number> {
-  return state.slots.get(slot)?.get(name)?.data ?? new Float32Array(size);
+/** Give a slot's values for a weight; where it is missing, what it starts from. */
+export function slotOf(state: State, slot: string, { name, size }: Place, start: number): ArrayLike<number> {
+  return state.slots.get(slot)?.get(name)?.data ?? new Float32Array(size).fill(start);
 }
 
 /** Give a state's values of a weight. */

@@ -11,6 +11,7 @@ import { epochOrder } from "../randomness";
 import { BadTensors, readSafetensors } from "../safetensors";
 import type { Recipe, TrainingBytes } from "../training";
 import { checkAlike } from "./alike";
+import { DeviceMachine } from "./device";
 import { HostMachine } from "./host";
 import type { Machine, StackTask } from "./machine";
 import type { Party } from "./party";
@@ -39,7 +40,7 @@ function machineOf(task: StackTask): Machine {
     case "wasm":
       return new HostMachine(task, simdMemory);
     default:
-      throw new CannotStack(`the backend is ${getBackend()}`);
+      return new DeviceMachine(task);
   }
 }
 
@@ -125,6 +126,8 @@ export class StackedTraining implements Party {
     this.iterations.forEach((iteration, unit) => (this.iterations[unit] = iteration + 1));
     this.machine.step({
       orders: this.order.rows.map((order) => order.subarray(from, to)),
+      epochOrders: this.order.rows,
+      from,
       rows: to - from,
       step: this.finished,
       iterations: this.iterations,

@@ -1,6 +1,7 @@
 /** A unit's optimizer, as a stack uses it: the rule of all backends, and one unit's numbers at each step. */
 
 import { type OptimizerRule, optimizerRule } from "../optimizers/rules";
+import { rateAt } from "../schedules/rates";
 import type { Recipe } from "../training";
 
 export interface Updating {
@@ -10,7 +11,12 @@ export interface Updating {
 }
 
 /** Give a unit's optimizer. */
-export function updatingOf({ optimizer }: Recipe): Updating {
+export function updatingOf({ optimizer, steps_per_epoch: steps }: Recipe): Updating {
   const rule = optimizerRule(optimizer);
-  return { rule, constants: rule.constants };
+  return { rule, constants: (iteration) => rule.constants(iteration, rateAt(optimizer, steps, iteration - 1, null)) };
+}
+
+/** What a slot holds before the first step. */
+export function slotStart({ rule }: Updating, slot: number): number {
+  return rule.initial[slot] ?? 0;
 }
