@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import potluck
 from playwright.sync_api import Page, Worker, expect
 
+import potluck
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import digits_h5
 from tests.support.waiting import until

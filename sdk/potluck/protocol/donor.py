@@ -132,6 +132,9 @@ class Unit(Wire):
     seed: UInt32
     commit_steps: list[int] = Field(max_length=8)
     flops: BigCount
+    stack: str | None = Field(
+        None, description="Units with the same value can train together as one batched graph."
+    )
     limits: UnitLimits
 
 
@@ -216,6 +219,7 @@ class Completed(Wire):
     claims: dict[ClaimName, Finite] = Field(default_factory=dict, max_length=16)
     commitments: Commitments = Field(default_factory=dict)
     diverged: bool = Field(False, description="The loss became NaN or infinite; a result as well.")
+    stacked: bool = False
 
 
 class Complete(Wire):
