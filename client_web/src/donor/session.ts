@@ -11,13 +11,13 @@ import {
   type Handback,
   type Heard,
   type Lease,
-  PROTOCOL_VERSION,
   type Settled,
   type Welcome,
 } from "../protocol/messages";
 import { Agenda } from "./agenda";
 import { Companions } from "./companions";
 import { rest } from "./deliveries";
+import { greeting } from "./greeting";
 import { advance, toHandback, toProgress } from "./holding";
 import { Line, type Send } from "./line";
 import { Mishaps } from "./mishaps";
@@ -151,21 +151,12 @@ export class Session {
   connected(send: Send): void {
     this.line.opened(send);
     this.agenda.asking.reset();
-    const { backend } = this.state;
-    if (backend === null) return;
+    if (this.state.backend === null) return;
     void this.work.deliveries.look().then(() => {
       if (!this.line.isOpen(send)) return;
-      this.line.hello({
-        type: "hello",
-        protocol: PROTOCOL_VERSION,
-        client: this.ports.client,
-        donor_key: this.ports.memory.donorKey(),
-        backends: [...this.state.backends],
-        backend,
-        memory_bytes: this.ports.memoryBytes,
-        leases: this.work.hands.tokens(this.companions.tokens),
-        cached: this.work.deliveries.cached,
-      });
+      const tokens = this.work.hands.tokens(this.companions.tokens);
+      const hello = greeting(this.ports, this.state, tokens, this.work.deliveries.cached);
+      if (hello !== null) this.line.hello(hello);
     });
   }
 
