@@ -22,6 +22,7 @@ import { advance, toHandback, toProgress } from "./holding";
 import { Line, type Send } from "./line";
 import { Mishaps } from "./mishaps";
 import type { Ports } from "./ports";
+import { FINAL_PROBLEMS, MOMENTARY, TOO_OLD } from "./recovery";
 import { type DonorOptions, type DonorState, INITIAL_STATE } from "./state";
 import { type Standing, view } from "./view";
 import { Watchdog } from "./watchdog";
@@ -31,11 +32,6 @@ import { Work } from "./work";
 const HEARTBEAT_AT_MOST_EVERY_MS = 1_000;
 const LAST_UPLOAD_MS = 3_000;
 const PROBLEM_WAIT_MS = 10_000;
-const TOO_OLD = "protocol.too_old";
-/** Problems after which this bundle, or this donor, has nothing more to do here. */
-const FINAL_PROBLEMS = new Set([TOO_OLD, "donor.paused"]);
-/** Problems that pass: what was said meets a better moment. */
-const MOMENTARY = /^busy\./;
 
 export class Session {
   private readonly ports: Ports;
