@@ -1,4 +1,4 @@
-"""A donor's engine breaks in every way that a Chromium can be made to: the unit is finished anyhow."""
+"""A donor's engine breaks in every way that a Chromium can be made to; the unit is finished."""
 
 from __future__ import annotations
 
@@ -42,8 +42,6 @@ RUN_OUT_OF_MEMORY = """() => {
 }"""
 CLOSE = "() => setTimeout(() => self.close())"
 CRASH = "() => setTimeout(() => { throw new Error('a crash'); })"
-
-Says = str
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,16 @@ class Coordinator:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    def freeze(self) -> None:
+        """Let it neither hear nor answer, as behind a network that swallows everything."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on after `freeze`."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """End it politely, and close the clients that were given out."""
         if self._process is not None and self._process.poll() is None:

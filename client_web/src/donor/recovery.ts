@@ -1,7 +1,13 @@
-/** What to do when the engine fails. Pure: a table of decisions. */
+/** What to do when the engine fails or the coordinator complains. Pure: tables of decisions. */
 
 import type { EngineFailure } from "../engine/messages";
 import type { Handback } from "../protocol/messages";
+
+export const TOO_OLD = "protocol.too_old";
+/** Problems after which this bundle, or this donor, has nothing more to do here. */
+export const FINAL_PROBLEMS: ReadonlySet<string> = new Set([TOO_OLD, "donor.paused"]);
+/** Problems that pass: what was said meets a better moment. */
+export const MOMENTARY = /^busy\./;
 
 const MOST_RESTARTS = 4;
 const FIRST_PENALTY_MS = 4_000;

@@ -11,18 +11,19 @@ import {
   type Handback,
   type Heard,
   type Lease,
-  PROTOCOL_VERSION,
   type Settled,
   type Welcome,
 } from "../protocol/messages";
 import { Agenda } from "./agenda";
 import { Companions } from "./companions";
 import { rest } from "./deliveries";
+import { greeting } from "./greeting";
 import { fits } from "./manners";
 import { advance, toHandback, toProgress } from "./holding";
 import { Line, type Send } from "./line";
 import { Mishaps } from "./mishaps";
 import type { Ports } from "./ports";
+import { FINAL_PROBLEMS, MOMENTARY, TOO_OLD } from "./recovery";
 import { type DonorOptions, type DonorState, INITIAL_STATE } from "./state";
 import { type Standing, view } from "./view";
 import { Watchdog } from "./watchdog";
@@ -33,11 +34,6 @@ const HEARTBEAT_AT_MOST_EVERY_MS = 1_000;
 const LAST_UPLOAD_MS = 3_000;
 const RELEASED = "After so long a pause the unit was saved and handed back; others go on with it.";
 const PROBLEM_WAIT_MS = 10_000;
-const TOO_OLD = "protocol.too_old";
-/** Problems after which this bundle, or this donor, has nothing more to do here. */
-const FINAL_PROBLEMS = new Set([TOO_OLD, "donor.paused"]);
-/** Problems that pass: what was said meets a better moment. */
-const MOMENTARY = /^busy\./;
 
 export class Session {
   private readonly ports: Ports;
@@ -165,21 +161,12 @@ export class Session {
   connected(send: Send): void {
     this.line.opened(send);
     this.agenda.asking.reset();
-    const { backend } = this.state;
-    if (backend === null) return;
+    if (this.state.backend === null) return;
     void this.work.deliveries.look().then(() => {
       if (!this.line.isOpen(send)) return;
-      this.line.hello({
-        type: "hello",
-        protocol: PROTOCOL_VERSION,
-        client: this.ports.client,
-        donor_key: this.ports.memory.donorKey(),
-        backends: [...this.state.backends],
-        backend,
-        memory_bytes: this.ports.memoryBytes,
-        leases: this.work.hands.tokens(this.companions.tokens),
-        cached: this.work.deliveries.cached,
-      });
+      const tokens = this.work.hands.tokens(this.companions.tokens);
+      const hello = greeting(this.ports, this.state, tokens, this.work.deliveries.cached);
+      if (hello !== null) this.line.hello(hello);
     });
   }
 

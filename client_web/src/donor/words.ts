@@ -11,6 +11,7 @@ export const PUT_DOWN: Readonly<Record<NonNullable<Heard["stop"]>[string], strin
   unknown: "The coordinator does not know this unit any more, so it was put down.",
 };
 
+/** What browsers say when memory is short; none of them has a code for it. */
 const OUT_OF_MEMORY = /out of memory|allocation failed|invalid array (buffer )?length|could not allocate/i;
 
 /** What happened to training that goes on from its last state. */
