@@ -171,7 +171,10 @@ export class Runner {
 
   /** Hear messages, and keep to the share. */
   private async rest({ job }: Course): Promise<void> {
+    const begun = this.clock.now();
     await this.clock.rest(0);
+    // What messages ask for is work too.
+    this.pace.worked(this.clock.now() - begun);
     while (this.paused === null && !this.dropped.has(job.leaseId)) {
       const milliseconds = this.pace.restMs();
       if (milliseconds === 0) return;
