@@ -206,7 +206,10 @@ export class Runner {
 
   /** Hear messages, and keep to the share. */
   private async rest({ courses }: Journey): Promise<void> {
+    const begun = this.clock.now();
     await this.clock.rest(0);
+    // What messages ask for is work too.
+    this.pace.worked(this.clock.now() - begun);
     while (this.paused === null && courses.some(({ job }) => !this.dropped.has(job.leaseId))) {
       const milliseconds = this.pace.restMs();
       if (milliseconds === 0) return;
