@@ -34,7 +34,10 @@ async function check(request: CheckRequest): Promise<CheckAnswer> {
   await useBackend(backend, { forced: true, onLost });
   if (request.breakKernel !== null) makeWrong(request.breakKernel, backend);
   const training = await Training.open(recipe, bytes);
-  while (training.step < toStep) training.advance();
+  while (training.step < toStep) {
+    if (training.undecided) await training.loss();
+    training.advance();
+  }
   const checkpoint = writeCheckpoint(await training.state());
   training.dispose();
   const samplesPerSecond = request.measure ? await measureSpeed() : null;
