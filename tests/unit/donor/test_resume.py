@@ -60,5 +60,5 @@ def test_a_plateau_s_state_is_in_the_checkpoint_of_an_epoch_s_end() -> None:
     first, second = (read_checkpoint(write_checkpoint(given.train(n))).plateau for n in (3, 6))
     assert first is not None
     assert second is not None
-    np.testing.assert_array_equal(first[[0, 2, 3]], np.float32([0.1, 0, 0]))
+    np.testing.assert_array_equal(first[[0, 2, 3]], np.array([0.1, 0, 0], np.float32))
     assert second[0] == np.float32(0.05)
