@@ -81,8 +81,8 @@ def network(constrained: bool) -> Any:
     return keras.Sequential(
         [
             keras.Input((6,)),
-            keras.layers.Dense(10, activation="tanh", kernel_constraint=limit),
-            keras.layers.Dense(3, activation="softmax"),
+            keras.layers.Dense(10, activation="tanh", kernel_constraint=limit, name="hidden"),
+            keras.layers.Dense(3, activation="softmax", name="head"),
         ]
     )
 

@@ -75,7 +75,7 @@ def keras_rate(optimizer: AnyOptimizer, steps_per_epoch: int) -> Any:
     rate, schedule = optimizer.learning_rate, optimizer.schedule
 
     def steps(epochs: float) -> int:
-        return round(epochs * steps_per_epoch)
+        return max(1, math.floor(epochs * steps_per_epoch + 0.5))
 
     found: Any = rate
     match schedule:

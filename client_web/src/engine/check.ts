@@ -31,7 +31,10 @@ function makeWrong(kernel: string, backend: BrowserBackend): void {
 async function trained({ recipe, bytes, companions, toStep }: CheckRequest): Promise<readonly State[]> {
   const together = companions.length > 0;
   const training = together ? await StackedTraining.open([{ recipe, bytes }, ...companions]) : await Training.open(recipe, bytes);
-  while (training.step < toStep) training.advance();
+  while (training.step < toStep) {
+    if (training instanceof Training && training.undecided) await training.loss();
+    training.advance();
+  }
   const states = training instanceof StackedTraining ? await training.states() : [await training.state()];
   training.dispose();
   return states;

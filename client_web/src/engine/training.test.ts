@@ -46,7 +46,10 @@ function topologyOf(...layers: object[]): ArrayBuffer {
 /** Train from a checkpoint up to a step, and give the checkpoint there. */
 async function train({ recipe, bytes }: Reference, from: ArrayBuffer, to: number): Promise<Uint8Array<ArrayBuffer>> {
   const training = await Training.open(recipe, { ...bytes, checkpoint: from });
-  while (training.step < to) training.advance();
+  while (training.step < to) {
+    if (training.undecided) await training.loss();
+    training.advance();
+  }
   const checkpoint = writeCheckpoint(await training.state());
   training.dispose();
   return new Uint8Array(checkpoint);
@@ -58,12 +61,13 @@ describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
     mend(tf, backend);
   });
 
-  test.each(OPTIMIZERS)("$name goes on bit for bit from every step: %o", async (optimizer) => {
+  test.each(OPTIMIZERS)("$name goes on bit for bit from wherever it stopped: %o", async (optimizer) => {
     const reference = referenceWith(optimizer);
     const { checkpoint } = reference.bytes;
     const whole = await train(reference, checkpoint, 7);
     expect(readCheckpoint(whole.buffer).iteration).toBe(7);
-    for (let step = 0; step <= 7; step++) {
+    // Within epochs, at their ends, and one step on from those.
+    for (const step of [0, 2, 3, 4, 6]) {
       const halfway = await train(reference, checkpoint, step);
       expect(await train(reference, halfway.buffer, 7)).toEqual(whole);
     }
@@ -105,7 +109,7 @@ describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
 describe("a plateau of the training loss", () => {
   const optimizer: Optimizer = { name: "sgd", learning_rate: 0.1, schedule: { name: "plateau", patience: 0, min_delta: 9, factor: 0.5 } };
 
-  test("lowers the rate at the end of each epoch but the first, whether or not anybody looked", async () => {
+  test("lowers the rate at the end of each epoch but the first, however often anybody looked", async () => {
     await tf.setBackend("cpu");
     const reference = referenceWith(optimizer);
     const { checkpoint } = reference.bytes;
@@ -121,6 +125,19 @@ describe("a plateau of the training loss", () => {
       await training.state();
     }
     expect(new Uint8Array(writeCheckpoint(await training.state()))).toEqual(await train(reference, checkpoint, 3 * steps));
+    training.dispose();
+  });
+
+  test("lets nobody overlook an epoch's end", async () => {
+    await tf.setBackend("cpu");
+    const { recipe, bytes } = referenceWith(optimizer);
+    const training = await Training.open(recipe, bytes);
+    while (!training.undecided) training.advance();
+    expect(training.step).toBe(recipe.steps_per_epoch);
+    expect(() => training.advance()).toThrow("loss");
+    expect(training.step).toBe(recipe.steps_per_epoch);
+    await training.loss();
+    training.advance();
     training.dispose();
   });
 

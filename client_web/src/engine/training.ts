@@ -119,7 +119,8 @@ export class Training {
   advance(): void {
     const { steps_per_epoch: steps, batch_size: size, rows } = this.recipe;
     const batch = this.finished % steps;
-    if (this.undecided) this.decide(this.accumulators.dataSync());
+    // Read back only where somebody waits: WebGPU cannot be read at once.
+    if (this.undecided) throw new Error("await the epoch's loss before the next step");
     const rate = rateAt(this.recipe.optimizer, steps, this.iteration, this.plateau);
     const epoch = this.epoch;
     if (this.order?.epoch !== epoch) {
@@ -167,8 +168,8 @@ export class Training {
     dispose([this.x, this.y, this.accumulators, ...(this.w === null ? [] : [this.w])]);
   }
 
-  /** Whether an epoch has ended that a plateau schedule has not seen. */
-  private get undecided(): boolean {
+  /** Whether an epoch has ended that a plateau schedule has not seen: `loss` or `state` show it, before a next step. */
+  get undecided(): boolean {
     const { optimizer, steps_per_epoch: steps } = this.recipe;
     return optimizer.schedule?.name === "plateau" && this.finished > this.decided && this.finished % steps === 0;
   }
