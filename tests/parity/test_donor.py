@@ -10,7 +10,7 @@ import pytest
 
 from potluck_converter import tfjs_topology
 from tests.parity.answers import model_of
-from tests.parity.browser import CLIENT
+from tests.support.tfjs_page import CLIENT
 from tests.parity.cases import CASES
 
 GUARD = CLIENT / "src" / "engine" / "layers" / "guard.ts"

@@ -1,0 +1,116 @@
+"""The gradients page in a real Chromium: TF.js as it comes, or with ours installed."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Page
+
+from tests.gradients.case import Case
+from tests.support.static_site import static_site
+from tests.support.tfjs_page import OURS, build_page
+
+ROOT = Path(__file__).parents[2]
+PAGE = Path(__file__).parent / "page"
+BUILT = ROOT / ".make" / "gradients"
+TIMEOUT_MS = 120_000.0
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Analytic:
+    """What TF.js says: flat arrays by what is differentiated by; `problems` are its own words."""
+
+    output: Floats
+    gradients: Mapping[str, Floats]
+    problems: Mapping[str, str]
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The slope along one direction of one input or weight, by finite differences."""
+
+    name: str
+    direction: Floats
+    slope: float
+    doubt: float
+    """How far two step lengths disagreed; large where a kink lies between."""
+
+
+class GradientsPage:
+    """One build of TF.js in one page."""
+
+    def __init__(self, page: Page, *, stock: bool) -> None:
+        self._page = page
+        self._stock = stock
+
+    def analytic(self, case: Case, backend: str) -> Analytic:
+        """Differentiate a case on a backend."""
+        told = self._ask("([job, backend]) => window.gradients.analytic(job, backend)", case, backend)
+        if "error" in told:
+            return Analytic(np.zeros(0, np.float32), {}, {}, told["error"])
+        gradients = {name: _floats(text) for name, text in told["gradients"].items()}
+        return Analytic(_floats(told["output"]), gradients, told.get("problems", {}))
+
+    def numeric(self, case: Case) -> list[Slope]:
+        """Measure slopes on the CPU backend. Raises AssertionError where there is no output."""
+        told = self._ask("([job]) => window.gradients.numeric(job)", case)
+        if "error" in told:
+            raise AssertionError(f"{case.name}: {told['error']}")
+        return [
+            Slope(one["name"], _floats(one["direction"]), one["slope"], one["doubt"])
+            for one in told["slopes"]
+        ]
+
+    def spoil(self, kernel: str, backend: str) -> None:
+        """Let a kernel's results be a hundredth too large from now on."""
+        self._page.evaluate("([kernel, backend]) => window.gradients.spoil(kernel, backend)", [kernel, backend])
+
+    def _ask(self, script: str, case: Case, *more: str) -> dict[str, Any]:
+        told: dict[str, Any] = self._page.evaluate(script, [case.job(stock=self._stock), *more])
+        return told
+
+
+def _floats(text: str) -> Floats:
+    return np.frombuffer(base64.b64decode(text), "<f4")
+
+
+@contextmanager
+def gradients_pages(browser: Browser) -> Iterator[tuple[GradientsPage, GradientsPage]]:
+    """Give two pages as long as the context lasts: with ours installed, and TF.js as it comes."""
+    build_page(PAGE, BUILT)
+    with TemporaryDirectory(prefix="potluck-gradients-") as temporary:
+        folder = Path(temporary) / "site"
+        shutil.copytree(BUILT, folder)
+        shutil.copyfile(OURS, folder / "potluck-tfjs.js")
+        with static_site(folder, isolated=False) as site:
+            pages = [_open(browser, f"{site}/index.html{query}") for query in ("", "?stock")]
+            try:
+                yield GradientsPage(pages[0], stock=False), GradientsPage(pages[1], stock=True)
+            finally:
+                for page in pages:
+                    page.close()
+
+
+def _open(browser: Browser, url: str) -> Page:
+    page = browser.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(url)
+    try:
+        page.wait_for_function("window.gradients !== undefined", timeout=30_000)
+    except Exception as error:
+        raise AssertionError("the page did not start: " + "; ".join(errors)) from error
+    return page
