@@ -57,7 +57,9 @@ class GradientsPage:
 
     def analytic(self, case: Case, backend: str) -> Analytic:
         """Differentiate a case on a backend."""
-        told = self._ask("([job, backend]) => window.gradients.analytic(job, backend)", case, backend)
+        told = self._ask(
+            "([job, backend]) => window.gradients.analytic(job, backend)", case, backend
+        )
         if "error" in told:
             return Analytic(np.zeros(0, np.float32), {}, {}, told["error"])
         gradients = {name: _floats(text) for name, text in told["gradients"].items()}
@@ -75,7 +77,9 @@ class GradientsPage:
 
     def spoil(self, kernel: str, backend: str) -> None:
         """Let a kernel's results be a hundredth too large from now on."""
-        self._page.evaluate("([kernel, backend]) => window.gradients.spoil(kernel, backend)", [kernel, backend])
+        self._page.evaluate(
+            "([kernel, backend]) => window.gradients.spoil(kernel, backend)", [kernel, backend]
+        )
 
     def _ask(self, script: str, case: Case, *more: str) -> dict[str, Any]:
         told: dict[str, Any] = self._page.evaluate(script, [case.job(stock=self._stock), *more])

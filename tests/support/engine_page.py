@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ class Trained:
     weights: dict[str, NDArray[np.float32]]
     known_answer: bool
     samples_per_second: float | None
+    fits: list[dict[str, Any]]
+    """What was chosen for the unit: `kind`, `backend`, and what was `measured`."""
 
 
 class EnginePage:
@@ -73,14 +75,22 @@ class EnginePage:
         *,
         break_kernel: str | None = None,
         measure: bool = False,
+        half_floats: bool = False,
+        fit: Sequence[str] = (),
     ) -> Trained:
-        """Train a fresh unit to a step; `recipe`: the fields of a unit that decide its weights."""
+        """Train a fresh unit to a step; `recipe`: the fields of a unit that decide its weights.
+
+        `half_floats`: as on a device whose WebGL has 16 bits. `fit`: choose among these backends
+        for the unit beforehand, twice.
+        """
         asked = {
             "backend": backend,
             "recipe": dict(recipe),
             "toStep": to_step,
             "breakKernel": break_kernel,
             "measure": measure,
+            "halfFloats": half_floats,
+            "fit": list(fit),
             "topology": _text(json.dumps(topology).encode()),
             "checkpoint": _text(fresh_checkpoint(weights)),
             "tensors": _text(save({name: np.ascontiguousarray(a) for name, a in data.items()})),
@@ -91,6 +101,7 @@ class EnginePage:
             {k.removeprefix("weights/"): v for k, v in trained.items() if k.startswith("weights/")},
             bool(told["knownAnswer"]),
             told["samplesPerSecond"],
+            told["fits"],
         )
 
 

@@ -1,13 +1,15 @@
 /** One lease in this donor's hands: where it stands, and what of it is safe elsewhere. */
 
 import type { EngineProgress, Snapshot } from "../engine/messages";
-import type { Completed, Handback, Lease, Progress } from "../protocol/messages";
+import type { Backend, Completed, Handback, Lease, Progress } from "../protocol/messages";
 
 export type Stage = "queued" | "downloading" | "training" | "handing_in" | "handed_in";
 
 export interface Result {
   readonly snapshot: Snapshot;
   readonly diverged: boolean;
+  /** What trained it. */
+  readonly backend: Backend | null;
 }
 
 /** The present state of one lease. Replaced, never changed, by the session. */
@@ -83,6 +85,7 @@ export function toCompleted({ lease, progress }: Holding, result: Result): Compl
     claims: loss === null ? {} : { loss },
     commitments: progress.commitments,
     diverged: result.diverged,
+    backend: result.backend,
   };
 }
 

@@ -3,7 +3,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { setBackend } from "@tensorflow/tfjs-core";
 import { beforeEach, expect, test, vi } from "vitest";
-import type { FromEngine, Snapshot, ToEngine } from "../engine/messages";
+import type { BrowserBackend, FromEngine, Snapshot, ToEngine } from "../engine/messages";
 import { knownAnswerReference } from "../engine/reference";
 import { Runner } from "../engine/runner";
 import { Training } from "../engine/training";
@@ -24,6 +24,7 @@ class World {
   readonly said: DonorMessage[] = [];
   readonly states = new Map<string, Snapshot>();
   tokens: string[] = [];
+  kinds: Record<string, BrowserBackend> = {};
   uploads: "through" | "failing" | number = "through";
   restarts = 0;
   socket: "unopened" | "open" | "closed" = "unopened";
@@ -76,6 +77,8 @@ class World {
         donorKey: () => "k".repeat(32),
         measurements: () => null,
         rememberMeasurements: () => undefined,
+        kinds: () => this.kinds,
+        rememberKind: (kind, backend) => (this.kinds[kind] = backend),
         tokens: () => this.tokens,
         rememberTokens: (tokens) => (this.tokens = [...tokens]),
       },

@@ -254,6 +254,9 @@ export class Session {
         return this.heartbeat();
       case "prepared":
         return this.onPrepared(event);
+      case "fitted":
+        if (event.fit.measured.length > 0) this.ports.memory.rememberKind(event.fit.kind, event.fit.backend);
+        return this.show({ backend: event.fit.backend });
       case "progress":
         return this.onProgress(event);
       case "snapshot":
@@ -263,7 +266,7 @@ export class Session {
           ...advance(holding, event.progress),
           stage: "handing_in",
           latest: event.snapshot,
-          result: { snapshot: event.snapshot, diverged: event.diverged },
+          result: { snapshot: event.snapshot, diverged: event.diverged, backend: this.state.backend },
         }));
         void this.work.handIn(event.leaseId);
         return;
@@ -317,7 +320,8 @@ export class Session {
 
   private prepareEngine(): void {
     const remembered = this.ports.memory.measurements();
-    this.ports.engine.post({ type: "prepare", force: this.force ?? null, remembered });
+    const kinds = this.ports.memory.kinds();
+    this.ports.engine.post({ type: "prepare", force: this.force ?? null, remembered, kinds });
     this.ports.engine.post({ type: "share", share: this.state.share });
   }
 

@@ -1,7 +1,7 @@
 /** What a test asks of the checking Worker, and what it tells. Types only. */
 
 import type { Unit } from "../protocol/messages";
-import type { BrowserBackend } from "./messages";
+import type { BrowserBackend, Fit } from "./messages";
 
 export interface CheckRequest {
   readonly backend: BrowserBackend;
@@ -19,10 +19,15 @@ export interface CheckRequest {
   /** Let this kernel's results be a hundredth too large. */
   readonly breakKernel: string | null;
   readonly measure: boolean;
+  /** Train as on a device whose WebGL computes with 16 bits only. */
+  readonly halfFloats: boolean;
+  /** Choose among these for the unit beforehand, twice; none: do not choose. */
+  readonly fit: readonly BrowserBackend[];
 }
 
 export interface CheckAnswer {
   readonly checkpoint: ArrayBuffer;
   readonly knownAnswer: boolean;
   readonly samplesPerSecond: number | null;
+  readonly fits: readonly Fit[];
 }

@@ -38,6 +38,7 @@ export class Runner {
   private readonly emit: (event: FromEngine) => void;
   private readonly clock: Clock;
   private readonly isLost: () => boolean;
+  private readonly fit: (job: Job) => Promise<void>;
   private readonly pace = new Pace(1);
   private readonly dropped = new Set<string>();
   /** Committed states of each lease, kept until the unit is settled. */
@@ -46,11 +47,20 @@ export class Runner {
   private paused: Promise<void> | null = null;
   private unpause: () => void = () => {};
 
-  /** `isLost` says whether the GPU was taken away; what was read since is not to be trusted. */
-  constructor(emit: (event: FromEngine) => void, clock: Clock, isLost: () => boolean = () => false) {
+  /**
+   * `isLost` says whether the GPU was taken away; what was read since is not to be trusted. `fit` makes the
+   * backend that suits a unit the present one, before it is opened.
+   */
+  constructor(
+    emit: (event: FromEngine) => void,
+    clock: Clock,
+    isLost: () => boolean = () => false,
+    fit: (job: Job) => Promise<void> = () => Promise.resolve(),
+  ) {
     this.emit = emit;
     this.clock = clock;
     this.isLost = isLost;
+    this.fit = fit;
   }
 
   /** Train a unit when those before it are done. Everything that happens is emitted, errors too. */
@@ -93,6 +103,7 @@ export class Runner {
     if (this.dropped.has(job.leaseId)) return;
     let training: Training | null = null;
     try {
+      await this.fit(job);
       const { topology, start, tensors, resume } = job;
       training = await Training.open(job.unit, { topology, checkpoint: resume ?? start, tensors });
       await this.follow({

@@ -216,6 +216,9 @@ class Completed(Wire):
     claims: dict[ClaimName, Finite] = Field(default_factory=dict, max_length=16)
     commitments: Commitments = Field(default_factory=dict)
     diverged: bool = Field(False, description="The loss became NaN or infinite; a result as well.")
+    backend: Backend | None = Field(
+        None, description="What trained it, where that is not the backend named in `hello`."
+    )
 
 
 class Complete(Wire):

@@ -1,13 +1,13 @@
-"""The audit's table: every layer class of TF.js 4.22 that has gradients, with the options that matter."""
+"""The audit's table: TF.js 4.22's layers that have gradients, with the options that matter."""
 
 from __future__ import annotations
 
-from tests.gradients.case import Case
 from tests.gradients.cases import basics, convolution, images, pooling, recurrent, training
 
-CASES: dict[str, Case] = {}
-for _module in (basics, convolution, pooling, images, recurrent, training):
-    for _case in _module.CASES:
-        if _case.name in CASES:
-            raise AssertionError(f"two cases are called {_case.name}")
-        CASES[_case.name] = _case
+_ALL = [case for m in (basics, convolution, pooling, images, recurrent, training) for case in m.CASES]
+_FAMILIES = list(dict.fromkeys(case.family for case in _ALL))
+
+CASES = {case.name: case for case in sorted(_ALL, key=lambda c: _FAMILIES.index(c.family))}
+"""By name, family after family."""
+if len(CASES) < len(_ALL):
+    raise AssertionError("two cases have one name")

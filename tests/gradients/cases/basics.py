@@ -7,9 +7,9 @@ from typing import Any
 from tests.gradients.case import Case, case
 
 ACTIVATIONS = (
-    "elu relu relu6 linear sigmoid hardSigmoid softplus softsign tanh softmax logSoftmax swish mish "
-    "selu gelu"
-).split()
+    *("elu", "relu", "relu6", "linear", "sigmoid", "hardSigmoid", "softplus", "softsign"),
+    *("tanh", "softmax", "logSoftmax", "swish", "mish", "selu", "gelu"),
+)
 APART: dict[str, Any] = {"values": "apart", "low": -2.0, "high": 2.0}
 CASES: list[Case] = []
 
@@ -21,7 +21,14 @@ def _add(family: str, class_name: str, shape: Any, **options: Any) -> None:
 for name in ACTIVATIONS:
     _add("Dense", "Dense", (3, 5), units=4, activation=name)
     _add("Activation", "Activation", (3, 8), activation=name, case_options=APART)
-_add("Activation", "Activation", (3, 5), about="logSoftmax, before Dense", activation="logSoftmax", after=[("Dense", {"units": 3})])
+_add(
+    "Activation",
+    "Activation",
+    (3, 5),
+    about="logSoftmax, before Dense",
+    activation="logSoftmax",
+    after=[("Dense", {"units": 3})],
+)
 _add("Dense", "Dense", (2, 3, 4), about="of sequences", units=3, activation="tanh")
 _add("Dense", "Dense", (2, 4), units=3, use_bias=False)
 PENALTY = {"class_name": "L1L2", "config": {"l1": 0.03, "l2": 0.02}}

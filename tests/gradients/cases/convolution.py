@@ -8,6 +8,13 @@ from tests.gradients.case import Case, case
 
 CASES: list[Case] = []
 PADDINGS = ("valid", "same")
+# Kernel sizes with strides, or rates of dilation; with strides and multipliers of depth.
+STRIDED: Any = (([3, 3], [1, 1]), ([2, 3], [1, 1]), ([3, 2], [2, 2]), ([2, 2], [3, 1]))
+DILATED: Any = (([3, 3], [2, 2]), ([2, 3], [1, 2]), ([2, 2], [3, 3]))
+VOLUMES: Any = (([2, 3, 2], 1), ([2, 2, 2], 2), ([3, 3, 3], 2), ([1, 1, 1], 2))
+TURNED: Any = ((3, 1), (3, 2), (2, 2), (2, 3), (4, 2))
+TURNED_VOLUMES: Any = ((2, 1), (3, 2), (2, 2))
+DEPTHWISE: Any = ((3, 1, 1), (2, 1, 2), (3, 2, 2), (2, 2, 1), (2, 3, 1))
 
 
 def _add(class_name: str, shape: Any, **options: Any) -> None:
@@ -26,7 +33,7 @@ for padding in PADDINGS:
             padding=padding,
         )
     _add("Conv1D", (2, 9, 2), filters=3, kernel_size=3, padding=padding, dilation_rate=2)
-    for size, strides in (([3, 3], [1, 1]), ([2, 3], [1, 1]), ([3, 2], [2, 2]), ([2, 2], [3, 1])):
+    for size, strides in STRIDED:
         _add(
             "Conv2D",
             (2, 6, 5, 2),
@@ -35,7 +42,7 @@ for padding in PADDINGS:
             strides=strides,
             padding=padding,
         )
-    for size, dilation in (([3, 3], [2, 2]), ([2, 3], [1, 2]), ([2, 2], [3, 3])):
+    for size, dilation in DILATED:
         _add(
             "Conv2D",
             (2, 7, 6, 2),
@@ -44,7 +51,7 @@ for padding in PADDINGS:
             padding=padding,
             dilation_rate=dilation,
         )
-    for size, strides in (([2, 3, 2], 1), ([2, 2, 2], 2), ([3, 3, 3], 2), ([1, 1, 1], 2)):
+    for size, strides in VOLUMES:
         _add(
             "Conv3D",
             (2, 4, 5, 4, 2),
@@ -54,7 +61,7 @@ for padding in PADDINGS:
             padding=padding,
         )
     _add("Conv3D", (1, 5, 4, 5, 2), filters=2, kernel_size=2, padding=padding, dilation_rate=2)
-    for size, strides in ((3, 1), (3, 2), (2, 2), (2, 3), (4, 2)):
+    for size, strides in TURNED:
         _add(
             "Conv2DTranspose",
             (2, 3, 4, 2),
@@ -63,7 +70,7 @@ for padding in PADDINGS:
             strides=strides,
             padding=padding,
         )
-    for size, strides in ((2, 1), (3, 2), (2, 2)):
+    for size, strides in TURNED_VOLUMES:
         _add(
             "Conv3DTranspose",
             (2, 2, 3, 2, 2),
@@ -72,7 +79,7 @@ for padding in PADDINGS:
             strides=strides,
             padding=padding,
         )
-    for size, strides, multiplier in ((3, 1, 1), (2, 1, 2), (3, 2, 2), (2, 2, 1), (2, 3, 1)):
+    for size, strides, multiplier in DEPTHWISE:
         _add(
             "DepthwiseConv2D",
             (2, 6, 5, 3),

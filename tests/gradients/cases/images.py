@@ -38,5 +38,15 @@ for interpolation in ("nearest", "bilinear"):
 CASES.append(case("Margins", "ZeroPadding2D", SHAPE, padding=[[1, 2], [0, 1]]))
 CASES.append(case("Margins", "Cropping2D", (2, 5, 4, 2), cropping=[[1, 1], [0, 2]]))
 CASES.append(case("Margins", "CenterCrop", (2, 5, 6, 2), height=3, width=4, case_options=WRITTEN))
-CASES.append(case("Margins", "CenterCrop", (2, 3, 3, 2), height=5, width=4, about="enlarging", case_options=WRITTEN))
+CASES.append(
+    case(
+        "Margins",
+        "CenterCrop",
+        (2, 3, 3, 2),
+        height=5,
+        width=4,
+        about="enlarging",
+        case_options=WRITTEN,
+    )
+)
 CASES.append(case("Margins", "Rescaling", (2, 4), scale=0.5, offset=-1.0))

@@ -1,4 +1,4 @@
-"""Pooling: windows that overlap or leave gaps, padded or not, and windows without a positive value."""
+"""Pooling: windows that overlap or leave gaps, padded or not, and windows of negative values."""
 
 from __future__ import annotations
 
