@@ -23,6 +23,8 @@ BACKENDS = ("cpu", "wasm", "webgl", "webgpu")
 DIFFERENCE_TOLERANCE = 2e-3
 BACKEND_TOLERANCE = 1e-4
 
+ANOTHER_SHAPE = "another shape"
+
 State = Literal["right", "wrong", "missing"]
 
 
@@ -74,6 +76,8 @@ def judge(found: Analytic, right: Analytic) -> Verdict:
     """Compare one backend's answer with the right one."""
     if found.error is not None:
         return Verdict("missing", words=found.error)
+    if found.output.shape != right.output.shape:
+        return Verdict("wrong", math.inf, ANOTHER_SHAPE)
     errors = {"output": distance(found.output, right.output)}
     for name, gradient in right.gradients.items():
         if name in found.gradients:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,17 +49,19 @@ class Slope:
 
 
 class GradientsPage:
-    """One build of TF.js in one page."""
+    """One build of TF.js: a page for each backend, which is the first that its TF.js meets.
 
-    def __init__(self, page: Page, *, stock: bool) -> None:
-        self._page = page
+    TF.js keeps what it learned from its first backend, the size of its epsilon for one.
+    """
+
+    def __init__(self, open_page: Callable[[], Page], *, stock: bool) -> None:
+        self._open = open_page
         self._stock = stock
+        self._pages: dict[str, Page] = {}
 
     def analytic(self, case: Case, backend: str) -> Analytic:
         """Differentiate a case on a backend."""
-        told = self._ask(
-            "([job, backend]) => window.gradients.analytic(job, backend)", case, backend
-        )
+        told = self._ask(backend, "analytic", case.job(stock=self._stock), backend)
         if "error" in told:
             return Analytic(np.zeros(0, np.float32), {}, {}, told["error"])
         gradients = {name: _floats(text) for name, text in told["gradients"].items()}
@@ -67,7 +69,7 @@ class GradientsPage:
 
     def numeric(self, case: Case) -> list[Slope]:
         """Measure slopes on the CPU backend. Raises AssertionError where there is no output."""
-        told = self._ask("([job]) => window.gradients.numeric(job)", case)
+        told = self._ask("cpu", "numeric", case.job(stock=self._stock))
         if "error" in told:
             raise AssertionError(f"{case.name}: {told['error']}")
         return [
@@ -77,12 +79,13 @@ class GradientsPage:
 
     def spoil(self, kernel: str, backend: str) -> None:
         """Let a kernel's results be a hundredth too large from now on."""
-        self._page.evaluate(
-            "([kernel, backend]) => window.gradients.spoil(kernel, backend)", [kernel, backend]
-        )
+        self._ask(backend, "spoil", kernel, backend)
 
-    def _ask(self, script: str, case: Case, *more: str) -> dict[str, Any]:
-        told: dict[str, Any] = self._page.evaluate(script, [case.job(stock=self._stock), *more])
+    def _ask(self, backend: str, what: str, *given: Any) -> dict[str, Any]:
+        if backend not in self._pages:
+            self._pages[backend] = self._open()
+        script = "([what, ...given]) => window.gradients[what](...given)"
+        told: dict[str, Any] = self._pages[backend].evaluate(script, [what, *given])
         return told
 
 
@@ -92,19 +95,26 @@ def _floats(text: str) -> Floats:
 
 @contextmanager
 def gradients_pages(browser: Browser) -> Iterator[tuple[GradientsPage, GradientsPage]]:
-    """Give two pages as long as the context lasts: with ours installed, and TF.js as it comes."""
+    """Give pages as long as the context lasts: with ours installed, and TF.js as it comes."""
     build_page(PAGE, BUILT)
     with TemporaryDirectory(prefix="potluck-gradients-") as temporary:
         folder = Path(temporary) / "site"
         shutil.copytree(BUILT, folder)
         shutil.copyfile(OURS, folder / "potluck-tfjs.js")
-        with static_site(folder, isolated=False) as site:
-            pages = [_open(browser, f"{site}/index.html{query}") for query in ("", "?stock")]
-            try:
-                yield GradientsPage(pages[0], stock=False), GradientsPage(pages[1], stock=True)
-            finally:
-                for page in pages:
-                    page.close()
+        with static_site(folder, isolated=False) as site, ExitStack() as stack:
+
+            def opener(query: str) -> Callable[[], Page]:
+                def open_page() -> Page:
+                    page = _open(browser, f"{site}/index.html{query}")
+                    stack.callback(page.close)
+                    return page
+
+                return open_page
+
+            yield (
+                GradientsPage(opener(""), stock=False),
+                GradientsPage(opener("?stock"), stock=True),
+            )
 
 
 def _open(browser: Browser, url: str) -> Page:

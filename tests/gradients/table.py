@@ -5,6 +5,7 @@ Run it as `make gradients`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from itertools import groupby
@@ -13,13 +14,14 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from potluck_coordinator.browser.chromium import ensure_chromium, launch_options
-from tests.gradients.audit import BACKENDS, Row, Verdict, audit
+from tests.gradients.audit import ANOTHER_SHAPE, BACKENDS, Row, Verdict, audit
 from tests.gradients.cases import CASES
 from tests.gradients.page import gradients_pages
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "gradients.md"
 MARK = "<!-- Below: written by `make gradients`. -->"
 TITLES = {"cpu": "CPU", "wasm": "WASM", "webgl": "WebGL", "webgpu": "WebGPU"}
+LARGEST_PERCENT = 2_000
 STATES = ("right", "wrong", "missing")
 _ROW = re.compile(r"^\| `(?P<name>.+?)` \|(?P<cells>.+)\|$", re.MULTILINE)
 
@@ -44,6 +46,7 @@ def _summary(rows: Sequence[Row]) -> list[str]:
 def _details(rows: Sequence[Row]) -> list[str]:
     lines = ["## Case by case"]
     for family, members in groupby(rows, key=lambda row: row.case.family):
+        # Cases come family by family.
         titles = [f"stock, {TITLES[b]}" for b in BACKENDS] + ["ours, all four"]
         lines += ["", f"### {family}", "", "| case | " + " | ".join(titles) + " |"]
         lines += ["|---" * 6 + "|"]
@@ -65,10 +68,13 @@ def _all(row: Row) -> str:
 def _said(verdict: Verdict) -> str:
     if verdict.state != "wrong":
         return verdict.state
-    # Above a hundred times, what was read has nothing to do with the answer.
+    if verdict.words == ANOTHER_SHAPE or math.isinf(verdict.error):
+        return f"wrong: {verdict.words if verdict.words == ANOTHER_SHAPE else 'not a number'}"
     percent = 100 * verdict.error
-    size = f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %"
-    return "wrong: garbage" if percent > 10_000 else f"wrong by {size}"
+    # Above that, what was read has nothing to do with the answer.
+    if percent > LARGEST_PERCENT:
+        return "wrong: garbage"
+    return "wrong by " + (f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %")
 
 
 def names_in(document: str) -> list[str]:

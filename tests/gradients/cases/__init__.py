@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.gradients.cases import basics, convolution, images, pooling, recurrent, training
 
-_ALL = [case for m in (basics, convolution, pooling, images, recurrent, training) for case in m.CASES]
+_MODULES = (basics, convolution, pooling, images, recurrent, training)
+_ALL = [case for module in _MODULES for case in module.CASES]
 _FAMILIES = list(dict.fromkeys(case.family for case in _ALL))
 
 CASES = {case.name: case for case in sorted(_ALL, key=lambda c: _FAMILIES.index(c.family))}

@@ -95,6 +95,7 @@ for padding in PADDINGS:
         padding=padding,
         dilation_rate=[2, 2],
         depth_multiplier=2,
+        case_options={"written": True},
     )
     for size, strides, multiplier in ((3, 1, 1), (2, 2, 2)):
         _add(
