@@ -7,7 +7,7 @@ import type { BrowserBackend } from "./messages";
 import { measureSpeed } from "./speed";
 
 const CHECK_TIMEOUT_MS = 30_000;
-const WRONG = "It gets a small known training wrong, so it is not used.";
+const WRONG = "It gets a small known training wrong, which an update of its driver may mend.";
 
 export interface Choice {
   readonly backend: BrowserBackend;
