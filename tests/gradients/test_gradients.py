@@ -40,6 +40,7 @@ KNOWN = [
     ("wasm", "Conv3D: two, one behind the other", "wrong"),
     ("wasm", "Embedding: before Dense", "missing"),
     ("webgpu", "Embedding: mask_zero, before LSTM", "wrong"),
+    ("webgl", "Loss: poisson", "wrong"),
     ("webgl", "Optimizer: adam, default epsilon", "wrong"),
     ("webgl", "Optimizer: rmsprop, default epsilon", "wrong"),
 ]
