@@ -33,7 +33,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 CLIENT_SOURCES := $(shell find $(CLIENT) \( -name node_modules -o -name dist \) -prune -o -type f \
 	-not -name '*.tsbuildinfo' -not -name '*.test.ts' -not -name openapi.json -print)
 
-.PHONY: help setup demo test test-long test-oracle bench-converter bench-engine fuzz check generate serve clean chromium
+.PHONY: help setup demo test test-long test-oracle bench-converter bench-engine gradients fuzz check generate serve clean chromium
 
 help: ## List the targets.
 	@echo "Potluck:"
@@ -66,6 +66,10 @@ bench-converter: $(PYTHON_READY) $(ORACLE_READY) ## Ours beside the official con
 
 bench-engine: $(CLIENT_BUILT) chromium ## The donor engine beside stock TF.js and native Keras.
 	@$(BIN)/python -m tests.bench.bench_engine $(BENCH)
+
+gradients: $(CLIENT_BUILT) chromium ## Every layer's gradients, ours and stock TF.js's, into docs/gradients.md.
+	@echo "== Differentiating every layer on every backend, twice (some minutes)"
+	@$(BIN)/python -m tests.gradients.table
 
 fuzz: $(PYTHON_READY) ## Fuzz the readers for an hour; FUZZ_SECONDS=60 for a minute.
 	@echo "== Installing atheris (without it, inputs are mutated blindly)"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Error
 
 from potluck_converter import read_model, tfjs_topology
 from tests.support.engine_page import EnginePage, Trained, distance
@@ -101,3 +101,28 @@ def test_the_same_unit_twice_gives_the_same_bits(
     once, twice = (page.train(backend, RECIPE, **unit, to_step=TO_STEP) for _ in range(2))
     for name, value in once.weights.items():
         np.testing.assert_array_equal(value, twice.weights[name])
+
+
+def test_webgl_with_16_bits_is_refused_with_the_reason(
+    page: EnginePage, unit: dict[str, Any]
+) -> None:
+    with pytest.raises(Error, match="WebGL computes with 16 bits here, too few to train with"):
+        page.train("webgl", RECIPE, **unit, to_step=TO_STEP, half_floats=True)
+    assert page.train("webgl", RECIPE, **unit, to_step=1).known_answer
+
+
+def test_a_backend_is_chosen_by_the_unit_itself_and_once(
+    page: EnginePage, unit: dict[str, Any], on_cpu: Trained
+) -> None:
+    trained = page.train(
+        "wasm", RECIPE, **unit, to_step=TO_STEP, fit=["cpu", "wasm", "webgl", "webgpu"]
+    )
+    first, second = trained.fits
+    assert [report["backend"] for report in first["measured"]] == ["cpu", "wasm", "webgl", "webgpu"]
+    speeds = {report["backend"]: report["samples_per_second"] for report in first["measured"]}
+    assert first["backend"] == max(speeds, key=lambda backend: speeds[backend])
+    assert min(speeds.values()) > 0
+    assert first["kind"].startswith("convolution ")
+    assert (second["backend"], second["measured"]) == (first["backend"], [])
+    # Nothing of the measuring is left in the unit.
+    assert distance(trained.weights, on_cpu.weights, unit["weights"]) < TOLERANCE

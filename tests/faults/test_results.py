@@ -10,6 +10,7 @@ import pytest
 
 import potluck
 from potluck.protocol import donor as wire
+from potluck.verification import verify_ledger
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, end_step, random_result, state
@@ -54,6 +55,19 @@ def test_a_result_is_scored_and_counts_once(coordinator: Coordinator, study: pot
         assert answer.record.units == 1
     study.wait(timeout=60, progress=False)
     assert study.refresh().record.counts.scored == 1
+
+
+def test_a_result_names_what_trained_it(coordinator: Coordinator, study: potluck.Study) -> None:
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        granted = study.trial(0).units[0].leases[0].backend
+        assert granted != "webgl"
+        result = random_result(donor, lease)
+        assert donor.complete(lease, result, backend="webgl").outcome == "accepted"
+    assert study.trial(0).units[0].leases[0].backend == "webgl"
+    ended = next(entry for entry in study.ledger().entries if entry.kind == "result")
+    assert ended.body["backend"] == "webgl"
+    assert verify_ledger(study.ledger()).holds
 
 
 def test_a_token_that_is_wrong_or_anothers_opens_nothing(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,12 +17,11 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser
 
 from tests.support.static_site import static_site
+from tests.support.tfjs_page import OURS, build_page
 
 ROOT = Path(__file__).parents[2]
-CLIENT = ROOT / "client_web"
 PAGE = Path(__file__).parent / "page"
 BUILT = ROOT / ".make" / "parity"
-OURS = CLIENT / "dist" / "potluck-tfjs.js"
 TIMEOUT_MS = 240_000.0
 
 Array = NDArray[Any]
@@ -56,7 +53,7 @@ class ParityPage:
         self._count = 0
 
     def __enter__(self) -> ParityPage:
-        build_page()
+        build_page(PAGE, BUILT)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="potluck-parity-")))
             self._folder = folder / "site"
@@ -126,30 +123,6 @@ class ParityPage:
             {name: _from_page(g) for name, g in told.get("gradientTwin", {}).items()},
             told.get("topology"),
         )
-
-
-def build_page() -> None:
-    """Bundle the page with the client's packages, unless it is fresh. Raises AssertionError."""
-    if not (CLIENT / "node_modules" / "@tensorflow").is_dir() or not OURS.exists():
-        raise AssertionError("the web client is not built: run `make setup`")
-    newest = max(path.stat().st_mtime for path in [*PAGE.iterdir(), CLIENT / "package-lock.json"])
-    built = BUILT / "index.html"
-    if built.exists() and built.stat().st_mtime > newest:
-        return
-    done = subprocess.run(
-        [
-            *(str(CLIENT / "node_modules/.bin/vite"), "build"),
-            *("--config", str(PAGE / "vite.config.mjs"), "--outDir", str(BUILT)),
-        ],
-        cwd=CLIENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "NODE_ENV": "production"},
-    )
-    if done.returncode != 0:
-        raise AssertionError(f"the parity page did not build: {done.stderr or done.stdout}")
 
 
 def _to_page(array: Array) -> dict[str, Any]:

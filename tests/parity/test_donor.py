@@ -10,8 +10,8 @@ import pytest
 
 from potluck_converter import tfjs_topology
 from tests.parity.answers import model_of
-from tests.parity.browser import CLIENT
 from tests.parity.cases import CASES
+from tests.support.tfjs_page import CLIENT
 
 GUARD = CLIENT / "src" / "engine" / "layers" / "guard.ts"
 CONTAINERS = {"Sequential", "Functional", "Model"}

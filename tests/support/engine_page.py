@@ -40,6 +40,8 @@ class Trained:
     samples_per_second: float | None
     state: dict[str, NDArray[Any]]
     loss: float
+    fits: list[dict[str, Any]]
+    """What was chosen for the unit: `kind`, `backend`, and what was `measured`."""
 
 
 class EnginePage:
@@ -83,10 +85,14 @@ class EnginePage:
         break_kernel: str | None = None,
         measure: bool = False,
         companions: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], Arrays]] = (),
+        half_floats: bool = False,
+        fit: Sequence[str] = (),
     ) -> Trained:
         """Train a fresh unit to a step; `recipe`: the fields of a unit that decide its weights.
 
-        `companions`, (recipe, topology, weights) each, train together with it as one graph.
+        `half_floats`: as on a device whose WebGL has 16 bits. `fit`: choose among these backends
+        for the unit beforehand, twice. `companions`, (recipe, topology, weights) each, train
+        together with it as one graph.
         """
         tensors = _text(save({name: np.ascontiguousarray(a) for name, a in data.items()}))
         units = [
@@ -105,6 +111,8 @@ class EnginePage:
             "toStep": to_step,
             "breakKernel": break_kernel,
             "measure": measure,
+            "halfFloats": half_floats,
+            "fit": list(fit),
         }
         told = self._page.evaluate("(asked) => window.potluckCheck.train(asked)", asked)
         trained = load(base64.b64decode(told["checkpoint"]))
@@ -117,6 +125,7 @@ class EnginePage:
             told["samplesPerSecond"],
             trained,
             float(total / rows) if rows else 0.0,
+            told["fits"],
         )
 
     def endure(

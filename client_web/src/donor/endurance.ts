@@ -39,7 +39,7 @@ export async function endure(
     });
   try {
     const ready = next("prepared");
-    say({ type: "prepare", force: backend, remembered: null });
+    say({ type: "prepare", force: backend, remembered: null, kinds: {} });
     await ready;
     const bytes: number[] = [];
     let finished = 0;

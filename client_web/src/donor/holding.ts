@@ -1,7 +1,7 @@
 /** One lease in this donor's hands: where it stands, and what of it is safe elsewhere. */
 
 import type { EngineProgress, Snapshot } from "../engine/messages";
-import type { Completed, Handback, Lease, Progress } from "../protocol/messages";
+import type { Backend, Completed, Handback, Lease, Progress } from "../protocol/messages";
 
 export type Stage = "queued" | "downloading" | "training" | "handing_in" | "handed_in" | "giving_up";
 
@@ -9,6 +9,8 @@ export interface Result {
   readonly snapshot: Snapshot;
   readonly diverged: boolean;
   readonly stacked: boolean;
+  /** What trained it. */
+  readonly backend: Backend | null;
 }
 
 /** The present state of one lease. Replaced, never changed, by the session. */
@@ -90,6 +92,7 @@ export function toCompleted({ lease, progress }: Holding, result: Result): Compl
     commitments: progress.commitments,
     diverged: result.diverged,
     stacked: result.stacked,
+    backend: result.backend,
   };
 }
 

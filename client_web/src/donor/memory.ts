@@ -1,10 +1,12 @@
 /** What outlives the page: the donor's secret, measurements, and this tab's lease tokens. */
 
+import type { BrowserBackend } from "../engine/messages";
 import type { BackendReport } from "../protocol/messages";
 import type { MemoryPort } from "./ports";
 
 const KEY = "potluck.donor_key";
 const MEASUREMENTS = "potluck.measurements";
+const KINDS = "potluck.kinds";
 const TOKENS = "potluck.leases";
 
 /** Storage that a browser may refuse (private modes, full disk): then things last as long as the page. */
@@ -41,6 +43,11 @@ function isReports(value: unknown): value is BackendReport[] {
   return Array.isArray(value) && value.length > 0 && value.every((r) => typeof r?.backend === "string");
 }
 
+function isKinds(value: unknown): value is Record<string, BrowserBackend> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((backend) => typeof backend === "string");
+}
+
 function newSecret(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(32));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -51,6 +58,10 @@ export function openMemory(client: string): MemoryPort {
   const lasting = guarded(() => localStorage);
   const ofThisTab = guarded(() => sessionStorage);
   const measuredWith = `${client} ${navigator.userAgent}`;
+  const kinds = (): Record<string, BrowserBackend> => {
+    const kept = parse(lasting.getItem(KINDS)) as { with?: unknown; kinds?: unknown } | null;
+    return kept?.with === measuredWith && isKinds(kept.kinds) ? kept.kinds : {};
+  };
   return {
     donorKey: () => {
       const kept = lasting.getItem(KEY);
@@ -65,6 +76,11 @@ export function openMemory(client: string): MemoryPort {
     },
     rememberMeasurements: (reports) => {
       lasting.setItem(MEASUREMENTS, JSON.stringify({ with: measuredWith, reports }));
+    },
+    kinds,
+    rememberKind: (kind, backend) => {
+      const all = { ...kinds(), [kind]: backend };
+      lasting.setItem(KINDS, JSON.stringify({ with: measuredWith, kinds: all }));
     },
     tokens: () => {
       const kept = parse(ofThisTab.getItem(TOKENS));

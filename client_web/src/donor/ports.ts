@@ -1,6 +1,6 @@
 /** What the session needs of the world. The page gives it the real things, tests give it their own. */
 
-import type { Snapshot, ToEngine } from "../engine/messages";
+import type { BrowserBackend, Snapshot, ToEngine } from "../engine/messages";
 import type { Artifacts } from "../protocol/artifacts";
 import type { BackendReport } from "../protocol/messages";
 
@@ -23,6 +23,9 @@ export interface MemoryPort {
   readonly donorKey: () => string;
   readonly measurements: () => readonly BackendReport[] | null;
   readonly rememberMeasurements: (reports: readonly BackendReport[]) => void;
+  /** Backends that suit kinds of units, as measured on this device. */
+  readonly kinds: () => Readonly<Record<string, BrowserBackend>>;
+  readonly rememberKind: (kind: string, backend: BrowserBackend) => void;
   /** Tokens of the leases that this tab holds; they outlive a crash of the tab, and only that. */
   readonly tokens: () => string[];
   readonly rememberTokens: (tokens: readonly string[]) => void;

@@ -131,10 +131,30 @@ test("a lost GPU restarts the engine, and says nothing against the unit", async 
   await world.trainPosted();
   for (let times = 1; times <= 2; times++) {
     world.session.heard(failed(null, "backend_lost"));
+    // A fresh engine: preparing it trains the known answer again.
+    expect(world.restarts).toBe(times);
+    expect(world.posted.filter(({ type }) => type === "prepare")).toHaveLength(1 + times);
     world.session.heard({ type: "prepared", backend: "cpu", reports: [] });
     await world.trainPosted(1 + times);
   }
   expect(world.count("abort")).toBe(0);
+});
+
+test("a backend chosen for a kind of unit is remembered, and named in the result and after a restart", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  const measured = [{ backend: "webgl", samples_per_second: 1, right: true, note: "" } as const];
+  world.session.heard({ type: "fitted", fit: { kind: "dense 3", backend: "webgl", measured } });
+  world.session.heard({ type: "fitted", fit: { kind: "dense 4", backend: "webgl", measured: [] } });
+  expect(world.kinds).toEqual({ "dense 3": "webgl" });
+  const progress = { epoch: 2, step: 6, loss: 0.5, samplesPerSecond: 10, commitments: {} };
+  world.session.heard({ type: "finished", leaseId: "a", snapshot: snapshot(6), progress, diverged: false });
+  await world.until("complete");
+  expect(world.last("complete")?.leases[0]?.backend).toBe("webgl");
+  world.session.heard(failed(null, "backend_lost"));
+  expect(world.posted.findLast(({ type }) => type === "prepare")).toMatchObject({ kinds: { "dense 3": "webgl" } });
 });
 
 test("an engine that fails again and again ends the session with the reason", async () => {

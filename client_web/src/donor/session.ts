@@ -295,6 +295,9 @@ export class Session {
         return this.onTick();
       case "prepared":
         return this.onPrepared(event);
+      case "fitted":
+        if (event.fit.measured.length > 0) this.ports.memory.rememberKind(event.fit.kind, event.fit.backend);
+        return this.show({ backend: event.fit.backend });
       case "progress":
         return this.onProgress(event);
       case "snapshot":
@@ -340,7 +343,7 @@ export class Session {
   private onFinished({ leaseId, progress, ...result }: Extract<FromEngine, { type: "finished" }>): void {
     this.watchdog.heard();
     this.work.update(leaseId, (holding) => advance(holding, progress));
-    this.work.finish(leaseId, result);
+    this.work.finish(leaseId, { ...result, backend: this.state.backend });
     this.mishaps.forgive();
     this.agenda.estimate.forget(leaseId);
     if (!this.work.hands.busy) this.watchdog.rest();
@@ -357,7 +360,8 @@ export class Session {
 
   private prepareEngine(): void {
     const remembered = this.ports.memory.measurements();
-    this.ports.engine.post({ type: "prepare", force: this.force ?? null, remembered });
+    const kinds = this.ports.memory.kinds();
+    this.ports.engine.post({ type: "prepare", force: this.force ?? null, remembered, kinds });
     this.sharePosted = null;
     this.divide();
     if (this.paused) this.ports.engine.post({ type: "pause" });

@@ -142,9 +142,9 @@ export async function useBackend(name: BrowserBackend, options: LoadOptions): Pr
   afterwards?.();
 }
 
-/** Let go of every loaded backend but one, with its memory. */
-export function keepOnly(name: BrowserBackend): void {
+/** Let go of loaded backends that are not to be used, with their memory. They cannot come back. */
+export function keepOnly(names: readonly BrowserBackend[]): void {
   for (const other of BACKENDS) {
-    if (other !== name && engine().backendNames().includes(other)) removeBackend(other);
+    if (!names.includes(other) && engine().backendNames().includes(other)) removeBackend(other);
   }
 }

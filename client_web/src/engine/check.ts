@@ -4,14 +4,17 @@
  */
 
 import { engine, memory, mul } from "@tensorflow/tfjs-core";
-import { useBackend } from "./backends";
+import type { Unit } from "../protocol/messages";
+import { type OnLost, useBackend } from "./backends";
 import { type State, writeCheckpoint } from "./checkpoint";
 import type { CheckAnswer, CheckRequest } from "./check_messages";
-import { measureSpeed } from "./choice";
+import { openBench } from "./choice";
+import { Fitting, openFittingBench } from "./fitting";
 import { replaceKernel } from "./kernels/registry";
 import { trainsRightly } from "./known_answer";
-import type { BrowserBackend } from "./messages";
+import type { BrowserBackend, Fit } from "./messages";
 import { tf } from "./own_tf";
+import { measureSpeed } from "./speed";
 import { StackedTraining } from "./stacked/training";
 import { Training } from "./training";
 
@@ -40,11 +43,30 @@ async function trained({ recipe, bytes, companions, toStep }: CheckRequest): Pro
   return states;
 }
 
+/** Be a device whose WebGL has no textures of 32 bits. */
+function forgetFloats(): void {
+  const stock = WebGL2RenderingContext.prototype.getExtension as (name: string) => unknown;
+  WebGL2RenderingContext.prototype.getExtension = function (this: WebGL2RenderingContext, name: string) {
+    return name === "EXT_color_buffer_float" ? null : stock.call(this, name);
+  } as typeof WebGL2RenderingContext.prototype.getExtension;
+}
+
+/** Choose a backend for the unit among those named; the second time the kind is known. */
+async function fitTwice({ fit, recipe, bytes }: CheckRequest, onLost: OnLost): Promise<Fit[]> {
+  const fitting = new Fitting(openFittingBench(openBench(() => onLost), [], true), fit, {});
+  const { topology, tensors, checkpoint } = bytes;
+  const unit = { ...recipe, from_epoch: 0, to_epoch: 1, flops: "1000000" } as Unit;
+  const job = { leaseId: "check", unit, topology, tensors, start: checkpoint, resume: null };
+  return [await fitting.fit(job), await fitting.fit(job)];
+}
+
 async function check(request: CheckRequest): Promise<CheckAnswer> {
   const { backend } = request;
+  if (request.halfFloats) forgetFloats();
   const onLost = (reason: string): void => {
     throw new Error(reason);
   };
+  const fits = request.fit.length > 0 ? await fitTwice(request, onLost) : [];
   await useBackend(backend, { forced: true, onLost });
   if (request.breakKernel !== null) makeWrong(request.breakKernel, backend);
   const before = memory().numTensors;
@@ -53,7 +75,7 @@ async function check(request: CheckRequest): Promise<CheckAnswer> {
   if (state === undefined) throw new Error("nothing was trained");
   const [checkpoint, companions] = [writeCheckpoint(state), others.map(writeCheckpoint)];
   const samplesPerSecond = request.measure ? await measureSpeed() : null;
-  return { checkpoint, companions, leaked, knownAnswer: await trainsRightly(), samplesPerSecond };
+  return { checkpoint, companions, leaked, knownAnswer: await trainsRightly(), samplesPerSecond, fits };
 }
 
 scope.onmessage = (event: MessageEvent<CheckRequest>) => {

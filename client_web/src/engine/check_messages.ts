@@ -1,7 +1,7 @@
 /** What a test asks of the checking Worker, and what it tells. Types only. */
 
 import type { Unit } from "../protocol/messages";
-import type { BrowserBackend } from "./messages";
+import type { BrowserBackend, Fit } from "./messages";
 
 export interface CheckUnit {
   readonly recipe: Pick<
@@ -24,6 +24,10 @@ export interface CheckRequest extends CheckUnit {
   /** Let this kernel's results be a hundredth too large. */
   readonly breakKernel: string | null;
   readonly measure: boolean;
+  /** Train as on a device whose WebGL computes with 16 bits only. */
+  readonly halfFloats: boolean;
+  /** Choose among these for the unit beforehand, twice; none: do not choose. */
+  readonly fit: readonly BrowserBackend[];
 }
 
 export interface CheckAnswer {
@@ -33,4 +37,5 @@ export interface CheckAnswer {
   readonly leaked: number;
   readonly knownAnswer: boolean;
   readonly samplesPerSecond: number | null;
+  readonly fits: readonly Fit[];
 }

@@ -1,107 +1,104 @@
-/** Which backend this device trains on: the fastest of those that get the known answer. */
+/** Which backends this device trains on: those that get the known answer, the fastest first. */
 
 import type { BackendReport } from "../protocol/messages";
 import { BACKENDS, type OnLost, SoftwareOnly, Unavailable, useBackend, within } from "./backends";
 import { trainsRightly } from "./known_answer";
 import type { BrowserBackend } from "./messages";
-import { speedReference } from "./reference";
-import { Training } from "./training";
+import { measureSpeed } from "./speed";
 
-/** Measuring a backend takes this long, once its code is there and its first step is done. */
-const MEASURE_MS = 300;
 const CHECK_TIMEOUT_MS = 30_000;
+const WRONG = "It gets a small known training wrong, which an update of its driver may mend.";
 
 export interface Choice {
   readonly backend: BrowserBackend;
   readonly reports: readonly BackendReport[];
 }
 
-/** Measure samples per second on the present backend. */
-export async function measureSpeed(now: () => number = () => performance.now()): Promise<number> {
-  const { recipe, bytes } = speedReference();
-  const training = await Training.open(recipe, bytes);
-  try {
-    training.advance();
-    await training.loss();
-    const started = now();
-    let steps = 0;
-    while (now() - started < MEASURE_MS) {
-      training.advance();
-      // A GPU only takes the work; waiting now and then keeps the clock honest.
-      if (++steps % 4 === 0) await training.loss();
-    }
-    await training.loss();
-    return (1000 * steps * recipe.batch_size) / (now() - started);
-  } finally {
-    training.dispose();
-  }
+/** What choosing needs of a device. */
+export interface Bench {
+  /** Make a backend the present one; raises Unavailable. */
+  readonly use: (backend: BrowserBackend, forced: boolean) => Promise<void>;
+  readonly trainsRightly: () => Promise<boolean>;
+  /** Samples per second of the reference on the present backend. */
+  readonly speed: () => Promise<number>;
+}
+
+/** Give this browser's own bench. `onLost` hears of a GPU that was taken away. */
+export function openBench(onLost: (backend: BrowserBackend) => OnLost): Bench {
+  return {
+    use: (backend, forced) => useBackend(backend, { forced, onLost: onLost(backend) }),
+    trainsRightly,
+    speed: measureSpeed,
+  };
 }
 
 function describe(problem: unknown): string {
   return problem instanceof Error ? problem.message : String(problem);
 }
 
+/** Make a backend the present one if it gets the known answer; raises Unavailable where it does not. */
+export async function prove(bench: Bench, backend: BrowserBackend, forced: boolean): Promise<void> {
+  await bench.use(backend, forced);
+  if (!(await within(CHECK_TIMEOUT_MS, bench.trainsRightly(), backend))) throw new Unavailable(WRONG);
+}
+
 /** Try one backend; null where it would only be the processor in disguise. */
-async function examine(
-  backend: BrowserBackend,
-  forced: boolean,
-  onLost: OnLost,
-): Promise<BackendReport | null> {
-  const report = (speed: number, right: boolean, note: string): BackendReport => ({
-    backend,
-    samples_per_second: speed,
-    right,
-    note,
-  });
+async function examine(bench: Bench, backend: BrowserBackend, forced: boolean): Promise<BackendReport | null> {
   try {
-    await useBackend(backend, { forced, onLost });
-    if (!(await within(CHECK_TIMEOUT_MS, trainsRightly(), backend))) {
-      return report(0, false, "It gets a small known training wrong, so it is not used.");
-    }
-    return report(await measureSpeed(), true, "");
+    await prove(bench, backend, forced);
+    return { backend, samples_per_second: await bench.speed(), right: true, note: "" };
   } catch (problem) {
     if (problem instanceof SoftwareOnly) return null;
-    return report(0, false, describe(problem));
+    return { backend, samples_per_second: 0, right: false, note: describe(problem) };
   }
 }
 
-function bestFirst(reports: readonly BackendReport[]): BackendReport[] {
-  const right = reports.filter((report) => report.right && report.backend !== "jax");
-  return right.sort((left, other) => other.samples_per_second - left.samples_per_second);
+/** Name the backends that train rightly, the fastest first. */
+export function rightOnes(reports: readonly BackendReport[]): BrowserBackend[] {
+  return reports
+    .filter((report) => report.right)
+    .sort((left, other) => other.samples_per_second - left.samples_per_second)
+    .flatMap(({ backend }) => (backend === "jax" ? [] : [backend]));
+}
+
+async function measureAll(bench: Bench): Promise<Choice> {
+  const reports: BackendReport[] = [];
+  for (const backend of BACKENDS) {
+    const report = await examine(bench, backend, false);
+    if (report !== null) reports.push(report);
+  }
+  const [backend] = rightOnes(reports);
+  if (backend === undefined) throw new Unavailable("No way of computing in this browser trains rightly.");
+  await bench.use(backend, false);
+  return { backend, reports };
 }
 
 /**
- * Choose a backend and leave it the present one. `remembered` measurements spare the measuring, not
- * the known answer. Raises Unavailable where nothing on this device trains rightly.
+ * Choose a backend and leave it the present one. `remembered` measurements spare the measuring, not the known
+ * answer: a GPU may have broken since, or just been lost. Raises Unavailable where nothing trains rightly.
  */
 export async function chooseBackend(
   force: BrowserBackend | null,
   remembered: readonly BackendReport[] | null,
-  onLost: OnLost,
+  bench: Bench,
 ): Promise<Choice> {
   if (force !== null) {
-    const report = await examine(force, true, onLost);
+    const report = await examine(bench, force, true);
     if (report?.right !== true) throw new Unavailable(`${force}: ${report?.note ?? "unavailable"}`);
     return { backend: force, reports: [report] };
   }
-  const reports = remembered === null ? [] : [...remembered];
-  if (remembered === null) {
-    for (const backend of BACKENDS) {
-      const report = await examine(backend, false, onLost);
-      if (report !== null) reports.push(report);
-    }
-  }
-  for (const { backend } of bestFirst(reports)) {
-    if (backend === "jax") continue;
+  let reports = remembered ?? [];
+  for (const backend of rightOnes(reports)) {
     try {
-      await useBackend(backend, { forced: false, onLost });
-      if (remembered === null || (await within(CHECK_TIMEOUT_MS, trainsRightly(), backend))) {
-        return { backend, reports };
-      }
+      await prove(bench, backend, false);
+      return { backend, reports };
     } catch (problem) {
       if (!(problem instanceof Unavailable)) throw problem;
+      const note = describe(problem);
+      reports = reports.map((old) =>
+        old.backend === backend ? { ...old, samples_per_second: 0, right: false, note } : old,
+      );
     }
   }
-  if (remembered !== null) return chooseBackend(null, null, onLost);
-  throw new Unavailable("No way of computing in this browser trains rightly.");
+  return measureAll(bench);
 }

@@ -38,6 +38,8 @@ export type ToEngine =
       readonly type: "prepare";
       readonly force: BrowserBackend | null;
       readonly remembered: readonly BackendReport[] | null;
+      /** Backends chosen before, by kinds of units. */
+      readonly kinds: Readonly<Record<string, BrowserBackend>>;
     }
   /** Train these units, together where the engine can: those of one call share their `stack`. */
   | { readonly type: "train"; readonly jobs: readonly Job[] }
@@ -51,12 +53,22 @@ export type ToEngine =
   /** The unit is settled: its committed states may be forgotten. */
   | { readonly type: "settled"; readonly leaseId: string };
 
+/** Which backend suits a kind of unit. */
+export interface Fit {
+  readonly kind: string;
+  readonly backend: BrowserBackend;
+  /** What was measured now; empty where the kind was known, or there is nothing to choose. */
+  readonly measured: readonly BackendReport[];
+}
+
 export type FromEngine =
   | {
       readonly type: "prepared";
       readonly backend: BrowserBackend;
       readonly reports: readonly BackendReport[];
     }
+  /** Units of this kind train on this backend from now on; the one in hand is the first. */
+  | { readonly type: "fitted"; readonly fit: Fit }
   | { readonly type: "progress"; readonly leaseId: string; readonly progress: EngineProgress }
   /** A state worth keeping; the unit goes on. */
   | { readonly type: "snapshot"; readonly leaseId: string; readonly snapshot: Snapshot }

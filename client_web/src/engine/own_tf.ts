@@ -2,7 +2,7 @@
 
 import {
   abs, add, any, backend_util, broadcastTo, cast, clone, concat, conv2d, cumsum, customGrad, dispose, div, engine,
-  erf, exp, expandDims, eye, gather, getKernel, getKernelsForBackend, keep, log, logicalOr, matMul, max, maximum,
+  env, erf, exp, expandDims, eye, gather, getGradient, getKernel, getKernelsForBackend, keep, log, logicalOr, matMul, max, maximum,
   mean, minimum, moments, mul, neg, notEqual, ones, onesLike, pad, range, registerGradient, registerKernel, relu,
   relu6, reshape, reverse, rsqrt, serialization, sigmoid, sign, slice, softmax, softplus, split,
   sqrt, square, squeeze, stack, step, sub, sum, tanh, Tensor, tensor, tensor1d, tensor2d, tidy,
@@ -12,7 +12,7 @@ import { layers, LayersModel } from "@tensorflow/tfjs-layers";
 
 export const tf = {
   abs, add, any, backend_util, broadcastTo, cast, clone, concat, conv2d, cumsum, customGrad, dispose, div, engine,
-  erf, exp, expandDims, eye, gather, getKernel, getKernelsForBackend, keep, log, logicalOr, matMul, max, maximum,
+  env, erf, exp, expandDims, eye, gather, getGradient, getKernel, getKernelsForBackend, keep, log, logicalOr, matMul, max, maximum,
   mean, minimum, moments, mul, neg, notEqual, ones, onesLike, pad, range, registerGradient, registerKernel, relu,
   relu6, reshape, reverse, rsqrt, serialization, sigmoid, sign, slice, softmax, softplus, split,
   sqrt, square, squeeze, stack, step, sub, sum, tanh, Tensor, tensor, tensor1d, tensor2d, tidy,

@@ -50,6 +50,7 @@ export class Runner {
   private readonly clock: Clock;
   private readonly isLost: () => boolean;
   private readonly pace: Pace;
+  private readonly fit: (job: Job) => Promise<void>;
   private readonly dropped = new Set<string>();
   /** Committed states of each lease, kept until the unit is settled. */
   private readonly committed = new Map<string, Map<number, ArrayBuffer>>();
@@ -57,12 +58,21 @@ export class Runner {
   private paused: Promise<void> | null = null;
   private unpause: () => void = () => {};
 
-  /** `isLost` says whether the GPU was taken away; what was read since is not to be trusted. */
-  constructor(emit: (event: FromEngine) => void, clock: Clock, isLost: () => boolean = () => false) {
+  /**
+   * `isLost` says whether the GPU was taken away; what was read since is not to be trusted. `fit` makes the
+   * backend that suits a unit the present one, before it is opened.
+   */
+  constructor(
+    emit: (event: FromEngine) => void,
+    clock: Clock,
+    isLost: () => boolean = () => false,
+    fit: (job: Job) => Promise<void> = () => Promise.resolve(),
+  ) {
     this.emit = emit;
     this.clock = clock;
     this.isLost = isLost;
     this.pace = new Pace(1, clock.now);
+    this.fit = fit;
   }
 
   /** Train units when those before them are done. Everything that happens is emitted, errors too. */
@@ -104,10 +114,26 @@ export class Runner {
   private async run(jobs: readonly Job[]): Promise<void> {
     for (const group of atOneStep(jobs)) {
       const wanted = group.filter(({ leaseId }) => !this.dropped.has(leaseId));
-      const party = wanted.length > 1 ? await openTogether(wanted) : null;
+      const party = wanted.length > 1 ? await this.together(wanted) : null;
       if (party !== null) await this.travel(wanted, () => Promise.resolve(party));
-      else for (const job of wanted) await this.travel([job], () => openAlone(job));
+      else for (const job of wanted) await this.travel([job], () => this.alone(job));
     }
+  }
+
+  /** Open units as one graph on the backend that suits them; null where they cannot be. */
+  private async together(jobs: readonly Job[]): Promise<Party | null> {
+    try {
+      for (const job of jobs.slice(0, 1)) await this.fit(job);
+      return await openTogether(jobs);
+    } catch {
+      return null; // Alone each says what is wrong.
+    }
+  }
+
+  private async alone(job: Job): Promise<Party> {
+    await this.fit(job);
+    this.pace.slices.open(getBackend());
+    return openAlone(job);
   }
 
   private async travel(jobs: readonly Job[], open: () => Promise<Party>): Promise<void> {

@@ -1,8 +1,10 @@
 /** The engine's Worker: hears ToEngine, says FromEngine. */
 
+import { getBackend } from "@tensorflow/tfjs-core";
 import { isLost, keepOnly, Unavailable } from "./backends";
-import { chooseBackend } from "./choice";
-import type { FromEngine, ToEngine } from "./messages";
+import { chooseBackend, openBench, rightOnes } from "./choice";
+import { Fitting, openFittingBench } from "./fitting";
+import type { BrowserBackend, FromEngine, Job, ToEngine } from "./messages";
 import { type Clock, Runner } from "./runner";
 import { steady } from "./steady";
 
@@ -33,7 +35,18 @@ const clock: Clock = {
     }),
 };
 
-const runner = new Runner(emit, clock, isLost);
+let fitting: Fitting | null = null;
+/** The backend that was told last. */
+let told: BrowserBackend | null = null;
+
+async function fit(job: Job): Promise<void> {
+  if (fitting === null) return;
+  const found = await fitting.fit(job);
+  if (found.backend !== told || found.measured.length > 0) emit({ type: "fitted", fit: found });
+  told = found.backend;
+}
+
+const runner = new Runner(emit, clock, isLost, fit);
 /** Units wait until a backend is chosen. */
 let ready: Promise<void> = Promise.resolve();
 let ticking: ReturnType<typeof setInterval> | undefined;
@@ -44,20 +57,31 @@ function lost(reason: string): void {
 
 async function prepare(message: Extract<ToEngine, { type: "prepare" }>): Promise<void> {
   try {
-    // Losing a backend while others are still measured only rules it out.
+    // Losing a backend while others are measured, or that is not the present one, only rules it out.
     let chosen = false;
-    const onLost = (reason: string): void => {
-      if (chosen) lost(reason);
-    };
-    const { backend, reports } = await chooseBackend(message.force, message.remembered, onLost);
+    const bench = openBench((name) => (reason) => {
+      if (chosen && getBackend() === name) lost(reason);
+    });
+    const { backend, reports } = await chooseBackend(message.force, message.remembered, bench);
     chosen = true;
-    keepOnly(backend);
+    told = backend;
+    const candidates = candidatesOf(rightOnes(reports));
+    // Without remembered measurements, all of them have just got the known answer.
+    const proven = message.remembered === null ? candidates : [backend];
+    const fittingBench = openFittingBench(bench, proven, message.force !== null);
+    fitting = new Fitting(fittingBench, candidates, message.kinds);
+    keepOnly([backend, ...candidates]);
     emit({ type: "prepared", backend, reports });
   } catch (problem) {
     const code = problem instanceof Unavailable ? "no_backend" : "error";
     const text = problem instanceof Error ? problem.message : String(problem);
     emit({ type: "failed", leaseId: null, code, message: text });
   }
+}
+
+/** Plain JavaScript is slower than WASM at everything, so it is no candidate beside it. */
+function candidatesOf(right: readonly BrowserBackend[]): readonly BrowserBackend[] {
+  return right.includes("wasm") ? right.filter((name) => name !== "cpu") : right;
 }
 
 function hear(message: ToEngine): void {

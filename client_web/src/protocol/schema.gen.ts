@@ -1257,6 +1257,12 @@ export interface components {
              * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
              */
             artifact: string;
+            /**
+             * Backend
+             * @description What trained it, where that is not the backend named in `hello`.
+             * @default null
+             */
+            backend?: ("webgpu" | "webgl" | "wasm" | "cpu" | "jax") | null;
             /** Claims */
             claims?: {
                 [key: string]: number;

@@ -15,6 +15,9 @@ from potluck_converter.layers.rectifiers import axis_number, last_axis, place
 
 _yes = defaulted(boolean, True)
 
+STOCK_AXES = 4
+"""So many axes, the batch's included, TF.js's own BatchNormalization knows."""
+
 
 def scaled() -> tuple[Field, ...]:
     """Make the fields of a learned scale and shift."""
@@ -80,6 +83,8 @@ class BatchNormalization(LayerKind):
             return "TF.js trains BatchNormalization over the last axis only"
         if not config["scale"] or not config["center"]:
             return "TF.js cannot train a BatchNormalization without scale or center"
+        if len(inputs[0]) + 1 > STOCK_AXES:
+            return "TF.js normalizes batches of up to four axes"
         return ""
 
     def flops(self, config: Config, inputs: Sequence[Shape], output: Shape) -> int:

@@ -128,6 +128,7 @@ def _accept(
     site: Site, tx: Transaction, lease: Lease, unit: Unit, result: wire.Completed
 ) -> wire.Settlement:
     now = site.now()
+    backend = result.backend or lease.backend
     claims = {k: v for k, v in result.claims.items() if abs(v) < 1e300}
     values: dict[str, Any] = {
         "lease_id": None,
@@ -145,6 +146,7 @@ def _accept(
         now=now,
         result=result.artifact,
         late=True,
+        backend=backend,
         step=result.step,
         epoch=result.step // steps_per_epoch(unit.rows, unit.batch_size),
         stacked=result.stacked,
@@ -167,6 +169,7 @@ def _accept(
         "commitments": commitments(lease, unit, result.commitments),
         "diverged": result.diverged,
         "stacked": result.stacked,
+        "backend": backend,
     }
     record(tx, unit.study_id, "result", body, now)
     after_commit(tx, lambda: site.hub.publish(unit.study_id))

@@ -196,6 +196,9 @@ class Completed(Wire):
     commitments: Commitments = Field(default_factory=dict)
     diverged: bool = Field(False, description="The loss became NaN or infinite; a result as well.")
     stacked: bool = Field(False, description="Trained with others as one batched graph.")
+    backend: Backend | None = Field(
+        None, description="What trained it, where that is not the backend named in `hello`."
+    )
 
 
 class Complete(Wire):

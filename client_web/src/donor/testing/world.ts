@@ -1,7 +1,7 @@
 /** The session's world in tests: a clock that the test moves, artifacts in memory, tabs in one room. */
 
 import { expect, vi } from "vitest";
-import type { FromEngine, Snapshot, ToEngine } from "../../engine/messages";
+import type { BrowserBackend, FromEngine, Snapshot, ToEngine } from "../../engine/messages";
 import { writeCheckpoint } from "../../engine/checkpoint";
 import { knownAnswerReference } from "../../engine/reference";
 import { Runner } from "../../engine/runner";
@@ -43,6 +43,7 @@ export class World {
   readonly said: DonorMessage[] = [];
   readonly states = new Map<string, Snapshot>();
   tokens: string[] = [];
+  kinds: Record<string, BrowserBackend> = {};
   uploads: "through" | "failing" | number = "through";
   downloads: "through" | "failing" = "through";
   /** Hashes in the order in which they were asked for. */
@@ -113,6 +114,8 @@ export class World {
         donorKey: () => "k".repeat(32),
         measurements: () => null,
         rememberMeasurements: () => undefined,
+        kinds: () => this.kinds,
+        rememberKind: (kind, backend) => (this.kinds[kind] = backend),
         tokens: () => this.tokens,
         rememberTokens: (tokens) => (this.tokens = [...tokens]),
       },

@@ -46,6 +46,8 @@ const depthwise = (strides: number, pad: "same" | "valid"): Case => (x, filter) 
   tf.depthwiseConv2d(x as tf.Tensor4D, filter as tf.Tensor4D, strides, pad);
 const pool = (size: number, strides: number, pad: "same" | "valid"): Case => (x) =>
   tf.maxPool(x as tf.Tensor4D, size, strides, pad);
+const volume = (strides: number, pad: "same" | "valid"): Case => (x, filter) =>
+  tf.conv3d(x as tf.Tensor5D, filter as tf.Tensor5D, strides, pad);
 const product = (left: boolean, right: boolean): Case => (a, b) => tf.matMul(a, b, left, right);
 const ids = [0, 3, 3, 1];
 
@@ -70,6 +72,23 @@ const CASES: [string, Case, number[][]][] = [
   ["product, right transposed", product(false, true), [[4, 3], [5, 3]]],
   ["product, both transposed", product(true, true), [[3, 4], [5, 3]]],
   ["products in a batch, right transposed", product(false, true), [[2, 4, 3], [2, 5, 3]]],
+  ["convolution of volumes, valid", volume(1, "valid"), [[2, 4, 5, 4, 2], [2, 3, 2, 2, 3]]],
+  ["convolution of volumes, same, strides 2", volume(2, "same"), [[2, 4, 5, 4, 2], [3, 2, 2, 2, 3]]],
+  ["transposed convolution of volumes", (dy, filter) =>
+    tf.conv3dTranspose(dy as tf.Tensor5D, filter as tf.Tensor5D, [1, 4, 4, 4, 2], 2, "same"), [[1, 2, 2, 2, 3], [3, 3, 3, 2, 3]]],
+  ["convolution of volumes, dilated", (x, filter) =>
+    tf.conv3d(x as tf.Tensor5D, filter as tf.Tensor5D, 1, "valid", "NDHWC", [2, 2, 2]), [[1, 4, 4, 4, 2], [2, 2, 2, 2, 3]]],
+  ["convolution, dilated", (x, filter) =>
+    tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, "same", "NHWC", [2, 1]), [[2, 6, 5, 3], [3, 2, 3, 4]]],
+  ["depthwise convolution, dilated", (x, filter) =>
+    tf.depthwiseConv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, "same", "NHWC", [2, 2]), [[2, 6, 5, 3], [2, 2, 3, 2]]],
+  ["max pooling of volumes of negative windows", (x) =>
+    tf.maxPool3d(tf.sub(x, 2) as tf.Tensor5D, 2, 2, "same"), [[2, 3, 4, 3, 2]]],
+  ["average pooling over the border", (x) => tf.avgPool(x as tf.Tensor4D, 3, 2, "same"), [[2, 6, 5, 2]]],
+  ["average pooling of volumes over the border", (x) => tf.avgPool3d(x as tf.Tensor5D, 3, 2, "same"), [[1, 4, 5, 3, 2]]],
+  ["the larger of two, one stretched", (a, b) => tf.maximum(a, b), [[3, 4], [1, 4]]],
+  ["nearest places of larger images", (x) => tf.image.resizeNearestNeighbor(x as tf.Tensor4D, [6, 8]), [[2, 3, 4, 2]]],
+  ["larger images, smoothly", (x) => tf.image.resizeBilinear(x as tf.Tensor4D, [6, 8]), [[2, 3, 4, 2]]],
 ];
 
 /** Every kernel of up to three places against every stride: some are narrower along one axis, or both. */
@@ -87,6 +106,7 @@ async function forward(backend: string, f: () => tf.Tensor): Promise<Float32Arra
 beforeAll(async () => {
   await tf.setBackend("wasm");
   mend(tf, "wasm");
+  mend(tf, "cpu");
 });
 
 test.each(CASES)("%s has on WASM the gradients that it has on CPU", async (_, f, shapes) => {

@@ -6,6 +6,9 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Tf } from "./kit";
 
+/** What of TF.js is needed: kernels have it too. */
+type Parts = Pick<Tf, "concat" | "mul" | "ones" | "pad" | "reshape" | "slice">;
+
 function product(sizes: readonly number[]): number {
   return sizes.reduce((all, size) => all * size, 1);
 }
@@ -29,7 +32,7 @@ export function samePadding(length: number, { taps, stride, dilation }: Window):
   return [Math.floor(total / 2), Math.ceil(total / 2)];
 }
 
-export function makeAxes(tf: Tf) {
+export function makeAxes(tf: Parts) {
   /** Apply `f` to [before, axis, after]; `f` may change the axis's length only. */
   function along(x: Tensor, axis: number, f: (flat: Tensor) => Tensor): Tensor {
     const before = x.shape.slice(0, axis);
@@ -71,21 +74,25 @@ export function makeAxes(tf: Tf) {
     });
   }
 
+  /** Keep every `gap`-th place of an axis, from the first to the last: the first column of rows of that length. */
+  function everyNth(x: Tensor, axis: number, gap: number): Tensor {
+    if (gap === 1) return x;
+    const count = ((x.shape[axis] ?? 1) - 1) / gap + 1;
+    return along(x, axis, (flat) => {
+      const [before = 1, , after = 1] = flat.shape;
+      const whole = tf.pad(flat, [[0, 0], [0, gap - 1], [0, 0]]);
+      const rows = tf.reshape(whole, [before * count, gap, after]);
+      return tf.reshape(tf.slice(rows, [0, 0, 0], [-1, 1, -1]), [before, count, after]);
+    });
+  }
+
   /** Give each tap of the windows over an axis: `taps` tensors with as many places as windows. */
   function taps(x: Tensor, axis: number, window: Window): Tensor[] {
     const count = windows(x.shape[axis] ?? 0, window);
     const { stride, dilation } = window;
     return Array.from({ length: window.taps }, (_, tap) => {
       const from = tap * dilation;
-      if (stride === 1) return cut(x, axis, from, count);
-      const reach = (count - 1) * stride + 1;
-      // Every stride-th place: the first column of rows that are `stride` long.
-      return along(cut(x, axis, from, reach), axis, (flat) => {
-        const [before = 1, , after = 1] = flat.shape;
-        const whole = tf.pad(flat, [[0, 0], [0, stride - 1], [0, 0]]);
-        const rows = tf.reshape(whole, [before * count, stride, after]);
-        return tf.reshape(tf.slice(rows, [0, 0, 0], [-1, 1, -1]), [before, count, after]);
-      });
+      return everyNth(cut(x, axis, from, (count - 1) * stride + 1), axis, stride);
     });
   }
 
@@ -108,7 +115,7 @@ export function makeAxes(tf: Tf) {
     return tf.reshape(joined, [...shape.slice(0, -1), -1]);
   }
 
-  return { cut, pad, spread, repeat, taps, patches };
+  return { cut, pad, spread, everyNth, repeat, taps, patches };
 }
 
 export type Axes = ReturnType<typeof makeAxes>;

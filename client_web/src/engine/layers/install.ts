@@ -30,6 +30,7 @@ import { type Clock, freeClock } from "./noise";
 import { normalizations } from "./normalization";
 import { orthogonalRegularizer, penalties } from "./penalties";
 import { pooling } from "./pooling";
+import { mendStockLayers } from "./stock";
 import { transposedConvolutions } from "./transposed";
 import { wrappers } from "./wrappers";
 
@@ -73,6 +74,7 @@ export function install(tf: Tf, clock: Clock = freeClock()): string[] {
   for (const made of activations(tf)) tf.serialization.registerClass(made);
   tf.serialization.registerClass(orthogonalRegularizer(tf));
   carryMasks(tf);
+  mendStockLayers(tf);
   mendLoaded(tf);
   return classes.map((made) => made.className);
 }
