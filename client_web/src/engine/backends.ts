@@ -6,6 +6,8 @@ import wasmSimdUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-si
 import wasmThreadsUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
 import { registerClassLoss } from "./fused/class_loss";
 import { fuseDense } from "./fused/dense";
+import { registerRecurrenceOnHost } from "./fused/recurrence_host";
+import { HOST_BACKENDS } from "./host_memory";
 import { mend } from "./kernels";
 import type { BrowserBackend } from "./messages";
 import { tf } from "./own_tf";
@@ -139,6 +141,7 @@ export async function useBackend(name: BrowserBackend, options: LoadOptions): Pr
   mend(tf, name);
   fuseDense(name);
   registerClassLoss(name);
+  if (HOST_BACKENDS.has(name)) registerRecurrenceOnHost(name);
   afterwards?.();
 }
 
