@@ -3,7 +3,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
-import { layers, models } from "@tensorflow/tfjs-layers";
+import { type layers, models } from "@tensorflow/tfjs-layers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { mend } from "../kernels";
 import { OWN_LAYERS } from "../own_layers";
@@ -118,9 +118,8 @@ describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
     const layer = await opened("LSTM", {});
     const wanted = computed(layer);
     registerRecurrenceOnHost(backend);
-    const { lstm } = HOST_CELLS as Record<string, { backward: (step: { dcarry: Float32Array }) => void }>;
-    const right = lstm?.backward;
-    if (lstm === undefined || right === undefined) throw new Error("no LSTM");
+    const { lstm } = HOST_CELLS;
+    const right = lstm.backward.bind(lstm);
     lstm.backward = (step) => {
       step.dcarry.fill(0);
       right(step);
