@@ -6,6 +6,7 @@ import wasmSimdUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-si
 import wasmThreadsUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
 import { registerClassLoss } from "./fused/class_loss";
 import { fuseDense } from "./fused/dense";
+import { registerRecurrenceOnGpu } from "./fused/recurrence_gpu";
 import { registerRecurrenceOnHost } from "./fused/recurrence_host";
 import { HOST_BACKENDS } from "./host_memory";
 import { mend } from "./kernels";
@@ -142,6 +143,7 @@ export async function useBackend(name: BrowserBackend, options: LoadOptions): Pr
   fuseDense(name);
   registerClassLoss(name);
   if (HOST_BACKENDS.has(name)) registerRecurrenceOnHost(name);
+  else registerRecurrenceOnGpu(name);
   afterwards?.();
 }
 

@@ -40,11 +40,12 @@ export function recurrence(tf: Tf, { cell, given, length, recurrent, bias, seque
   const walked = tf.customGrad((...args) => {
     const save = args[names.length] as unknown as Save;
     const inputs = Object.fromEntries(names.map((name, i) => [name, args[i] as Tensor]));
-    const [value, before, kept] = run(RECURRENCE, inputs) as [Tensor, Tensor, Tensor];
-    save([before, kept, args[1] as Tensor]);
+    const [value, ...made] = run(RECURRENCE, inputs) as [Tensor, ...Tensor[]];
+    save([args[0] as Tensor, args[1] as Tensor, ...made]);
     const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
-      const [outputs, all, weights] = saved as [Tensor3D, Tensor, Tensor2D];
-      const found = run(RECURRENCE_GRADIENT, { dy, before: outputs, kept: all, recurrent: weights });
+      const [input, weights, outputs, ...rest] = saved as [Tensor, Tensor2D, Tensor3D, ...Tensor[]];
+      const kept = Object.fromEntries(rest.map((one, i) => [`kept${i}`, one]));
+      const found = run(RECURRENCE_GRADIENT, { dy, given: input, before: outputs, recurrent: weights, ...kept });
       const [dgiven, dinner] = found as [Tensor2D, Tensor2D];
       const [rows, wide] = dinner.shape;
       const flat: Tensor2D = tf.reshape(outputs, [rows, weights.shape[0]]);

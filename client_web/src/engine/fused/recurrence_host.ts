@@ -87,7 +87,7 @@ function walkBack(
   multiply: Multiply,
   transpose: (x: TensorInfo) => TensorInfo,
 ): TensorInfo[] {
-  const { dy, before, kept, recurrent } = inputs as Record<"dy" | "before" | "kept" | "recurrent", TensorInfo>;
+  const { dy, before, kept0: kept, recurrent } = inputs as Record<"dy" | "before" | "kept0" | "recurrent", TensorInfo>;
   const { cell: name, length, sequences } = attributes;
   const cell = HOST_CELLS[name];
   const [units = 0, wide = 0] = recurrent.shape;
