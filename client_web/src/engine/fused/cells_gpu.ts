@@ -38,7 +38,8 @@ export const GPU_CELLS: Readonly<Record<CellName, GpuCell>> = {
     gates: 1,
     states: 1,
     apart: false,
-    gatesOf: (float, units) => `${float} h = ${tanh(both(units, 0))};`,
+    // WebGPU refuses inputs that no program names: the state is read, though nothing comes of it.
+    gatesOf: (float, units) => `${float} h = ${tanh(both(units, 0))}; ${float} old = getS(0, row, u);`,
     next: ["h"],
     slopes: ["dh * (1.0 - h * h)"],
     innerSlopes: [],
