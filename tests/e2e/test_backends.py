@@ -69,6 +69,30 @@ def unit() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def walk() -> dict[str, Any]:
+    """Give a network of every recurrent layer that has kernels of its own, and its rows."""
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((5, 3)),
+            layers.LSTM(6, return_sequences=True),
+            layers.GRU(5, return_sequences=True, go_backwards=True),
+            layers.SimpleRNN(7),
+            layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+    opened = read_model({"walk.h5": saved(model)})
+    draw = np.random.default_rng(6)
+    data: dict[str, NDArray[Any]] = {
+        "x": draw.normal(size=(ROWS, 5, 3)).astype(np.float32),
+        "y": draw.integers(0, CLASSES, ROWS).astype(np.int32),
+    }
+    return {"topology": tfjs_topology(opened.graph), "weights": opened.weights, "data": data}
+
+
+@pytest.fixture(scope="module")
 def on_cpu(page: EnginePage, unit: dict[str, Any]) -> Trained:
     return page.train("cpu", RECIPE, **unit, to_step=TO_STEP)
 
@@ -92,6 +116,20 @@ def test_a_kernel_that_is_wrong_by_a_hundredth_is_noticed_twice(
     )
     assert not trained.known_answer
     assert distance(trained.weights, on_cpu.weights, unit["weights"]) > TOLERANCE
+
+
+@pytest.mark.parametrize("backend", ["wasm", "webgl", "webgpu"])
+def test_recurrent_layers_walk_as_on_the_cpu_and_a_wrong_walk_shows(
+    page: EnginePage, walk: dict[str, Any], backend: str
+) -> None:
+    recipe = RECIPE | {"optimizer": {"name": "adam", "learning_rate": 0.01, "epsilon": 1e-3}}
+    by_cpu = page.train("cpu", recipe, **walk, to_step=TO_STEP)
+    trained = page.train(backend, recipe, **walk, to_step=TO_STEP)
+    assert distance(trained.weights, by_cpu.weights, walk["weights"]) < TOLERANCE
+    wrong = page.train(
+        backend, recipe, **walk, to_step=TO_STEP, break_kernel="PotluckRecurrenceGradient"
+    )
+    assert distance(wrong.weights, by_cpu.weights, walk["weights"]) > TOLERANCE
 
 
 @pytest.mark.parametrize("backend", ["cpu", "wasm"])

@@ -150,7 +150,7 @@ test("a backend chosen for a kind of unit is remembered, and named in the result
   world.session.heard({ type: "fitted", fit: { kind: "dense 4", backend: "webgl", measured: [] } });
   expect(world.kinds).toEqual({ "dense 3": "webgl" });
   const progress = { epoch: 2, step: 6, loss: 0.5, samplesPerSecond: 10, commitments: {} };
-  world.session.heard({ type: "finished", leaseId: "a", snapshot: snapshot(6), progress, diverged: false });
+  world.session.heard({ type: "finished", leaseId: "a", snapshot: snapshot(6), progress, diverged: false, stacked: false });
   await world.until("complete");
   expect(world.last("complete")?.leases[0]?.backend).toBe("webgl");
   world.session.heard(failed(null, "backend_lost"));

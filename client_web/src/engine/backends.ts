@@ -5,7 +5,11 @@ import wasmUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?u
 import wasmSimdUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
 import wasmThreadsUrl from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
 import { registerClassLoss } from "./fused/class_loss";
+import { fuseConvolutions } from "./fused/convolution";
 import { fuseDense } from "./fused/dense";
+import { registerRecurrenceOnGpu } from "./fused/recurrence_gpu";
+import { registerRecurrenceOnHost } from "./fused/recurrence_host";
+import { HOST_BACKENDS } from "./host_memory";
 import { mend } from "./kernels";
 import type { BrowserBackend } from "./messages";
 import { tf } from "./own_tf";
@@ -138,7 +142,10 @@ export async function useBackend(name: BrowserBackend, options: LoadOptions): Pr
   if (!started) throw new Unavailable(`${name} does not start here.`);
   mend(tf, name);
   fuseDense(name);
+  fuseConvolutions(name);
   registerClassLoss(name);
+  if (HOST_BACKENDS.has(name)) registerRecurrenceOnHost(name);
+  else registerRecurrenceOnGpu(name);
   afterwards?.();
 }
 

@@ -3,7 +3,7 @@
  * It can also make one kernel wrong, to show that the comparison would notice.
  */
 
-import { engine, memory, mul } from "@tensorflow/tfjs-core";
+import { engine, memory, mul, type Tensor, type TensorInfo } from "@tensorflow/tfjs-core";
 import type { Unit } from "../protocol/messages";
 import { type OnLost, useBackend } from "./backends";
 import { type State, writeCheckpoint } from "./checkpoint";
@@ -23,9 +23,11 @@ const scope = self as unknown as DedicatedWorkerGlobalScope;
 function makeWrong(kernel: string, backend: BrowserBackend): void {
   replaceKernel<unknown>(tf, kernel, backend, (stock) => {
     if (stock === null) throw new Error(`${backend} has no kernel ${kernel}`);
+    const spoilt = (result: TensorInfo): TensorInfo =>
+      mul("rank" in result ? (result as Tensor) : engine().makeTensorFromTensorInfo(result), 1.01);
     return (call) => {
-      const result = stock(call) as ReturnType<typeof mul>;
-      return mul("rank" in result ? result : engine().makeTensorFromTensorInfo(result), 1.01);
+      const found: TensorInfo | TensorInfo[] = stock(call);
+      return (Array.isArray(found) ? found.map(spoilt) : spoilt(found)) as TensorInfo;
     };
   });
 }

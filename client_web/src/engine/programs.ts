@@ -12,6 +12,16 @@ export interface Program {
   readonly glsl: string;
   /** WGSL for one number of the output; it ends with setOutputAtIndex(index, ...). */
   readonly wgsl: string;
+  /** WebGPU: run for so many indices, where one of them writes several numbers of the output. */
+  readonly threads?: number;
+}
+
+/** WebGL only: a program on matrices as TF.js's products leave and read them, 2x2 numbers a texel. */
+export interface PackedProgram {
+  readonly inputs: readonly string[];
+  readonly outputShape: readonly number[];
+  /** Whole GLSL, main included. Inputs are read as getNAMEAtOutCoords(), `outShape` is the output's. */
+  readonly glsl: string;
 }
 
 /** What TF.js's backends of GPUs have for programs of others. */
@@ -53,9 +63,29 @@ function onWebgl(program: Program, inputs: readonly TensorInfo[], constants: rea
   return backend.runWebGLProgram(made, inputs, "float32", constants.map((value) => [value]));
 }
 
+/** Run a program on packed matrices, all of the output's shape; `constants` are its c0, c1, ... */
+export function runPacked(
+  backend: unknown,
+  program: PackedProgram,
+  inputs: readonly TensorInfo[],
+  constants: readonly number[],
+): TensorInfo {
+  const made = {
+    variableNames: program.inputs,
+    outputShape: program.outputShape,
+    packedInputs: true,
+    packedOutput: true,
+    // One program for matrices of all shapes.
+    enableShapeUniforms: true,
+    customUniforms: constants.map((_, index) => ({ name: `c${index}`, type: "float" })),
+    userCode: program.glsl,
+  };
+  return (backend as WebglBackend).runWebGLProgram(made, inputs, "float32", constants.map((value) => [value]));
+}
+
 function onWebgpu(program: Program, inputs: readonly TensorInfo[], constants: readonly number[], backend: WebgpuBackend) {
   const names = constants.map((_, index) => `c${index}`);
-  const size = program.outputShape.reduce((product, axis) => product * axis, 1);
+  const size = program.threads ?? program.outputShape.reduce((product, axis) => product * axis, 1);
   const made = {
     variableNames: program.inputs,
     outputShape: program.outputShape,
@@ -64,9 +94,10 @@ function onWebgpu(program: Program, inputs: readonly TensorInfo[], constants: re
     workgroupSize: [WORKGROUP, 1, 1],
     dispatchLayout: { x: program.outputShape.map((_, axis) => axis) },
     dispatch: dispatch(size),
-    size: true,
+    // TF.js's own `size` counts the numbers of the output.
+    size: program.threads === undefined,
     getUserCode: () => `fn main(index : i32) {
-      if (index < uniforms.size) {
+      if (index < ${program.threads ?? "uniforms.size"}) {
         ${names.map((name) => `let ${name} = uniforms.${name};`).join(" ")}
         ${program.wgsl}
       }

@@ -22,8 +22,8 @@ import {
 import { layers } from "@tensorflow/tfjs-layers";
 import { HOST_BACKENDS } from "../host_memory";
 import { columnSums, hasSoftmax, registerRows, reluGradient, softmaxOfRows } from "./gpu_rows";
+import { DENSE as NAME } from "./names";
 
-const NAME = "PotluckDense";
 const FUSED = new Set(["linear", "relu"]);
 
 interface DenseLayer {

@@ -7,6 +7,7 @@ import { mend } from "../kernels";
 import { rowLosses } from "../losses";
 import { tf as own } from "../own_tf";
 import { classLoss, registerClassLoss } from "./class_loss";
+import { fuseConvolutions } from "./convolution";
 import { fuseDense } from "./dense";
 
 const EPSILON = 1e-7;
@@ -38,6 +39,7 @@ describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
     await tf.setBackend(backend);
     mend(own, backend);
     fuseDense(backend);
+    fuseConvolutions(backend);
     registerClassLoss(backend);
   });
 
@@ -82,5 +84,38 @@ describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
       expect(gradient.shape).toEqual(wanted[i]?.shape);
       expectClose(Array.from(gradient.dataSync()), Array.from(wanted[i]?.dataSync() ?? []));
     });
+  });
+
+  test.each([
+    ["relu", "same", 1],
+    ["relu", "valid", 2],
+    ["tanh", "same", 2],
+    ["linear", "valid", 1],
+  ] as const)("a fused convolution with %s, %s by %d, predicts and differentiates as unfused", (activation, padding, strides) => {
+    const layer = layers.conv2d({ filters: 3, kernelSize: 3, strides, padding, activation, inputShape: [6, 5, 2] });
+    const x = tf.randomNormal([2, 6, 5, 2], 0, 1, "float32", 3) as tf.Tensor4D;
+    layer.apply(x);
+    const [filter, zero] = layer.getWeights() as [tf.Tensor4D, tf.Tensor1D];
+    const bias = tf.add(zero, [0.1, -0.2, 0.3]) as tf.Tensor1D;
+    layer.setWeights([filter, bias]);
+    const plain = (input: tf.Tensor, w: tf.Tensor, b: tf.Tensor): tf.Tensor => {
+      const z = tf.add(tf.conv2d(input as tf.Tensor4D, w as tf.Tensor4D, strides, padding), b);
+      return activation === "relu" ? tf.relu(z) : activation === "tanh" ? tf.tanh(z) : z;
+    };
+    const factors = tf.randomNormal(plain(x, filter, bias).shape, 0, 1, "float32", 4);
+    const wanted = tf.grads((a, w, b) => tf.sum(tf.mul(plain(a as tf.Tensor, w as tf.Tensor, b as tf.Tensor), factors)))([x, filter, bias]);
+    const ofInput = tf.grad((a) => tf.sum(tf.mul(layer.apply(a, { training: true }) as tf.Tensor, factors)))(x);
+    const variables = layer.trainableWeights.map((weight) => weight.read() as tf.Variable);
+    const { grads } = tf.variableGrads(() => tf.sum(tf.mul(layer.apply(x) as tf.Tensor, factors)) as tf.Scalar, variables);
+    const found = [ofInput, ...variables.map(({ name }) => grads[name] as tf.Tensor)];
+    expectClose(Array.from((layer.apply(x) as tf.Tensor).dataSync()), Array.from(plain(x, filter, bias).dataSync()));
+    found.forEach((gradient, i) => {
+      expect(gradient.shape).toEqual(wanted[i]?.shape);
+      expectClose(Array.from(gradient.dataSync()), Array.from(wanted[i]?.dataSync() ?? []));
+    });
+    // Half the bias would be noticed.
+    layer.setWeights([filter, tf.div(bias, 2)]);
+    const off = Array.from((layer.apply(x) as tf.Tensor).dataSync());
+    expect(() => expectClose(off, Array.from(plain(x, filter, bias).dataSync()))).toThrow();
   });
 });

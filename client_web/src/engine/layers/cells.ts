@@ -5,6 +5,9 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { LayerVariable } from "@tensorflow/tfjs-layers";
+import type { CellName } from "../fused/cells_host";
+import { DENSE } from "../fused/names";
+import { hasRecurrence, recurrence } from "../fused/recurrence";
 import { type Kit, type LayerClass, list, maskOf, type Shape } from "./kit";
 import { keptFactors } from "./noise";
 import { makeWalk, type Way } from "./sequence";
@@ -25,6 +28,8 @@ export function recurrentLayers(kit: Kit): LayerClass[] {
 
   abstract class Cell extends Own {
     protected abstract readonly gates: number;
+    /** What walks whole sequences where a backend can; null where options stand against it. */
+    protected abstract readonly fused: CellName | null;
     /** Whether this is the layer over time, not the cell. */
     protected readonly overTime: boolean = false;
     protected kernel: LayerVariable | null = null;
@@ -71,8 +76,26 @@ export function recurrentLayers(kit: Kit): LayerClass[] {
 
     /** Compute what the input gives to all gates: [rows, gates * units]. */
     protected project(x: Tensor, masks: Masks): Tensor {
-      const out = this.product(x, this.read(this.kernel), masks.input);
-      return this.bias === null ? out : tf.add(out, this.bias.read());
+      return this.withBias(x, this.bias?.read() ?? null, masks);
+    }
+
+    /** Project with a bias of [gates * units]: as one kernel where the backend has it. */
+    protected withBias(x: Tensor, bias: Tensor | null, masks: Masks): Tensor {
+      const kernel = this.read(this.kernel);
+      if (bias === null) return this.product(x, kernel, masks.input);
+      if (masks.input.length > 0 || !hasRecurrence(tf)) return tf.add(this.product(x, kernel, masks.input), bias);
+      return tf.engine().runKernel(DENSE, { x, kernel, bias }, { activation: "linear" }) as Tensor;
+    }
+
+    /** A bias of what the last output gives to the gates. */
+    protected innerBias(): Tensor | null {
+      return null;
+    }
+
+    /** Say whether Keras's own activations are at work, for which there are kernels. */
+    private get plain(): boolean {
+      const [own, ofGates] = [this.activation.getClassName(), this.recurrentActivation.getClassName()];
+      return own === "tanh" && (this.gates === 1 || ofGates === "sigmoid");
     }
 
     /** One step from what `project` gave: [output, ...states]. */
@@ -107,6 +130,9 @@ export function recurrentLayers(kit: Kit): LayerClass[] {
 
     private sequence(x: Tensor, masks: Masks): Tensor {
       const [batch = 1, length = 1, features = 1] = x.shape;
+      if (this.fused !== null && this.plain && masks.recurrent.length === 0 && maskOf(x) === null && hasRecurrence(tf)) {
+        return this.walkFused(this.fused, x, masks);
+      }
       // All steps at once, time by time: rows are [time, batch].
       const rows = tf.reshape(tf.transpose(x, [1, 0, 2]), [length * batch, features]);
       const wide = masks.input.map((mask) => tf.tile(mask, [length, 1]));
@@ -115,6 +141,18 @@ export function recurrentLayers(kit: Kit): LayerClass[] {
       const start = list(this.stateSize).map((size) => tf.zeros([batch, size]));
       const step = (now: Tensor, states: readonly Tensor[]): Tensor[] => this.step(now, states, masks);
       return walk(each, start, step, maskOf(x), this.way());
+    }
+
+    private walkFused(cell: CellName, given: Tensor, masks: Masks): Tensor {
+      const [batch = 1, length = 1, features = 1] = given.shape;
+      const x = this.option("goBackwards", false) ? tf.reverse(given, 1) : given;
+      const rows = tf.reshape(tf.transpose(x, [1, 0, 2]), [length * batch, features]);
+      const wide = masks.input.map((mask) => tf.tile(mask, [length, 1]));
+      const sequences = this.returnSequences;
+      const recurrent = this.read(this.recurrentKernel);
+      const projected = this.project(rows, { ...masks, input: wide });
+      const out = recurrence(tf, { cell, given: projected, length, recurrent, bias: this.innerBias(), sequences });
+      return sequences ? tf.transpose(out, [1, 0, 2]) : out;
     }
 
     private way(): Way {
@@ -138,6 +176,7 @@ export function recurrentLayers(kit: Kit): LayerClass[] {
   class PotluckSimpleRNNCell extends Cell {
     static readonly className: string = "PotluckSimpleRNNCell";
     protected override readonly gates = 1;
+    protected override readonly fused = "simple";
 
     protected override step(projected: Tensor, [h]: readonly Tensor[], masks: Masks): Tensor[] {
       if (h === undefined) throw new Error("no state");
@@ -150,6 +189,7 @@ export function recurrentLayers(kit: Kit): LayerClass[] {
   class PotluckLSTMCell extends Cell {
     static readonly className: string = "PotluckLSTMCell";
     protected override readonly gates = 4;
+    protected override readonly fused = "lstm";
 
     override get stateSize(): number[] {
       return [this.units, this.units];
@@ -171,15 +211,24 @@ export function recurrentLayers(kit: Kit): LayerClass[] {
     static readonly className: string = "PotluckGRUCell";
     protected override readonly gates = 3;
     private readonly resetAfter = this.option("resetAfter", true);
+    protected override readonly fused = this.resetAfter ? "gru" : null;
 
     protected override biasShape(): number[] {
       return this.resetAfter ? [2, 3 * this.units] : [3 * this.units];
     }
 
     protected override project(x: Tensor, masks: Masks): Tensor {
-      if (!this.resetAfter || this.bias === null) return super.project(x, masks);
-      const bias = tf.slice(this.bias.read(), [0, 0], [1, -1]);
-      return tf.add(this.product(x, this.read(this.kernel), masks.input), bias);
+      return this.withBias(x, this.resetAfter ? this.biasRow(0) : (this.bias?.read() ?? null), masks);
+    }
+
+    protected override innerBias(): Tensor | null {
+      return this.resetAfter ? this.biasRow(1) : null;
+    }
+
+    private biasRow(row: number): Tensor | null {
+      if (this.bias === null) return null;
+      // Cut out last: WASM's products know a bias by the shape that it was made with.
+      return tf.slice(tf.reshape(this.bias.read(), [-1]), [row * 3 * this.units], [3 * this.units]);
     }
 
     protected override step(projected: Tensor, [h]: readonly Tensor[], masks: Masks): Tensor[] {
@@ -192,7 +241,8 @@ export function recurrentLayers(kit: Kit): LayerClass[] {
       let candidate: Tensor;
       if (this.resetAfter) {
         let inner = this.product(h, kernel, masks.recurrent);
-        if (this.bias !== null) inner = tf.add(inner, tf.slice(this.bias.read(), [1, 0], [1, -1]));
+        const bias = this.innerBias();
+        if (bias !== null) inner = tf.add(inner, bias);
         const [hz, hr, hh] = tf.split(inner, 3, 1) as [Tensor, Tensor, Tensor];
         z = gate(tf.add(xz, hz));
         candidate = tf.add(xh, tf.mul(gate(tf.add(xr, hr)), hh));

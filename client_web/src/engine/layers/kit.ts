@@ -29,6 +29,7 @@ export interface Options {
 }
 
 export interface Activation {
+  getClassName(): string;
   apply(x: Tensor): Tensor;
 }
 

@@ -1,14 +1,15 @@
 /**
  * Optimizers on a GPU: weights and slots of many layers lie in one tensor [1 + slots, numbers], and one
- * program a group makes all of the next. What the layers read are slices of it.
+ * program a group makes all of the next. What the layers read are slices of it. WebGL's matrices stand apart.
  */
 
-import { concat, engine, keep, reshape, slice, type Tensor, type TensorInfo, tensor, tensor1d, tidy, fill } from "@tensorflow/tfjs-core";
+import { concat, engine, fill, getBackend, keep, reshape, slice, type Tensor, type TensorInfo, tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
 import type { Network } from "../network";
 import type { HostTensor } from "../safetensors";
 import type { OpenOptimizer } from ".";
 import { type Norms, type Span, SpanNorms, together } from "./norms";
 import type { OptimizerRule } from "./rules";
+import { Matrices } from "./matrices";
 import { runUpdate } from "./shaders";
 
 type Slots = ReadonlyMap<string, ReadonlyMap<string, HostTensor>>;
@@ -49,10 +50,10 @@ function hasConstraint(weight: object): boolean {
 }
 
 /** Put weights together in their order until a group is full. */
-function grouped(network: Network): Place[][] {
+function grouped(network: Network, names: readonly string[]): Place[][] {
   const groups: Place[][] = [];
   let from = 0;
-  for (const name of network.trainable) {
+  for (const name of names) {
     const shape = network.shapeOf(name);
     const size = sizeOf(shape);
     if (groups.length === 0 || from + size > MOST_NUMBERS) {
@@ -69,11 +70,18 @@ export class DeviceOptimizer implements OpenOptimizer {
   private readonly network: Network;
   private readonly rule: OptimizerRule;
   private readonly groups: readonly Group[];
+  private readonly matrices: Matrices;
 
   constructor(network: Network, rule: OptimizerRule, slots: Slots) {
     this.network = network;
     this.rule = rule;
-    this.groups = grouped(network).map((places) => ({
+    const names = [...network.trainable];
+    // WebGPU's programs write several numbers at once, and its tensors have one layout only. Norms are of flat gradients.
+    const apart = (name: string): boolean =>
+      getBackend() === "webgl" && rule.clipping === null && network.shapeOf(name).length === 2;
+    this.matrices = new Matrices(network, rule, names.filter(apart), slots);
+    const rest = names.filter((name) => !apart(name));
+    this.groups = grouped(network, rest).map((places) => ({
       places,
       norms: rule.clipping === null ? null : new SpanNorms(this.spansOf(places)),
       owner: rule.clipping?.of === "each" ? tensor1d(places.flatMap(({ size }, i) => Array<number>(size).fill(i))) : null,
@@ -83,6 +91,7 @@ export class DeviceOptimizer implements OpenOptimizer {
 
   step(gradients: ReadonlyMap<string, Tensor>, iteration: number, rate: number): void {
     const constants = this.rule.constants(iteration, rate);
+    this.matrices.step(gradients, constants);
     tidy(() => {
       const flat = this.groups.map(({ places }) =>
         concat(
@@ -108,7 +117,8 @@ export class DeviceOptimizer implements OpenOptimizer {
   }
 
   async slots(): Promise<Slots> {
-    const found = new Map(this.rule.slotNames.map((slot) => [slot, new Map<string, HostTensor>()]));
+    const found = new Map<string, Map<string, HostTensor>>();
+    for (const [index, slot] of this.rule.slotNames.entries()) found.set(slot, await this.matrices.slot(index));
     for (const { places, state } of this.groups) {
       const data = (await state.data()) as Float32Array;
       const numbers = state.shape[1] ?? 0;
@@ -123,6 +133,7 @@ export class DeviceOptimizer implements OpenOptimizer {
   }
 
   dispose(): void {
+    this.matrices.dispose();
     for (const { state, norms, owner } of this.groups) {
       state.dispose();
       norms?.dispose();
