@@ -128,7 +128,9 @@ def test_each_unit_of_a_stack_gets_what_it_gets_alone(
     together = page.train(backend, recipe, topology, weights, data, TO_STEP, companions=others)
     assert together.leaked == 0
     found = [together.weights, *together.companions]
-    alone: list[Trained] = [page.train("cpu", *unit, data, TO_STEP) for unit in units]
+    alone: list[Trained] = [
+        page.train("cpu", one, network, start, data, TO_STEP) for one, network, start in units
+    ]
     for index, (_, _, start) in enumerate(units):
         right = alone[index].weights
         assert distance(found[index], right, start) < TOLERANCE
