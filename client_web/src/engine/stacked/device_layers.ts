@@ -4,7 +4,7 @@ import { engine, matMul, reshape, type Tensor, tensor } from "@tensorflow/tfjs-c
 import type { Activation } from "./activations";
 import { literal } from "./activations";
 import { eachNumber, run } from "./device_programs";
-import { Factors } from "./dropout";
+import type { Factors } from "./dropout";
 import type { Normalization, Window } from "./plan";
 
 /** Where a step reads its weights, and where it leaves their gradients. */

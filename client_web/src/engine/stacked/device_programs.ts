@@ -87,16 +87,22 @@ export function eachNumber(formula: string, x: Tensor, gradient: Tensor | null):
     : run(x.shape, { X: x, D: gradient }, `FLOAT y = ${read}; FLOAT d = 0.0; ${formula} value = d * getD(at.x, at.y, at.z);`);
 }
 
-/** Take matrices [units, rows, columns] out of a state [*, units * each], from a place in each unit. */
-export function matrices(state: Tensor, shape: readonly [number, number, number], each: number, from: number): Tensor {
+/**
+ * Take matrices [units, rows, columns] out of a state, from a place in each unit. On WebGL a state may lie as
+ * quads, [2, 2 * numbers]: a weight and up to three slots of it in one texel.
+ */
+export function matrices(state: Tensor, quads: boolean, shape: readonly [number, number, number], each: number, from: number): Tensor {
   const [, rows, columns] = shape;
-  const place = (r: string, c: string): string => `getS(0, at.x * ${each} + ${from} + ${r} * ${columns} + ${c})`;
-  if (!onWebgl()) return run(shape, { S: state }, `value = ${place("at.y", "at.z")};`);
-  const number = (r: number, c: number): string => place(`(at.y + ${r})`, `(at.z + ${c})`);
+  const place = (r: string, c: string): string => `at.x * ${each} + ${from} + ${r} * ${columns} + ${c}`;
+  if (!onWebgl()) return run(shape, { S: state }, `value = getS(0, ${place("at.y", "at.z")});`);
+  const number = (r: number, c: number): string => {
+    const index = place(`(at.y + ${r})`, `(at.z + ${c})`);
+    return quads ? `getS(0, 2 * (${index})).x` : `getS(0, ${index})`;
+  };
   return runOnWebgl({
     shape,
     inputs: { S: state },
-    packedInputs: false,
+    packedInputs: quads,
     packedOutput: true,
     userCode: `void main() {
       ivec3 at = getOutputCoords();
@@ -118,43 +124,74 @@ export interface Piece {
   readonly size: number;
 }
 
-/** Put gradients side by side as a state has its weights: [1, units * each]. */
-export function sideBySide(pieces: readonly Piece[], units: number, each: number): Tensor {
-  const inputs = Object.fromEntries(pieces.map(({ gradient }, index) => [`G${index}`, gradient]));
-  const body = (pick: (name: string, row: string, column: string) => string): string =>
-    `INT unit = at.y / ${each}; INT i = at.y - unit * ${each};
-    ${pieces
-      .map(({ from, size, gradient }, index) => {
-        const columns = gradient.shape[2] ?? 1;
-        const [row, column] = [`((i - ${from}) / ${columns})`, `((i - ${from}) % ${columns})`];
-        return `if (i >= ${from} && i < ${from + size}) { value = ${pick(`G${index}`, row, column)}; }`;
-      })
-      .join("\n")}`;
-  if (!onWebgl()) return run([1, units * each], inputs, body((name, row, column) => `get${name}(unit, ${row}, ${column})`));
-  const pick = (name: string, row: string, column: string): string =>
-    `getChannel(get${name}(unit, ${row}, ${column}), vec2(${row}, ${column}))`;
-  return runOnWebgl({
-    shape: [1, units * each],
-    inputs,
-    packedInputs: true,
-    packedOutput: false,
-    userCode: `void main() { ivec2 at = getOutputCoords(); float value = 0.0; ${glslOf(body(pick))} setOutput(value); }`,
-  });
+/** Statements that find the gradient of number `i` of a unit, into `to`. */
+function gradientOf(pieces: readonly Piece[], to: string, packed: boolean): string {
+  return pieces
+    .map(({ from, size, gradient }, index) => {
+      const columns = gradient.shape[2] ?? 1;
+      const [row, column] = [`((i - ${from}) / ${columns})`, `((i - ${from}) % ${columns})`];
+      const read = `getG${index}(unit, ${row}, ${column})`;
+      const found = packed ? `getChannel(${read}, vec2(${row}, ${column}))` : read;
+      return `if (i >= ${from} && i < ${from + size}) { ${to} = ${found}; }`;
+    })
+    .join("\n");
 }
 
-/** Run a body whose constants c0, c1, ... are each unit's own: `perUnit` has them unit by unit. */
-export function runWithOwn(shape: readonly number[], inputs: Inputs, body: string, perUnit: readonly (readonly number[])[], own: () => Tensor): Tensor {
+function gradients(pieces: readonly Piece[]): Inputs {
+  return Object.fromEntries(pieces.map(({ gradient }, index) => [`G${index}`, gradient]));
+}
+
+/** Put gradients side by side as a state has its weights: [1, units * each]. */
+export function sideBySide(pieces: readonly Piece[], units: number, each: number): Tensor {
+  const body = `INT unit = at.y / ${each}; INT i = at.y - unit * ${each}; ${gradientOf(pieces, "value", false)}`;
+  return run([1, units * each], gradients(pieces), body);
+}
+
+/** Declare c0, c1, ... */
+function declared(count: number, read: (index: number) => string): string {
+  return Array.from({ length: count }, (_, index) => `FLOAT c${index} = ${read(index)};`).join(" ");
+}
+
+/** Run a body in whose OWN the constants c0, c1, ... of `unit` are declared: `own` is [units, constants]. */
+export function runWithOwn(shape: readonly number[], inputs: Inputs, body: string, own: Tensor): Tensor {
+  return run(shape, { ...inputs, C: own }, body.replace("OWN", declared(own.shape[1] ?? 0, (index) => `getC(unit, ${index})`)));
+}
+
+export interface QuadUpdate {
+  /** [2, 2 * units * each] */
+  readonly state: Tensor;
+  readonly each: number;
+  readonly pieces: readonly Piece[];
+  readonly slots: number;
+  /** Assigns w and the slots s0, s1, ... from them, g and c0, c1, ... */
+  readonly rule: string;
+  /** Each unit's constants, and after all of them what `penalty` reads as c[...]. */
+  readonly perUnit: readonly (readonly number[])[];
+  readonly more: readonly number[];
+  /** Changes g by `i`, `unit` and w. */
+  readonly penalty: string;
+}
+
+/** WebGL: make a state's next quads, each weight's number computed once. */
+export function updateQuads({ state, each, pieces, slots, rule, perUnit, more, penalty }: QuadUpdate): Tensor {
   const count = perUnit[0]?.length ?? 0;
-  const declared = (read: (index: number) => string): string =>
-    Array.from({ length: count }, (_, index) => `FLOAT c${index} = ${read(index)};`).join(" ");
-  if (!onWebgl()) return run(shape, { ...inputs, C: own() }, body.replace("OWN", declared((index) => `getC(unit, ${index})`)));
+  const read = ["y", "z", "w"].map((part, index) => `float s${index} = was.${part};`).slice(0, slots);
+  const made = ["w", ...Array.from({ length: 3 }, (_, index) => (index < slots ? `s${index}` : "0.0"))];
   return runOnWebgl({
-    shape,
-    inputs,
-    packedInputs: false,
-    packedOutput: false,
-    constants: perUnit.flat(),
-    userCode: `void main() { ivec2 at = getOutputCoords(); float value = 0.0;
-      ${glslOf(body.replace("OWN", declared((index) => `c[unit * ${count} + ${index}]`)))} setOutput(value); }`,
+    shape: state.shape,
+    inputs: { S: state, ...gradients(pieces) },
+    packedInputs: true,
+    packedOutput: true,
+    constants: [...perUnit.flat(), ...more],
+    userCode: `void main() {
+      ivec2 at = getOutputCoords();
+      int index = at.y / 2; int unit = index / ${each}; int i = index - unit * ${each};
+      vec4 was = getS(0, at.y); float w = was.x; ${read.join(" ")}
+      float g = 0.0; ${glslOf(gradientOf(pieces, "g", true))}
+      ${glslOf(penalty)}
+      ${glslOf(declared(count, (constant) => `c[unit * ${count} + ${constant}]`))}
+      ${rule}
+      setOutput(vec4(${made.join(", ")}));
+    }`,
   });
 }

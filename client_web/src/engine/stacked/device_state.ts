@@ -2,7 +2,7 @@
 
 import { dispose, keep, ones, type Tensor, tensor } from "@tensorflow/tfjs-core";
 import type { HostTensor } from "../safetensors";
-import { matrices, type Piece, run, runWithOwn, sideBySide } from "./device_programs";
+import { matrices, onWebgl, type Piece, run, runWithOwn, sideBySide, updateQuads } from "./device_programs";
 import type { Weights } from "./device_layers";
 import { slotStart, type Updating } from "./updating";
 import type { StackTask, UnitState } from "./machine";
@@ -11,12 +11,15 @@ import { type Place, placeOf, slotOf, weightOf } from "./parameters";
 /** WebGPU binds eight tensors to a program; textures are bounded. */
 const MOST_PIECES = 6;
 const MOST_NUMBERS = 1 << 20;
+/** Uniforms are few: each number of an array takes the room of four. */
+const MOST_CONSTANTS = 200;
+const SLOTS_OF_A_QUAD = 3;
 
 interface Group {
   readonly places: readonly Place[];
   /** Numbers of one unit. */
   readonly each: number;
-  /** [1 + slots, units * each] */
+  /** [1 + slots, units * each], or quads. */
   state: Tensor;
 }
 
@@ -33,6 +36,9 @@ export class DeviceState implements Weights {
   /** Weights that are not trained by gradients. */
   private readonly others = new Map<string, Tensor>();
   private readonly penalties: Tensor | null;
+  private readonly penaltyNumbers: readonly number[];
+  /** WebGL: a weight lies in one texel with its slots. */
+  private readonly quads: boolean;
   private readonly counted = new Map<number, Tensor>();
   /** This step's weights and gradients. */
   private readonly now = new Map<string, Tensor>();
@@ -42,14 +48,18 @@ export class DeviceState implements Weights {
     const { parameters, states, plan } = task;
     this.task = task;
     this.units = states.length;
+    this.penaltyNumbers = plan.penalties.flatMap(({ l1, l2 }) => [...l1, ...l2]);
+    const slots = task.updates[0]?.rule.slotNames.length ?? 0;
+    const constants = task.updates.reduce((sum, one) => sum + one.constants(1).length, this.penaltyNumbers.length);
+    this.quads = onWebgl() && slots <= SLOTS_OF_A_QUAD && constants <= MOST_CONSTANTS;
     this.groups = this.grouped(parameters.trainable.map((name) => placeOf(parameters, name)));
     for (const [name, place] of parameters.places) {
       if (this.trains(name)) continue;
       const values = Float32Array.from(states.flatMap((state) => Array.from(weightOf(state, name))));
       this.others.set(name, tensor(values, shapeOf(place, this.units)));
     }
-    const numbers = plan.penalties.flatMap(({ l1, l2 }) => [...l1, ...l2]);
-    this.penalties = numbers.length === 0 ? null : tensor(numbers, [2 * plan.penalties.length, this.units]);
+    const numbers = this.penaltyNumbers;
+    this.penalties = numbers.length === 0 || this.quads ? null : tensor(numbers, [2 * plan.penalties.length, this.units]);
   }
 
   read(name: string): Tensor {
@@ -59,7 +69,7 @@ export class DeviceState implements Weights {
     if (group === undefined) throw new Error(`there is no weight ${name}`);
     const place = placeOf(this.task.parameters, name);
     const from = place.from - (group.places[0]?.from ?? 0);
-    const found = matrices(group.state, shapeOf(place, this.units), group.each, from);
+    const found = matrices(group.state, this.quads, shapeOf(place, this.units), group.each, from);
     this.now.set(name, found);
     return found;
   }
@@ -87,7 +97,6 @@ export class DeviceState implements Weights {
   update(iterations: readonly number[]): void {
     const perUnit = this.task.updates.map(({ constants }, unit) => constants(iterations[unit] ?? 1));
     let own: Tensor | null = null;
-    const constants = (): Tensor => (own ??= tensor(perUnit.flat(), [this.units, perUnit[0]?.length ?? 0]));
     for (const group of this.groups) {
       const first = group.places[0]?.from ?? 0;
       const pieces = group.places.map(({ name, from, size }): Piece => {
@@ -95,8 +104,8 @@ export class DeviceState implements Weights {
         if (gradient === undefined) throw new Error(`no gradient for ${name}`);
         return { gradient, from: from - first, size };
       });
-      const gradient = this.penalised(group, sideBySide(pieces, this.units, group.each));
-      const next = keep(runWithOwn(group.state.shape, { S: group.state, G: gradient }, this.rule(group), perUnit, constants));
+      own ??= this.quads ? null : tensor(perUnit.flat(), [this.units, perUnit[0]?.length ?? 0]);
+      const next = keep(own === null ? this.nextQuads(group, pieces, perUnit) : this.next(group, pieces, own));
       group.state.dispose();
       group.state = next;
     }
@@ -112,8 +121,8 @@ export class DeviceState implements Weights {
       found.forEach(({ weights, slots }, unit) => {
         for (const { name, shape, size, from } of places) {
           const part = (row: number): HostTensor => {
-            const at = (row * this.units + unit) * each + from - (places[0]?.from ?? 0);
-            return { shape, data: data.slice(at, at + size) };
+            const start = from - (places[0]?.from ?? 0);
+            return { shape, data: Float32Array.from({ length: size }, (_, i) => data[this.at(each, row, unit, start + i)] ?? Number.NaN) };
           };
           weights.set(name, part(0));
           (updates[unit] as Updating).rule.slotNames.forEach((slot, index) => {
@@ -158,9 +167,11 @@ export class DeviceState implements Weights {
     const { states, updates } = this.task;
     const [{ rule } = { rule: null }] = updates;
     const names = rule?.slotNames ?? [];
-    const values = new Float32Array((1 + names.length) * this.units * each);
-    const put = (row: number, unit: number, { from }: Place, data: ArrayLike<number>): void => {
-      values.set(data, (row * this.units + unit) * each + from - (places[0]?.from ?? 0));
+    const shape: [number, number] = this.quads ? [2, 2 * this.units * each] : [1 + names.length, this.units * each];
+    const values = new Float32Array(shape[0] * shape[1]);
+    const put = (row: number, unit: number, { from, size }: Place, data: ArrayLike<number>): void => {
+      const start = from - (places[0]?.from ?? 0);
+      for (let i = 0; i < size; i++) values[this.at(each, row, unit, start + i)] = data[i] ?? 0;
     };
     states.forEach((state, unit) => {
       for (const place of places) {
@@ -168,22 +179,54 @@ export class DeviceState implements Weights {
         names.forEach((slot, index) => put(1 + index, unit, place, slotOf(state, slot, place, slotStart(updates[unit] as Updating, index))));
       }
     });
-    return tensor(values, [1 + names.length, this.units * each]);
+    return tensor(values, shape);
   }
 
-  private penalised({ places, each, state }: Group, gradient: Tensor): Tensor {
+  /** Where a unit's number lies in a state; row 0 are the weights, the others their slots. */
+  private at(each: number, row: number, unit: number, i: number): number {
+    const index = unit * each + i;
+    return this.quads ? (row >> 1) * 2 * this.units * each + 2 * index + (row & 1) : row * this.units * each + index;
+  }
+
+  private next(group: Group, pieces: readonly Piece[], own: Tensor): Tensor {
+    const gradient = this.penalised(group, sideBySide(pieces, this.units, group.each));
+    return runWithOwn(group.state.shape, { S: group.state, G: gradient }, this.rule(group), own);
+  }
+
+  private nextQuads({ places, each, state }: Group, pieces: readonly Piece[], perUnit: readonly (readonly number[])[]): Tensor {
+    const [{ rule } = { rule: null }] = this.task.updates;
+    if (rule === null) throw new Error("there is no unit");
+    const before = perUnit.flat().length;
+    const number = (index: number): string => `c[${before + index * this.units} + unit]`;
+    return updateQuads({
+      state, each, pieces, perUnit,
+      slots: rule.slotNames.length,
+      rule: rule.shader,
+      more: this.penaltyNumbers,
+      penalty: this.penalty(places, "g", number),
+    });
+  }
+
+  /** Statements that add the penalties' gradients; empty where there are none. */
+  private penalty(places: readonly Place[], to: string, number: (index: number) => string): string {
     const { penalties } = this.task.plan;
     const first = places[0]?.from ?? 0;
     const lines = places.flatMap(({ name, from, size }) => {
       const index = penalties.findIndex(({ weight }) => weight === name);
       if (index < 0) return [];
       return `if (i >= ${from - first} && i < ${from - first + size}) {
-        FLOAT w = getS(0, at.y); FLOAT side = 1.0; if (w < 0.0) { side = -1.0; }
-        value = value + getL(${2 * index}, unit) * side + 2.0 * getL(${2 * index + 1}, unit) * w;
+        FLOAT side = 1.0; if (w < 0.0) { side = -1.0; }
+        ${to} = ${to} + ${number(2 * index)} * side + 2.0 * ${number(2 * index + 1)} * w;
       }`;
     });
-    if (lines.length === 0 || this.penalties === null) return gradient;
-    const body = `INT unit = at.y / ${each}; INT i = at.y - unit * ${each}; value = getG(0, at.y); ${lines.join("\n")}`;
+    return lines.join("\n");
+  }
+
+  private penalised({ places, each, state }: Group, gradient: Tensor): Tensor {
+    const penalty = this.penalty(places, "value", (index) => `getL(${index}, unit)`);
+    if (penalty === "" || this.penalties === null) return gradient;
+    const body = `INT unit = at.y / ${each}; INT i = at.y - unit * ${each}; FLOAT w = getS(0, at.y);
+      value = getG(0, at.y); ${penalty}`;
     return run(gradient.shape, { G: gradient, S: state, L: this.penalties }, body);
   }
 
