@@ -22,6 +22,8 @@ class Candidate:
     kind: str
     tensors: str
     ready_since: float
+    stack: str | None = None
+    """Units of the same value can train together as one batched graph."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,17 @@ def choose(
         if best.fold is not None:
             folds.setdefault(best.study_id, best.fold)
     return chosen
+
+
+def together(chosen: Sequence[Candidate]) -> list[Candidate]:
+    """Keep the first unit and those that train with it; a donor would hand back the others."""
+    return [c for place, c in enumerate(chosen) if place == 0 or _mates(c, chosen[0])]
+
+
+def _mates(unit: Candidate, first: Candidate | None) -> bool:
+    if first is None or first.stack is None:
+        return False
+    return unit.stack == first.stack and unit.study_id == first.study_id
 
 
 def _eligible(unit: Candidate, asker: Asker, now: float) -> bool:

@@ -10,6 +10,7 @@ from potluck_coordinator.core.scheduling import (
     Asker,
     Candidate,
     choose,
+    together,
 )
 
 NOW = 1000.0
@@ -99,3 +100,16 @@ def test_no_unit_is_chosen_twice(most: int, count: int) -> None:
     ready = [unit(str(i), trial=i) for i in range(count)]
     chosen = choose(ready, asker(), {}, NOW, most)
     assert len(chosen) == len({c.id for c in chosen}) == min(most, count)
+
+
+def test_what_a_tab_is_given_at_once_trains_together() -> None:
+    mixed = [
+        unit("a", stack="s"),
+        unit("b", stack="t"),
+        unit("c", stack="s"),
+        unit("d"),
+        unit("e", stack="s", study_id="another"),
+    ]
+    assert [u.id for u in together(mixed)] == ["a", "c"]
+    assert [u.id for u in together([unit("d"), *mixed])] == ["d"]
+    assert together([]) == []
