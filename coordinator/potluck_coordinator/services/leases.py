@@ -93,7 +93,7 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> list[
         chosen = choose(ready, asker, units.leased_by_owner(tx), now, most)
         if (
             donor.backend != "jax"
-        ):  # a headless donor has a process for each lease, a tab one engine
+        ):  # which has a process for each lease; a tab has one engine
             chosen = together(chosen)
         granted = [_lease_unit(site, tx, donor, candidate.id, now) for candidate in chosen]
         return [lease for lease in granted if lease is not None]
