@@ -8,17 +8,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from potluck.version import VERSION
 from tests.support.coordinator import Coordinator
-from tests.support.donor_tab import PATIENCE_S, at_work, digits_study, finished
+from tests.support.donor_tab import PATIENCE_S, at_work, digits_study, finished, pass_time
 from tests.support.waiting import until
-
-MINUTE_MS = 60_000
-
-
-def passed(page: Page) -> bool:
-    """Let some of the page's seconds pass in no time; its Worker trains on meanwhile."""
-    page.clock.run_for(MINUTE_MS // 12)
-    return True
-
 
 UNREACHABLE = "The coordinator cannot be reached."
 STOP_PAGE_TIMERS = "window.setTimeout = () => 0; window.setInterval = () => 0;"
@@ -41,7 +32,9 @@ def test_a_minute_without_network_costs_nothing(
     # Chromium's own switch leaves open sockets alone; here nothing is answered any more.
     coordinator.freeze()
     try:
-        until(lambda: passed(page) and unreachable.is_visible(), PATIENCE_S, "the silence noticed")
+        until(
+            lambda: pass_time(page) and unreachable.is_visible(), PATIENCE_S, "the silence noticed"
+        )
     finally:
         coordinator.thaw()
     page.clock.resume()

@@ -52,3 +52,9 @@ def finished(study: potluck.Study) -> Callable[[], bool]:
         return record.state == "completed" and record.counts.scored == record.plan.units
 
     return look
+
+
+def pass_time(page: Page, milliseconds: int = 5_000) -> bool:
+    """Let the time of a page with Playwright's clock pass in no time, unlike its Worker's."""
+    page.clock.run_for(milliseconds)
+    return True
