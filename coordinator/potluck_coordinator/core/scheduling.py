@@ -24,11 +24,8 @@ class Candidate:
     ready_since: float
     stack: str | None = None
     """Units of the same value can train together as one batched graph."""
-<<<<<<< HEAD
     memory_bytes: int = 0
     """What training it takes, estimated; 0: not known."""
-=======
->>>>>>> w-donor
 
 
 @dataclass(frozen=True)
@@ -80,28 +77,22 @@ def choose(
     return chosen
 
 
-<<<<<<< HEAD
-=======
 def together(chosen: Sequence[Candidate]) -> list[Candidate]:
     """Keep the first unit and those that train with it; a donor would hand back the others."""
     return [c for place, c in enumerate(chosen) if place == 0 or _mates(c, chosen[0])]
 
 
->>>>>>> w-donor
 def _mates(unit: Candidate, first: Candidate | None) -> bool:
     if first is None or first.stack is None:
         return False
     return unit.stack == first.stack and unit.study_id == first.study_id
 
 
-<<<<<<< HEAD
 def fits(unit: Candidate, asker: Asker) -> bool:
     """Say whether a donor allows the memory that a unit takes."""
     return asker.memory_bytes is None or unit.memory_bytes <= asker.memory_bytes
 
 
-=======
->>>>>>> w-donor
 def _eligible(unit: Candidate, asker: Asker, now: float) -> bool:
     if not fits(unit, asker):
         return False

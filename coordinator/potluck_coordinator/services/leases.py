@@ -12,12 +12,8 @@ from potluck_coordinator.core.errors import BadResult, NotFound
 from potluck_coordinator.core.ids import donor_name
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Donor, Lease, Study, Trial, Unit, wire_fold
-<<<<<<< HEAD
-from potluck_coordinator.core.scheduling import Asker, choose
-from potluck_coordinator.core.stacking import stack_from
-=======
 from potluck_coordinator.core.scheduling import Asker, choose, together
->>>>>>> w-donor
+from potluck_coordinator.core.stacking import stack_from
 from potluck_coordinator.core.units import UnitEvent, UnitState, commit_steps, steps_per_epoch
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
@@ -98,9 +94,7 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> list[
         )
         most = min(request.most, MOST_HELD - len(leases.held_by(tx, donor.id)))
         chosen = choose(ready, asker, units.leased_by_owner(tx), now, most)
-        if (
-            donor.backend != "jax"
-        ):  # which has a process for each lease; a tab has one engine
+        if donor.backend != "jax":  # which has a process for each lease; a tab has one engine
             chosen = together(chosen)
         granted = [_lease_unit(site, tx, donor, candidate.id, now) for candidate in chosen]
         return [lease for lease in granted if lease is not None]

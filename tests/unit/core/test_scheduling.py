@@ -128,7 +128,6 @@ def test_no_unit_is_chosen_twice(most: int, count: int) -> None:
     assert len(chosen) == len({c.id for c in chosen}) == min(most, count)
 
 
-<<<<<<< HEAD
 STACKS = st.sampled_from([None, "p", "q"])
 
 
@@ -197,7 +196,8 @@ def test_mates_count_as_work_of_their_submitter() -> None:
     assert chosen == ["a0", "a1", "a2"]
     left = [c for c in ready if c.id not in chosen]
     assert first(left, asker(), {"bob": 1, "ann": 3}) == "b"
-=======
+
+
 def test_what_a_tab_is_given_at_once_trains_together() -> None:
     mixed = [
         unit("a", stack="s"),
@@ -209,4 +209,3 @@ def test_what_a_tab_is_given_at_once_trains_together() -> None:
     assert [u.id for u in together(mixed)] == ["a", "c"]
     assert [u.id for u in together([unit("d"), *mixed])] == ["d"]
     assert together([]) == []
->>>>>>> w-donor
