@@ -267,7 +267,7 @@ test("a unit that would not fit is refused unseen, and the next request waits", 
     if (refused === 0) continue;
     expect(world.last("abort")?.leases[0]).toMatchObject({ lease_id: "a", reason: "over_limit" });
     expect(world.count("request")).toBe(1);
-    world.pass(600);
+    world.pass(30);
     expect(world.count("request")).toBe(2);
   }
 });
