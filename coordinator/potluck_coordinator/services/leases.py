@@ -91,9 +91,7 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> list[
         )
         most = min(request.most, MOST_HELD - len(leases.held_by(tx, donor.id)))
         chosen = choose(ready, asker, units.leased_by_owner(tx), now, most)
-        if (
-            donor.backend != "jax"
-        ):  # which has a process for each lease; a tab has one engine
+        if donor.backend != "jax":  # which has a process for each lease; a tab has one engine
             chosen = together(chosen)
         granted = [_lease_unit(site, tx, donor, candidate.id, now) for candidate in chosen]
         return [lease for lease in granted if lease is not None]
