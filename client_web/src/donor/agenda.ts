@@ -7,10 +7,10 @@ import type { Ports } from "./ports";
 import { NEW_PAGE } from "./words";
 import type { Work } from "./work";
 
-/** The next units are asked for when the present ones take no longer than this. */
+/** The next units are asked for when the present ones take no longer than this, */
 const ASK_AHEAD_MS = 30_000;
-/** The same where nothing is known of their pace. */
-const ASK_AHEAD_SHARE = 0.2;
+/** and are half done: of short ones nobody else is deprived. */
+const ASK_AHEAD_SHARE = 0.5;
 
 /** What the session knows of its person's wishes. */
 export interface Wishes {
@@ -64,7 +64,7 @@ export class Agenda {
     const { group } = this.work.hands;
     if (group.length === 0 || group.some(({ stage }) => stage !== "training")) return false;
     const left = this.estimate.leftMs(group);
-    return left === null ? shareLeft(group) <= ASK_AHEAD_SHARE : left <= ASK_AHEAD_MS;
+    return left !== null && left <= ASK_AHEAD_MS && shareLeft(group) <= ASK_AHEAD_SHARE;
   }
 
   private wantsWork(): boolean {

@@ -132,6 +132,9 @@ test.each(["pause", "stop", "finishThenStop"] as const)("%s hands back at once w
   world.progress("a", 1);
   world.pass(1);
   world.progress("a", 2);
+  expect(world.count("request")).toBe(1);
+  world.progress("a", 3);
+  expect(world.count("request")).toBe(2);
   world.hear({ type: "grant", leases: [await lease(world, "b")] });
   expect(world.count("abort")).toBe(0);
   void world.session[act]();
@@ -139,7 +142,7 @@ test.each(["pause", "stop", "finishThenStop"] as const)("%s hands back at once w
   expect(back?.lease_id).toBe("b");
   expect(back?.reason).toBe(act === "pause" ? "paused" : "stopped");
   const asked = world.count("request");
-  world.progress("a", 3);
+  world.progress("a", 4);
   expect(world.count("request")).toBe(asked);
 });
 
