@@ -1,8 +1,11 @@
 /** Units in hand: one alone, or several as one batched graph. The runner treats them alike. */
 
+import { getBackend } from "@tensorflow/tfjs-core";
 import { readCheckpoint, type State } from "../checkpoint";
+import { HOST_BACKENDS } from "../host_memory";
 import type { Job } from "../messages";
-import { Training } from "../training";
+import { type Recipe, Training, type TrainingBytes } from "../training";
+import { CannotStack } from "./plan";
 import { StackedTraining } from "./training";
 
 export interface Party {
@@ -20,6 +23,7 @@ function checkpointOf({ start, resume }: Job): ArrayBuffer {
   return resume ?? start;
 }
 
+/** One unit by TF.js. */
 class Single implements Party {
   readonly stacked = false;
   private readonly training: Training;
@@ -53,10 +57,24 @@ class Single implements Party {
   }
 }
 
-/** Open one unit by itself. */
-export async function openAlone(job: Job): Promise<Party> {
+/**
+ * Open one unit by itself. Where JavaScript reaches the memory, loops over it beat TF.js's kernels, and give a
+ * unit the same bits in any company; what they do not know trains by TF.js.
+ */
+export async function openUnit(recipe: Recipe, bytes: TrainingBytes): Promise<Party> {
+  if (HOST_BACKENDS.has(getBackend())) {
+    try {
+      return await StackedTraining.open([{ recipe, bytes }]);
+    } catch (problem) {
+      if (!(problem instanceof CannotStack)) throw problem;
+    }
+  }
+  return new Single(await Training.open(recipe, bytes));
+}
+
+export function openAlone(job: Job): Promise<Party> {
   const { topology, tensors, unit } = job;
-  return new Single(await Training.open(unit, { topology, tensors, checkpoint: checkpointOf(job) }));
+  return openUnit(unit, { topology, tensors, checkpoint: checkpointOf(job) });
 }
 
 /** Open units as one graph; null where they cannot be, for whatever reason: alone each says what is wrong. */

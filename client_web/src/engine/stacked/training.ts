@@ -45,7 +45,7 @@ function machineOf(task: StackTask): Machine {
 }
 
 export class StackedTraining implements Party {
-  readonly stacked = true;
+  readonly stacked: boolean;
   private readonly recipe: Recipe;
   private readonly seeds: readonly number[];
   private readonly machine: Machine;
@@ -55,6 +55,7 @@ export class StackedTraining implements Party {
 
   private constructor(recipe: Recipe, task: StackTask) {
     this.recipe = recipe;
+    this.stacked = task.states.length > 1;
     this.seeds = sameOrders(task) ? task.seeds.slice(0, 1) : task.seeds;
     this.iterations = task.states.map(({ iteration }) => iteration);
     this.finished = task.states[0]?.step ?? 0;
