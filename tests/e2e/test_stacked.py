@@ -129,7 +129,8 @@ def test_each_unit_of_a_stack_gets_what_it_gets_alone(
     assert together.leaked == 0
     found = [together.weights, *together.companions]
     alone: list[Trained] = [
-        page.train("cpu", own, network, values, data, TO_STEP) for own, network, values in units
+        page.train("cpu", own, network, values, data, TO_STEP, by_kernels=True)
+        for own, network, values in units
     ]
     for index, (_, _, start) in enumerate(units):
         right = alone[index].weights

@@ -85,11 +85,13 @@ class EnginePage:
         break_kernel: str | None = None,
         measure: bool = False,
         companions: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], Arrays]] = (),
+        by_kernels: bool = False,
         half_floats: bool = False,
         fit: Sequence[str] = (),
     ) -> Trained:
         """Train a fresh unit to a step; `recipe`: the fields of a unit that decide its weights.
 
+        `by_kernels`: by TF.js also where loops over one memory are faster, as with a broken kernel.
         `half_floats`: as on a device whose WebGL has 16 bits. `fit`: choose among these backends
         for the unit beforehand, twice. `companions`, (recipe, topology, weights) each, train
         together with it as one graph.
@@ -111,6 +113,7 @@ class EnginePage:
             "toStep": to_step,
             "breakKernel": break_kernel,
             "measure": measure,
+            "byKernels": by_kernels or break_kernel is not None,
             "halfFloats": half_floats,
             "fit": list(fit),
         }

@@ -75,11 +75,11 @@ function unitOf({ recipe, topology, checkpoint, tensors }: AskedUnit): CheckUnit
 
 window.potluckCheck = {
   train: async (asked) => {
-    const { backend, toStep, breakKernel, measure, halfFloats, fit } = asked;
+    const { backend, byKernels, toStep, breakKernel, measure, halfFloats, fit } = asked;
     const companions = asked.companions.map(unitOf);
     const answer = await ask({
       ...unitOf(asked),
-      ...{ backend, toStep, breakKernel, measure, halfFloats, fit, companions },
+      ...{ backend, byKernels, toStep, breakKernel, measure, halfFloats, fit, companions },
     });
     return { ...answer, checkpoint: toBase64(answer.checkpoint), companions: answer.companions.map(toBase64) };
   },

@@ -4,7 +4,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { setBackend } from "@tensorflow/tfjs-core";
 import { beforeEach, expect, test, vi } from "vitest";
 import { writeCheckpoint } from "../engine/checkpoint";
-import { Training } from "../engine/training";
+import { onlyState, openUnit } from "../engine/stacked/party";
 import { sha256 } from "../protocol/sha256";
 import { ALLOWED_BYTES, failed, lease, REFERENCE, snapshot, World } from "./testing/world";
 
@@ -19,9 +19,9 @@ test("a granted unit is trained, handed in with its commitments, and counted onc
   world.hear({ type: "grant", leases: [await lease(world, "a")] });
   await world.until("complete");
 
-  const training = await Training.open(REFERENCE.recipe, REFERENCE.bytes);
+  const training = await openUnit(REFERENCE.recipe, REFERENCE.bytes);
   while (training.step < 6) training.advance();
-  const right = await sha256(writeCheckpoint(await training.state()));
+  const right = await sha256(writeCheckpoint(onlyState(await training.states())));
   training.dispose();
   const complete = world.last("complete");
   const [result] = complete?.leases ?? [];

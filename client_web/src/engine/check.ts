@@ -15,8 +15,8 @@ import { trainsRightly } from "./known_answer";
 import type { BrowserBackend, Fit } from "./messages";
 import { tf } from "./own_tf";
 import { measureSpeed } from "./speed";
+import { openByKernels, openUnit } from "./stacked/party";
 import { StackedTraining } from "./stacked/training";
-import { Training } from "./training";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 
@@ -33,15 +33,17 @@ function makeWrong(kernel: string, backend: BrowserBackend): void {
 }
 
 /** Train alone, or together with companions where there are any. */
-async function trained({ recipe, bytes, companions, toStep }: CheckRequest): Promise<readonly State[]> {
+async function trained({ recipe, bytes, companions, toStep, byKernels }: CheckRequest): Promise<readonly State[]> {
   const together = companions.length > 0;
-  const training = together ? await StackedTraining.open([{ recipe, bytes }, ...companions]) : await Training.open(recipe, bytes);
-  while (training.step < toStep) {
-    if (training instanceof Training && training.undecided) await training.loss();
-    training.advance();
+  const alone = byKernels ? openByKernels : openUnit;
+  const party = together ? await StackedTraining.open([{ recipe, bytes }, ...companions]) : await alone(recipe, bytes);
+  while (party.step < toStep) {
+    // A schedule may wait for what an epoch lost.
+    if (party.step % recipe.steps_per_epoch === 0) await party.losses();
+    party.advance();
   }
-  const states = training instanceof StackedTraining ? await training.states() : [await training.state()];
-  training.dispose();
+  const states = await party.states();
+  party.dispose();
   return states;
 }
 

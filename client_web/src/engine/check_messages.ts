@@ -19,6 +19,8 @@ export interface CheckRequest extends CheckUnit {
   readonly backend: BrowserBackend;
   /** Units to train together with this one as one graph; none: it trains alone. */
   readonly companions: readonly CheckUnit[];
+  /** Train by TF.js's kernels and ours, also where a unit would go by loops over one memory. */
+  readonly byKernels: boolean;
   /** Train up to this step, counted over the whole trial. */
   readonly toStep: number;
   /** Let this kernel's results be a hundredth too large. */

@@ -8,6 +8,7 @@
 import type { HostTensor } from "./safetensors";
 import answer from "./known_answer.gen.json";
 import { knownAnswerReference } from "./reference";
+import { StackedTraining } from "./stacked/training";
 import { Training } from "./training";
 
 export const KNOWN_ANSWER_STEPS = 6;
@@ -18,13 +19,27 @@ export const KNOWN_ANSWER_STEPS = 6;
  */
 export const KNOWN_ANSWER_TOLERANCE = 1e-4;
 
-/** Train the reference on the present backend and give its weights. */
-export async function knownAnswerWeights(): Promise<ReadonlyMap<string, HostTensor>> {
+type Weights = ReadonlyMap<string, HostTensor>;
+
+/** Train the reference on the present backend, by TF.js's kernels and ours, and give its weights. */
+export async function knownAnswerWeights(): Promise<Weights> {
   const { recipe, bytes } = knownAnswerReference();
   const training = await Training.open(recipe, bytes);
   try {
     for (let step = 0; step < KNOWN_ANSWER_STEPS; step++) training.advance();
     return (await training.state()).weights;
+  } finally {
+    training.dispose();
+  }
+}
+
+/** Train two of it as one graph, which goes other ways on every backend; give the weights of each. */
+export async function stackedAnswerWeights(): Promise<Weights[]> {
+  const unit = knownAnswerReference();
+  const training = await StackedTraining.open([unit, unit]);
+  try {
+    for (let step = 0; step < KNOWN_ANSWER_STEPS; step++) training.advance();
+    return (await training.states()).map(({ weights }) => weights);
   } finally {
     training.dispose();
   }
@@ -46,7 +61,8 @@ export function weightDistance(
   return worst;
 }
 
-/** Say whether the present backend trains rightly. */
+/** Say whether the present backend trains rightly, alone and together. */
 export async function trainsRightly(): Promise<boolean> {
-  return weightDistance(await knownAnswerWeights(), answer) <= KNOWN_ANSWER_TOLERANCE;
+  const found = [await knownAnswerWeights(), ...(await stackedAnswerWeights())];
+  return found.every((weights) => weightDistance(weights, answer) <= KNOWN_ANSWER_TOLERANCE);
 }

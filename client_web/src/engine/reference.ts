@@ -96,8 +96,8 @@ export function knownAnswerReference(): Reference {
     input: [6, 6, 1],
     classes: 3,
     layers: [
-      ["Conv2D", { name: "conv", filters: 4, kernel_size: [3, 3], padding: "same", activation: "relu" }],
-      ["MaxPooling2D", { name: "pool", pool_size: [2, 2] }],
+      ["Conv2D", { name: "conv", filters: 4, kernel_size: [3, 3], strides: [1, 1], padding: "same", activation: "relu" }],
+      ["MaxPooling2D", { name: "pool", pool_size: [2, 2], strides: [2, 2], padding: "valid" }],
       ["BatchNormalization", { name: "norm" }],
       ["Flatten", { name: "flatten" }],
       ["Dropout", { name: "dropout", rate: 0.25 }],
@@ -129,7 +129,7 @@ export function speedReference(): Reference {
     classes: 10,
     layers: [
       ["Conv2D", { name: "conv", filters: 16, kernel_size: [3, 3], activation: "relu" }],
-      ["MaxPooling2D", { name: "pool", pool_size: [2, 2] }],
+      ["MaxPooling2D", { name: "pool", pool_size: [2, 2], strides: [2, 2], padding: "valid" }],
       ["Flatten", { name: "flatten" }],
       ["Dense", { name: "dense", units: 128, activation: "relu" }],
       ["Dense", { name: "head", units: 10, activation: "softmax" }],

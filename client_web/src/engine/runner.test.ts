@@ -9,7 +9,7 @@ import { tf } from "./own_tf";
 import type { FromEngine, Job } from "./messages";
 import { knownAnswerReference } from "./reference";
 import { Runner } from "./runner";
-import { Training } from "./training";
+import { onlyState, openUnit } from "./stacked/party";
 
 const { recipe, bytes } = knownAnswerReference();
 const END = 12;
@@ -55,9 +55,9 @@ function all<T extends FromEngine["type"]>(type: T): Extract<FromEngine, { type:
 }
 
 async function stateAt(step: number): Promise<ArrayBuffer> {
-  const training = await Training.open(recipe, bytes);
+  const training = await openUnit(recipe, bytes);
   while (training.step < step) training.advance();
-  const checkpoint = writeCheckpoint(await training.state());
+  const checkpoint = writeCheckpoint(onlyState(await training.states()));
   training.dispose();
   return checkpoint;
 }

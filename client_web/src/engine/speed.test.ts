@@ -5,7 +5,7 @@ import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { beforeEach, expect, test } from "vitest";
 import { knownAnswerReference } from "./reference";
 import { measureUnit } from "./speed";
-import { Training } from "./training";
+import { StackedTraining } from "./stacked/training";
 import "./own_layers";
 
 const { recipe, bytes } = knownAnswerReference();
@@ -14,8 +14,8 @@ const { recipe, bytes } = knownAnswerReference();
 async function measured(stepMs: number, milliseconds: number): Promise<{ speed: number; steps: number; passed: number }> {
   let now = 0;
   let steps = 0;
-  const stock = Training.prototype.advance;
-  Training.prototype.advance = function (this: Training): void {
+  const stock = StackedTraining.prototype.advance;
+  StackedTraining.prototype.advance = function (this: StackedTraining): void {
     stock.call(this);
     steps++;
     now += stepMs;
@@ -24,7 +24,7 @@ async function measured(stepMs: number, milliseconds: number): Promise<{ speed: 
     const speed = await measureUnit(recipe, bytes, milliseconds, () => now);
     return { speed, steps, passed: now };
   } finally {
-    Training.prototype.advance = stock;
+    StackedTraining.prototype.advance = stock;
   }
 }
 

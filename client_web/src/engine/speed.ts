@@ -1,7 +1,8 @@
 /** How fast the present backend trains: the reference, or a unit itself. */
 
 import { speedReference } from "./reference";
-import { type Recipe, Training, type TrainingBytes } from "./training";
+import { openUnit, type Party } from "./stacked/party";
+import type { Recipe, TrainingBytes } from "./training";
 
 /** Measuring the reference takes this long, once its first step is done. */
 const MEASURE_MS = 300;
@@ -9,28 +10,28 @@ const MEASURE_MS = 300;
 type Now = () => number;
 
 /** A GPU only takes the work; waiting now and then keeps the clock honest. */
-async function train(training: Training, goOn: () => boolean): Promise<number> {
+async function train(party: Party, goOn: () => boolean): Promise<number> {
   let steps = 0;
   do {
-    training.advance();
-    if (++steps % 4 === 0) await training.loss();
+    party.advance();
+    if (++steps % 4 === 0) await party.losses();
   } while (goOn());
-  await training.loss();
+  await party.losses();
   return steps;
 }
 
 /** Measure samples per second of the reference. */
 export async function measureSpeed(now: Now = () => performance.now()): Promise<number> {
   const { recipe, bytes } = speedReference();
-  const training = await Training.open(recipe, bytes);
+  const party = await openUnit(recipe, bytes);
   try {
-    training.advance();
-    await training.loss();
+    party.advance();
+    await party.losses();
     const started = now();
-    const steps = await train(training, () => now() - started < MEASURE_MS);
+    const steps = await train(party, () => now() - started < MEASURE_MS);
     return (1000 * steps * recipe.batch_size) / (now() - started);
   } finally {
-    training.dispose();
+    party.dispose();
   }
 }
 
@@ -45,16 +46,16 @@ export async function measureUnit(
   now: Now = () => performance.now(),
 ): Promise<number> {
   const begun = now();
-  const training = await Training.open(recipe, bytes);
+  const party = await openUnit(recipe, bytes);
   try {
     const opened = now();
-    training.advance();
-    await training.loss();
+    party.advance();
+    await party.losses();
     const warm = now();
     if (warm - begun >= milliseconds) return (1000 * recipe.batch_size) / (warm - opened);
-    const steps = await train(training, () => now() - begun < milliseconds);
+    const steps = await train(party, () => now() - begun < milliseconds);
     return (1000 * steps * recipe.batch_size) / (now() - warm);
   } finally {
-    training.dispose();
+    party.dispose();
   }
 }

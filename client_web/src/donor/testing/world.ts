@@ -5,7 +5,7 @@ import type { BrowserBackend, FromEngine, Snapshot, ToEngine } from "../../engin
 import { writeCheckpoint } from "../../engine/checkpoint";
 import { knownAnswerReference } from "../../engine/reference";
 import { Runner } from "../../engine/runner";
-import { Training } from "../../engine/training";
+import { onlyState, openUnit } from "../../engine/stacked/party";
 import { ArtifactRefused } from "../../protocol/artifacts";
 import type { CoordinatorMessage, DonorMessage, DonorRecord, Lease, Unit } from "../../protocol/messages";
 import { sha256 } from "../../protocol/sha256";
@@ -207,9 +207,9 @@ export class World {
 
   /** Give a hash under which a state of the reference unit after so many steps is served. */
   async checkpointAt(step: number): Promise<string> {
-    const training = await Training.open(REFERENCE.recipe, REFERENCE.bytes);
+    const training = await openUnit(REFERENCE.recipe, REFERENCE.bytes);
     while (training.step < step) training.advance();
-    const bytes = writeCheckpoint(await training.state());
+    const bytes = writeCheckpoint(onlyState(await training.states()));
     training.dispose();
     const hash = await sha256(bytes);
     this.artifacts.set(hash, bytes);

@@ -23,6 +23,12 @@ function checkpointOf({ start, resume }: Job): ArrayBuffer {
   return resume ?? start;
 }
 
+/** Give the state of a unit that trains by itself. */
+export function onlyState([state]: readonly State[]): State {
+  if (state === undefined) throw new Error("there is no unit");
+  return state;
+}
+
 /** One unit by TF.js. */
 class Single implements Party {
   readonly stacked = false;
@@ -57,6 +63,11 @@ class Single implements Party {
   }
 }
 
+/** Open one unit on TF.js, with its kernels and ours. */
+export async function openByKernels(recipe: Recipe, bytes: TrainingBytes): Promise<Party> {
+  return new Single(await Training.open(recipe, bytes));
+}
+
 /**
  * Open one unit by itself. Where JavaScript reaches the memory, loops over it beat TF.js's kernels, and give a
  * unit the same bits in any company; what they do not know trains by TF.js.
@@ -69,7 +80,7 @@ export async function openUnit(recipe: Recipe, bytes: TrainingBytes): Promise<Pa
       if (!(problem instanceof CannotStack)) throw problem;
     }
   }
-  return new Single(await Training.open(recipe, bytes));
+  return openByKernels(recipe, bytes);
 }
 
 export function openAlone(job: Job): Promise<Party> {
