@@ -1,10 +1,11 @@
-/** Starts a Worker, stock TF.js or ours (one unit, or several as one graph), and asks it for one thing after another. */
+/** Starts a Worker, stock TF.js or ours (one unit, or several as one graph, or one by kernels only), and asks it for one thing after another. */
 
 import type { Answer, Ask, ShareAnswer, ShareAsk, Side } from "./messages";
 
 function started(side: Side): Worker {
   if (side === "stock") return new Worker(new URL("./stock.ts", import.meta.url), { type: "module" });
   if (side === "ours") return new Worker(new URL("./ours.ts", import.meta.url), { type: "module" });
+  if (side === "kernels") return new Worker(new URL("./kernels.ts", import.meta.url), { type: "module" });
   return new Worker(new URL("./stacked.ts", import.meta.url), { type: "module" });
 }
 

@@ -1,6 +1,6 @@
 /** What crosses between the bench page and its Workers. */
 
-export type Side = "stock" | "ours" | "stacked";
+export type Side = "stock" | "ours" | "stacked" | "kernels";
 
 export interface Task {
   readonly backend: "cpu" | "wasm" | "webgl" | "webgpu";

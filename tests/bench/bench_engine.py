@@ -113,7 +113,7 @@ def measure(page: Page, bench: Bench, backend: str, seconds: float) -> dict[str,
 def stacked(page: Page, bench: Bench, backend: str, seconds: float) -> str:
     """Train one unit alone and several together in turn; write one row of the table."""
     page.evaluate("window.bench.close()")
-    given, sides = task(bench, backend), ("ours", "stacked")
+    given, sides = task(bench, backend), ("ours", "kernels", "stacked")
     for side in sides:
         ask(page, side, {"type": "open", "task": given})
     counted = {side: ask(page, side, {"type": "count"}) for side in sides}
@@ -122,13 +122,14 @@ def stacked(page: Page, bench: Bench, backend: str, seconds: float) -> str:
         turns = [ask(page, side, {"type": "run", "seconds": seconds}) for side in sides]
         times.append([bench.batch * t["milliseconds"] / t["samples"] for t in turns])
     page.evaluate("window.bench.close()")
-    alone, together = (statistics.median(side) for side in zip(*times, strict=True))
-    ratio = statistics.median(both / one for one, both in times)
+    alone, kernels, together = (statistics.median(side) for side in zip(*times, strict=True))
+    ratio = statistics.median(both / one for one, _, both in times)
+    to_kernels = statistics.median(both / one for _, one, both in times)
     what = "launches" if counted["ours"]["launches"] else "kernels"
     launched = " -> ".join(f"{counted[side][what]:.0f}" for side in sides)
     return (
-        f"| {bench.units} x {bench.name} | {bench.batch} | {backend} | {alone:.2f} | "
-        f"{together:.2f} | {ratio:.2f} | {launched} {what} |\n"
+        f"| {bench.units} x {bench.name} | {bench.batch} | {backend} | {kernels:.2f} | "
+        f"{alone:.2f} | {together:.2f} | {to_kernels:.2f} | {ratio:.2f} | {launched} {what} |\n"
     )
 
 
@@ -214,8 +215,11 @@ def main() -> None:
                     for side, measured in found.items()
                     if measured.problem
                 ]
-        SAY("\n| units together | batch | backend | one alone, ms a step | all together | ratio |")
-        SAY(" a step |\n|---|---|---|---|---|---|---|\n")
+        SAY("\n| units together | batch | backend | one by kernels, ms a step |")
+        SAY(
+            " one as tabs train it | all together | of one by kernels | of one as tabs do | a step |\n"
+        )
+        SAY("|---|---|---|---|---|---|---|---|---|\n")
         for bench in (b for b in STACKS if options.only in b.name):
             for backend in options.backends.split(","):
                 SAY(stacked(page, bench, backend, options.seconds / 4))
