@@ -216,9 +216,8 @@ def main() -> None:
                     if measured.problem
                 ]
         SAY("\n| units together | batch | backend | one by kernels, ms a step |")
-        SAY(
-            " one as tabs train it | all together | of one by kernels | of one as tabs do | a step |\n"
-        )
+        SAY(" one as tabs train it | all together | of one by kernels |")
+        SAY(" of one as tabs do | a step |\n")
         SAY("|---|---|---|---|---|---|---|---|---|\n")
         for bench in (b for b in STACKS if options.only in b.name):
             for backend in options.backends.split(","):
