@@ -28,7 +28,7 @@ def test_another_donor_goes_on_from_the_checkpoint_of_a_closed_tab(
 ) -> None:
     coordinator = start_coordinator()
     study = coordinator.client().submit(
-        model=digits_h5(), data="digits", search={}, trials=1, epochs=150, name="Long"
+        model=digits_h5(), data="digits", search={}, trials=1, epochs=600, name="Long"
     )
 
     def checkpoint() -> int:
