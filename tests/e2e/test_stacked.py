@@ -38,8 +38,8 @@ def build(name: str) -> Any:
     """Build a network; all of a stack's layers are in one of them."""
     import keras
 
-    # Weights are drawn by their layers' names, which count on from test to test otherwise. Some draws
-    # leave selu on one side, where batch normalization takes a bias's gradient away but for rounding.
+    # Weights are drawn by their layers' names, which otherwise count on from test to test. Some
+    # leave selu on one side, where batch normalization leaves nothing of a bias's gradient.
     keras.utils.clear_session()
     layers, penalty = keras.layers, keras.regularizers.L1L2(0.001, 0.01)
     if name == "perceptron":
