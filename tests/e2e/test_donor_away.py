@@ -94,7 +94,7 @@ def test_two_tabs_of_a_browser_are_one_donor_and_divide_the_device(
     coordinator: Coordinator, browser: Browser
 ) -> None:
     # Of two studies: units of one would train together, in one tab.
-    studies = [digits_study(coordinator, name, epochs=1200) for name in ("Left", "Right")]
+    studies = [digits_study(coordinator, name, epochs=2000) for name in ("Left", "Right")]
     context = browser.new_context()
     try:
         tabs = [context.new_page() for _ in range(2)]
