@@ -4,7 +4,8 @@ import "@tensorflow/tfjs-backend-cpu";
 import { setBackend } from "@tensorflow/tfjs-core";
 import { beforeEach, expect, test, vi } from "vitest";
 import { writeCheckpoint } from "../engine/checkpoint";
-import { onlyState, openUnit } from "../engine/stacked/party";
+import { onlyState } from "../engine/stacked/examples";
+import { openUnit } from "../engine/stacked/party";
 import { sha256 } from "../protocol/sha256";
 import { ALLOWED_BYTES, failed, lease, REFERENCE, snapshot, World } from "./testing/world";
 

@@ -9,7 +9,8 @@ import { tf } from "./own_tf";
 import type { FromEngine, Job } from "./messages";
 import { knownAnswerReference } from "./reference";
 import { Runner } from "./runner";
-import { onlyState, openUnit } from "./stacked/party";
+import { onlyState } from "./stacked/examples";
+import { openUnit } from "./stacked/party";
 
 const { recipe, bytes } = knownAnswerReference();
 const END = 12;

@@ -123,17 +123,24 @@ export class Runner {
   /** Open units as one graph on the backend that suits them; null where they cannot be. */
   private async together(jobs: readonly Job[]): Promise<Party | null> {
     try {
-      for (const job of jobs.slice(0, 1)) await this.fit(job);
-      return await openTogether(jobs);
+      return await this.opened(jobs, () => openTogether(jobs));
     } catch {
       return null; // Alone each says what is wrong.
     }
   }
 
-  private async alone(job: Job): Promise<Party> {
-    await this.fit(job);
+  private alone(job: Job): Promise<Party> {
+    return this.opened([job], () => openAlone(job));
+  }
+
+  /** Open units on the backend that suits the first of them: all of it is work. */
+  private async opened<T>(jobs: readonly Job[], open: () => Promise<T>): Promise<T> {
+    const begun = this.clock.now();
+    for (const job of jobs.slice(0, 1)) await this.fit(job);
     this.pace.slices.open(getBackend());
-    return openAlone(job);
+    const found = await open();
+    this.pace.worked(this.clock.now() - begun);
+    return found;
   }
 
   private async travel(jobs: readonly Job[], open: () => Promise<Party>): Promise<void> {
@@ -141,10 +148,7 @@ export class Runner {
     if (left.length === 0) return;
     let party: Party | null = null;
     try {
-      const begun = this.clock.now();
-      this.pace.slices.open(getBackend());
       party = await open();
-      this.pace.worked(this.clock.now() - begun);
       const startedAtStep = party.step;
       const courses = jobs.map((job, index) => {
         const own = { job, index, startedAtStep, finite: true, latest: null, lastLoss: resumedLoss(job) };

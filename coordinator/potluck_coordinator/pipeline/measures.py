@@ -3,38 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
-from potluck.protocol.study import MetricName, Task
+from potluck.protocol.study import ClassificationMetric, MetricName, RegressionMetric, Task
 
-CLASSIFICATION: tuple[MetricName, ...] = (
-    "accuracy",
-    "balanced_accuracy",
-    "top_3_accuracy",
-    "top_5_accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "precision_macro",
-    "recall_macro",
-    "f1_macro",
-    "cohen_kappa",
-    "mcc",
-    "log_loss",
-    "roc_auc",
-    "pr_auc",
-    "cosine_similarity",
-    "hinge",
-)
-REGRESSION: tuple[MetricName, ...] = (
-    "r2",
-    "explained_variance",
-    "rmse",
-    "mse",
-    "mae",
-    "median_absolute_error",
-    "mape",
-    "msle",
-)
+CLASSIFICATION: tuple[MetricName, ...] = get_args(ClassificationMetric)
+REGRESSION: tuple[MetricName, ...] = get_args(RegressionMetric)
 SMALLER_IS_BETTER: tuple[MetricName, ...] = (
     "log_loss",
     "hinge",

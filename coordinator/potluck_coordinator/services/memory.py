@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from potluck_converter import TrainingMemory, graph_from_json, training_memory, with_overrides
-from potluck_coordinator.services.training import batch_size, overrides
+from potluck_coordinator.services.training import batch_size, optimizer_name, overrides
 
 SLOTS = {
     "sgd": 1,
@@ -27,7 +27,7 @@ MOST_SLOTS = 3
 
 def unit_memory(memory: TrainingMemory, parameters: Mapping[str, Any], rows_bytes: int) -> int:
     """Estimate bytes. `rows_bytes`: the tensors, held twice: as they came and on the device."""
-    slots = SLOTS.get(str(parameters.get("optimizer", "adam")), MOST_SLOTS)
+    slots = SLOTS.get(optimizer_name(parameters), MOST_SLOTS)
     if parameters.get("use_ema") is True:
         slots += 1
     return memory.of(batch_size(parameters), slots) + 2 * rows_bytes

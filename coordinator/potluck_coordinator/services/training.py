@@ -27,13 +27,18 @@ SCHEDULE_FIELDS: Mapping[str, frozenset[str]] = {
 STEPS_A_TRIAL = 3
 
 
+def optimizer_name(parameters: Mapping[str, Any]) -> str:
+    """Name the optimizer, Adam where nothing is said."""
+    return str(parameters.get("optimizer", "adam"))
+
+
 def optimizer(parameters: Mapping[str, Any], epochs: int) -> AnyOptimizer:
     """Give the optimizer of a trial of so many epochs; defaults are Keras 3's.
 
     Parameters that this optimizer or its schedule does not read are left aside. Raises `BadStudy`
     (`search.together`) for values that cannot be together.
     """
-    name = str(parameters.get("optimizer", "adam"))
+    name = optimizer_name(parameters)
     rate = DEFAULT_LEARNING_RATE.get(name, OTHER_LEARNING_RATE)
     fields = {k: v for k, v in parameters.items() if k in OWN_FIELDS[name]}
     schedule = _schedule(parameters, epochs)

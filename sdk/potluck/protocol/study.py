@@ -34,7 +34,7 @@ LossName = Literal[
     "poisson",
 ]
 """Keras 3's losses of one output. Not CTC (sequences of labels) nor Circle (embeddings)."""
-MetricName = Literal[
+ClassificationMetric = Literal[
     "accuracy",
     "balanced_accuracy",
     "top_3_accuracy",
@@ -52,6 +52,8 @@ MetricName = Literal[
     "pr_auc",
     "cosine_similarity",
     "hinge",
+]
+RegressionMetric = Literal[
     "r2",
     "explained_variance",
     "rmse",
@@ -61,6 +63,7 @@ MetricName = Literal[
     "mape",
     "msle",
 ]
+MetricName = Literal[ClassificationMetric, RegressionMetric]
 Scaling = Literal["standard", "minmax", "none"]
 
 

@@ -5,7 +5,8 @@ import type { BrowserBackend, FromEngine, Snapshot, ToEngine } from "../../engin
 import { writeCheckpoint } from "../../engine/checkpoint";
 import { knownAnswerReference } from "../../engine/reference";
 import { Runner } from "../../engine/runner";
-import { onlyState, openUnit } from "../../engine/stacked/party";
+import { onlyState } from "../../engine/stacked/examples";
+import { openUnit } from "../../engine/stacked/party";
 import { ArtifactRefused } from "../../protocol/artifacts";
 import type { CoordinatorMessage, DonorMessage, DonorRecord, Lease, Unit } from "../../protocol/messages";
 import { sha256 } from "../../protocol/sha256";

@@ -1,6 +1,6 @@
 /** Units for tests and benches: networks of every layer that a stack trains, with rows by chance. */
 
-import { writeCheckpoint } from "../checkpoint";
+import { type State, writeCheckpoint } from "../checkpoint";
 import { openNetwork } from "../network";
 import { stream, threefryInto } from "../randomness";
 import { type HostTensor, writeSafetensors } from "../safetensors";
@@ -82,3 +82,9 @@ export const PERCEPTRON: Example = {
   rows: 256,
   batchSize: 32,
 };
+
+/** Give the state of a unit that trains by itself. */
+export function onlyState([state]: readonly State[]): State {
+  if (state === undefined) throw new Error("there is no unit");
+  return state;
+}

@@ -23,12 +23,6 @@ function checkpointOf({ start, resume }: Job): ArrayBuffer {
   return resume ?? start;
 }
 
-/** Give the state of a unit that trains by itself. */
-export function onlyState([state]: readonly State[]): State {
-  if (state === undefined) throw new Error("there is no unit");
-  return state;
-}
-
 /** One unit by TF.js. */
 class Single implements Party {
   readonly stacked = false;
