@@ -10,7 +10,7 @@ from platformdirs import user_data_path
 from pydantic import field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from potluck_coordinator.core.leases import HEARTBEAT_SECONDS, LEASE_SECONDS
+from potluck_coordinator.core.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, UNHEARD_SECONDS
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     max_model_bytes: int = 512 * 2**20
     max_dataset_bytes: int = 512 * 2**20
     lease_seconds: float = LEASE_SECONDS
+    unheard_seconds: float = UNHEARD_SECONDS
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     sweep_seconds: float = 2.0
     """How often expired leases are looked for."""

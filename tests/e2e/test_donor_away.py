@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from potluck.version import VERSION
 from tests.support.coordinator import Coordinator
-from tests.support.donor_tab import PATIENCE_S, at_work, digits_study, finished, pass_time
+from tests.support.donor_tab import PATIENCE_S, at_work, await_end, digits_study, pass_time
 from tests.support.waiting import until
 
 UNREACHABLE = "The coordinator cannot be reached."
@@ -39,7 +39,7 @@ def test_a_minute_without_network_costs_nothing(
         coordinator.thaw()
     page.clock.resume()
     expect(unreachable).not_to_be_visible(timeout=30_000)
-    until(finished(study), 2 * PATIENCE_S, "the study's end")
+    await_end(study, page)
     assert [lease.state for lease in study.trial(0).units[0].leases] == ["completed"]
 
 
@@ -54,7 +54,7 @@ def test_a_laptop_that_slept_for_eight_hours_goes_on(
     at_work(page)
     page.clock.fast_forward("08:00:00")
     page.clock.resume()
-    until(finished(study), PATIENCE_S, "the study's end")
+    await_end(study, page)
 
 
 def test_a_page_whose_timers_sleep_trains_and_keeps_its_lease(
@@ -72,7 +72,7 @@ def test_a_page_whose_timers_sleep_trains_and_keeps_its_lease(
     page.on("websocket", lambda socket: socket.on("framesent", note))
     page.goto(f"{coordinator.url}/donate?backend=wasm")
     press(page)
-    until(finished(study), PATIENCE_S, "the study's end")
+    await_end(study, page)
     page.evaluate("0")  # lets Playwright hear of what was said meanwhile
     assert heartbeats
 
@@ -84,7 +84,7 @@ def test_a_full_disk_costs_nothing(coordinator: Coordinator, person: Callable[..
     devtools.send("Storage.overrideQuotaForOrigin", {"origin": coordinator.url, "quotaSize": 1})
     page.goto(f"{coordinator.url}/donate?backend=wasm")
     press(page)
-    until(finished(study), PATIENCE_S, "the study's end")
+    await_end(study, page)
     page.get_by_role("button", name="Stop now").click()
     keys = "caches.open('potluck-artifacts-v1').then((kept) => kept.keys())"
     assert page.evaluate(f"{keys}.then((kept) => kept.length)") == 0
@@ -111,7 +111,7 @@ def test_two_tabs_of_a_browser_are_one_donor_and_divide_the_device(
         tabs[1].close(run_before_unload=True)
         expect(tabs[0].get_by_text("2 tabs divide this device")).not_to_be_visible()
         for study in studies:
-            until(finished(study), 2 * PATIENCE_S, "the study's end")
+            await_end(study, tabs[0])
     finally:
         context.close()
 
@@ -134,7 +134,7 @@ def test_an_old_page_loads_the_new_one_once_and_goes_on_by_itself(
     with page.expect_event("domcontentloaded", timeout=1_000 * PATIENCE_S):
         press(page)
     study = digits_study(coordinator, "Upgraded", epochs=10)
-    until(finished(study), PATIENCE_S, "the study's end")
+    await_end(study, page)
     page.evaluate("0")  # lets Playwright hear of a second one
     assert len(loads) == 1
     page.reload()
@@ -151,7 +151,6 @@ def test_a_page_that_stays_old_donates_as_it_is(
     with page.expect_event("domcontentloaded", timeout=1_000 * PATIENCE_S):
         press(page)
     study = digits_study(coordinator, "Stays old", epochs=10)
-    # Asking the page lets Playwright answer its requests, too.
-    until(lambda: page.evaluate("1") and finished(study)(), PATIENCE_S, "the study's end")
+    await_end(study, page)
     page.evaluate("0")  # lets Playwright hear of a second one
     assert len(loads) == 1

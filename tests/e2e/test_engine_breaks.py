@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Worker, expect
 
 from tests.e2e.conftest import Donate
 from tests.support.coordinator import Coordinator
-from tests.support.donor_tab import PATIENCE_S, at_work, digits_study, engine, finished, pass_time
+from tests.support.donor_tab import PATIENCE_S, at_work, await_end, digits_study, engine, pass_time
 from tests.support.waiting import until
 
 LOSE_WEBGL = """() => new Promise((done) => {
@@ -65,7 +65,7 @@ def test_a_unit_is_finished_after_its_engine_broke(
     first.evaluate(harm)
     expect(page.get_by_role("status").filter(has_text=says)).to_be_visible()
     engine(page, other_than=first)
-    until(finished(study), PATIENCE_S, "the study's end")
+    await_end(study, page)
     page.get_by_role("button", name="Stop now").click()
     expect(page.get_by_text("Stopped. Thank you for what you gave.")).to_be_visible()
     # Training went on from its last state: one lease, not two.
@@ -86,7 +86,7 @@ def test_an_engine_that_hangs_is_noticed_and_replaced(
     until(lambda: pass_time(page) and told.is_visible(), PATIENCE_S, "silence")
     page.clock.resume()
     engine(page, other_than=first)
-    until(finished(study), PATIENCE_S, "the study's end")
+    await_end(study, page)
 
 
 def hang(worker: Worker) -> None:

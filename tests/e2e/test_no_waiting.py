@@ -8,7 +8,14 @@ from collections.abc import Callable
 from playwright.sync_api import Page, Request, Response
 
 from tests.support.coordinator import Coordinator
-from tests.support.donor_tab import FIRST_BATCH, PATIENCE_S, PRESSED, digits_study, engine, finished
+from tests.support.donor_tab import (
+    FIRST_BATCH,
+    PATIENCE_S,
+    PRESSED,
+    await_end,
+    digits_study,
+    engine,
+)
 from tests.support.waiting import until
 
 Note = Callable[[str, object], None]
@@ -40,7 +47,7 @@ def test_donate_is_light_before_the_press_and_a_backends_code_comes_when_chosen(
 
     study = digits_study(coordinator, "Only WASM", epochs=2)
     press(page)
-    until(finished(study), PATIENCE_S, "the study's end")
+    await_end(study, page)
     # Playwright does not hear what a Worker fetches; the Worker itself knows.
     loaded = engine(page).evaluate("performance.getEntriesByType('resource').map((e) => e.name)")
     assert any("/backend-wasm-" in url for url in loaded)
@@ -63,7 +70,7 @@ def test_a_folds_second_unit_downloads_only_its_start(
     page.on("request", note)
     page.goto(f"{coordinator.url}/donate?backend=wasm")
     press(page)
-    until(finished(study), PATIENCE_S, "the study's end")
+    await_end(study, page)
     page.evaluate("0")  # lets Playwright hear of what was fetched meanwhile
     record_property("artifacts_for_three_units", len(fetched))
     # Topology, rows, and each unit's own start, none of them twice.
@@ -77,7 +84,7 @@ def test_on_a_warm_page_the_first_batch_runs_soon_after_the_press_and_never_befo
     warm = digits_study(coordinator, "Warm", epochs=2)
     page = person(f"{coordinator.url}/donate?backend=wasm")
     press(page)
-    until(finished(warm), PATIENCE_S, "the study's end")
+    await_end(warm, page)
     study = digits_study(coordinator, "Soon", epochs=60)
     page.get_by_role("button", name="Stop now").click()
     page.reload()

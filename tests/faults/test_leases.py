@@ -43,6 +43,27 @@ def test_a_silent_donors_unit_is_free_again_and_its_late_result_still_counts(
     assert verify_ledger(study.ledger()).holds
 
 
+def test_a_grant_to_a_donor_that_went_before_it_said_a_word_is_soon_free_again(
+    start_coordinator: Start,
+) -> None:
+    coordinator = start_coordinator(unheard_seconds=0.2, sweep_seconds=0.1, workers=1)
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as closing:
+        lease = closing.await_lease()
+    until(lambda: ready(study), what="the lease's end")
+    with ScriptedDonor(coordinator.url, key=closing.key, held=[lease.token]) as again:
+        assert again.welcome.resumed == []
+        second = again.await_lease()
+        again.heartbeat(second)
+    with ScriptedDonor(coordinator.url) as other:
+        # It may have lost the network only, and trains on: its lease has its full time.
+        assert other.request() == []
+        assert [lease.state for lease in study.refresh().trial(0).units[0].leases] == [
+            "expired",
+            "held",
+        ]
+
+
 def test_a_late_result_is_refused_once_somebody_else_has_gone_further(
     start_coordinator: Start,
 ) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from playwright.sync_api import Page, Worker, expect
 
 import potluck
@@ -44,14 +42,23 @@ def engine(page: Page, other_than: Worker | None = None) -> Worker:
     return until(find, PATIENCE_S, "the engine's Worker")
 
 
-def finished(study: potluck.Study) -> Callable[[], bool]:
-    """Say, when asked, whether every unit of a study came back and was scored."""
+def await_end(study: potluck.Study, page: Page) -> None:
+    """Wait until every unit came back and was scored; a failure tells where each stands.
 
-    def look() -> bool:
+    Longer than a lease: what a donor took with it comes back by itself.
+    """
+
+    def ended() -> bool:
+        page.evaluate("0")  # lets Playwright answer what the page asks for
         record = study.refresh().record
         return record.state == "completed" and record.counts.scored == record.plan.units
 
-    return look
+    def standing() -> str:
+        units = [unit for row in study.trials() for unit in study.trial(row.trial).units]
+        states = [(unit.state, [lease.state for lease in unit.leases]) for unit in units]
+        return f"the study's end; its units: {states}; the page: {page.inner_text('main')[:400]}"
+
+    until(ended, 3 * PATIENCE_S, standing)
 
 
 def pass_time(page: Page, milliseconds: int = 5_000) -> bool:

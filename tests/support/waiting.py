@@ -12,12 +12,16 @@ T = TypeVar("T")
 _TICK = threading.Event()
 
 
-def until(condition: Callable[[], T | None], seconds: float = 60.0, what: str = "") -> T:
-    """Ask until the condition gives something true; fail after the deadline."""
+def until(
+    condition: Callable[[], T | None], seconds: float = 60.0, what: str | Callable[[], str] = ""
+) -> T:
+    """Ask until the condition gives something true; after the deadline, fail with `what`."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
         if found:
             return found
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        if time.monotonic() >= deadline:
+            due = what() if callable(what) else what
+            raise AssertionError(f"not within {seconds} s: {due or condition}")
         _TICK.wait(0.05)

@@ -284,6 +284,18 @@ test("a page that goes gives back every lease by its token, and forgets them", a
   expect(world.tokens).toEqual([]);
 });
 
+test("a page that goes asks for nothing, until it comes back", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "wait", seconds: 1, reason: "no_work" });
+  const asked = world.count("request");
+  world.session.left();
+  world.pass(10);
+  expect(world.count("request")).toBe(asked);
+  world.session.cameBack();
+  expect(world.count("request")).toBe(asked + 1);
+});
+
 test("after a crash of the tab its lease is resumed from the state on this device", async () => {
   const world = new World("scripted");
   const kept = snapshot(4);

@@ -47,6 +47,7 @@ export class Session {
   private readonly companions: Companions;
   private heartbeatAtMs = Number.NEGATIVE_INFINITY;
   private paused = false;
+  private away = false;
   private ending: Standing["ending"] = null;
   private sharePosted: number | null = null;
   private state: DonorState;
@@ -68,7 +69,7 @@ export class Session {
     });
     this.line = new Line(clock, () => ports.reopenSocket());
     this.agenda = new Agenda(this.work, this.line, this.ports, {
-      ended: () => this.ending !== null,
+      ended: () => this.ending !== null || this.away,
       paused: () => this.paused,
       lastUnit: () => this.state.lastUnit,
       tell: (message) => this.show(message === undefined ? {} : { message }),
@@ -147,13 +148,20 @@ export class Session {
     this.end("stopped", "");
   }
 
-  /** The page goes away: gives what a beacon is to say, and forgets its leases. */
+  /** The page goes away: gives what a beacon is to say, forgets its leases, and asks for no more. */
   left(): Handback[] {
+    this.away = true;
     const held = this.work.hands.all();
     const given = held.map((holding) => toHandback(holding, "closing"));
     for (const { lease } of held) this.work.forget(lease.id);
     this.companions.leave();
     return given;
+  }
+
+  /** The page came back from the browser's memory of pages. */
+  cameBack(): void {
+    this.away = false;
+    this.agenda.workOn();
   }
 
   // ---- the coordinator ----

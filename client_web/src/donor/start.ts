@@ -79,6 +79,7 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
     (message) => session.engineCrashed(message),
   );
   const onPageHide = (): void => sayGoodbye(origin, session.left());
+  const onPageShow = (): void => session.cameBack();
   const onOnline = (): void => socket?.hurry();
   const session = new Session(
     {
@@ -94,6 +95,7 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
       closeSocket: () => {
         socket?.close();
         window.removeEventListener("pagehide", onPageHide);
+        window.removeEventListener("pageshow", onPageShow);
         window.removeEventListener("online", onOnline);
       },
       client: version,
@@ -131,6 +133,7 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
     publish();
   };
   window.addEventListener("pagehide", onPageHide);
+  window.addEventListener("pageshow", onPageShow);
   window.addEventListener("online", onOnline);
   session.start();
   stopWatching = watchSigns((seen) => {

@@ -94,6 +94,8 @@ class _Conversation:
         self._socket = socket
         self._idle = asyncio.Event()
         self._news = asyncio.Event()
+        self._unheard: set[str] = set()
+        """Leases granted here that the donor has not spoken of yet."""
 
     async def run(self) -> None:
         hello = await self._hello()
@@ -126,6 +128,9 @@ class _Conversation:
                             await self._answer(donor, said)
             finally:
                 self._site.hub.publish(SITE)
+                if self._unheard:
+                    with suppress(Busy):  # then they end at their time
+                        await leases.left_unheard(self._site, self._unheard)
 
     async def _hello(self) -> wire.Hello | None:
         try:
@@ -195,6 +200,8 @@ class _Conversation:
             await self._say(wire.Problem(error=UNEXPECTED))
 
     async def _act(self, donor: DonorSession, said: Said) -> None:
+        if isinstance(said, wire.Heartbeat | wire.Checkpoint | wire.Complete | wire.Abort):
+            self._unheard.difference_update(lease.lease_id for lease in said.leases)
         if isinstance(said, wire.Request):
             await self._grant(donor, said)
         elif isinstance(said, wire.Heartbeat):
@@ -220,6 +227,7 @@ class _Conversation:
         self._news.clear()  # what comes from now on may be missed by the look that follows
         granted = await leases.grant(self._site, donor, request)
         if granted:
+            self._unheard.update(lease.id for lease in granted)
             await self._say(wire.Grant(leases=granted))
         else:
             await self._wait("no_work")

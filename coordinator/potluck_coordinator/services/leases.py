@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -199,6 +199,16 @@ def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) 
             }
         ),
     )
+
+
+async def left_unheard(site: Site, lease_ids: Collection[str]) -> None:
+    """Expect little of leases whose donor's connection ended before it said a word about them.
+
+    The grant may never have arrived, as where a tab closed while it asked. A donor that has it
+    comes back at once, and its greeting renews the lease.
+    """
+    until = site.now() + site.settings.unheard_seconds
+    await site.writer.run(lambda tx: leases.shorten(tx, lease_ids, until))
 
 
 async def heartbeat(site: Site, donor: DonorSession, beats: Sequence[wire.Progress]) -> wire.Heard:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import and_, func, not_, or_, update
@@ -75,6 +75,20 @@ def renew_held(session: Session, expires_at: float) -> int:
     statement = (
         update(LeaseRow)
         .where(col(LeaseRow.state) == HELD, col(LeaseRow.expires_at) < expires_at)
+        .values(expires_at=expires_at)
+    )
+    return changed(session, statement)
+
+
+def shorten(session: Session, lease_ids: Collection[str], expires_at: float) -> int:
+    """Let these leases, where they are held, end at this time at the latest; give how many did."""
+    statement = (
+        update(LeaseRow)
+        .where(
+            col(LeaseRow.id).in_(lease_ids),
+            col(LeaseRow.state) == HELD,
+            col(LeaseRow.expires_at) > expires_at,
+        )
         .values(expires_at=expires_at)
     )
     return changed(session, statement)
