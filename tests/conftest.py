@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 from potluck_coordinator.browser.chromium import ensure_chromium, launch_options
 from tests.support.coordinator import Coordinator
+
+# Read when Keras is first imported, by the modules of tests that come next.
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 # What passes here passes there: drawn examples are the same in every run of `make test`.
 # `make test-long` draws new ones.

@@ -22,7 +22,7 @@ from tests.support.engine_page import EnginePage, distance
 from tests.support.keras_files import saved
 
 TOLERANCE = 1e-3
-BACKENDS = ("wasm", "webgl", "webgpu")
+BACKENDS = ("cpu", "wasm", "webgl", "webgpu")
 ROWS, BATCH, STEPS_PER_EPOCH, EPOCHS, SEED = 20, 8, 3, 2, 3
 
 
@@ -47,6 +47,19 @@ CASES = {
     "class numbers": Case(
         "sparse_categorical_crossentropy", "SparseCategoricalCrossentropy", "softmax", 4
     ),
+    "class numbers from logits": Case(
+        "sparse_categorical_crossentropy",
+        "SparseCategoricalCrossentropy",
+        "linear",
+        4,
+        from_logits=True,
+    ),
+    "two": Case("binary_crossentropy", "BinaryCrossentropy", "sigmoid", 1),
+    "two from logits": Case(
+        "binary_crossentropy", "BinaryCrossentropy", "linear", 1, from_logits=True
+    ),
+    "squares": Case("mean_squared_error", "MeanSquaredError", "linear", 1),
+    "amounts": Case("mean_absolute_error", "MeanAbsoluteError", "linear", 1),
     "focal of classes": Case(
         "categorical_focal_crossentropy",
         "CategoricalFocalCrossentropy",
@@ -109,8 +122,11 @@ def rows_for(case: Case) -> dict[str, NDArray[Any]]:
     return {"x": draw.normal(size=(ROWS, 5)).astype(np.float32), "y": y, "w": weights}
 
 
+RATES = {"mean_absolute_percentage_error": 0.002, "mean_squared_error": 0.01}
+
+
 def rate_of(case: Case) -> float:
-    return 0.002 if case.loss == "mean_absolute_percentage_error" else 0.1
+    return RATES.get(case.loss, 0.1)
 
 
 @pytest.mark.parametrize("name", CASES)

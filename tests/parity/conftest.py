@@ -1,10 +1,5 @@
 from __future__ import annotations
 
-import os
-
-# Before anything imports Keras.
-os.environ.setdefault("KERAS_BACKEND", "jax")
-
 from collections.abc import Iterator
 
 import pytest

@@ -36,7 +36,7 @@ class Trained:
     weights: dict[str, NDArray[np.float32]]
     companions: list[dict[str, NDArray[np.float32]]]
     leaked: int
-    known_answer: bool
+    known_answer: bool | None
     samples_per_second: float | None
     state: dict[str, NDArray[Any]]
     loss: float
@@ -61,7 +61,7 @@ class EnginePage:
             stack.callback(self._page.close)
             self._page.set_default_timeout(TRAIN_TIMEOUT_MS)
             self._page.goto(f"{site}/engine-check.html")
-            self._page.wait_for_function("window.potluckCheck !== undefined")
+            self._ready()
             self._stack = stack.pop_all()
         return self
 
@@ -73,6 +73,14 @@ class EnginePage:
     ) -> None:
         self._stack.close()
 
+    def reload(self) -> None:
+        """Forget every Worker; what comes next trains in a new one."""
+        self._page.reload()
+        self._ready()
+
+    def _ready(self) -> None:
+        self._page.wait_for_function("window.potluckCheck !== undefined")
+
     def train(
         self,
         backend: str,
@@ -83,14 +91,17 @@ class EnginePage:
         to_step: int,
         *,
         break_kernel: str | None = None,
+        judge: bool = False,
         measure: bool = False,
         companions: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], Arrays]] = (),
         by_kernels: bool = False,
         half_floats: bool = False,
         fit: Sequence[str] = (),
     ) -> Trained:
-        """Train a fresh unit to a step; `recipe`: the fields of a unit that decide its weights.
+        """Train a fresh unit to a step, in this page's Worker for the backend.
 
+        `recipe`: the fields of a unit that decide its weights.
+        `judge`: say whether the known answer comes. `measure`: say how fast it trains.
         `by_kernels`: by TF.js also where loops over one memory are faster, as with a broken kernel.
         `half_floats`: as on a device whose WebGL has 16 bits. `fit`: choose among these backends
         for the unit beforehand, twice. `companions`, (recipe, topology, weights) each, train
@@ -112,6 +123,7 @@ class EnginePage:
             "backend": backend,
             "toStep": to_step,
             "breakKernel": break_kernel,
+            "judge": judge,
             "measure": measure,
             "byKernels": by_kernels or break_kernel is not None,
             "halfFloats": half_floats,
@@ -124,7 +136,7 @@ class EnginePage:
             _weights(told["checkpoint"]),
             [_weights(one) for one in told["companions"]],
             int(told["leaked"]),
-            bool(told["knownAnswer"]),
+            told["knownAnswer"],
             told["samplesPerSecond"],
             trained,
             float(total / rows) if rows else 0.0,
@@ -159,7 +171,7 @@ class EnginePage:
 
 def fresh_checkpoint(weights: Arrays) -> bytes:
     """Write a state before the first step, as docs/protocol.md says."""
-    tensors = {f"weights/{name}": np.ascontiguousarray(value) for name, value in weights.items()}
+    tensors = {f"weights/{name}": np.asarray(value, order="C") for name, value in weights.items()}
     tensors["optimizer/iteration"] = np.zeros(1, np.int32)
     tensors["accumulators/loss"] = np.zeros(2, np.float32)
     return save(tensors, {"format": "potluck.checkpoint.v1", "epoch": "0", "step": "0"})

@@ -60,6 +60,16 @@ RULES: dict[str, dict[str, Any]] = {
     },
     "ftrl by another power": {"name": "ftrl", "learning_rate": 0.2, "learning_rate_power": -0.7},
 }
+EVERY: dict[str, dict[str, Any]] = {
+    name: RULES[name]
+    for name in ("sgd", "nesterov", "adam", "adamw", "adamax", "nadam", "rmsprop", "adagrad")
+} | {
+    # At a rate of 5, networks that normalize multiply any rounding.
+    "adadelta": RULES["adadelta"] | {"learning_rate": 1.0},
+    "lion": RULES["lion"],
+    "ftrl": RULES["ftrl"],
+}
+"""One of each class, for tests of many networks."""
 _MOVING = RULES["momentum"]
 COMMON: dict[str, dict[str, Any]] = {
     "clipped by norm": _MOVING | {"clipnorm": 0.1},

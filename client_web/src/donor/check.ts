@@ -1,4 +1,4 @@
-/** `window.potluckCheck` for tests in a real browser: one Worker for each training. */
+/** `window.potluckCheck` for tests in a real browser: one Worker for each backend, as a tab has one. */
 
 import type { CheckAnswer, CheckRequest, CheckUnit } from "../engine/check_messages";
 import type { BrowserBackend } from "../engine/messages";
@@ -51,9 +51,30 @@ function toBase64(bytes: ArrayBuffer): string {
   return btoa(Array.from(new Uint8Array(bytes), (byte) => String.fromCharCode(byte)).join(""));
 }
 
-function ask(request: CheckRequest): Promise<CheckAnswer> {
-  const worker = new Worker(new URL("../engine/check.ts", import.meta.url), { type: "module" });
-  const answer = new Promise<CheckAnswer>((resolve, reject) => {
+const kept = new Map<BrowserBackend, Worker>();
+
+/** What breaks its Worker for others has one of its own. */
+function keeps({ breakKernel, halfFloats, fit }: CheckRequest): boolean {
+  return breakKernel === null && !halfFloats && fit.length === 0;
+}
+
+async function ask(request: CheckRequest): Promise<CheckAnswer> {
+  const { backend } = request;
+  const worker =
+    (keeps(request) ? kept.get(backend) : undefined) ??
+    new Worker(new URL("../engine/check.ts", import.meta.url), { type: "module" });
+  kept.delete(backend);
+  try {
+    const answer = await answerOf(worker, request);
+    if (keeps(request)) kept.set(backend, worker);
+    return answer;
+  } finally {
+    if (kept.get(backend) !== worker) worker.terminate();
+  }
+}
+
+function answerOf(worker: Worker, request: CheckRequest): Promise<CheckAnswer> {
+  return new Promise<CheckAnswer>((resolve, reject) => {
     worker.onmessage = ({ data }: MessageEvent<Answer>) => {
       if ("answer" in data) resolve(data.answer);
       else reject(new Error(data.problem));
@@ -61,7 +82,6 @@ function ask(request: CheckRequest): Promise<CheckAnswer> {
     worker.onerror = (event) => reject(new Error(event.message));
     worker.postMessage(request);
   });
-  return answer.finally(() => worker.terminate());
 }
 
 function unitOf({ recipe, topology, checkpoint, tensors }: AskedUnit): CheckUnit {
@@ -75,11 +95,11 @@ function unitOf({ recipe, topology, checkpoint, tensors }: AskedUnit): CheckUnit
 
 window.potluckCheck = {
   train: async (asked) => {
-    const { backend, byKernels, toStep, breakKernel, measure, halfFloats, fit } = asked;
+    const { backend, byKernels, toStep, breakKernel, judge, measure, halfFloats, fit } = asked;
     const companions = asked.companions.map(unitOf);
     const answer = await ask({
       ...unitOf(asked),
-      ...{ backend, byKernels, toStep, breakKernel, measure, halfFloats, fit, companions },
+      ...{ backend, byKernels, toStep, breakKernel, judge, measure, halfFloats, fit, companions },
     });
     return { ...answer, checkpoint: toBase64(answer.checkpoint), companions: answer.companions.map(toBase64) };
   },

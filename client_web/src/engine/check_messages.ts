@@ -25,6 +25,8 @@ export interface CheckRequest extends CheckUnit {
   readonly toStep: number;
   /** Let this kernel's results be a hundredth too large. */
   readonly breakKernel: string | null;
+  /** Say whether the known answer comes, after the training. */
+  readonly judge: boolean;
   readonly measure: boolean;
   /** Train as on a device whose WebGL computes with 16 bits only. */
   readonly halfFloats: boolean;
@@ -37,7 +39,7 @@ export interface CheckAnswer {
   readonly companions: readonly ArrayBuffer[];
   /** Tensors of TF.js that training left behind. */
   readonly leaked: number;
-  readonly knownAnswer: boolean;
+  readonly knownAnswer: boolean | null;
   readonly samplesPerSecond: number | null;
   readonly fits: readonly Fit[];
 }
