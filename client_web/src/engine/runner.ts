@@ -11,7 +11,7 @@ import { isFinite, readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { Unsupported } from "./layers/guard";
 import type { EngineFailure, EngineProgress, FromEngine, Job, Snapshot } from "./messages";
 import { Pace } from "./pace";
-import { atOneStep, openAlone, openTogether, type Party } from "./stacked/party";
+import { atOneStep, narrowed, openAlone, openTogether, type Party } from "./stacked/party";
 
 export interface Clock {
   /** Milliseconds from any fixed moment. */
@@ -26,7 +26,7 @@ const PROGRESS_EVERY_MS = 250;
 interface Course {
   readonly job: Job;
   /** Its place in the party. */
-  readonly index: number;
+  index: number;
   readonly commitments: Map<number, string>;
   readonly startedAtStep: number;
   /** Whether all weights of the last snapshot were numbers. */
@@ -37,7 +37,9 @@ interface Course {
 
 /** The units in hand, which share their steps. */
 interface Journey {
-  readonly party: Party;
+  party: Party;
+  /** Whether they set out together: what one of them becomes, the others may have part in. */
+  readonly stacked: boolean;
   /** Those that go on: none that was dropped, or ended early. */
   courses: readonly Course[];
   readonly cadence: Cadence;
@@ -146,16 +148,16 @@ export class Runner {
   private async travel(jobs: readonly Job[], open: () => Promise<Party>): Promise<void> {
     let left = jobs.filter(({ leaseId }) => !this.dropped.has(leaseId));
     if (left.length === 0) return;
-    let party: Party | null = null;
+    let journey: Journey | null = null;
     try {
-      party = await open();
-      const startedAtStep = party.step;
+      const party = await open();
+      const { stacked, step: startedAtStep } = party;
       const courses = jobs.map((job, index) => {
         const own = { job, index, startedAtStep, finite: true, latest: null, lastLoss: resumedLoss(job) };
         return { ...own, commitments: new Map<number, string>() };
       });
       const cadence = new Cadence(this.clock.now());
-      const journey: Journey = { party, courses, cadence, activeMs: 0, saidAt: Number.NEGATIVE_INFINITY };
+      journey = { party, stacked, courses, cadence, activeMs: 0, saidAt: Number.NEGATIVE_INFINITY };
       await this.follow(journey, (ended) => (left = left.filter((job) => job !== ended)));
     } catch (problem) {
       const failed: EngineFailure = problem instanceof Unsupported ? "unsupported" : "error";
@@ -165,14 +167,14 @@ export class Runner {
         if (!this.dropped.has(leaseId)) this.emit({ type: "failed", leaseId, code, message });
       }
     } finally {
-      party?.dispose();
+      journey?.party.dispose();
       for (const { leaseId } of jobs) this.dropped.delete(leaseId);
     }
   }
 
   /** Train until the end; `over` hears of each unit that nothing more is to be said of. */
   private async follow(journey: Journey, over: (job: Job) => void): Promise<void> {
-    const { party, cadence } = journey;
+    const { cadence } = journey;
     const unit = journey.courses[0]?.job.unit;
     if (unit === undefined) return;
     const end = unit.to_epoch * unit.steps_per_epoch;
@@ -180,8 +182,10 @@ export class Runner {
       journey.courses = journey.courses.filter((other) => other !== course);
       over(course.job);
     };
-    while (party.step < end) {
+    while (journey.party.step < end) {
       const losses = await this.slice(journey, unit, end);
+      const { party } = journey;
+      const inParty = journey.courses.length;
       for (const course of journey.courses) if (this.dropped.has(course.job.leaseId)) leave(course);
       if (journey.courses.length === 0) return;
       const broken = (course: Course): boolean => !Number.isFinite(losses[course.index]);
@@ -209,10 +213,19 @@ export class Runner {
         leave(course);
       }
       if (journey.courses.length === 0) return;
+      if (journey.courses.length < inParty && party.step < end) await this.narrow(journey);
       if (this.paused !== null) await this.waitWhilePaused(journey);
     }
     if (journey.courses.some(({ latest }) => latest === null)) await this.snapshot(journey, true);
     for (const course of journey.courses) this.finish(journey, course, false);
+  }
+
+  /** Go on without the units that left. */
+  private async narrow(journey: Journey): Promise<void> {
+    const begun = this.clock.now();
+    journey.party = await narrowed(journey.party, journey.courses);
+    journey.courses.forEach((course, index) => (course.index = index));
+    this.pace.worked(this.clock.now() - begun);
   }
 
   /** Train some batches, wait for them, rest; gives each unit's mean loss of the epoch in hand. */
@@ -308,7 +321,7 @@ export class Runner {
   private finish(journey: Journey, course: Course, diverged: boolean): void {
     const { leaseId } = course.job;
     if (course.latest === null) throw new Error("a unit has no last state");
-    const [progress, { stacked }] = [this.progress(journey, course), journey.party];
+    const [progress, { stacked }] = [this.progress(journey, course), journey];
     this.emit({ type: "finished", leaseId, snapshot: course.latest, progress, diverged, stacked });
   }
 }

@@ -49,11 +49,13 @@ def choose(
     busy: Mapping[str, int],
     now: float,
     most: int,
+    *,
+    together: bool = False,
 ) -> list[Candidate]:
     """Choose up to `most` units: fair share, then rungs that decide, then cached, then oldest.
 
     The first choice brings its stack-mates with it: one study's units that can train together, as
-    many as the donor's memory takes at once.
+    many as the donor's memory takes at once. `together`: these only; a tab hands back others.
     `busy` counts the units now leased, by submitter.
     """
     load, folds = dict(busy), dict(asker.folds)
@@ -67,6 +69,8 @@ def choose(
             break
         first = chosen[0] if chosen else None
         best = min(left, key=lambda c: (not _mates(c, first), *_key(c, asker, load)))
+        if together and first is not None and not _mates(best, first):
+            break
         left.remove(best)
         chosen.append(best)
         if asker.memory_bytes is not None:
@@ -75,11 +79,6 @@ def choose(
         if best.fold is not None:
             folds.setdefault(best.study_id, best.fold)
     return chosen
-
-
-def together(chosen: Sequence[Candidate]) -> list[Candidate]:
-    """Keep the first unit and those that train with it; a donor would hand back the others."""
-    return [c for place, c in enumerate(chosen) if place == 0 or _mates(c, chosen[0])]
 
 
 def _mates(unit: Candidate, first: Candidate | None) -> bool:

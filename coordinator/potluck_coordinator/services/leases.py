@@ -12,7 +12,7 @@ from potluck_coordinator.core.errors import BadResult, NotFound
 from potluck_coordinator.core.ids import donor_name
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Donor, Lease, Study, Trial, Unit, wire_fold
-from potluck_coordinator.core.scheduling import Asker, choose, together
+from potluck_coordinator.core.scheduling import Asker, choose
 from potluck_coordinator.core.stacking import stack_from
 from potluck_coordinator.core.units import UnitEvent, UnitState, commit_steps, steps_per_epoch
 from potluck_coordinator.services.site import Site
@@ -93,9 +93,9 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> list[
             memory_bytes=donor.memory_bytes,
         )
         most = min(request.most, MOST_HELD - len(leases.held_by(tx, donor.id)))
-        chosen = choose(ready, asker, units.leased_by_owner(tx), now, most)
-        if donor.backend != "jax":  # which has a process for each lease; a tab has one engine
-            chosen = together(chosen)
+        # Without a browser there is a process for each lease; a tab has one engine.
+        in_tab = donor.backend != "jax"
+        chosen = choose(ready, asker, units.leased_by_owner(tx), now, most, together=in_tab)
         granted = [_lease_unit(site, tx, donor, candidate.id, now) for candidate in chosen]
         return [lease for lease in granted if lease is not None]
 

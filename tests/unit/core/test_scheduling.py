@@ -12,7 +12,6 @@ from potluck_coordinator.core.scheduling import (
     Asker,
     Candidate,
     choose,
-    together,
 )
 
 NOW = 1000.0
@@ -206,6 +205,11 @@ def test_what_a_tab_is_given_at_once_trains_together() -> None:
         unit("d"),
         unit("e", stack="s", study_id="another"),
     ]
-    assert [u.id for u in together(mixed)] == ["a", "c"]
-    assert [u.id for u in together([unit("d"), *mixed])] == ["d"]
-    assert together([]) == []
+
+    def in_tab(ready: list[Candidate]) -> list[str]:
+        return [u.id for u in choose(ready, asker(), {}, NOW, 5, together=True)]
+
+    assert in_tab(mixed) == ["a", "c"]
+    assert in_tab([mixed[3], *mixed[4:]]) == ["d"]
+    assert in_tab([]) == []
+    assert len(choose(mixed, asker(), {}, NOW, 5)) == 5

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from potluck_coordinator.core.stacking import skeleton, stack_from, stack_value
+from potluck_coordinator.core.stacking import LAYERS, skeleton, stack_from, stack_value
+
+PLAN = Path(__file__).parents[3] / "client_web/src/engine/stacked/plan.ts"
 
 BATCHES: dict[str, Any] = {"tensors": "t", "rows": 100, "batch_size": 32, "epochs": [0, 3]}
 
@@ -88,3 +92,9 @@ def test_a_unit_that_somebody_began_stacks_with_those_at_its_step_only() -> None
     assert stack_from("s", 15, 12) == stack_from("s", 15, 12) != stack_from("s", 18, 12)
     assert stack_from("s", 15, 12) != "s"
     assert stack_from(None, 15, 12) is None
+
+
+def test_units_are_grouped_by_the_layers_that_a_tab_stacks() -> None:
+    found = re.search(r"const STACKABLE = new Set\(\[(.*?)\]\)", PLAN.read_text(), re.DOTALL)
+    assert found
+    assert set(re.findall(r'"(\w+)"', found[1])) == LAYERS

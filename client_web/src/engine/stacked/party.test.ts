@@ -136,6 +136,16 @@ test("a unit that becomes no numbers ends as diverged, and the others go on as i
   expect(all("progress").filter(({ leaseId, progress }) => leaseId === "b" && progress.step === END)).toEqual([]);
 });
 
+test("a stack that a unit left computes for those that are left only", async () => {
+  const opened = vi.spyOn(StackedTraining, "open");
+  await runner().train(await jobs([CALM, WILD, QUICK]));
+  expect(opened.mock.calls.map(([units]) => units.length)).toEqual([3, 2]);
+  opened.mockRestore();
+  const alone = await stackedAt([given(await job("c", QUICK))], END);
+  const right = await sha256(writeCheckpoint(alone[0] as State));
+  expect(finished()["c"]).toMatchObject({ stacked: true, snapshot: { sha256: right } });
+});
+
 test("dropping one unit leaves the others going on, and nothing more is said of it", async () => {
   const own = runner();
   own.pause();

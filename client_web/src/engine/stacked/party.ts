@@ -1,11 +1,11 @@
 /** Units in hand: one alone, or several as one batched graph. The runner treats them alike. */
 
 import { getBackend } from "@tensorflow/tfjs-core";
-import { readCheckpoint, type State } from "../checkpoint";
+import { readCheckpoint, type State, writeCheckpoint } from "../checkpoint";
 import { HOST_BACKENDS } from "../host_memory";
 import type { Job } from "../messages";
 import { type Recipe, Training, type TrainingBytes } from "../training";
-import { CannotStack } from "./plan";
+import { CannotStack, mayStack } from "./plan";
 import { StackedTraining } from "./training";
 
 export interface Party {
@@ -67,7 +67,7 @@ export async function openByKernels(recipe: Recipe, bytes: TrainingBytes): Promi
  * unit the same bits in any company; what they do not know trains by TF.js.
  */
 export async function openUnit(recipe: Recipe, bytes: TrainingBytes): Promise<Party> {
-  if (HOST_BACKENDS.has(getBackend())) {
+  if (HOST_BACKENDS.has(getBackend()) && mayStack(bytes.topology)) {
     try {
       return await StackedTraining.open([{ recipe, bytes }]);
     } catch (problem) {
@@ -97,6 +97,22 @@ export async function openTogether(jobs: readonly Job[]): Promise<Party | null> 
   } catch {
     return null;
   }
+}
+
+/** Give up a party for one of these units of it only: a stack computes for as many as it was opened with. */
+export async function narrowed(party: Party, left: readonly { readonly job: Job; readonly index: number }[]): Promise<Party> {
+  const states = await party.states();
+  // Before the other is opened: together they might be more than the device has.
+  party.dispose();
+  const jobs = left.map(({ job, index }) => {
+    const state = states[index];
+    if (state === undefined) throw new Error("a unit has no state");
+    return { ...job, resume: writeCheckpoint(state) };
+  });
+  const [first] = jobs;
+  const smaller = first !== undefined && jobs.length === 1 ? await openAlone(first) : await openTogether(jobs);
+  if (smaller === null) throw new Error("the units could not go on together");
+  return smaller;
 }
 
 /** Sort units into groups that stand at the same step; those that do not are trained one after another. */

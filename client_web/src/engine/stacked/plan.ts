@@ -81,6 +81,32 @@ export interface Plan {
   readonly penalties: readonly Penalty[];
 }
 
+/** Classes of layers that a stack may have; the coordinator's `core/stacking.py` groups units by the same. */
+const STACKABLE = new Set([
+  "Activation",
+  "AveragePooling1D",
+  "AveragePooling2D",
+  "BatchNormalization",
+  "Conv1D",
+  "Conv2D",
+  "Dense",
+  "Dropout",
+  "ELU",
+  "Flatten",
+  "GlobalAveragePooling1D",
+  "GlobalAveragePooling2D",
+  "GlobalMaxPooling1D",
+  "GlobalMaxPooling2D",
+  "InputLayer",
+  "LeakyReLU",
+  "MaxPooling1D",
+  "MaxPooling2D",
+  "ReLU",
+  "Rescaling",
+  "Reshape",
+  "Softmax",
+]);
+
 type Config = Readonly<Record<string, unknown>>;
 interface Described {
   readonly class_name: string;
@@ -101,6 +127,16 @@ function blanked(value: unknown): unknown {
 
 function parsed(topology: ArrayBuffer): Described {
   return JSON.parse(new TextDecoder().decode(topology)) as Described;
+}
+
+/** Say whether a stack may know the layers at all: nothing has to be opened for this. */
+export function mayStack(topology: ArrayBuffer): boolean {
+  try {
+    const listed = parsed(topology).config["layers"] as readonly Described[];
+    return listed.every(({ class_name: name }) => STACKABLE.has(name));
+  } catch {
+    return false; // Opening it says what is wrong.
+  }
 }
 
 /** Give the layers in their order; raises where one's input is not the one's before it. */
