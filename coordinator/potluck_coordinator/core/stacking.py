@@ -37,7 +37,10 @@ LAYERS = {
     "Reshape",
     "Softmax",
 }
-"""Layers that donors' engines stack (`client_web/src/engine/stacked/plan.ts`). Units of others would only be held back by one another."""
+"""Layers that donors' engines stack (`client_web/src/engine/stacked/plan.ts` has the same).
+
+Units of others would only be held back by one another.
+"""
 
 
 def _without_numbers(value: Json) -> Json:
