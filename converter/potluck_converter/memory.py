@@ -1,49 +1,161 @@
-"""What training a graph takes in memory, estimated from its shapes."""
+"""What training a graph takes in memory, estimated from its shapes.
+
+The constants are what a step was seen to take at its worst moment on TF.js's kernels and ours
+(`tests/e2e/test_memory.py`), rounded up. Loops over one memory take less.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from potluck_converter.graph import Graph
 from potluck_converter.shapes import Step, steps, trainable_weights, weight_shapes
-from potluck_converter.wrapped import RECURRENT, classes_inside
+from potluck_converter.wrapped import RECURRENT, configs_inside
 
 BYTES = 4
-KEPT_PER_STATE = 6
-"""What a recurrent layer keeps of each of its steps: gates and states, each as wide as a state."""
+PLAIN = 6
+"""Numbers for each number of a layer's output: itself, its gradient, and what lies between."""
+OUTPUTS = {
+    "BatchNormalization": 12,
+    "LayerNormalization": 32,
+    "GroupNormalization": 25,
+    "RMSNormalization": 13,
+    "UnitNormalization": 12,
+    "UpSampling1D": 9,
+    "UpSampling2D": 9,
+    "UpSampling3D": 12,
+    "ZeroPadding3D": 9,
+    "Resizing": 9,
+    "AlphaDropout": 16,
+    "Embedding": 12,
+}
+ACTIVATIONS = {"gelu": 15, "silu": 8, "swish": 8, "mish": 8}
+"""The same beside it, for an activation that is more than one kernel."""
+POOLED_VOLUMES = {"MaxPooling3D": 75, "AveragePooling3D": 9}
+"""The same for each number of the input."""
+WINDOWS = frozenset({"Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose"})
+"""Layers that lay a window's numbers out at every place of their output, to multiply them."""
+VOLUMES, IN_GROUPS, DILATED = 25, 26, 17
+"""Numbers for each of these that are kept in volumes, with channels in groups, with gaps."""
+SCORES = {"MultiHeadAttention": 26, "Attention": 12, "AdditiveAttention": 12}
+"""Numbers for each score: of a query, a key, and a head (or a channel, where they are added)."""
+STATES = {"SimpleRNN": 12, "GRU": 24, "LSTM": 32}
+"""Numbers for each state of a recurrent layer at each of its steps: gates, and the way back."""
+STATES_ONE_BY_ONE = 150
+"""The same where steps are not one kernel: also slices of the weights at every step."""
 
 
 @dataclass(frozen=True)
 class TrainingMemory:
-    """Bytes that a graph's weights, its trained weights, and one sample's activations take."""
+    """Bytes that a graph's weights, its trained weights, and one sample's numbers take."""
 
     weights: int
     trained: int
-    activations: int
+    sample: int
 
     def of(self, batch_size: int, slots: int) -> int:
-        """Estimate bytes: weights, gradients, `slots` optimizer states, a batch both ways."""
-        return self.weights + self.trained * (1 + slots) + 2 * self.activations * batch_size
+        """Estimate bytes: weights, gradients, `slots` states, a batch.
+
+        On GPUs weights and states lie in one tensor, and so do the next ones.
+        """
+        return self.weights + self.trained * (4 + 2 * slots) + self.sample * batch_size
 
 
 def training_memory(graph: Graph) -> TrainingMemory:
     """Estimate what training a graph takes; a padded input counts as long as its shape says."""
     trained = trainable_weights(graph)
     sizes = {name: BYTES * prod(shape) for name, shape in weight_shapes(graph).items()}
+    calls = steps(graph)
+    window = max(map(_window, calls), default=0)  # one layer's is freed before the next one's
     return TrainingMemory(
         weights=sum(sizes.values()),
         trained=sum(size for name, size in sizes.items() if name in trained),
-        activations=BYTES * sum(map(_kept, steps(graph))),
+        sample=BYTES * (sum(map(_numbers, calls)) + window),
     )
 
 
-def _kept(step: Step) -> int:
-    """Count the numbers of one sample that a call keeps for the way back."""
-    output = prod(axis or 1 for axis in step.output)
-    if {step.layer.class_name, *classes_inside(step.layer)}.isdisjoint(RECURRENT):
-        return output
+def _size(shape: tuple[int | None, ...]) -> int:
+    return prod(axis or 1 for axis in shape)
+
+
+def _configs(step: Step) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give the class and the fields of a layer and of what is inside it."""
+    yield step.layer.class_name, step.layer.config
+    yield from configs_inside(step.layer)
+
+
+def _numbers(step: Step) -> int:
+    """Count the numbers of one sample that a call takes, there and back."""
+    output, found = _size(step.output), 0
+    each = PLAIN
+    for name, config in _configs(step):
+        each = max(each, OUTPUTS.get(name, PLAIN))
+        found += ACTIVATIONS.get(str(config.get("activation")), 0) * output
+        found += POOLED_VOLUMES.get(name, 0) * _size(step.inputs[0]) if step.inputs else 0
+    found += _windows_kept(step) * _window(step)
+    return found + each * output + _scores(step) + _states(step)
+
+
+def _scores(step: Step) -> int:
+    each = SCORES.get(step.layer.class_name)
+    if each is None:
+        return 0
+    query, value = step.inputs[0], step.inputs[1]
+    scores = _size(query[:-1]) * _size(value[:-1])
+    if step.layer.class_name == "AdditiveAttention":
+        scores *= query[-1] or 1
+    return each * scores * int(step.layer.config.get("num_heads") or 1)
+
+
+def _states(step: Step) -> int:
+    """Count what a recurrent layer keeps of its steps; of one inside another, of all."""
+    kinds = [one for one in _configs(step) if one[0] in RECURRENT or one[0].endswith("Cell")]
+    if not kinds or not step.inputs:
+        return 0
     times = step.inputs[0][0] or 1
     sequence = len(step.output) == len(step.inputs[0])
-    per_step = output // times if sequence else output
-    return max(output, KEPT_PER_STATE * per_step * times)
+    seen = _size(step.output) // (times if sequence else 1)
+    units = sum(int(config.get("units", 0)) for _, config in kinds)
+    if step.layer.class_name == "Bidirectional" and step.layer.config.get("backward_layer") is None:
+        units *= 2
+    at_once = not any(step.masked) and all(_is_one_kernel(name, config) for name, config in kinds)
+    each = max(STATES[name] for name, _ in kinds) if at_once else STATES_ONE_BY_ONE
+    return each * max(seen, units) * times
+
+
+def _is_one_kernel(name: str, config: Mapping[str, Any]) -> bool:
+    usual = config.get("activation", "tanh") == "tanh"
+    gates = config.get("recurrent_activation", "sigmoid") == "sigmoid"
+    plain = not config.get("recurrent_dropout") and config.get("reset_after", True)
+    return name in STATES and usual and gates and bool(plain)
+
+
+def _window(step: Step) -> int:
+    """Count the numbers of a convolution's windows at every place of the output."""
+    found = 0
+    for name, config in _configs(step):
+        if name in WINDOWS and step.inputs:
+            size = config["kernel_size"]
+            window = prod(size) if isinstance(size, Sequence) else int(size)
+            found += window * (step.inputs[0][-1] or 1) * _size(step.output[:-1])
+    return found
+
+
+def _windows_kept(step: Step) -> int:
+    """Say how many times a convolution keeps its windows for the way back."""
+    kept = 0
+    for name, config in _configs(step):
+        if name not in WINDOWS:
+            continue
+        gaps = config.get("dilation_rate") or 1
+        dilated = max(gaps) > 1 if isinstance(gaps, Sequence) else int(gaps) > 1
+        kept = max(
+            kept,
+            VOLUMES if name in ("Conv3D", "Conv3DTranspose") else 0,
+            IN_GROUPS if int(config.get("groups") or 1) > 1 else 0,
+            DILATED if dilated else 0,
+        )
+    return kept

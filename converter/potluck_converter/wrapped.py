@@ -56,6 +56,11 @@ def classes_inside(layer: Layer) -> list[str]:
     return [kind.class_name for kind, _ in _inside(layer.class_name, layer.config)]
 
 
+def configs_inside(layer: Layer) -> list[tuple[str, Config]]:
+    """Give the classes and the fields of the layers and cells inside."""
+    return [(kind.class_name, config) for kind, config in _inside(layer.class_name, layer.config)]
+
+
 def _inside(class_name: str, config: Config) -> Iterator[tuple[LayerKind, dict[str, Any]]]:
     """Walk over the layers and cells inside; a model inside TimeDistributed stays as it is."""
     if class_name == "RNN":

@@ -38,6 +38,7 @@ class Trained:
     leaked: int
     known_answer: bool | None
     samples_per_second: float | None
+    bytes: int | None
     state: dict[str, NDArray[Any]]
     loss: float
     fits: list[dict[str, Any]]
@@ -93,6 +94,7 @@ class EnginePage:
         break_kernel: str | None = None,
         judge: bool = False,
         measure: bool = False,
+        weigh: bool = False,
         companions: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], Arrays]] = (),
         by_kernels: bool = False,
         half_floats: bool = False,
@@ -102,6 +104,7 @@ class EnginePage:
 
         `recipe`: the fields of a unit that decide its weights.
         `judge`: say whether the known answer comes. `measure`: say how fast it trains.
+        `weigh`: say how many bytes the first step takes.
         `by_kernels`: by TF.js also where loops over one memory are faster, as with a broken kernel.
         `half_floats`: as on a device whose WebGL has 16 bits. `fit`: choose among these backends
         for the unit beforehand, twice. `companions`, (recipe, topology, weights) each, train
@@ -125,6 +128,7 @@ class EnginePage:
             "breakKernel": break_kernel,
             "judge": judge,
             "measure": measure,
+            "weigh": weigh,
             "byKernels": by_kernels or break_kernel is not None,
             "halfFloats": half_floats,
             "fit": list(fit),
@@ -138,6 +142,7 @@ class EnginePage:
             int(told["leaked"]),
             told["knownAnswer"],
             told["samplesPerSecond"],
+            told["bytes"],
             trained,
             float(total / rows) if rows else 0.0,
             told["fits"],

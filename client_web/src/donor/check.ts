@@ -54,8 +54,8 @@ function toBase64(bytes: ArrayBuffer): string {
 const kept = new Map<BrowserBackend, Worker>();
 
 /** What breaks its Worker for others has one of its own. */
-function keeps({ breakKernel, halfFloats, fit }: CheckRequest): boolean {
-  return breakKernel === null && !halfFloats && fit.length === 0;
+function keeps({ breakKernel, halfFloats, fit, weigh }: CheckRequest): boolean {
+  return breakKernel === null && !halfFloats && fit.length === 0 && !weigh;
 }
 
 async function ask(request: CheckRequest): Promise<CheckAnswer> {
@@ -95,11 +95,11 @@ function unitOf({ recipe, topology, checkpoint, tensors }: AskedUnit): CheckUnit
 
 window.potluckCheck = {
   train: async (asked) => {
-    const { backend, byKernels, toStep, breakKernel, judge, measure, halfFloats, fit } = asked;
+    const { backend, byKernels, toStep, breakKernel, judge, measure, weigh, halfFloats, fit } = asked;
     const companions = asked.companions.map(unitOf);
     const answer = await ask({
       ...unitOf(asked),
-      ...{ backend, byKernels, toStep, breakKernel, judge, measure, halfFloats, fit, companions },
+      ...{ backend, byKernels, toStep, breakKernel, judge, measure, weigh, halfFloats, fit, companions },
     });
     return { ...answer, checkpoint: toBase64(answer.checkpoint), companions: answer.companions.map(toBase64) };
   },

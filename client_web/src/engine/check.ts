@@ -3,7 +3,7 @@
  * It can also make one kernel wrong, to show that the comparison would notice.
  */
 
-import { engine, memory, mul, type Tensor, type TensorInfo } from "@tensorflow/tfjs-core";
+import { engine, memory, mul, profile, type Tensor, type TensorInfo } from "@tensorflow/tfjs-core";
 import type { Unit } from "../protocol/messages";
 import { type OnLost, useBackend } from "./backends";
 import { type State, writeCheckpoint } from "./checkpoint";
@@ -15,7 +15,7 @@ import { trainsRightly } from "./known_answer";
 import type { BrowserBackend, Fit } from "./messages";
 import { tf } from "./own_tf";
 import { measureSpeed } from "./speed";
-import { openByKernels, openUnit } from "./stacked/party";
+import { openByKernels, openUnit, type Party } from "./stacked/party";
 import { StackedTraining } from "./stacked/training";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
@@ -32,11 +32,38 @@ function makeWrong(kernel: string, backend: BrowserBackend): void {
   });
 }
 
+/** Bytes of memory that WASM was given since `weighMemory`. */
+let given = 0;
+
+function weighMemory(): void {
+  const Stock = WebAssembly.Memory;
+  WebAssembly.Memory = class extends Stock {
+    constructor(size: WebAssembly.MemoryDescriptor) {
+      super(size);
+      given += this.buffer.byteLength;
+    }
+  };
+}
+
+async function heaviest(party: Party): Promise<number> {
+  const { peakBytes } = await profile(() => {
+    party.advance();
+    return [];
+  });
+  // Without a kernel there is no peak.
+  return given + (Number.isFinite(peakBytes) ? peakBytes : 0);
+}
+
 /** Train alone, or together with companions where there are any. */
-async function trained({ recipe, bytes, companions, toStep, byKernels }: CheckRequest): Promise<readonly State[]> {
+async function trained(
+  { recipe, bytes, companions, toStep, byKernels, weigh }: CheckRequest,
+  weighed: (bytes: number) => void,
+): Promise<readonly State[]> {
+  if (weigh) weighMemory();
   const together = companions.length > 0;
   const alone = byKernels ? openByKernels : openUnit;
   const party = together ? await StackedTraining.open([{ recipe, bytes }, ...companions]) : await alone(recipe, bytes);
+  if (weigh) weighed(await heaviest(party));
   while (party.step < toStep) {
     // A schedule may wait for what an epoch lost.
     if (party.step % recipe.steps_per_epoch === 0) await party.losses();
@@ -74,13 +101,14 @@ async function check(request: CheckRequest): Promise<CheckAnswer> {
   if (engine().backendName !== backend) await useBackend(backend, { forced: true, onLost });
   if (request.breakKernel !== null) makeWrong(request.breakKernel, backend);
   const before = memory().numTensors;
-  const [state, ...others] = await trained(request);
+  let weighed: number | null = null;
+  const [state, ...others] = await trained(request, (found) => (weighed = found));
   const leaked = memory().numTensors - before;
   if (state === undefined) throw new Error("nothing was trained");
   const [checkpoint, companions] = [writeCheckpoint(state), others.map(writeCheckpoint)];
   const samplesPerSecond = request.measure ? await measureSpeed() : null;
   const knownAnswer = request.judge ? await trainsRightly() : null;
-  return { checkpoint, companions, leaked, knownAnswer, samplesPerSecond, fits };
+  return { checkpoint, companions, leaked, knownAnswer, samplesPerSecond, fits, bytes: weighed };
 }
 
 scope.onmessage = (event: MessageEvent<CheckRequest>) => {

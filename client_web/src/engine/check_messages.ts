@@ -28,6 +28,8 @@ export interface CheckRequest extends CheckUnit {
   /** Say whether the known answer comes, after the training. */
   readonly judge: boolean;
   readonly measure: boolean;
+  /** Say how many bytes the first step takes. */
+  readonly weigh: boolean;
   /** Train as on a device whose WebGL computes with 16 bits only. */
   readonly halfFloats: boolean;
   /** Choose among these for the unit beforehand, twice; none: do not choose. */
@@ -41,5 +43,7 @@ export interface CheckAnswer {
   readonly leaked: number;
   readonly knownAnswer: boolean | null;
   readonly samplesPerSecond: number | null;
+  /** TF.js's tensors at the worst moment of a step, and memory of our own loops on WASM. */
+  readonly bytes: number | null;
   readonly fits: readonly Fit[];
 }
