@@ -137,9 +137,9 @@ function layerOf(
     case "dense":
       return denseLayer({ ...step, rectified });
     case "convolution":
-      return convolutionLayer({ ...step, inputs: step.window.channels, rectified });
+      return convolutionLayer({ ...step, inputs: step.window.channels, rectified }, batchSize);
     case "pool":
-      return poolLayer(step.window, step.most);
+      return poolLayer(step.window, step.most, batchSize);
     case "activation":
       return activationLayer(step.activation, step.activation === RELU && before !== undefined && "bias" in before && before.bias !== null);
     case "softmax":

@@ -3,7 +3,7 @@
 import { engine, matMul, reshape, type Tensor, tensor } from "@tensorflow/tfjs-core";
 import type { Activation } from "./activations";
 import { literal } from "./activations";
-import { eachNumber, run } from "./device_programs";
+import { eachNumber, quotient, run } from "./device_programs";
 import type { Factors } from "./dropout";
 import type { Normalization, Window } from "./plan";
 
@@ -82,12 +82,13 @@ export function denseLayer(step: Product & { readonly places: number }): DeviceL
 }
 
 /** Statements that find a place of an input from one of an output, and its tap. */
-function places({ inHeight, inWidth, outHeight, outWidth }: Window): { input: number; output: number; taken: string } {
+function places({ inHeight, inWidth, outHeight, outWidth }: Window, batch: number): { input: number; output: number; taken: string } {
+  const output = outHeight * outWidth;
   return {
     input: inHeight * inWidth,
-    output: outHeight * outWidth,
-    taken: `INT picture = at.y / ${outHeight * outWidth}; INT place = at.y - picture * ${outHeight * outWidth};
-      INT oh = place / ${outWidth}; INT ow = place - oh * ${outWidth};`,
+    output,
+    taken: `INT picture = ${quotient("at.y", output, batch * output)}; INT place = at.y - picture * ${output};
+      INT oh = ${quotient("place", outWidth, output)}; INT ow = place - oh * ${outWidth};`,
   };
 }
 
@@ -96,17 +97,18 @@ function inside(window: Window, row: string, column: string): string {
 }
 
 /** For each number of an input: loop over the places of the output whose windows hold it. */
-function holders(window: Window, body: string): string {
+function holders(window: Window, batch: number, body: string): string {
   const { height, width, rowStride, columnStride, top, left, inWidth, inHeight, outHeight, outWidth } = window;
-  return `INT picture = at.y / ${inHeight * inWidth}; INT place = at.y - picture * ${inHeight * inWidth};
-    INT row = place / ${inWidth}; INT column = place - row * ${inWidth};
+  const input = inHeight * inWidth;
+  return `INT picture = ${quotient("at.y", input, batch * input)}; INT place = at.y - picture * ${input};
+    INT row = ${quotient("place", inWidth, input)}; INT column = place - row * ${inWidth};
     for (INT kh = 0; kh < ${height}; kh = kh + 1) {
       INT down = row + ${top} - kh;
-      INT oh = down / ${rowStride};
+      INT oh = ${quotient("down", rowStride, inHeight + height)};
       if (down >= 0 && oh * ${rowStride} == down && oh < ${outHeight}) {
         for (INT kw = 0; kw < ${width}; kw = kw + 1) {
           INT across = column + ${left} - kw;
-          INT ow = across / ${columnStride};
+          INT ow = ${quotient("across", columnStride, inWidth + width)};
           if (across >= 0 && ow * ${columnStride} == across && ow < ${outWidth}) {
             INT spot = picture * ${outHeight * outWidth} + oh * ${outWidth} + ow;
             ${body}
@@ -120,19 +122,21 @@ function asPictures(x: Tensor, window: Window, rows: number): Tensor {
   return reshape(x, [x.shape[0] ?? 1, rows * window.inHeight * window.inWidth, window.channels]);
 }
 
-function patches(x: Tensor, window: Window, rows: number): Tensor {
+function patches(x: Tensor, window: Window, rows: number, batch: number): Tensor {
   const { height, width, channels, rowStride, columnStride, top, left, inWidth } = window;
-  const { input, output, taken } = places(window);
+  const { input, output, taken } = places(window, batch);
+  const numbers = height * width * channels;
   const body = `${taken}
-    INT tap = at.z / ${channels}; INT channel = at.z - tap * ${channels};
-    INT kh = tap / ${width};
+    INT tap = ${quotient("at.z", channels, numbers)}; INT channel = at.z - tap * ${channels};
+    INT kh = ${quotient("tap", width, numbers)};
     INT row = oh * ${rowStride} + kh - ${top};
     INT column = ow * ${columnStride} + tap - kh * ${width} - ${left};
     if (${inside(window, "row", "column")}) { value = getX(at.x, picture * ${input} + row * ${inWidth} + column, channel); }`;
-  return run([x.shape[0] ?? 1, rows * output, height * width * channels], { X: x }, body);
+  return run([x.shape[0] ?? 1, rows * output, numbers], { X: x }, body);
 }
 
-export function convolutionLayer(step: Product & { readonly window: Window }): DeviceLayer {
+/** `batch`: rows of a step at most. */
+export function convolutionLayer(step: Product & { readonly window: Window }, batch: number): DeviceLayer {
   const { window } = step;
   let laidOut: Tensor | null = null;
   let shape: number[] = [];
@@ -141,7 +145,7 @@ export function convolutionLayer(step: Product & { readonly window: Window }): D
     forward(input, weights, moment) {
       ({ rows } = moment);
       shape = input.shape;
-      laidOut = patches(asPictures(input, window, rows), window, rows);
+      laidOut = patches(asPictures(input, window, rows), window, rows, batch);
       return multiply(laidOut, weights.read(step.kernel), step.bias === null ? null : weights.read(step.bias), step.rectified);
     },
     backward(dy, weights, wanted) {
@@ -149,7 +153,7 @@ export function convolutionLayer(step: Product & { readonly window: Window }): D
       learnProduct(step, laidOut, dy, weights);
       if (!wanted) return null;
       const dPatches = matMul(dy, weights.read(step.kernel), false, true);
-      const body = holders(window, `value = value + getP(at.x, spot, (kh * ${window.width} + kw) * ${window.channels} + at.z);`);
+      const body = holders(window, batch, `value = value + getP(at.x, spot, (kh * ${window.width} + kw) * ${window.channels} + at.z);`);
       const pictures = [weights.units, rows * window.inHeight * window.inWidth, window.channels];
       return reshape(run(pictures, { P: dPatches }, body), [weights.units, shape[1] ?? 0, shape[2] ?? 0]);
     },
@@ -167,8 +171,8 @@ function within(window: Window, body: string): string {
     }`;
 }
 
-export function poolLayer(window: Window, most: boolean): DeviceLayer {
-  const { input, output, taken } = places(window);
+export function poolLayer(window: Window, most: boolean, batch: number): DeviceLayer {
+  const { input, output, taken } = places(window, batch);
   const { inWidth, rowStride, columnStride, top, left, width } = window;
   let x: Tensor | null = null;
   let shape: number[] = [];
@@ -183,6 +187,7 @@ export function poolLayer(window: Window, most: boolean): DeviceLayer {
   /** A number gets the gradient of each window in which it is the first largest. */
   const first = holders(
     window,
+    batch,
     `FLOAT best = 0.0; INT best_at = -1;
     for (INT i = 0; i < ${window.height}; i = i + 1) {
       for (INT j = 0; j < ${width}; j = j + 1) {
@@ -195,7 +200,7 @@ export function poolLayer(window: Window, most: boolean): DeviceLayer {
     }
     if (best_at == kh * ${width} + kw) { value = value + getD(at.x, spot, at.z); }`,
   );
-  const shared = holders(window, `FLOAT count = 0.0; ${insides(window)} value = value + getD(at.x, spot, at.z) / count;`);
+  const shared = holders(window, batch, `FLOAT count = 0.0; ${insides(window)} value = value + getD(at.x, spot, at.z) / count;`);
   return {
     forward(given, _, moment) {
       ({ rows } = moment);

@@ -6,6 +6,7 @@
 
 import { engine, getBackend, type Tensor, type TensorInfo } from "@tensorflow/tfjs-core";
 import { runProgram } from "../programs";
+import { literal } from "./activations";
 
 interface WebglBackend {
   runWebGLProgram(program: object, inputs: readonly TensorInfo[], dtype: "float32", uniforms?: readonly (readonly number[])[]): TensorInfo;
@@ -124,17 +125,28 @@ export interface Piece {
   readonly size: number;
 }
 
+/** Below this a quotient of floats is that of the integers; dividing integers is many times slower. */
+const EXACT = 1 << 21;
+
+/** `a / b` of integers that are not negative; `most`: what `a` stays below. */
+export function quotient(a: string, b: number, most: number): string {
+  if (b === 1) return a;
+  return most < EXACT ? `toInt(floor((toFloat(${a}) + 0.5) * ${literal(1 / b)}))` : `(${a}) / ${b}`;
+}
+
 /** Statements that find the gradient of number `i` of a unit, into `to`. */
 function gradientOf(pieces: readonly Piece[], to: string, packed: boolean): string {
   return pieces
     .map(({ from, size, gradient }, index) => {
       const columns = gradient.shape[2] ?? 1;
-      const [row, column] = [`((i - ${from}) / ${columns})`, `((i - ${from}) % ${columns})`];
-      const read = `getG${index}(unit, ${row}, ${column})`;
-      const found = packed ? `getChannel(${read}, vec2(${row}, ${column}))` : read;
-      return `if (i >= ${from} && i < ${from + size}) { ${to} = ${found}; }`;
+      const read = `getG${index}(unit, row, column)`;
+      const found = packed ? `getChannel(${read}, vec2(row, column))` : read;
+      return `if (i < ${from + size}) {
+        INT own = i - ${from}; INT row = ${quotient("own", columns, size)}; INT column = own - row * ${columns};
+        ${to} = ${found};
+      }`;
     })
-    .join("\n");
+    .join(" else ");
 }
 
 function gradients(pieces: readonly Piece[]): Inputs {
@@ -143,7 +155,7 @@ function gradients(pieces: readonly Piece[]): Inputs {
 
 /** Put gradients side by side as a state has its weights: [1, units * each]. */
 export function sideBySide(pieces: readonly Piece[], units: number, each: number): Tensor {
-  const body = `INT unit = at.y / ${each}; INT i = at.y - unit * ${each}; ${gradientOf(pieces, "value", false)}`;
+  const body = `INT unit = ${quotient("at.y", each, units * each)}; INT i = at.y - unit * ${each}; ${gradientOf(pieces, "value", false)}`;
   return run([1, units * each], gradients(pieces), body);
 }
 
@@ -185,7 +197,7 @@ export function updateQuads({ state, each, pieces, slots, rule, perUnit, more, p
     constants: [...perUnit.flat(), ...more],
     userCode: `void main() {
       ivec2 at = getOutputCoords();
-      int index = at.y / 2; int unit = index / ${each}; int i = index - unit * ${each};
+      int index = at.y / 2; int unit = ${glslOf(quotient("index", each, state.size / 4))}; int i = index - unit * ${each};
       vec4 was = getS(0, at.y); float w = was.x; ${read.join(" ")}
       float g = 0.0; ${glslOf(gradientOf(pieces, "g", true))}
       ${glslOf(penalty)}
