@@ -2,10 +2,11 @@
 
 import { dispose, keep, reshape, type Tensor, tensor, tidy } from "@tensorflow/tfjs-core";
 import { RELU } from "./activations";
-import { activationLayer, affineLayer, convolutionLayer, type DeviceLayer, denseLayer, dropoutLayer, normalizationLayer, poolLayer, softmaxLayer } from "./device_layers";
+import { activationLayer, affineLayer, type DeviceLayer, denseLayer, dropoutLayer, normalizationLayer, softmaxLayer } from "./device_layers";
 import { type DeviceLoss, deviceLoss } from "./device_losses";
 import { run } from "./device_programs";
 import { DeviceState } from "./device_state";
+import { convolutionLayer, poolLayer } from "./device_windows";
 import { Factors } from "./dropout";
 import { type Batch, type Machine, type StackTask, type UnitState } from "./machine";
 import { CannotStack, type Step } from "./plan";
