@@ -7,6 +7,7 @@ from collections.abc import Callable
 from playwright.sync_api import Browser, Page, Route, expect
 
 from potluck.version import VERSION
+from tests.conftest import Start
 from tests.support.coordinator import Coordinator
 from tests.support.donor_tab import PATIENCE_S, at_work, await_end, digits_study, pass_time
 from tests.support.waiting import until
@@ -17,6 +18,18 @@ STOP_PAGE_TIMERS = "window.setTimeout = () => 0; window.setInterval = () => 0;"
 
 def press(page: Page) -> None:
     page.get_by_role("button", name="Start donating").click()
+
+
+def heartbeats_of(page: Page) -> list[str]:
+    """Collect what a page tells of its leases, from its next socket on."""
+    heartbeats: list[str] = []
+
+    def note(frame: str | bytes) -> None:
+        if '"type":"heartbeat"' in str(frame):
+            heartbeats.append(str(frame))
+
+    page.on("websocket", lambda socket: socket.on("framesent", note))
+    return heartbeats
 
 
 def test_a_minute_without_network_costs_nothing(
@@ -63,13 +76,7 @@ def test_a_page_whose_timers_sleep_trains_and_keeps_its_lease(
     study = digits_study(coordinator, "Hidden", epochs=60)
     page = person("about:blank")
     page.add_init_script(STOP_PAGE_TIMERS)
-    heartbeats: list[str] = []
-
-    def note(frame: str | bytes) -> None:
-        if '"type":"heartbeat"' in str(frame):
-            heartbeats.append(str(frame))
-
-    page.on("websocket", lambda socket: socket.on("framesent", note))
+    heartbeats = heartbeats_of(page)
     page.goto(f"{coordinator.url}/donate?backend=wasm")
     press(page)
     await_end(study, page)
@@ -114,6 +121,22 @@ def test_two_tabs_of_a_browser_are_one_donor_and_divide_the_device(
             await_end(study, tabs[0])
     finally:
         context.close()
+
+
+def test_a_tab_that_closes_without_a_last_word_is_soon_missed(
+    start_coordinator: Start, person: Callable[..., Page]
+) -> None:
+    coordinator = start_coordinator(unheard_seconds=0.5, sweep_seconds=0.1, workers=1)
+    study = digits_study(coordinator, "Gone", epochs=20_000)
+    page = person("about:blank")
+    page.add_init_script("navigator.sendBeacon = () => false;")
+    heartbeats = heartbeats_of(page)
+    page.goto(f"{coordinator.url}/donate?backend=wasm")
+    press(page)
+    until(lambda: page.evaluate("1") and heartbeats, PATIENCE_S, "a heartbeat")
+    page.close(run_before_unload=True)
+    # Long before its lease would have ended.
+    until(lambda: study.refresh().record.counts.ready == 1, PATIENCE_S / 2, "the lease's end")
 
 
 def old_bundle(route: Route) -> None:

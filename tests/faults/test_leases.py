@@ -64,6 +64,16 @@ def test_a_grant_to_a_donor_that_went_before_it_said_a_word_is_soon_free_again(
         ]
 
 
+def test_what_a_closed_page_left_behind_is_soon_free_again(start_coordinator: Start) -> None:
+    coordinator = start_coordinator(unheard_seconds=0.2, sweep_seconds=0.1, workers=1)
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as closed:
+        lease = closed.await_lease()
+        closed.heartbeat(lease)
+        closed.go_away()
+        until(lambda: ready(study), what="the lease's end")
+
+
 def test_a_late_result_is_refused_once_somebody_else_has_gone_further(
     start_coordinator: Start,
 ) -> None:

@@ -67,6 +67,10 @@ class ScriptedDonor:
     ) -> None:
         self._stack.close()
 
+    def go_away(self) -> None:
+        """End the connection as a browser does when a page is closed."""
+        self._socket.close(code=1001)
+
     def say(self, message: dict[str, Any] | str) -> None:
         """Send a message, or any text."""
         self._socket.send(message if isinstance(message, str) else json.dumps(message))

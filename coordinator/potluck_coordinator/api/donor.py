@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Literal
 from weakref import WeakSet
 
-from fastapi import APIRouter, FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, FastAPI, Request, WebSocket, WebSocketDisconnect, status
 from pydantic import TypeAdapter, ValidationError
 from starlette.websockets import WebSocketState
 
@@ -96,6 +96,9 @@ class _Conversation:
         self._news = asyncio.Event()
         self._unheard: set[str] = set()
         """Leases granted here that the donor has not spoken of yet."""
+        self._present: set[str] = set()
+        """Leases that the donor's last heartbeat named."""
+        self._went_away = False
 
     async def run(self) -> None:
         hello = await self._hello()
@@ -128,9 +131,10 @@ class _Conversation:
                             await self._answer(donor, said)
             finally:
                 self._site.hub.publish(SITE)
-                if self._unheard:
+                left = self._unheard | (self._present if self._went_away else set())
+                if left:
                     with suppress(Busy):  # then they end at their time
-                        await leases.left_unheard(self._site, self._unheard)
+                        await leases.left_behind(self._site, left)
 
     async def _hello(self) -> wire.Hello | None:
         try:
@@ -157,6 +161,8 @@ class _Conversation:
         """Read one message; one that cannot be understood is answered and gives None."""
         message = await self._socket.receive()
         if message["type"] == "websocket.disconnect":
+            # What a browser says for a page that is closed or left; a lost network says nothing.
+            self._went_away = message.get("code") == status.WS_1001_GOING_AWAY
             raise WebSocketDisconnect(message.get("code", 1000))
         text = message.get("text")
         if text is None or len(text) > LARGEST_MESSAGE:
@@ -202,6 +208,8 @@ class _Conversation:
     async def _act(self, donor: DonorSession, said: Said) -> None:
         if isinstance(said, wire.Heartbeat | wire.Checkpoint | wire.Complete | wire.Abort):
             self._unheard.difference_update(lease.lease_id for lease in said.leases)
+        if isinstance(said, wire.Heartbeat):
+            self._present = {lease.lease_id for lease in said.leases}
         if isinstance(said, wire.Request):
             await self._grant(donor, said)
         elif isinstance(said, wire.Heartbeat):

@@ -10,7 +10,7 @@ from potluck_coordinator.core.units import UnitState
 LEASE_SECONDS = 120.0
 HEARTBEAT_SECONDS = 15.0
 UNHEARD_SECONDS = 20.0
-"""A donor that went without a word about a lease has this long to come back for it."""
+"""A donor that went away, or without a word about a lease, has this long to come back for it."""
 MAX_TRIES = 3
 BLAMELESS = ("closing", "paused", "stopped")
 """Reasons to hand a unit back that say nothing about the unit."""

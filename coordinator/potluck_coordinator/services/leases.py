@@ -201,11 +201,12 @@ def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) 
     )
 
 
-async def left_unheard(site: Site, lease_ids: Collection[str]) -> None:
-    """Expect little of leases whose donor's connection ended before it said a word about them.
+async def left_behind(site: Site, lease_ids: Collection[str]) -> None:
+    """Expect little of leases whose donor went away, or went before it said a word about them.
 
-    The grant may never have arrived, as where a tab closed while it asked. A donor that has it
-    comes back at once, and its greeting renews the lease.
+    A grant may never have arrived, as where a tab closed while it asked, and what a closing page
+    hands back may be lost. A page that was only loaded anew comes back at once, and its greeting
+    renews the lease.
     """
     until = site.now() + site.settings.unheard_seconds
     await site.writer.run(lambda tx: leases.shorten(tx, lease_ids, until))
