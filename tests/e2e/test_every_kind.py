@@ -84,5 +84,6 @@ def test_no_kind_that_the_converter_reads_is_forgotten() -> None:
     networks = [keras_and_unit(name)[0].network for name in NETWORKS]
     inside = (layer for network in networks for layer in network._flatten_layers())
     seen = {type(layer).__name__ for layer in inside}
-    pictures = {name for name in TABLE if name.startswith("Random")}  # change nothing where drawn
+    # They change images by chance, have no weights, and train in tabs only.
+    pictures = {name for name in TABLE if name.startswith("Random")}
     assert set(TABLE) - seen == DRAWING | pictures
