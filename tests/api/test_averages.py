@@ -11,6 +11,7 @@ from potluck_converter import read_model
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, end_step, random_result, state
+from tests.support.waiting import PATIENCE_S
 
 
 def test_the_best_model_is_the_averages_and_no_result_goes_without(
@@ -37,7 +38,7 @@ def test_the_best_model_is_the_averages_and_no_result_goes_without(
         }
         whole = state(weights | averages, lease.unit, end_step(lease.unit))
         assert donor.complete(lease, whole).outcome == "accepted"
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     study.best.save(tmp_path / "best.h5")
     found = read_model({"best.h5": (tmp_path / "best.h5").read_bytes()}).weights
     for name, value in found.items():

@@ -12,6 +12,7 @@ from potluck.errors import ApiError
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, random_result
+from tests.support.waiting import PATIENCE_S
 
 ROWS = 60
 
@@ -48,7 +49,7 @@ def test_class_weights_reach_donors_as_numbers_of_the_training_rows(
         lease = donor.await_lease()
         tensors = fetched(donor, lease)
         donor.complete(lease, random_result(donor, lease))
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     yes = tensors["y"][:, 0] == 1
     assert tensors["w"].dtype == np.float32
     assert tensors["w"].shape == (lease.unit.rows,)
@@ -74,7 +75,7 @@ def test_a_column_of_weights_weighs_is_no_feature_and_leaves_without_its_name(
             donor.get(sha, lease.token)
         told = [lease.model_dump_json().encode(), *donor.fetched.values()]
         donor.complete(lease, random_result(donor, lease))
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     assert tensors["x"].shape == (lease.unit.rows, 2)
     assert set(tensors["w"].tolist()) <= {0.0, 0.5, 1.0, 1.5}
     assert not any(b"household_weight" in content for content in told)
@@ -88,7 +89,7 @@ def test_a_study_with_a_hinge_is_scored_by_its_margins(coordinator: Coordinator)
         assert (lease.unit.loss, lease.unit.from_logits) == ("hinge", False)
         assert set(np.unique(fetched(donor, lease)["y"])) == {-1.0, 1.0}
         donor.complete(lease, random_result(donor, lease))
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     score = next(entry for entry in study.ledger().entries if entry.kind == "score")
     assert {"hinge", "roc_auc", "accuracy", "precision"} <= set(score.body["metrics"])
     shown = study.best.predictions()
@@ -107,7 +108,7 @@ def test_smoothed_labels_reach_donors_as_keras_s_categorical_loss(
     with ScriptedDonor(coordinator.url) as donor:
         lease = donor.await_lease()
         donor.complete(lease, random_result(donor, lease))
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     assert lease.unit.loss == study.plan.loss == "categorical_crossentropy"
     assert lease.unit.loss_options.label_smoothing == 0.1
     assert study.plan.loss_options.label_smoothing == 0.1

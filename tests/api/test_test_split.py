@@ -10,6 +10,7 @@ from potluck.errors import Conflict
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, random_result
+from tests.support.waiting import PATIENCE_S
 
 
 def test_looks_are_counted_recorded_and_nothing_else_takes_their_place(
@@ -21,7 +22,7 @@ def test_looks_are_counted_recorded_and_nothing_else_takes_their_place(
     with ScriptedDonor(coordinator.url) as donor:
         lease = donor.await_lease()
         donor.complete(lease, random_result(donor, lease))
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     ranked_by = study.trials()[0].mean
 
     first, second = study.look_at_test(), study.look_at_test()
@@ -42,7 +43,7 @@ def test_without_a_test_split_there_is_nothing_to_look_at(coordinator: Coordinat
     with ScriptedDonor(coordinator.url) as donor:
         lease = donor.await_lease()
         donor.complete(lease, random_result(donor, lease))
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     with pytest.raises(Conflict) as refused:
         study.look_at_test()
     assert refused.value.code == "study.no_test_split"

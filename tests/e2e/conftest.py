@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.waiting import PATIENCE_S
+
+expect.set_options(timeout=1_000 * PATIENCE_S)
 
 Donate = Callable[..., Page]
 
@@ -21,7 +25,7 @@ def person(browser: Browser) -> Iterator[Callable[..., Page]]:
             made = browser.new_context(**context)  # type: ignore[arg-type]  # passed on
             stack.callback(made.close)
             page = made.new_page()
-            page.set_default_timeout(60_000)
+            page.set_default_timeout(1_000 * PATIENCE_S)
             page.on("pageerror", lambda error: errors.append(str(error)))
             page.goto(url)
             return page

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, random_result
+from tests.support.waiting import PATIENCE_S
 
 AXE = Path(__file__).parents[2] / "client_web/node_modules/axe-core/axe.min.js"
 RUN = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
@@ -35,7 +36,7 @@ def study_id(coordinator: Coordinator) -> str:
         for _ in range(study.plan.units):
             lease = donor.await_lease()
             donor.complete(lease, random_result(donor, lease), claims={"loss": 0.5})
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     study.look_at_test()
     return study.id
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from potluck.version import VERSION
 from tests.conftest import Start
 from tests.support.coordinator import Coordinator
-from tests.support.donor_tab import PATIENCE_S, at_work, await_end, digits_study, pass_time
+from tests.support.donor_tab import at_work, await_end, digits_study, pass_time
 from tests.support.waiting import until
 
 UNREACHABLE = "The coordinator cannot be reached."
@@ -45,13 +45,11 @@ def test_a_minute_without_network_costs_nothing(
     # Chromium's own switch leaves open sockets alone; here nothing is answered any more.
     coordinator.freeze()
     try:
-        until(
-            lambda: pass_time(page) and unreachable.is_visible(), PATIENCE_S, "the silence noticed"
-        )
+        until(lambda: pass_time(page) and unreachable.is_visible(), what="the silence noticed")
     finally:
         coordinator.thaw()
     page.clock.resume()
-    expect(unreachable).not_to_be_visible(timeout=30_000)
+    expect(unreachable).not_to_be_visible()
     await_end(study, page)
     assert [lease.state for lease in study.trial(0).units[0].leases] == ["completed"]
 
@@ -126,17 +124,18 @@ def test_two_tabs_of_a_browser_are_one_donor_and_divide_the_device(
 def test_a_tab_that_closes_without_a_last_word_is_soon_missed(
     start_coordinator: Start, person: Callable[..., Page]
 ) -> None:
-    coordinator = start_coordinator(unheard_seconds=0.5, sweep_seconds=0.1, workers=1)
+    coordinator = start_coordinator(
+        lease_seconds=3600.0, unheard_seconds=0.5, sweep_seconds=0.1, workers=1
+    )
     study = digits_study(coordinator, "Gone", epochs=20_000)
     page = person("about:blank")
     page.add_init_script("navigator.sendBeacon = () => false;")
     heartbeats = heartbeats_of(page)
     page.goto(f"{coordinator.url}/donate?backend=wasm")
     press(page)
-    until(lambda: page.evaluate("1") and heartbeats, PATIENCE_S, "a heartbeat")
+    until(lambda: page.evaluate("1") and heartbeats, what="a heartbeat")
     page.close(run_before_unload=True)
-    # Long before its lease would have ended.
-    until(lambda: study.refresh().record.counts.ready == 1, PATIENCE_S / 2, "the lease's end")
+    until(lambda: study.refresh().record.counts.ready == 1, what="the lease's end")
 
 
 def old_bundle(route: Route) -> None:
@@ -154,7 +153,7 @@ def test_an_old_page_loads_the_new_one_once_and_goes_on_by_itself(
     loads: list[str] = []
     page.on("domcontentloaded", lambda loaded: loads.append(loaded.url))
     page.context.route("**/assets/donor-*.js", old_bundle, times=1)
-    with page.expect_event("domcontentloaded", timeout=1_000 * PATIENCE_S):
+    with page.expect_event("domcontentloaded"):
         press(page)
     study = digits_study(coordinator, "Upgraded", epochs=10)
     await_end(study, page)
@@ -171,7 +170,7 @@ def test_a_page_that_stays_old_donates_as_it_is(
     loads: list[str] = []
     page.on("domcontentloaded", lambda loaded: loads.append(loaded.url))
     page.context.route("**/assets/donor-*.js", old_bundle)
-    with page.expect_event("domcontentloaded", timeout=1_000 * PATIENCE_S):
+    with page.expect_event("domcontentloaded"):
         press(page)
     study = digits_study(coordinator, "Stays old", epochs=10)
     await_end(study, page)

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Worker, expect
 
 from tests.e2e.conftest import Donate
 from tests.support.coordinator import Coordinator
-from tests.support.donor_tab import PATIENCE_S, at_work, await_end, digits_study, engine, pass_time
+from tests.support.donor_tab import at_work, await_end, digits_study, engine, pass_time
 from tests.support.waiting import until
 
 LOSE_WEBGL = """() => new Promise((done) => {
@@ -83,7 +83,7 @@ def test_an_engine_that_hangs_is_noticed_and_replaced(
     first = at_work(page)
     hang(first)
     told = page.get_by_role("status").filter(has_text="said nothing")
-    until(lambda: pass_time(page) and told.is_visible(), PATIENCE_S, "silence")
+    until(lambda: pass_time(page) and told.is_visible(), what="silence")
     page.clock.resume()
     engine(page, other_than=first)
     await_end(study, page)
@@ -106,7 +106,7 @@ def test_training_that_diverges_ends_early_with_a_reason(
         sampler="grid",
     )
     page = donate(coordinator.url)
-    until(lambda: study.refresh().record.state == "completed", PATIENCE_S, "the study's end")
+    until(lambda: study.refresh().record.state == "completed", what="the study's end")
     page.get_by_role("button", name="Stop now").click()
     rows = {row.parameters["learning_rate"]: row for row in study.trials()}
     assert rows[0.001].state == "completed"

@@ -17,9 +17,7 @@ from tests.conftest import Start
 from tests.support.coordinator import Coordinator
 from tests.support.headless_donor import HeadlessDonor
 from tests.support.keras_files import dense_h5, digits_h5
-from tests.support.waiting import until
-
-LONG = 120.0
+from tests.support.waiting import PATIENCE_S, until
 
 
 def task() -> tuple[np.ndarray, np.ndarray]:
@@ -60,7 +58,7 @@ def test_two_workers_finish_a_study_and_end_when_there_is_no_work(
     )
     options = ("--workers", "2", "--once", "--patience", "5")
     with HeadlessDonor(coordinator.url, tmp_path, *options) as donor:
-        study.wait(timeout=LONG, progress=False)
+        study.wait(timeout=PATIENCE_S, progress=False)
         assert donor.wait() == 0, donor.said
     rows = study.trials()
     assert rows[0].mean is not None
@@ -82,7 +80,7 @@ def test_a_donor_with_little_memory_is_offered_nothing_that_would_not_fit(
     study = coordinator.client().submit(
         model=dense_h5(), data=task(), search={}, trials=1, epochs=2, name="Small"
     )
-    until(lambda: study.refresh().record.counts.ready == 1, LONG, "the unit")
+    until(lambda: study.refresh().record.counts.ready == 1, what="the unit")
     for memory, units in (("0.01M", 0), ("1M", 1)):
         options = ("--once", "--patience", "2", "--memory", memory)
         with HeadlessDonor(coordinator.url, tmp_path, *options) as donor:
@@ -98,14 +96,14 @@ def test_a_signal_hands_back_with_a_checkpoint_and_another_donor_goes_on(
     coordinator = start_coordinator(workers=1)
     study = long_study(coordinator)
     with HeadlessDonor(coordinator.url, tmp_path / "first") as donor:
-        until(lambda: saved_step(coordinator.data), LONG, donor.said or "a checkpoint")
+        until(lambda: saved_step(coordinator.data), what=donor.said or "a checkpoint")
         donor.signal(number)
         assert donor.wait() == 0, donor.said
     assert study.refresh().record.counts.ready == 1
     saved = saved_step(coordinator.data)
     assert f"Handed back Long: trial 0, epochs 1 to 1500, at step {saved}." in donor.said
     with HeadlessDonor(coordinator.url, tmp_path / "second", "--once", "--patience", "1"):
-        study.wait(timeout=LONG, progress=False)
+        study.wait(timeout=PATIENCE_S, progress=False)
     first, second = study.trial(0).units[0].leases
     assert (first.state, second.state) == ("handed_back", "completed")
     # Nothing at all was lost: the last step that was trained is the first checkpoint's.
@@ -117,15 +115,15 @@ def test_a_killed_donor_s_lease_expires_and_the_unit_is_done_again(
     start_coordinator: Start, tmp_path: Path
 ) -> None:
     coordinator = start_coordinator(
-        workers=1, lease_seconds=4, heartbeat_seconds=1, sweep_seconds=0.2
+        workers=1, lease_seconds=10, heartbeat_seconds=1, sweep_seconds=0.2
     )
     study = long_study(coordinator)
     with HeadlessDonor(coordinator.url, tmp_path / "first") as donor:
-        until(lambda: study.refresh().record.counts.leased, LONG, "a lease")
+        until(lambda: study.refresh().record.counts.leased, what="a lease")
         donor.kill()
-    until(lambda: study.refresh().record.counts.ready, LONG, "the lease's end")
+    until(lambda: study.refresh().record.counts.ready, what="the lease's end")
     with HeadlessDonor(coordinator.url, tmp_path / "second", "--once", "--patience", "1"):
-        study.wait(timeout=LONG, progress=False)
+        study.wait(timeout=PATIENCE_S, progress=False)
     states = [lease.state for lease in study.trial(0).units[0].leases]
     assert states == ["expired", "completed"]
     kinds = Counter(entry.kind for entry in study.ledger().entries)
@@ -138,10 +136,10 @@ def test_a_donor_that_was_killed_and_comes_back_in_time_goes_on_with_its_lease(
     coordinator = start_coordinator(workers=1)
     study = long_study(coordinator)
     with HeadlessDonor(coordinator.url, tmp_path) as donor:
-        until(lambda: saved_step(coordinator.data), LONG, donor.said or "a checkpoint")
+        until(lambda: saved_step(coordinator.data), what=donor.said or "a checkpoint")
         donor.kill()
     with HeadlessDonor(coordinator.url, tmp_path, "--once", "--patience", "1"):
-        study.wait(timeout=LONG, progress=False)
+        study.wait(timeout=PATIENCE_S, progress=False)
     assert [lease.state for lease in study.trial(0).units[0].leases] == ["completed"]
 
 
@@ -151,11 +149,11 @@ def test_a_coordinator_that_is_killed_and_comes_back_finds_its_donor_at_work(
     coordinator = start_coordinator(workers=1)
     study = long_study(coordinator)
     with HeadlessDonor(coordinator.url, tmp_path) as donor:
-        until(lambda: saved_step(coordinator.data), LONG, donor.said or "a checkpoint")
+        until(lambda: saved_step(coordinator.data), what=donor.said or "a checkpoint")
         coordinator.kill()
-        until(lambda: "training goes on" in donor.said, LONG, "a donor that noticed")
+        until(lambda: "training goes on" in donor.said, what="a donor that noticed")
         coordinator.start()
-        study.wait(timeout=LONG, progress=False)
+        study.wait(timeout=PATIENCE_S, progress=False)
         donor.signal(signal.SIGTERM)
         assert donor.wait() == 0, donor.said
     assert [lease.state for lease in study.trial(0).units[0].leases] == ["completed"]
@@ -169,9 +167,9 @@ def test_a_study_that_is_stopped_is_put_down_calmly(
     study = long_study(coordinator)
     with HeadlessDonor(coordinator.url, tmp_path) as donor:
         # At work: what is stopped while it is still fetched ends as a download that is refused.
-        until(lambda: saved_step(coordinator.data), LONG, "a checkpoint")
+        until(lambda: saved_step(coordinator.data), what="a checkpoint")
         study.stop()
-        until(lambda: "was put down: the study was stopped" in donor.said, LONG, "a calm donor")
+        until(lambda: "was put down: the study was stopped" in donor.said, what="a calm donor")
         assert donor.process.poll() is None
         donor.signal(signal.SIGTERM)
         assert donor.wait() == 0, donor.said
@@ -179,7 +177,7 @@ def test_a_study_that_is_stopped_is_put_down_calmly(
 
 def test_an_unreachable_address_is_told_and_a_wrong_one_refused(tmp_path: Path) -> None:
     with HeadlessDonor("http://127.0.0.1:9", tmp_path) as donor:
-        until(lambda: "cannot be reached" in donor.said, LONG, "the reason")
+        until(lambda: "cannot be reached" in donor.said, what="the reason")
         donor.signal(signal.SIGTERM)
         assert donor.wait() == 0, donor.said
     with HeadlessDonor("ftp://nowhere", tmp_path) as donor:

@@ -6,6 +6,7 @@ from tests.e2e.conftest import Donate
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import digits_h5
 from tests.support.scripted_donor import ScriptedDonor, random_result
+from tests.support.waiting import PATIENCE_S
 
 BOAST = 0.999
 
@@ -27,7 +28,7 @@ def test_random_weights_with_a_great_claim_do_not_lead(
         result = random_result(liar, lease)
         assert liar.complete(lease, result, claims=claims).outcome == "accepted"
     donate(coordinator.url)
-    study.wait(timeout=120, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
 
     lied = study.trial(lease.unit.trial)
     assert lied.units[0].claims["accuracy"] == BOAST

@@ -10,7 +10,6 @@ from playwright.sync_api import Page, Request, Response
 from tests.support.coordinator import Coordinator
 from tests.support.donor_tab import (
     FIRST_BATCH,
-    PATIENCE_S,
     PRESSED,
     await_end,
     digits_study,
@@ -92,7 +91,7 @@ def test_on_a_warm_page_the_first_batch_runs_soon_after_the_press_and_never_befo
     assert page.evaluate(FIRST_BATCH) == 0
     assert study.refresh().record.counts.leased == 0
     press(page)
-    begun = until(lambda: page.evaluate(FIRST_BATCH), PATIENCE_S, "the first batch")
+    begun = until(lambda: page.evaluate(FIRST_BATCH), what="the first batch")
     took = begun - page.evaluate(PRESSED)
     record_property("milliseconds_to_first_batch", took)
     assert took < CROWDED * MOST_TO_FIRST_BATCH_MS

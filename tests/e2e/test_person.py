@@ -18,8 +18,6 @@ from tests.e2e.conftest import Donate
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 
-PATIENCE_MS = 150_000
-
 
 def irises() -> bytes:
     """Give the irises as the CSV that a person would have."""
@@ -76,7 +74,7 @@ def test_upload_donate_watch_and_download(
     page = person(coordinator.url)
     make_study(page, name, folds)
     donate(coordinator.url)
-    expect(page.get_by_text("completed", exact=True).first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("completed", exact=True).first).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download .h5").click()
     content = Path(download.value.path()).read_bytes()

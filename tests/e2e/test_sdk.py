@@ -17,7 +17,7 @@ import potluck
 from tests.e2e.conftest import Donate
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 WAITER = """
 import sys, potluck
@@ -67,7 +67,7 @@ def test_submit_poll_interrupt_reattach_and_take_the_best_home(
 
     donate(coordinator.url)
     again = client.study(study.id)
-    again.wait(timeout=120, progress=False)
+    again.wait(timeout=PATIENCE_S, progress=False)
     rows = again.trials()
     assert [r.rank for r in rows] == [1, 2, 3]
     assert rows[0].mean is not None

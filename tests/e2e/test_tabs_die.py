@@ -11,9 +11,7 @@ from potluck.verification import verify_ledger
 from tests.conftest import Start
 from tests.e2e.conftest import Donate
 from tests.support.keras_files import digits_h5
-from tests.support.waiting import until
-
-LONG = 120.0
+from tests.support.waiting import PATIENCE_S, until
 
 
 def row(data: Path, question: str, *values: object) -> tuple[Any, ...] | None:
@@ -36,13 +34,13 @@ def test_another_donor_goes_on_from_the_checkpoint_of_a_closed_tab(
         return int(found[0]) if found else 0
 
     first = donate(coordinator.url)
-    saved = until(checkpoint, LONG, "a checkpoint in mid-unit")
+    saved = until(checkpoint, what="a checkpoint in mid-unit")
     first.close(run_before_unload=True)
-    until(lambda: study.refresh().record.counts.ready == 1, LONG, "the unit handed back")
+    until(lambda: study.refresh().record.counts.ready == 1, what="the unit handed back")
     before = study.trial(0).units[0].leases[0]
     saved = checkpoint()
     donate(coordinator.url)
-    study.wait(timeout=LONG, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
 
     unit = study.trial(0).units[0]
     assert [lease.state for lease in unit.leases] == ["handed_back", "completed"]
@@ -78,10 +76,10 @@ def test_a_killed_coordinator_comes_back_and_the_study_finishes(
         counts = study.refresh().record.counts
         return counts.scored >= 1 and counts.leased >= 1
 
-    until(midway, LONG, "a study in its middle")
+    until(midway, what="a study in its middle")
     coordinator.kill()
     coordinator.start()
-    study.wait(timeout=LONG, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
 
     record = study.refresh().record
     assert record.state == "completed"

@@ -10,9 +10,11 @@ from tests.conftest import Start
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, random_result, state
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
-IMPATIENT = {"lease_seconds": 1.0, "sweep_seconds": 0.1, "workers": 1}
+RATES = {"learning_rate": [0.01, 0.1]}
+SOON_MISSED = {"lease_seconds": 3600.0, "unheard_seconds": 0.2, "sweep_seconds": 0.1, "workers": 1}
+IMPATIENT = {"lease_seconds": 3.0, "sweep_seconds": 0.1, "workers": 1}
 
 
 def one_unit(coordinator: Coordinator, epochs: int = 4) -> potluck.Study:
@@ -38,7 +40,7 @@ def test_a_silent_donors_unit_is_free_again_and_its_late_result_still_counts(
         assert slow.heartbeat(lease).stop == {lease.id: "expired"}
         assert slow.get(lease.unit.tensors, lease.token).status_code == 404
         assert slow.complete(lease, result).outcome == "accepted"
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     assert study.refresh().record.counts.scored == 1
     assert verify_ledger(study.ledger()).holds
 
@@ -46,7 +48,7 @@ def test_a_silent_donors_unit_is_free_again_and_its_late_result_still_counts(
 def test_a_grant_to_a_donor_that_went_before_it_said_a_word_is_soon_free_again(
     start_coordinator: Start,
 ) -> None:
-    coordinator = start_coordinator(unheard_seconds=0.2, sweep_seconds=0.1, workers=1)
+    coordinator = start_coordinator(**SOON_MISSED)
     study = one_unit(coordinator)
     with ScriptedDonor(coordinator.url) as closing:
         lease = closing.await_lease()
@@ -64,8 +66,26 @@ def test_a_grant_to_a_donor_that_went_before_it_said_a_word_is_soon_free_again(
         ]
 
 
+def test_a_grant_that_died_with_the_coordinator_is_soon_free_again(
+    start_coordinator: Start,
+) -> None:
+    coordinator = start_coordinator(**SOON_MISSED)
+    study = coordinator.client().submit(
+        model=dense_h5(), data="iris", search=RATES, trials=2, epochs=4, name="Two"
+    )
+    with ScriptedDonor(coordinator.url) as donor:
+        spoken_of = donor.await_lease()
+        donor.heartbeat(spoken_of)
+        donor.await_lease()
+        coordinator.kill()
+    coordinator.start()
+    with ScriptedDonor(coordinator.url, key=donor.key) as again:
+        until(lambda: ready(study), what="the end of the lease that nobody spoke of")
+        assert again.heartbeat(spoken_of).held == [spoken_of.id]
+
+
 def test_what_a_closed_page_left_behind_is_soon_free_again(start_coordinator: Start) -> None:
-    coordinator = start_coordinator(unheard_seconds=0.2, sweep_seconds=0.1, workers=1)
+    coordinator = start_coordinator(**SOON_MISSED)
     study = one_unit(coordinator)
     with ScriptedDonor(coordinator.url) as closed:
         lease = closed.await_lease()
@@ -90,7 +110,7 @@ def test_a_late_result_is_refused_once_somebody_else_has_gone_further(
         assert settled.error is not None
         assert settled.error.code == "lease.superseded"
         assert quick.complete(lease, random_result(quick, lease)).outcome == "accepted"
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     kinds = Counter(e.kind for e in study.ledger().entries)
     assert (kinds["result"], kinds["score"]) == (1, 1)
 
@@ -98,7 +118,7 @@ def test_a_late_result_is_refused_once_somebody_else_has_gone_further(
 def test_the_first_result_wins_and_the_other_holder_is_told_to_stop(
     start_coordinator: Start,
 ) -> None:
-    coordinator = start_coordinator(lease_seconds=1.0, sweep_seconds=0.1, workers=1)
+    coordinator = start_coordinator(lease_seconds=3.0, sweep_seconds=0.1, workers=1)
     study = one_unit(coordinator)
     with ScriptedDonor(coordinator.url) as slow, ScriptedDonor(coordinator.url) as quick:
         late = slow.await_lease()
@@ -107,7 +127,7 @@ def test_the_first_result_wins_and_the_other_holder_is_told_to_stop(
         lease = quick.await_lease()
         assert slow.complete(late, result).outcome == "accepted"
         assert quick.heartbeat(lease).stop == {lease.id: "superseded"}
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     assert [lease.state for lease in study.trial(0).units[0].leases] == [
         "completed",
         "superseded",
@@ -164,7 +184,7 @@ def test_three_failures_set_a_unit_aside_and_resuming_opens_it_again(
         study.resume()
         lease = donor.await_lease()
         assert donor.complete(lease, random_result(donor, lease)).outcome == "accepted"
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     assert study.trials()[0].rank == 1
 
 
@@ -195,7 +215,7 @@ def test_a_stopped_study_is_resumed_where_it_stood(coordinator: Coordinator) -> 
             lease = donor.await_lease()
             assert lease.unit.rung == rung
             assert donor.complete(lease, random_result(donor, lease)).outcome == "accepted"
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     assert study.refresh().state == "completed"
     study.delete()
 
@@ -216,7 +236,7 @@ def test_a_completed_study_can_be_extended(coordinator: Coordinator) -> None:
             for _ in range(wanted - made):
                 lease = donor.await_lease()
                 assert donor.complete(lease, random_result(donor, lease)).outcome == "accepted"
-            study.wait(timeout=60, progress=False)
+            study.wait(timeout=PATIENCE_S, progress=False)
             assert study.refresh().state == "completed"
             assert [row.rank for row in study.trials()] == list(range(1, wanted + 1))
     study.delete()

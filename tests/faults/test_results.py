@@ -14,7 +14,7 @@ from potluck.verification import verify_ledger
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, end_step, random_result, state
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_result_is_scored_and_counts_once(coordinator: Coordinator, study: pot
         assert isinstance(answer, wire.Settled)
         assert answer.leases[0].outcome == "duplicate"
         assert answer.record.units == 1
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     assert study.refresh().record.counts.scored == 1
 
 

@@ -17,7 +17,7 @@ from tests.conftest import Start
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5, saved
 from tests.support.scripted_donor import ScriptedDonor, random_result, state
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_layers_that_do_not_fit_together_fail_their_trial_and_not_the_study(
         for _ in range(3):
             lease = donor.await_lease()
             donor.complete(lease, random_result(donor, lease))
-    study.wait(timeout=60, progress=False)
+    study.wait(timeout=PATIENCE_S, progress=False)
     rows = study.trials()
     assert [r.state for r in rows] == ["completed"] * 3 + ["failed"]
     assert rows[-1].reason
@@ -172,7 +172,7 @@ def test_a_private_studys_name_stays_with_its_submitter(coordinator: Coordinator
 
 
 def test_a_coordinators_own_sleep_is_not_held_against_donors(start_coordinator: Start) -> None:
-    coordinator = start_coordinator(lease_seconds=2.0, sweep_seconds=0.1, workers=1)
+    coordinator = start_coordinator(lease_seconds=4.0, sweep_seconds=0.1, workers=1)
     study = coordinator.client().submit(
         model=dense_h5(), data="iris", search={}, trials=1, epochs=2, name="Nap"
     )

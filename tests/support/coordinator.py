@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import potluck
+from tests.support.waiting import PATIENCE_S
 
 LISTENING = re.compile(r"Potluck is listening on (https?://\S+)")
 ADMIN = re.compile(r"Admin token, shown this once: (\S+)")
-START_SECONDS = 120.0
 
 
 class Coordinator:
@@ -51,7 +51,7 @@ class Coordinator:
         reader.start()
         self._clients.callback(reader.join, 20)
         try:
-            self.url = found.get(timeout=START_SECONDS)
+            self.url = found.get(timeout=PATIENCE_S)
         except queue.Empty:
             self.url = ""
         if not self.url:

@@ -9,7 +9,6 @@ from tests.support.coordinator import Coordinator
 from tests.support.keras_files import digits_h5
 from tests.support.waiting import until
 
-PATIENCE_S = 60.0
 FIRST_BATCH = "performance.getEntriesByName('potluck.first_batch')[0]?.startTime ?? 0"
 PRESSED = "performance.getEntriesByName('potluck.start')[0]?.startTime ?? 0"
 
@@ -27,7 +26,7 @@ def digits_study(coordinator: Coordinator, name: str, **options: object) -> potl
 
 def at_work(page: Page) -> Worker:
     """Wait until a tab's engine has trained its first batch; give the engine's Worker."""
-    expect(page.get_by_text("samples a second")).to_be_visible(timeout=1_000 * PATIENCE_S)
+    expect(page.get_by_text("samples a second")).to_be_visible()
     return engine(page)
 
 
@@ -39,7 +38,7 @@ def engine(page: Page, other_than: Worker | None = None) -> Worker:
         found = [worker for worker in page.workers if "/assets/worker-" in worker.url]
         return next((worker for worker in found if worker != other_than), None)
 
-    return until(find, PATIENCE_S, "the engine's Worker")
+    return until(find, what="the engine's Worker")
 
 
 def await_end(study: potluck.Study, page: Page) -> None:
@@ -58,7 +57,7 @@ def await_end(study: potluck.Study, page: Page) -> None:
         states = [(unit.state, [lease.state for lease in unit.leases]) for unit in units]
         return f"the study's end; its units: {states}; the page: {page.inner_text('main')[:400]}"
 
-    until(ended, 3 * PATIENCE_S, standing)
+    until(ended, what=standing)
 
 
 def pass_time(page: Page, milliseconds: int = 5_000) -> bool:

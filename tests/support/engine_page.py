@@ -19,7 +19,7 @@ from safetensors.numpy import load, save
 from tests.support.static_site import static_site
 
 STATIC = Path(__file__).parents[2] / "coordinator/potluck_coordinator/static"
-TRAIN_TIMEOUT_MS = 120_000.0
+TRAIN_TIMEOUT_MS = 240_000.0
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-SECONDS = 60.0
+from tests.support.waiting import PATIENCE_S
 
 
 class HeadlessDonor:
@@ -65,7 +65,7 @@ class HeadlessDonor:
         self.process.kill()
         self.wait()
 
-    def wait(self, seconds: float = SECONDS) -> int:
+    def wait(self, seconds: float = PATIENCE_S) -> int:
         """Wait for its end; gives the exit status."""
         status = self.process.wait(seconds)
         self._reader.join(seconds)

@@ -17,12 +17,12 @@ from safetensors.numpy import load, save
 from websockets.sync.client import connect
 
 from potluck.protocol import donor as wire
+from tests.support.waiting import PATIENCE_S
 
 Answer = (
     wire.Welcome | wire.Grant | wire.Wait | wire.Work | wire.Heard | wire.Settled | wire.Problem
 )
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(wire.CoordinatorMessage)
-SECONDS = 60.0
 
 
 class ScriptedDonor:
@@ -33,14 +33,14 @@ class ScriptedDonor:
         self.key = key or secrets.token_hex(16)
         self._held = held or []
         self._stack = ExitStack()
-        self.http = self._stack.enter_context(httpx2.Client(base_url=url, timeout=SECONDS))
+        self.http = self._stack.enter_context(httpx2.Client(base_url=url, timeout=PATIENCE_S))
         self.fetched: dict[str, bytes] = {}
         self.welcome: wire.Welcome
 
     def __enter__(self) -> ScriptedDonor:
         address = self.url.replace("http", "ws", 1) + "/api/v1/donor/socket"
         self._socket = self._stack.enter_context(
-            connect(address, open_timeout=SECONDS, compression=None)
+            connect(address, open_timeout=PATIENCE_S, compression=None)
         )
         self.say(
             {
@@ -78,7 +78,7 @@ class ScriptedDonor:
     def hear(self) -> Answer:
         """Read the next answer; `work` is news for idle donors, not an answer."""
         while True:
-            answer = _ANSWER.validate_json(self._socket.recv(timeout=SECONDS))
+            answer = _ANSWER.validate_json(self._socket.recv(timeout=PATIENCE_S))
             if not isinstance(answer, wire.Work):
                 return answer
 
@@ -102,7 +102,7 @@ class ScriptedDonor:
     def await_work(self) -> None:
         """Wait until the coordinator says that units became ready."""
         while True:
-            answer = _ANSWER.validate_json(self._socket.recv(timeout=SECONDS))
+            answer = _ANSWER.validate_json(self._socket.recv(timeout=PATIENCE_S))
             if isinstance(answer, wire.Work):
                 return
 

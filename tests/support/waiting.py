@@ -7,13 +7,18 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+PATIENCE_S = 240.0
+"""How long tests wait for what must come: twice a lease, and more than a crowded machine needs."""
+
 T = TypeVar("T")
 
 _TICK = threading.Event()
 
 
 def until(
-    condition: Callable[[], T | None], seconds: float = 60.0, what: str | Callable[[], str] = ""
+    condition: Callable[[], T | None],
+    seconds: float = PATIENCE_S,
+    what: str | Callable[[], str] = "",
 ) -> T:
     """Ask until the condition gives something true; after the deadline, fail with `what`."""
     deadline = time.monotonic() + seconds

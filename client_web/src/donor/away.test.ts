@@ -2,7 +2,8 @@
 
 import "@tensorflow/tfjs-backend-cpu";
 import { setBackend } from "@tensorflow/tfjs-core";
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { eventually } from "../testing/eventually";
 import { failed, lease, snapshot, World } from "./testing/world";
 
 const HOUR = 3_600;
@@ -66,7 +67,7 @@ test("what cannot be fetched without network waits for the next connection, unbl
   world.downloads = "failing";
   world.hear({ type: "grant", leases: [granted] });
   world.session.disconnected();
-  await vi.waitFor(() => {
+  await eventually(() => {
     world.pass(10);
     expect(world.shown?.phase).toBe("downloading");
     expect(world.fetched.length).toBe(12);
@@ -81,7 +82,7 @@ test("a unit that failed while nobody could be told is handed back with the next
   const world = await atWork();
   world.session.disconnected();
   world.session.heard(failed("a", "unsupported"));
-  await vi.waitFor(() => expect(world.shown?.message).toContain("handed back"));
+  await eventually(() => expect(world.shown?.message).toContain("handed back"));
   await world.connect([await lease(world, "a")]);
   expect(world.last("abort")?.leases[0]).toMatchObject({ lease_id: "a", reason: "error" });
 });

@@ -2,7 +2,8 @@
 
 import "@tensorflow/tfjs-backend-cpu";
 import { setBackend } from "@tensorflow/tfjs-core";
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { eventually } from "../testing/eventually";
 import { writeCheckpoint } from "../engine/checkpoint";
 import { onlyState } from "../engine/stacked/examples";
 import { openUnit } from "../engine/stacked/party";
@@ -45,7 +46,7 @@ test("training goes on without a connection, and the result is handed in after t
   const granted = await lease(world, "a");
   world.hear({ type: "grant", leases: [granted] });
   world.session.disconnected();
-  await vi.waitFor(() => expect(world.shown?.step).toBe(6));
+  await eventually(() => expect(world.shown?.step).toBe(6));
   expect(world.count("complete")).toBe(0);
   await world.connect([granted]);
   expect(world.last("hello")?.leases).toEqual(["token-a"]);
@@ -172,11 +173,11 @@ test("an upload that fails for the network is tried again; one refused for size 
     await world.ready();
     world.uploads = uploads;
     world.hear({ type: "grant", leases: [await lease(world, "a")] });
-    await vi.waitFor(() => expect(world.shown?.step === 6 || world.count("abort") === 1).toBe(true));
+    await eventually(() => expect(world.shown?.step === 6 || world.count("abort") === 1).toBe(true));
     if (uploads === "failing") {
       expect(world.count("complete")).toBe(0);
       world.uploads = "through";
-      await vi.waitFor(() => {
+      await eventually(() => {
         world.pass(3);
         expect(world.count("complete")).toBe(1);
       });
@@ -194,7 +195,7 @@ test("finish, then stop: the result goes in without asking for more, then everyt
   await world.until("complete");
   expect(world.last("complete")?.next).toBeNull();
   world.settle("a");
-  await vi.waitFor(() => expect(world.shown?.phase).toBe("stopped"));
+  await eventually(() => expect(world.shown?.phase).toBe("stopped"));
   expect(world.socket).toBe("closed");
 });
 

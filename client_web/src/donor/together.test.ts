@@ -2,7 +2,8 @@
 
 import "@tensorflow/tfjs-backend-cpu";
 import { setBackend } from "@tensorflow/tfjs-core";
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { eventually } from "../testing/eventually";
 import { failed, lease, snapshot, World } from "./testing/world";
 
 const ALIKE = { stack: "s1" };
@@ -118,7 +119,7 @@ test("uploading a result keeps no unit waiting", async () => {
   await world.trainPosted(2);
   expect(world.count("complete")).toBe(0);
   world.uploads = "through";
-  await vi.waitFor(() => {
+  await eventually(() => {
     world.pass(3);
     expect(world.last("complete")?.leases[0]?.lease_id).toBe("a");
   });

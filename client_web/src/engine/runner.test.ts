@@ -1,7 +1,8 @@
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { eventually } from "../testing/eventually";
 import { sha256 } from "../protocol/sha256";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { mend } from "./kernels";
@@ -129,7 +130,7 @@ test("paused, nothing is trained, and the state so far is told", async () => {
   const own = runner();
   own.pause();
   const run = own.train([job()]);
-  await vi.waitFor(() => expect(all("snapshot").length).toBe(1));
+  await eventually(() => expect(all("snapshot").length).toBe(1));
   const { step } = all("snapshot")[0]?.snapshot ?? { step: 0 };
   expect(step).toBeLessThan(END);
   expect(all("finished")).toEqual([]);
@@ -142,7 +143,7 @@ test("a dropped unit is left in silence, and the next one is trained", async () 
   const own = runner();
   own.pause();
   const first = own.train([job()]);
-  await vi.waitFor(() => expect(all("snapshot").length).toBe(1));
+  await eventually(() => expect(all("snapshot").length).toBe(1));
   own.drop("a");
   own.resume();
   await first;

@@ -51,7 +51,11 @@ class DonorSession:
 
 
 async def welcome(site: Site, hello: wire.Hello) -> tuple[DonorSession, list[wire.Lease]]:
-    """Meet a donor; give back the leases that it still holds."""
+    """Meet a donor; give back the leases that it still holds.
+
+    Leases that it never spoke of and does not name end soon: their grant may never have arrived. A
+    second tab of the same browser, which has just got one, speaks of it in time.
+    """
     me = donor_id(hello.donor_key)
     session = DonorSession(me, donor_name(me), hello.backend, hello.client, hello.memory_bytes)
 
@@ -67,6 +71,10 @@ async def welcome(site: Site, hello: wire.Hello) -> tuple[DonorSession, list[wir
             unit = units.get(tx, lease.unit_id)
             study = studies.get(tx, unit.study_id)
             resumed.append(_wire_lease(site, lease, token, unit, study))
+        # Granted, perhaps, as the line broke or as the coordinator died: nobody has spoken of them.
+        lost = {lease.id for lease in leases.held_by(tx, me) if lease.heard_at <= lease.started_at}
+        lost -= {lease.id for lease in resumed}
+        leases.shorten(tx, lost, now + site.settings.unheard_seconds)
         return resumed
 
     return session, await site.writer.run(act)

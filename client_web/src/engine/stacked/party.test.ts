@@ -2,6 +2,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
 import { memory, setBackend } from "@tensorflow/tfjs-core";
 import { beforeEach, expect, test, vi } from "vitest";
+import { eventually } from "../../testing/eventually";
 import { sha256 } from "../../protocol/sha256";
 import { readCheckpoint, type State, writeCheckpoint } from "../checkpoint";
 import type { FromEngine, Job } from "../messages";
@@ -150,7 +151,7 @@ test("dropping one unit leaves the others going on, and nothing more is said of 
   const own = runner();
   own.pause();
   const run = own.train(await jobs([CALM, QUICK]));
-  await vi.waitFor(() => expect(all("snapshot").length).toBe(2));
+  await eventually(() => expect(all("snapshot").length).toBe(2));
   own.drop("a");
   const before = said.length;
   own.resume();
@@ -163,7 +164,7 @@ test("dropped while paused, all units end in silence, and the next is trained", 
   const own = runner();
   own.pause();
   const run = own.train(await jobs([CALM, QUICK]));
-  await vi.waitFor(() => expect(all("snapshot").length).toBe(2));
+  await eventually(() => expect(all("snapshot").length).toBe(2));
   own.drop("a");
   own.drop("b");
   await run;
