@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
 
 from potluck_coordinator.browser.chromium import ensure_chromium, launch_options
@@ -20,8 +21,10 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 # What passes here passes there: drawn examples are the same in every run of `make test`.
 # `make test-long` draws new ones.
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("exploring", derandomize=False)
+# Machines are noisy, so that no law has a time limit of its own.
+UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("repeatable", derandomize=True, **UNTIMED)
+settings.register_profile("exploring", derandomize=False, **UNTIMED)
 settings.load_profile("repeatable")
 
 Start = Callable[..., Coordinator]

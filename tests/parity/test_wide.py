@@ -40,7 +40,6 @@ GPUS = ("webgl", "webgpu")
 @pytest.mark.parametrize("kind", KINDS)
 @settings(
     max_examples=25,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

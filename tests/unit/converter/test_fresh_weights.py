@@ -122,7 +122,7 @@ def test_these_values_stay_what_they_are() -> None:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(graphs(), st.integers(0, 2**32 - 2))
 def test_a_seed_gives_the_same_weights_and_another_seed_others(graph: Graph, seed: int) -> None:
     one, again, other = (initial_weights(graph, s) for s in (seed, seed, seed + 1))

@@ -53,7 +53,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.sampled_from(["cnn", "functional", "branches"]), st.data())
 def test_a_changed_architecture_is_read_or_refused(name: str, data: st.DataObject) -> None:
     content = oracles.oracle(name).content if name == "branches" else oracles.keras2(name).content
@@ -78,7 +78,7 @@ def test_a_changed_architecture_is_read_or_refused(name: str, data: st.DataObjec
         assert outcome.code.startswith("model.")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_changed_model_json_is_read_or_refused(data: st.DataObject) -> None:
     files = write_tfjs(read_model({"m.h5": oracles.keras2("cnn").content}))

@@ -103,7 +103,7 @@ def test_parameters_are_bounded_after_overriding() -> None:
     assert refusal(graph, {f"layers.{first}.units": 2**31 - 1}).code == "model.too_large"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs(), st.data())
 def test_overriding_gives_a_sound_graph_or_a_plain_refusal(
     graph: Graph, data: st.DataObject

@@ -29,13 +29,13 @@ def same(a: Model, b: Model) -> bool:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(models())
 def test_what_is_written_as_h5_is_read_as_it_was(model: Model) -> None:
     assert same(read_model({"m.h5": write_keras_h5(model)}), model)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(models(), st.integers(1, 500))
 def test_what_is_written_for_tfjs_is_read_as_it_was(model: Model, shard_bytes: int) -> None:
     files = write_tfjs(model, shard_bytes)
@@ -43,7 +43,7 @@ def test_what_is_written_for_tfjs_is_read_as_it_was(model: Model, shard_bytes: i
     assert same(read_model(files), model)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(models())
 def test_stored_files_give_the_model_back(model: Model) -> None:
     graph, weights = to_files(model)
@@ -52,7 +52,7 @@ def test_stored_files_give_the_model_back(model: Model) -> None:
     assert to_files(again) == (graph, weights)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(models())
 def test_a_changed_weight_is_not_the_same_model(model: Model) -> None:
     for name, value in model.weights.items():
@@ -61,7 +61,7 @@ def test_a_changed_weight_is_not_the_same_model(model: Model) -> None:
         assert not same(other, model)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs())
 def test_one_graph_has_one_text(graph: Graph) -> None:
     text = graph_bytes(graph)

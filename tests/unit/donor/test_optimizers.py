@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.protocol.optimizers import AnyOptimizer
@@ -117,7 +117,6 @@ plateaus = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(plateaus, losses)
 def test_a_plateau_is_keras_s_after_every_epoch(schedule: Plateau, seen: list[float]) -> None:
     own = keras.optimizers.SGD(0.1)

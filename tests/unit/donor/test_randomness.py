@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from potluck_coordinator.core import randomness as scalar
@@ -59,7 +59,6 @@ def test_a_rate_of_one_drops_everything() -> None:
     assert not kept(1, "drop", 0, 1.0, 50).any()
 
 
-@settings(deadline=None)  # the first call compiles
 @given(word=WORDS, rate=st.floats(0.0, 1.0))
 @example(word=0, rate=1e-107)
 def test_an_even_draw_is_compared_as_a_float32_with_the_rate_itself(word: int, rate: float) -> None:

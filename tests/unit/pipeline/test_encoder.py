@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -36,7 +36,6 @@ def same(one: dict[str, NDArray[Any]], other: dict[str, NDArray[Any]]) -> bool:
     return to_safetensors(one) == to_safetensors(other)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(NUMBERS, NUMBERS), min_size=12, max_size=12),
     st.lists(st.tuples(NUMBERS, NUMBERS), min_size=4, max_size=4),
@@ -65,7 +64,6 @@ def test_a_fit_on_all_rows_would_be_noticed() -> None:
     assert fitted.encoder != leaking.encoder
 
 
-@settings(deadline=None)
 @given(st.lists(NUMBERS, min_size=4, max_size=30), SCALINGS)
 def test_decoding_an_encoded_amount_gives_it_back(values: list[float], scaling: str) -> None:
     text = "a,amount\n" + "".join(f"{i},{v!r}\n" for i, v in enumerate(values))

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from potluck_coordinator.core.errors import BadStudy
@@ -66,7 +66,6 @@ def sides_of(splits: Splits) -> list[list[set[int]]]:
     return [[set(splits.train.tolist()), set(splits.validation.tolist()), test]]
 
 
-@settings(deadline=None)
 @given(ROWS.filter(lambda rows: len({y for *_, y in rows}) == 2), SPLITS)
 def test_sides_share_no_row_and_together_hold_all(
     rows: list[tuple[int, str, str]], split: dict[str, Any]
@@ -82,7 +81,6 @@ def test_sides_share_no_row_and_together_hold_all(
         assert all(len(fold.held) and len(fold.train) for fold in splits.folds)
 
 
-@settings(deadline=None)
 @given(ROWS.filter(lambda rows: len({y for *_, y in rows}) == 2), SPLITS)
 def test_identical_rows_share_a_side_of_every_split(
     rows: list[tuple[int, str, str]], split: dict[str, Any]

@@ -47,7 +47,7 @@ def make(space: Space, sampler: Any = "random", seed: int = 1, **others: Any) ->
     return Search(space, sampler=sampler, seed=seed, direction="maximize", **others)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from([(WIDE, "random"), (NARROW, "random"), (NARROW, "grid")]),
     st.integers(0, 2**32 - 1),
@@ -74,7 +74,7 @@ def test_a_search_built_again_asks_what_one_never_killed_would_have(
     assert again.ask(more) == alive.ask(more)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.integers(0, 2**32 - 1))
 def test_how_many_are_asked_at_a_time_does_not_matter(sizes: list[int], seed: int) -> None:
     bit_by_bit, at_once = make(NARROW, seed=seed), make(NARROW, seed=seed)
@@ -101,7 +101,7 @@ def test_a_space_without_a_choice_has_one_trial() -> None:
     assert search.ask(5) == [(0, {"learning_rate": 0.001, "batch_size": 32, "optimizer": "adam"})]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_every_point_lies_in_the_space(seed: int) -> None:
     for _, point in make(WIDE, seed=seed).ask(8):
