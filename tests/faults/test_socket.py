@@ -19,7 +19,9 @@ from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage.engine import make_engine
 from potluck_coordinator.storage.writer import Writer
 from tests.conftest import Start
-from tests.support.scripted_donor import ScriptedDonor
+from tests.support.keras_files import dense_h5
+from tests.support.scripted_donor import ScriptedDonor, random_result
+from tests.support.waiting import PATIENCE_S
 
 HELLO = {
     "type": "hello",
@@ -88,6 +90,19 @@ def test_a_busy_database_makes_a_donor_wait(client: TestClient) -> None:
     app.state.site = whole
     hasty.close()
     engine.dispose()
+
+
+def test_a_donor_hears_that_results_are_being_scored(start_coordinator: Start) -> None:
+    coordinator = start_coordinator(workers=1)  # its first scoring takes seconds: it loads Keras
+    study = coordinator.client().submit(
+        model=dense_h5(), data="iris", search={}, trials=1, epochs=2, name="Scored"
+    )
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        donor.complete(lease, random_result(donor, lease))
+        assert donor.why_wait() == "scoring"
+        study.wait(timeout=PATIENCE_S, progress=False)
+        assert donor.why_wait() == "no_work"
 
 
 def test_a_coordinator_that_shuts_down_says_so(start_coordinator: Start) -> None:

@@ -148,6 +148,15 @@ def test_a_unit_comes_back_as_it_was_kept(session: Session) -> None:
     assert units.get(session, "u0") == kept
 
 
+def test_a_result_is_on_its_way_to_its_score_until_it_has_one(session: Session) -> None:
+    units.add(session, [unit("u0"), unit("u1", UnitState.LEASED)])
+    assert not units.any_returned(session)
+    assert units.change(session, "u1", UnitEvent.RETURN)
+    assert units.any_returned(session)
+    assert units.change(session, "u1", UnitEvent.SCORE)
+    assert not units.any_returned(session)
+
+
 @pytest.mark.parametrize("event", list(UnitEvent))
 @pytest.mark.parametrize("state", list(UnitState))
 def test_a_change_happens_exactly_where_the_core_allows_it(

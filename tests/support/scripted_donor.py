@@ -91,6 +91,13 @@ class ScriptedDonor:
         assert isinstance(answer, wire.Grant), answer
         return answer.leases
 
+    def why_wait(self) -> str:
+        """Ask for work where there is none; give the reason."""
+        self.say({"type": "request", "most": 1, "cached": []})
+        answer = self.hear()
+        assert isinstance(answer, wire.Wait), answer
+        return answer.reason
+
     def await_lease(self) -> wire.Lease:
         """Ask until there is work; the coordinator's own `work` message says when to ask again."""
         while True:

@@ -3187,13 +3187,15 @@ export interface components {
         /**
          * Wait
          * @description No work now. The donor asks again after `seconds`, or sooner when `work` arrives.
+         *
+         *     `scoring`: results are being scored, and more work may follow from them.
          */
         Wait: {
             /**
              * Reason
              * @enum {string}
              */
-            reason: "no_work" | "busy" | "shutting_down";
+            reason: "no_work" | "scoring" | "busy" | "shutting_down";
             /** Seconds */
             seconds: number;
             /**

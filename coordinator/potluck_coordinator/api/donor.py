@@ -33,7 +33,7 @@ Said = wire.Hello | wire.Request | wire.Heartbeat | wire.Checkpoint | wire.Compl
 Answer = (
     wire.Welcome | wire.Grant | wire.Wait | wire.Work | wire.Heard | wire.Settled | wire.Problem
 )
-Why = Literal["no_work", "busy", "shutting_down"]
+Why = Literal["no_work", "scoring", "busy", "shutting_down"]
 _SAID: TypeAdapter[Said] = TypeAdapter(wire.DonorMessage)
 
 LARGEST_MESSAGE = 256 * 1024
@@ -238,7 +238,8 @@ class _Conversation:
             self._unheard.update(lease.id for lease in granted)
             await self._say(wire.Grant(leases=granted))
         else:
-            await self._wait("no_work")
+            scoring = await leases.scoring(self._site)
+            await self._wait("scoring" if scoring else "no_work")
             self._idle.set()  # only now: `work` must not overtake the `wait` that it ends
 
     async def _wait(self, reason: Why) -> None:

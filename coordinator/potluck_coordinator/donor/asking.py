@@ -57,6 +57,10 @@ class Asking:
         """Hear that there was work."""
         self.open, self._idle_since = False, None
 
+    def may_follow(self) -> None:
+        """Hear that more work may follow soon: this is no time without work."""
+        self._idle_since = None
+
     def idle_s(self) -> float:
         """Hear that there is no work; gives for how long there has been none."""
         now = time.monotonic()

@@ -30,6 +30,7 @@ STOP_S = 20.0
 FAREWELL_S = 3.0
 PROBLEM_WAIT_S = 10.0
 SOON_S = 0.3
+ONCE_ASKS_S = 2.0
 HEARTBEAT_AT_MOST_EVERY_S = 1.0
 MOST_RESTARTS = 4
 UNREACHED_S = 60.0
@@ -245,7 +246,11 @@ class Session:
         self._asking.open = False
         # With jitter: a thousand idle donors must not come back in the same second.
         seconds = wait.seconds * random.uniform(0.75, 1.25)
-        if self._options.once and wait.reason == "no_work" and not self._work.held:
+        if wait.reason == "scoring":
+            self._asking.may_follow()
+            if self._options.once:  # nobody says when there is nothing more to come
+                seconds = min(seconds, ONCE_ASKS_S)
+        elif self._options.once and wait.reason == "no_work" and not self._work.held:
             left = self._options.patience_s - self._asking.idle_s()
             if left <= 0:
                 self._finish(0, f"There is no work. {self.units} units were trained.")

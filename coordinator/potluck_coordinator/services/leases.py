@@ -209,6 +209,11 @@ def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) 
     )
 
 
+async def scoring(site: Site) -> bool:
+    """Say whether results are being scored from which more work may follow."""
+    return await site.writer.read(units.any_returned)
+
+
 async def left_behind(site: Site, lease_ids: Collection[str]) -> None:
     """Expect little of leases whose donor went away, or went before it said a word about them.
 

@@ -235,6 +235,16 @@ def leased_by_owner(session: Session) -> dict[str, int]:
     return dict(session.exec(query).all())
 
 
+def any_returned(session: Session) -> bool:
+    """Say whether a unit of a running study came back and is not scored yet."""
+    query = (
+        select(UnitRow.id)
+        .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
+        .where(UnitRow.state == UnitState.RETURNED.value, StudyRow.state == "running")
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
 def tried_by(session: Session, donor_id: str, unit_ids: Sequence[str]) -> set[str]:
     """Give those of these units that this donor gave up on."""
     query = select(LeaseRow.unit_id).where(

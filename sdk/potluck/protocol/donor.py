@@ -260,11 +260,14 @@ class Grant(Wire):
 
 
 class Wait(Wire):
-    """No work now. The donor asks again after `seconds`, or sooner when `work` arrives."""
+    """No work now. The donor asks again after `seconds`, or sooner when `work` arrives.
+
+    `scoring`: results are being scored, and more work may follow from them.
+    """
 
     type: Literal["wait"] = "wait"
     seconds: float
-    reason: Literal["no_work", "busy", "shutting_down"]
+    reason: Literal["no_work", "scoring", "busy", "shutting_down"]
 
 
 class Work(Wire):
