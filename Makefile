@@ -22,6 +22,9 @@ BENCH ?=
 SCHEMA := $(CLIENT)/src/protocol/schema.gen.ts
 NODE_BIN := $(CURDIR)/$(CLIENT)/node_modules/.bin
 PYTEST ?= $(BIN)/python -m pytest
+PROCESSES ?= 2
+# A file's tests stay together and in order, and those that need no browser come first.
+SHARED := --numprocesses=$(PROCESSES) --dist=loadgroup --no-loadscope-reorder
 SERVE ?= --open
 DEMO ?=
 
@@ -49,7 +52,7 @@ test: $(CLIENT_BUILT) chromium ## The whole suite, browser tests included.
 	@echo "== Testing the web client (vitest)"
 	@cd $(CLIENT) && npm test
 	@echo "== Testing everything else (pytest)"
-	@$(PYTEST) -m "not long and not oracle"
+	@$(PYTEST) -m "not long and not oracle" $(SHARED)
 
 test-long: $(CLIENT_BUILT) chromium ## The tests that take long, and new examples for every law.
 	@echo "== Running the long tests (pytest)"

@@ -30,10 +30,21 @@ settings.load_profile("repeatable")
 Start = Callable[..., Coordinator]
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what needs a browser last: its event loop stays in the thread until the session ends."""
-    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+    """Put what needs a browser last: its event loop stays in the process until the session ends.
+
+    Where several processes share the tests, each takes one file's of either kind at a time.
+    """
+    items.sort(key=needs_browser)
+    for item in items:
+        kind = "browser" if needs_browser(item) else "plain"
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{item.path.stem}.{kind}"))
+
+
+def needs_browser(item: pytest.Item) -> bool:
+    """Say whether a test drives a Chromium."""
+    return "browser" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
