@@ -96,7 +96,7 @@ def test_a_signal_hands_back_with_a_checkpoint_and_another_donor_goes_on(
     coordinator = start_coordinator(workers=1)
     study = long_study(coordinator)
     with HeadlessDonor(coordinator.url, tmp_path / "first") as donor:
-        until(lambda: saved_step(coordinator.data), what=donor.said or "a checkpoint")
+        until(lambda: saved_step(coordinator.data), what=lambda: donor.said or "a checkpoint")
         donor.signal(number)
         assert donor.wait() == 0, donor.said
     assert study.refresh().record.counts.ready == 1
@@ -136,7 +136,7 @@ def test_a_donor_that_was_killed_and_comes_back_in_time_goes_on_with_its_lease(
     coordinator = start_coordinator(workers=1)
     study = long_study(coordinator)
     with HeadlessDonor(coordinator.url, tmp_path) as donor:
-        until(lambda: saved_step(coordinator.data), what=donor.said or "a checkpoint")
+        until(lambda: saved_step(coordinator.data), what=lambda: donor.said or "a checkpoint")
         donor.kill()
     with HeadlessDonor(coordinator.url, tmp_path, "--once", "--patience", "1"):
         study.wait(timeout=PATIENCE_S, progress=False)
@@ -149,7 +149,7 @@ def test_a_coordinator_that_is_killed_and_comes_back_finds_its_donor_at_work(
     coordinator = start_coordinator(workers=1)
     study = long_study(coordinator)
     with HeadlessDonor(coordinator.url, tmp_path) as donor:
-        until(lambda: saved_step(coordinator.data), what=donor.said or "a checkpoint")
+        until(lambda: saved_step(coordinator.data), what=lambda: donor.said or "a checkpoint")
         coordinator.kill()
         until(lambda: "training goes on" in donor.said, what="a donor that noticed")
         coordinator.start()

@@ -19,7 +19,7 @@ def test_a_headless_tab_finishes_a_study_and_is_closed_by_a_signal(
     )
     with HeadlessDonor(coordinator.url, tmp_path, "--browser", "--tabs", "1") as donor:
         study.wait(timeout=PATIENCE_S, progress=False)
-        until(lambda: "in 1 tab(s)" in donor.said, 60, "an open tab")
+        until(lambda: "in 1 tab(s)" in donor.said, what="an open tab")
         donor.signal(signal.SIGTERM)
         assert donor.wait() == 0, donor.said
     assert study.trial(0).units[0].leases[0].backend in ("webgpu", "webgl", "wasm", "cpu")

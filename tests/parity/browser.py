@@ -18,11 +18,11 @@ from playwright.sync_api import Browser
 
 from tests.support.static_site import static_site
 from tests.support.tfjs_page import OURS, build_page
+from tests.support.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 PAGE = Path(__file__).parent / "page"
 BUILT = ROOT / ".make" / "parity"
-TIMEOUT_MS = 240_000.0
 
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
@@ -62,7 +62,7 @@ class ParityPage:
             site = stack.enter_context(static_site(self._folder, isolated=False))
             self._page = self._browser.new_page()
             stack.callback(self._page.close)
-            self._page.set_default_timeout(TIMEOUT_MS)
+            self._page.set_default_timeout(1_000 * PATIENCE_S)
             self._errors: list[str] = []
             self._page.on("pageerror", lambda error: self._errors.append(str(error)))
             self._page.goto(f"{site}/index.html")

@@ -17,9 +17,9 @@ from playwright.sync_api import Browser
 from safetensors.numpy import load, save
 
 from tests.support.static_site import static_site
+from tests.support.waiting import PATIENCE_S
 
 STATIC = Path(__file__).parents[2] / "coordinator/potluck_coordinator/static"
-TRAIN_TIMEOUT_MS = 240_000.0
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -60,7 +60,7 @@ class EnginePage:
             site = stack.enter_context(static_site(self._static, isolated=True))
             self._page = self._browser.new_page()
             stack.callback(self._page.close)
-            self._page.set_default_timeout(TRAIN_TIMEOUT_MS)
+            self._page.set_default_timeout(1_000 * PATIENCE_S)
             self._page.goto(f"{site}/engine-check.html")
             self._ready()
             self._stack = stack.pop_all()

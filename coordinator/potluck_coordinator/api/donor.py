@@ -8,7 +8,6 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Literal
 from weakref import WeakSet
 
 from fastapi import APIRouter, FastAPI, Request, WebSocket, WebSocketDisconnect, status
@@ -33,7 +32,6 @@ Said = wire.Hello | wire.Request | wire.Heartbeat | wire.Checkpoint | wire.Compl
 Answer = (
     wire.Welcome | wire.Grant | wire.Wait | wire.Work | wire.Heard | wire.Settled | wire.Problem
 )
-Why = Literal["no_work", "scoring", "busy", "shutting_down"]
 _SAID: TypeAdapter[Said] = TypeAdapter(wire.DonorMessage)
 
 LARGEST_MESSAGE = 256 * 1024
@@ -242,7 +240,7 @@ class _Conversation:
             await self._wait("scoring" if scoring else "no_work")
             self._idle.set()  # only now: `work` must not overtake the `wait` that it ends
 
-    async def _wait(self, reason: Why) -> None:
+    async def _wait(self, reason: wire.WaitReason) -> None:
         seconds = WAIT_SECONDS * random.uniform(0.5, 1.0)
         await self._say(wire.Wait(seconds=seconds, reason=reason))
 
@@ -283,7 +281,7 @@ class _Conversation:
         await self._socket.send_text(answer.model_dump_json())
 
 
-def _why_busy(error: Busy) -> Why:
+def _why_busy(error: Busy) -> wire.WaitReason:
     return "shutting_down" if error.code == "busy.closing" else "busy"
 
 

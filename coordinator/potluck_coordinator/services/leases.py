@@ -74,7 +74,8 @@ async def welcome(site: Site, hello: wire.Hello) -> tuple[DonorSession, list[wir
         # Granted, perhaps, as the line broke or as the coordinator died: nobody has spoken of them.
         lost = {lease.id for lease in leases.held_by(tx, me) if lease.heard_at <= lease.started_at}
         lost -= {lease.id for lease in resumed}
-        leases.shorten(tx, lost, now + site.settings.unheard_seconds)
+        if lost:
+            leases.shorten(tx, lost, now + site.settings.unheard_seconds)
         return resumed
 
     return session, await site.writer.run(act)

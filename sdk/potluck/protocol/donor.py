@@ -259,6 +259,9 @@ class Grant(Wire):
     leases: list[Lease] = Field(min_length=1, max_length=16)
 
 
+WaitReason = Literal["no_work", "scoring", "busy", "shutting_down"]
+
+
 class Wait(Wire):
     """No work now. The donor asks again after `seconds`, or sooner when `work` arrives.
 
@@ -267,7 +270,7 @@ class Wait(Wire):
 
     type: Literal["wait"] = "wait"
     seconds: float
-    reason: Literal["no_work", "scoring", "busy", "shutting_down"]
+    reason: WaitReason
 
 
 class Work(Wire):

@@ -112,7 +112,7 @@ const KINDS: readonly (readonly [string, (unit: number) => Optimizer])[] = [
   ["adam", (unit) => ({ name: "adam", learning_rate: 0.01 / (1 + unit), beta_1: 0.9, beta_2: 0.99, epsilon: 1e-3 })],
 ];
 
-describe.each(["cpu", "wasm"] as const)("on %s", { timeout: 60_000 }, (backend) => {
+describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
   beforeEach(async () => {
     await core.setBackend(backend);
     mend(tf, backend);
