@@ -58,7 +58,7 @@ CRASH = "() => setTimeout(() => { throw new Error('a crash'); })"
 def test_a_unit_is_finished_after_its_engine_broke(
     coordinator: Coordinator, donate: Donate, backend: str, harm: str, says: str
 ) -> None:
-    epochs = 120 if backend == "wasm" else 12
+    epochs = 900 if backend == "wasm" else 12
     study = digits_study(coordinator, f"{backend} {says}", epochs=epochs)
     page = donate(coordinator.url, backend)
     first = at_work(page)
@@ -75,7 +75,8 @@ def test_a_unit_is_finished_after_its_engine_broke(
 def test_an_engine_that_hangs_is_noticed_and_replaced(
     coordinator: Coordinator, person: Callable[..., Page]
 ) -> None:
-    study = digits_study(coordinator, "Hangs")
+    # Long enough that it is not over before its engine hangs.
+    study = digits_study(coordinator, "Hangs", epochs=900)
     page = person("about:blank")
     page.clock.install()
     page.goto(f"{coordinator.url}/donate?backend=wasm")
