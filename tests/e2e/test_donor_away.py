@@ -35,7 +35,7 @@ def heartbeats_of(page: Page) -> list[str]:
 def test_a_minute_without_network_costs_nothing(
     coordinator: Coordinator, person: Callable[..., Page]
 ) -> None:
-    study = digits_study(coordinator, "Offline", epochs=400)
+    study = digits_study(coordinator, "Offline", epochs=1200)
     page = person("about:blank")
     page.clock.install()
     page.goto(f"{coordinator.url}/donate?backend=wasm")
@@ -57,7 +57,7 @@ def test_a_minute_without_network_costs_nothing(
 def test_a_laptop_that_slept_for_eight_hours_goes_on(
     coordinator: Coordinator, person: Callable[..., Page]
 ) -> None:
-    study = digits_study(coordinator, "Sleeps", epochs=200)
+    study = digits_study(coordinator, "Sleeps", epochs=900)
     page = person("about:blank")
     page.clock.install()
     page.goto(f"{coordinator.url}/donate?backend=wasm")
