@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 from playwright.sync_api import Browser, Page, Route, expect
 
@@ -13,6 +14,7 @@ from tests.support.donor_tab import at_work, await_end, digits_study, pass_time
 from tests.support.waiting import until
 
 UNREACHABLE = "The coordinator cannot be reached."
+LEASE_SECONDS = 40.0
 STOP_PAGE_TIMERS = "window.setTimeout = () => 0; window.setInterval = () => 0;"
 
 
@@ -125,17 +127,25 @@ def test_a_tab_that_closes_without_a_last_word_is_soon_missed(
     start_coordinator: Start, person: Callable[..., Page]
 ) -> None:
     coordinator = start_coordinator(
-        lease_seconds=3600.0, unheard_seconds=0.5, sweep_seconds=0.1, workers=1
+        lease_seconds=LEASE_SECONDS, unheard_seconds=0.5, sweep_seconds=0.1, workers=1
     )
     study = digits_study(coordinator, "Gone", epochs=20_000)
-    page = person("about:blank")
-    page.add_init_script("navigator.sendBeacon = () => false;")
-    heartbeats = heartbeats_of(page)
-    page.goto(f"{coordinator.url}/donate?backend=wasm")
-    press(page)
-    until(lambda: page.evaluate("1") and heartbeats, what="a heartbeat")
-    page.close(run_before_unload=True)
-    until(lambda: study.refresh().record.counts.ready == 1, what="the lease's end")
+    context = person("about:blank").context
+    context.add_init_script("navigator.sendBeacon = () => false;")
+
+    def soon_missed() -> bool:
+        page = context.new_page()
+        heartbeats = heartbeats_of(page)
+        page.goto(f"{coordinator.url}/donate?backend=wasm")
+        press(page)
+        until(lambda: page.evaluate("1") and heartbeats, what="a heartbeat")
+        page.close(run_before_unload=True)
+        until(lambda: study.refresh().record.counts.ready == 1, what="the lease's end")
+        lease = study.trial(0).units[0].leases[-1]
+        return (lease.ended_at or inf) - lease.started_at < LEASE_SECONDS
+
+    # On a crowded machine Chromium itself says nothing for one page of ten that it closes.
+    until(soon_missed, what="a lease that ended before its time")
 
 
 def old_bundle(route: Route) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 import potluck
+from potluck.protocol import donor as wire
 from potluck.verification import verify_ledger
 from tests.conftest import Start
 from tests.support.coordinator import Coordinator
@@ -22,6 +25,18 @@ def one_unit(coordinator: Coordinator, epochs: int = 4) -> potluck.Study:
     return coordinator.client().submit(
         model=dense_h5(), data="iris", search={}, trials=1, epochs=epochs, name="One"
     )
+
+
+def two_units(coordinator: Coordinator) -> potluck.Study:
+    """Make a study of two units."""
+    return coordinator.client().submit(
+        model=dense_h5(), data="iris", search=RATES, trials=2, epochs=4, name="Two"
+    )
+
+
+def beat(lease: wire.Lease) -> dict[str, object]:
+    """Tell of a lease that no step was trained yet."""
+    return {"lease_id": lease.id, "epoch": 0, "step": 0}
 
 
 def ready(study: potluck.Study) -> bool:
@@ -70,9 +85,7 @@ def test_a_grant_that_died_with_the_coordinator_is_soon_free_again(
     start_coordinator: Start,
 ) -> None:
     coordinator = start_coordinator(**SOON_MISSED)
-    study = coordinator.client().submit(
-        model=dense_h5(), data="iris", search=RATES, trials=2, epochs=4, name="Two"
-    )
+    study = two_units(coordinator)
     with ScriptedDonor(coordinator.url) as donor:
         spoken_of = donor.await_lease()
         donor.heartbeat(spoken_of)
@@ -92,6 +105,62 @@ def test_what_a_closed_page_left_behind_is_soon_free_again(start_coordinator: St
         closed.heartbeat(lease)
         closed.go_away()
         until(lambda: ready(study), what="the lease's end")
+
+
+def test_a_page_that_closed_before_its_answer_came_went_away_all_the_same(
+    start_coordinator: Start,
+) -> None:
+    coordinator = start_coordinator(**SOON_MISSED)
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as closed:
+        lease = closed.await_lease()
+        closed.heartbeat(lease)
+        coordinator.freeze()
+        closed.say({"type": "heartbeat", "leases": [beat(lease)]})
+        closed.go_away()
+    coordinator.thaw()
+    until(lambda: ready(study), what="the lease's end")
+
+
+def test_a_page_that_came_back_before_its_old_connection_ended_keeps_its_lease(
+    start_coordinator: Start,
+) -> None:
+    coordinator = start_coordinator(**SOON_MISSED)
+    study = two_units(coordinator)
+    with (
+        ScriptedDonor(coordinator.url) as old,
+        ScriptedDonor(coordinator.url) as closed,
+    ):
+        kept = old.await_lease()
+        old.heartbeat(kept)
+        left = closed.await_lease()
+        closed.heartbeat(left)
+        with ScriptedDonor(coordinator.url, key=old.key, held=[kept.token]) as again:
+            assert [lease.id for lease in again.welcome.resumed] == [kept.id]
+            old.go_away()
+            closed.go_away()
+            until(lambda: ready(study), what="the end of the lease of a page that stays away")
+            assert again.heartbeat(kept).held == [kept.id]
+
+
+@pytest.mark.parametrize("code", [1000, 1001])
+def test_the_last_words_of_a_donor_that_is_gone_are_heard(
+    coordinator: Coordinator, code: int
+) -> None:
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as gone:
+        lease = gone.await_lease()
+        coordinator.freeze()
+        gone.say({"type": "heartbeat", "leases": [beat(lease)]})
+        gone.say({"type": "request", "most": 1, "cached": []})
+        back = {"lease_id": lease.id, "token": lease.token, "reason": "stopped"}
+        gone.say({"type": "abort", "leases": [back]})
+        gone.say({"type": "request", "most": 1, "cached": []})
+        gone.go_away(code)
+    coordinator.thaw()
+    until(lambda: ready(study), what="the unit that was handed back")
+    assert [lease.state for lease in study.trial(0).units[0].leases] == ["handed_back"]
+    study.delete()
 
 
 def test_a_late_result_is_refused_once_somebody_else_has_gone_further(

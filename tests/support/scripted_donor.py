@@ -24,6 +24,9 @@ Answer = (
 )
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(wire.CoordinatorMessage)
 
+CLOSE_WITHIN_S = 0.1
+"""A browser does not wait either: a page that closes says so, and is gone."""
+
 
 class ScriptedDonor:
     """Connects, says hello, and then says what the test tells it to."""
@@ -40,7 +43,9 @@ class ScriptedDonor:
     def __enter__(self) -> ScriptedDonor:
         address = self.url.replace("http", "ws", 1) + "/api/v1/donor/socket"
         self._socket = self._stack.enter_context(
-            connect(address, open_timeout=PATIENCE_S, compression=None)
+            connect(
+                address, open_timeout=PATIENCE_S, close_timeout=CLOSE_WITHIN_S, compression=None
+            )
         )
         self.say(
             {
@@ -67,9 +72,9 @@ class ScriptedDonor:
     ) -> None:
         self._stack.close()
 
-    def go_away(self) -> None:
-        """End the connection as a browser does when a page is closed."""
-        self._socket.close(code=1001)
+    def go_away(self, code: int = 1001) -> None:
+        """End the connection, with the code that a browser says when a page is closed."""
+        self._socket.close(code=code)
 
     def say(self, message: dict[str, Any] | str) -> None:
         """Send a message, or any text."""

@@ -73,7 +73,7 @@ async def donor_socket(socket: WebSocket) -> None:
             await talk.run()
         finally:
             _conversations(socket).discard(talk)
-    if socket.client_state is WebSocketState.CONNECTED:
+    if WebSocketState.DISCONNECTED not in (socket.client_state, socket.application_state):
         await socket.close()
 
 
@@ -97,6 +97,7 @@ class _Conversation:
         self._present: set[str] = set()
         """Leases that the donor's last heartbeat named."""
         self._went_away = False
+        self._answered_at = 0.0
 
     async def run(self) -> None:
         hello = await self._hello()
@@ -127,12 +128,13 @@ class _Conversation:
                         said = await self._hear()
                         if said is not None:
                             await self._answer(donor, said)
+                            self._answered_at = self._site.now()
             finally:
                 self._site.hub.publish(SITE)
                 left = self._unheard | (self._present if self._went_away else set())
                 if left:
                     with suppress(Busy):  # then they end at their time
-                        await leases.left_behind(self._site, left)
+                        await leases.left_behind(self._site, left, self._answered_at)
 
     async def _hello(self) -> wire.Hello | None:
         try:
@@ -185,14 +187,10 @@ class _Conversation:
     async def _answer(self, donor: DonorSession, said: Said) -> None:
         try:
             await self._act(donor, said)
-        except WebSocketDisconnect:
-            raise
         except Busy as error:
             asks = isinstance(said, wire.Request)
             await (self._wait(_why_busy(error)) if asks else self._explain(error))
         except Exception as error:
-            if self._socket.application_state is not WebSocketState.CONNECTED:
-                raise  # it was the answer that could not be sent
             await self._explain(error)
 
     async def _explain(self, error: Exception) -> None:
@@ -229,6 +227,8 @@ class _Conversation:
         await self._say(wire.Settled(leases=settled, record=record))
 
     async def _grant(self, donor: DonorSession, request: wire.Request) -> None:
+        if self._gone:
+            return
         self._idle.clear()
         self._news.clear()  # what comes from now on may be missed by the look that follows
         granted = await leases.grant(self._site, donor, request)
@@ -257,7 +257,7 @@ class _Conversation:
                 yield
             finally:
                 task.cancel()
-                with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
+                with suppress(asyncio.CancelledError):
                     await task
 
     async def _tell_forever(self) -> None:
@@ -278,7 +278,18 @@ class _Conversation:
         await self._say(wire.Problem(error=detail))
 
     async def _say(self, answer: Answer) -> None:
-        await self._socket.send_text(answer.model_dump_json())
+        """Send an answer. Whoever went without waiting for it is still heard to the end.
+
+        What it said last, and how it went, may lie unread: only reading ends a conversation.
+        """
+        if self._gone:
+            return
+        with suppress(WebSocketDisconnect):
+            await self._socket.send_text(answer.model_dump_json())
+
+    @property
+    def _gone(self) -> bool:
+        return self._socket.application_state is not WebSocketState.CONNECTED
 
 
 def _why_busy(error: Busy) -> wire.WaitReason:

@@ -75,7 +75,7 @@ async def welcome(site: Site, hello: wire.Hello) -> tuple[DonorSession, list[wir
         lost = {lease.id for lease in leases.held_by(tx, me) if lease.heard_at <= lease.started_at}
         lost -= {lease.id for lease in resumed}
         if lost:
-            leases.shorten(tx, lost, now + site.settings.unheard_seconds)
+            leases.shorten(tx, lost, now + site.settings.unheard_seconds, heard_by=now)
         return resumed
 
     return session, await site.writer.run(act)
@@ -215,15 +215,16 @@ async def scoring(site: Site) -> bool:
     return await site.writer.read(units.any_returned)
 
 
-async def left_behind(site: Site, lease_ids: Collection[str]) -> None:
+async def left_behind(site: Site, lease_ids: Collection[str], heard_by: float) -> None:
     """Expect little of leases whose donor went away, or went before it said a word about them.
 
     A grant may never have arrived, as where a tab closed while it asked, and what a closing page
     hands back may be lost. A page that was only loaded anew comes back at once, and its greeting
-    renews the lease.
+    renews the lease, even if it is read before the end of the connection that was last heard at
+    `heard_by`.
     """
     until = site.now() + site.settings.unheard_seconds
-    await site.writer.run(lambda tx: leases.shorten(tx, lease_ids, until))
+    await site.writer.run(lambda tx: leases.shorten(tx, lease_ids, until, heard_by=heard_by))
 
 
 async def heartbeat(site: Site, donor: DonorSession, beats: Sequence[wire.Progress]) -> wire.Heard:

@@ -80,13 +80,19 @@ def renew_held(session: Session, expires_at: float) -> int:
     return changed(session, statement)
 
 
-def shorten(session: Session, lease_ids: Collection[str], expires_at: float) -> int:
-    """Let these leases, where they are held, end at this time at the latest; give how many did."""
+def shorten(
+    session: Session, lease_ids: Collection[str], expires_at: float, *, heard_by: float
+) -> int:
+    """Let these leases end at this time at the latest; give how many did.
+
+    Only what is held, and what nobody has spoken of since `heard_by`.
+    """
     statement = (
         update(LeaseRow)
         .where(
             col(LeaseRow.id).in_(lease_ids),
             col(LeaseRow.state) == HELD,
+            col(LeaseRow.heard_at) <= heard_by,
             col(LeaseRow.expires_at) > expires_at,
         )
         .values(expires_at=expires_at)
