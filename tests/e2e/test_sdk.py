@@ -61,7 +61,7 @@ def test_submit_poll_interrupt_reattach_and_take_the_best_home(
     while "unit" not in shown:  # the bar is there: it waits
         shown += waiter.stdout.read(1)
     waiter.send_signal(signal.SIGINT)
-    said, _ = waiter.communicate(timeout=30)
+    said, _ = waiter.communicate(timeout=PATIENCE_S)
     assert study.id in said  # how to reattach
     assert study.refresh().state == "running"
 

@@ -17,7 +17,7 @@ from tests.support.waiting import PATIENCE_S, until
 
 RATES = {"learning_rate": [0.01, 0.1]}
 SOON_MISSED = {"lease_seconds": 3600.0, "unheard_seconds": 0.2, "sweep_seconds": 0.1, "workers": 1}
-IMPATIENT = {"lease_seconds": 3.0, "sweep_seconds": 0.1, "workers": 1}
+IMPATIENT = {"lease_seconds": 10.0, "sweep_seconds": 0.1, "workers": 1}
 
 
 def one_unit(coordinator: Coordinator, epochs: int = 4) -> potluck.Study:
@@ -187,7 +187,7 @@ def test_a_late_result_is_refused_once_somebody_else_has_gone_further(
 def test_the_first_result_wins_and_the_other_holder_is_told_to_stop(
     start_coordinator: Start,
 ) -> None:
-    coordinator = start_coordinator(lease_seconds=3.0, sweep_seconds=0.1, workers=1)
+    coordinator = start_coordinator(**IMPATIENT)
     study = one_unit(coordinator)
     with ScriptedDonor(coordinator.url) as slow, ScriptedDonor(coordinator.url) as quick:
         late = slow.await_lease()

@@ -172,7 +172,7 @@ def test_a_private_studys_name_stays_with_its_submitter(coordinator: Coordinator
 
 
 def test_a_coordinators_own_sleep_is_not_held_against_donors(start_coordinator: Start) -> None:
-    coordinator = start_coordinator(lease_seconds=4.0, sweep_seconds=0.1, workers=1)
+    coordinator = start_coordinator(lease_seconds=12.0, sweep_seconds=0.1, workers=1)
     study = coordinator.client().submit(
         model=dense_h5(), data="iris", search={}, trials=1, epochs=2, name="Nap"
     )

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page
 from tests.gradients.case import Case
 from tests.support.static_site import static_site
 from tests.support.tfjs_page import OURS, build_page
+from tests.support.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 PAGE = Path(__file__).parent / "page"
@@ -124,7 +125,7 @@ def _open(browser: Browser, url: str) -> Page:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url)
     try:
-        page.wait_for_function("window.gradients !== undefined", timeout=30_000)
+        page.wait_for_function("window.gradients !== undefined", timeout=PATIENCE_S * 1000)
     except Exception as error:
         raise AssertionError("the page did not start: " + "; ".join(errors)) from error
     return page

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from potluck_coordinator.storage.engine import make_engine, migrate
+from tests.support.waiting import PATIENCE_S
 
 SETTINGS = (
     "listen_addresses=",
@@ -111,7 +112,7 @@ def _run(command: list[object], folder: Path, user: str | None) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
     if done.returncode:

@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from tests.support.waiting import PATIENCE_S
+
 CLIENT = Path(__file__).parents[2] / "client_web"
 OURS = CLIENT / "dist" / "potluck-tfjs.js"
 
@@ -26,7 +28,7 @@ def build_page(page: Path, built: Path) -> None:
         cwd=CLIENT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
         env={**os.environ, "NODE_ENV": "production"},
     )

@@ -21,6 +21,7 @@ from potluck_converter import (
     write_tfjs,
 )
 from potluck_converter.readers.keras_config import read_architecture
+from tests.support.waiting import PATIENCE_S
 from tests.unit.converter import oracles
 from tests.unit.converter.oracles import CASES, KERAS2, Oracle, difference
 
@@ -71,7 +72,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         input=json.dumps(list(jobs.values())),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=True,
     )
     return dict(zip(jobs, json.loads(done.stdout), strict=True))

@@ -14,6 +14,7 @@ import pytest
 from potluck_converter import Model, read_model, write_keras_h5, write_keras_zip, write_tfjs
 from potluck_converter.readers.keras_h5 import STATE_LEFT_OUT
 from potluck_converter.training_config import for_h5
+from tests.support.waiting import PATIENCE_S
 from tests.unit.converter.oracles import L, chain
 from tests.unit.converter.test_tfjs_parity import NODE_MODULES
 
@@ -102,7 +103,7 @@ def compiled(model: Model, tmp_path: Path) -> Any:
         input=json.dumps([job]),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=True,
     )
     return json.loads(done.stdout)[0]["compiled"]

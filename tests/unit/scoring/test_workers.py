@@ -10,6 +10,7 @@ import pytest
 
 from potluck_coordinator.core.errors import BadDataset
 from potluck_coordinator.scoring import WorkerLost, Workers
+from tests.support.waiting import PATIENCE_S
 from tests.unit.scoring import jobs
 
 
@@ -75,7 +76,7 @@ def test_a_job_that_takes_too_long_is_ended_with_its_process(workers: Workers) -
         assert await workers.run(jobs.pid) != first
         await gone(first)
 
-    asyncio.run(asyncio.wait_for(scenario(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_a_cancelled_job_frees_its_worker(workers: Workers, tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_a_cancelled_job_frees_its_worker(workers: Workers, tmp_path: Path) -> N
         assert await workers.run(jobs.pid) != hanging
         await gone(hanging)
 
-    asyncio.run(asyncio.wait_for(scenario(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_more_jobs_than_workers_wait_their_turn() -> None:
@@ -116,7 +117,7 @@ def test_closing_ends_a_busy_worker(tmp_path: Path) -> None:
             await task
         await gone(hanging)
 
-    asyncio.run(asyncio.wait_for(scenario(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 async def gone(pid: int) -> None:
