@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.donor_tab import give
 from tests.support.waiting import PATIENCE_S
 
 expect.set_options(timeout=1_000 * PATIENCE_S)
@@ -24,8 +25,8 @@ def person(browser: Browser) -> Iterator[Callable[..., Page]]:
         def open_page(url: str, **context: object) -> Page:
             made = browser.new_context(**context)  # type: ignore[arg-type]  # passed on
             stack.callback(made.close)
+            made.set_default_timeout(1_000 * PATIENCE_S)
             page = made.new_page()
-            page.set_default_timeout(1_000 * PATIENCE_S)
             page.on("pageerror", lambda error: errors.append(str(error)))
             page.goto(url)
             return page
@@ -38,8 +39,9 @@ def person(browser: Browser) -> Iterator[Callable[..., Page]]:
 def donate(person: Callable[..., Page]) -> Donate:
     """Give a function that opens /donate as somebody new, and presses start."""
 
-    def start(url: str, backend: str = "wasm") -> Page:
+    def start(url: str, backend: str = "wasm", share: int = 100) -> Page:
         page = person(f"{url}/donate?backend={backend}")
+        give(page, share)
         page.get_by_role("button", name="Start donating").click()
         return page
 

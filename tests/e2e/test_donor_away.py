@@ -10,10 +10,12 @@ from playwright.sync_api import Browser, Page, Route, expect
 from potluck.version import VERSION
 from tests.conftest import Start
 from tests.support.coordinator import Coordinator
-from tests.support.donor_tab import at_work, await_end, digits_study, pass_time
-from tests.support.waiting import until
+from tests.support.donor_tab import at_work, await_end, digits_study, give, pass_time
+from tests.support.waiting import PATIENCE_S, until
 
 UNREACHABLE = "The coordinator cannot be reached."
+A_LITTLE = 10
+"""Of the device, in percent: a unit is not over before its donor is away."""
 LEASE_SECONDS = 40.0
 STOP_PAGE_TIMERS = "window.setTimeout = () => 0; window.setInterval = () => 0;"
 
@@ -41,6 +43,7 @@ def test_a_minute_without_network_costs_nothing(
     page = person("about:blank")
     page.clock.install()
     page.goto(f"{coordinator.url}/donate?backend=wasm")
+    give(page, A_LITTLE)
     press(page)
     at_work(page)
     unreachable = page.get_by_role("status").filter(has_text=UNREACHABLE)
@@ -51,6 +54,7 @@ def test_a_minute_without_network_costs_nothing(
     finally:
         coordinator.thaw()
     page.clock.resume()
+    give(page, 100)
     expect(unreachable).not_to_be_visible()
     await_end(study, page)
     assert [lease.state for lease in study.trial(0).units[0].leases] == ["completed"]
@@ -63,10 +67,12 @@ def test_a_laptop_that_slept_for_eight_hours_goes_on(
     page = person("about:blank")
     page.clock.install()
     page.goto(f"{coordinator.url}/donate?backend=wasm")
+    give(page, A_LITTLE)
     press(page)
     at_work(page)
     page.clock.fast_forward("08:00:00")
     page.clock.resume()
+    give(page, 100)
     await_end(study, page)
 
 
@@ -74,6 +80,8 @@ def test_a_page_whose_timers_sleep_trains_and_keeps_its_lease(
     coordinator: Coordinator, person: Callable[..., Page]
 ) -> None:
     study = digits_study(coordinator, "Hidden", epochs=60)
+    # Such a page asks once.
+    until(lambda: study.refresh().record.counts.ready == 1, what="the unit")
     page = person("about:blank")
     page.add_init_script(STOP_PAGE_TIMERS)
     heartbeats = heartbeats_of(page)
@@ -103,10 +111,12 @@ def test_two_tabs_of_a_browser_are_one_donor_and_divide_the_device(
     # Of two studies: units of one would train together, in one tab.
     studies = [digits_study(coordinator, name, epochs=2000) for name in ("Left", "Right")]
     context = browser.new_context()
+    context.set_default_timeout(1_000 * PATIENCE_S)
     try:
         tabs = [context.new_page() for _ in range(2)]
         for tab in tabs:
             tab.goto(f"{coordinator.url}/donate?backend=wasm")
+            give(tab, A_LITTLE)
             press(tab)
             at_work(tab)
         for tab in tabs:
@@ -117,6 +127,7 @@ def test_two_tabs_of_a_browser_are_one_donor_and_divide_the_device(
         assert len(set(tokens)) == 2
         tabs[1].close(run_before_unload=True)
         expect(tabs[0].get_by_text("2 tabs divide this device")).not_to_be_visible()
+        give(tabs[0], 100)
         for study in studies:
             await_end(study, tabs[0])
     finally:
@@ -129,11 +140,11 @@ def test_a_tab_that_closes_without_a_last_word_is_soon_missed(
     coordinator = start_coordinator(
         lease_seconds=LEASE_SECONDS, unheard_seconds=0.5, sweep_seconds=0.1, workers=1
     )
-    study = digits_study(coordinator, "Gone", epochs=20_000)
     context = person("about:blank").context
     context.add_init_script("navigator.sendBeacon = () => false;")
 
     def soon_missed() -> bool:
+        study = digits_study(coordinator, "Gone", epochs=20_000)
         page = context.new_page()
         heartbeats = heartbeats_of(page)
         page.goto(f"{coordinator.url}/donate?backend=wasm")
@@ -141,7 +152,8 @@ def test_a_tab_that_closes_without_a_last_word_is_soon_missed(
         until(lambda: page.evaluate("1") and heartbeats, what="a heartbeat")
         page.close(run_before_unload=True)
         until(lambda: study.refresh().record.counts.ready == 1, what="the lease's end")
-        lease = study.trial(0).units[0].leases[-1]
+        [lease] = study.trial(0).units[0].leases
+        study.stop()
         return (lease.ended_at or inf) - lease.started_at < LEASE_SECONDS
 
     # On a crowded machine Chromium itself says nothing for one page of ten that it closes.

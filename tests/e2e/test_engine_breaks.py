@@ -9,8 +9,12 @@ from playwright.sync_api import Page, Worker, expect
 
 from tests.e2e.conftest import Donate
 from tests.support.coordinator import Coordinator
-from tests.support.donor_tab import at_work, await_end, digits_study, engine, pass_time
+from tests.support.donor_tab import at_work, await_end, digits_study, engine, give, pass_time
 from tests.support.waiting import until
+
+# Enough that a unit is not over before its engine breaks: SwiftShader is slow by itself.
+EPOCHS = {"wasm": 900, "webgl": 80, "webgpu": 12}
+SHARES = {"wasm": 10, "webgl": 100, "webgpu": 100}
 
 LOSE_WEBGL = """() => new Promise((done) => {
   const drawElements = WebGL2RenderingContext.prototype.drawElements;
@@ -58,13 +62,13 @@ CRASH = "() => setTimeout(() => { throw new Error('a crash'); })"
 def test_a_unit_is_finished_after_its_engine_broke(
     coordinator: Coordinator, donate: Donate, backend: str, harm: str, says: str
 ) -> None:
-    epochs = 900 if backend == "wasm" else 12
-    study = digits_study(coordinator, f"{backend} {says}", epochs=epochs)
-    page = donate(coordinator.url, backend)
+    study = digits_study(coordinator, f"{backend} {says}", epochs=EPOCHS[backend])
+    page = donate(coordinator.url, backend, share=SHARES[backend])
     first = at_work(page)
     first.evaluate(harm)
     expect(page.get_by_role("status").filter(has_text=says)).to_be_visible()
     engine(page, other_than=first)
+    give(page, 100)
     await_end(study, page)
     page.get_by_role("button", name="Stop now").click()
     expect(page.get_by_text("Stopped. Thank you for what you gave.")).to_be_visible()
@@ -75,11 +79,11 @@ def test_a_unit_is_finished_after_its_engine_broke(
 def test_an_engine_that_hangs_is_noticed_and_replaced(
     coordinator: Coordinator, person: Callable[..., Page]
 ) -> None:
-    # Long enough that it is not over before its engine hangs.
-    study = digits_study(coordinator, "Hangs", epochs=900)
+    study = digits_study(coordinator, "Hangs", epochs=EPOCHS["wasm"])
     page = person("about:blank")
     page.clock.install()
     page.goto(f"{coordinator.url}/donate?backend=wasm")
+    give(page, SHARES["wasm"])
     page.get_by_role("button", name="Start donating").click()
     first = at_work(page)
     hang(first)
@@ -87,6 +91,7 @@ def test_an_engine_that_hangs_is_noticed_and_replaced(
     until(lambda: pass_time(page) and told.is_visible(), what="silence")
     page.clock.resume()
     engine(page, other_than=first)
+    give(page, 100)
     await_end(study, page)
 
 

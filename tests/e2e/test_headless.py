@@ -115,7 +115,7 @@ def test_a_killed_donor_s_lease_expires_and_the_unit_is_done_again(
     start_coordinator: Start, tmp_path: Path
 ) -> None:
     coordinator = start_coordinator(
-        workers=1, lease_seconds=10, heartbeat_seconds=1, sweep_seconds=0.2
+        workers=1, lease_seconds=30, heartbeat_seconds=1, sweep_seconds=0.2
     )
     study = long_study(coordinator)
     with HeadlessDonor(coordinator.url, tmp_path / "first") as donor:
@@ -133,7 +133,7 @@ def test_a_killed_donor_s_lease_expires_and_the_unit_is_done_again(
 def test_a_donor_that_was_killed_and_comes_back_in_time_goes_on_with_its_lease(
     start_coordinator: Start, tmp_path: Path
 ) -> None:
-    coordinator = start_coordinator(workers=1)
+    coordinator = start_coordinator(workers=1, lease_seconds=600)
     study = long_study(coordinator)
     with HeadlessDonor(coordinator.url, tmp_path) as donor:
         until(lambda: saved_step(coordinator.data), what=lambda: donor.said or "a checkpoint")

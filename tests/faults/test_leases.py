@@ -143,6 +143,20 @@ def test_a_page_that_came_back_before_its_old_connection_ended_keeps_its_lease(
             assert again.heartbeat(kept).held == [kept.id]
 
 
+def test_what_a_page_left_behind_that_had_only_just_come_back_is_soon_free_again(
+    start_coordinator: Start,
+) -> None:
+    coordinator = start_coordinator(**SOON_MISSED)
+    study = one_unit(coordinator)
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        donor.heartbeat(lease)
+    with ScriptedDonor(coordinator.url, key=donor.key, held=[lease.token]) as again:
+        assert [held.id for held in again.welcome.resumed] == [lease.id]
+        again.go_away()
+    until(lambda: ready(study), what="the lease's end")
+
+
 @pytest.mark.parametrize("code", [1000, 1001])
 def test_the_last_words_of_a_donor_that_is_gone_are_heard(
     coordinator: Coordinator, code: int

@@ -24,6 +24,11 @@ def digits_study(coordinator: Coordinator, name: str, **options: object) -> potl
     )
 
 
+def give(page: Page, percent: int) -> None:
+    """Give a share of the device: a small one makes a unit last, and the whole ends it soon."""
+    page.get_by_label("Share of this device").fill(str(percent))
+
+
 def at_work(page: Page) -> Worker:
     """Wait until a tab's engine has trained its first batch; give the engine's Worker."""
     expect(page.get_by_text("samples a second")).to_be_visible()

@@ -8,6 +8,7 @@ export class Asking {
   private readonly again: () => void;
   private cancelWait: () => void = () => {};
   private unanswered = false;
+  private told: () => void = () => {};
   private handbacksInARow = 0;
   private notBeforeMs = Number.NEGATIVE_INFINITY;
   private resting = false;
@@ -38,18 +39,24 @@ export class Asking {
 
   answered(): void {
     this.unanswered = false;
+    this.told();
+  }
+
+  /** Resolves once nothing is asked any more. */
+  async quiet(): Promise<void> {
+    if (this.unanswered) await new Promise<void>((resolve) => (this.told = resolve));
   }
 
   /** The connection is gone, and with it the question and the wait. */
   reset(): void {
-    this.unanswered = false;
+    this.answered();
     this.resting = false;
     this.cancelWait();
   }
 
   /** The coordinator said how long to wait. With jitter: a thousand tabs must not come back at once. */
   wait(seconds: number): void {
-    this.unanswered = false;
+    this.answered();
     this.later(1_000 * seconds * (0.75 + 0.5 * this.clock.random()));
   }
 

@@ -126,6 +126,16 @@ test("after an error the unit goes on from its last state; after a second it is 
   expect(world.count("request")).toBe(2);
 });
 
+test("a fresh engine says as often as the one before when to tell of leases", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  const ticks = () => world.posted.filter(({ type }) => type === "ticks");
+  expect(ticks()).toHaveLength(1);
+  world.session.engineCrashed("gone");
+  expect(world.restarts).toBe(1);
+  expect(ticks()).toEqual([ticks()[0], ticks()[0]]);
+});
+
 test("a lost GPU restarts the engine, and says nothing against the unit", async () => {
   const world = new World("scripted");
   await world.ready();
@@ -209,6 +219,18 @@ test("stop saves what there is and hands the unit back", async () => {
   await world.session.stop();
   expect(world.last("abort")?.leases[0]).toMatchObject({ lease_id: "a", reason: "stopped" });
   expect(world.shown?.phase).toBe("stopped");
+});
+
+test("work that was asked for before the person stopped goes straight back", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  expect(world.count("request")).toBe(1);
+  const stopped = world.session.stop();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await stopped;
+  expect(world.last("abort")?.leases[0]).toMatchObject({ lease_id: "a", reason: "stopped" });
+  expect(world.posted.some(({ type }) => type === "train")).toBe(false);
+  expect(world.tokens).toEqual([]);
 });
 
 test("paused, a lease stays held and no more work is asked for", async () => {

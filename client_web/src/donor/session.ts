@@ -50,6 +50,8 @@ export class Session {
   private away = false;
   private ending: Standing["ending"] = null;
   private sharePosted: number | null = null;
+  /** How often the coordinator wants to hear of leases; null before it said so. */
+  private tickSeconds: number | null = null;
   private state: DonorState;
 
   constructor(ports: Ports, options: DonorOptions, changed: (state: DonorState) => void) {
@@ -139,11 +141,9 @@ export class Session {
     this.ports.engine.post({ type: "pause" });
     this.work.returnQueued("stopped");
     this.show({});
-    const { group } = this.work.hands;
-    if (group.length > 0) {
-      const late = rest(this.ports.clock, LAST_UPLOAD_MS);
-      await Promise.race([Promise.all(group.map(({ lease }) => this.work.save(lease.id))), late]);
-    }
+    const saved = this.work.hands.group.map(({ lease }) => this.work.save(lease.id));
+    const quiet = this.agenda.asking.quiet();
+    await Promise.race([Promise.all([...saved, quiet]), rest(this.ports.clock, LAST_UPLOAD_MS)]);
     this.work.handBackAll("stopped");
     this.end("stopped", "");
   }
@@ -191,7 +191,7 @@ export class Session {
 
   received(message: CoordinatorMessage): void {
     this.line.answered();
-    if (this.ending !== null) return;
+    if (this.ending !== null) return this.tooLate(message);
     switch (message.type) {
       case "welcome":
         return this.onWelcome(message);
@@ -212,9 +212,19 @@ export class Session {
     }
   }
 
+  /** What was asked for before the end goes straight back. */
+  private tooLate(message: CoordinatorMessage): void {
+    if (message.type === "grant") {
+      for (const lease of message.leases) this.work.hands.add(lease);
+      this.work.returnQueued("stopped");
+    }
+    if (["grant", "wait", "problem"].includes(message.type)) this.agenda.asking.answered();
+  }
+
   private onWelcome(message: Welcome): void {
     this.line.welcomed();
-    this.ports.engine.post({ type: "ticks", everySeconds: message.heartbeat_every_s });
+    this.tickSeconds = message.heartbeat_every_s;
+    this.tick();
     this.agenda.served(message.server);
     this.show({ record: message.record, connected: true, message: "" });
     const resumed = new Set(message.resumed.map(({ id }) => id));
@@ -370,10 +380,16 @@ export class Session {
     const remembered = this.ports.memory.measurements();
     const kinds = this.ports.memory.kinds();
     this.ports.engine.post({ type: "prepare", force: this.force ?? null, remembered, kinds });
+    this.tick();
     this.sharePosted = null;
     this.divide();
     if (this.paused) this.ports.engine.post({ type: "pause" });
     this.watchdog.watch();
+  }
+
+  /** Timers of hidden pages sleep: the Worker says when to tell of leases. */
+  private tick(): void {
+    if (this.tickSeconds !== null) this.ports.engine.post({ type: "ticks", everySeconds: this.tickSeconds });
   }
 
   /** The tabs of this browser divide the share that its owner gave. */

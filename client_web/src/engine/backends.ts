@@ -23,7 +23,9 @@ export class Unavailable extends Error {}
 /** A GPU drawn by the CPU. Slower than WASM, so only trained on when asked for by name. */
 export class SoftwareOnly extends Unavailable {}
 
+/** Of several, one that takes longer is left out; one asked for by name is worth a longer wait. */
 const LOAD_TIMEOUT_MS = 15_000;
+const FORCED_LOAD_TIMEOUT_MS = 120_000;
 const SOFTWARE_RENDERER = /swiftshader|llvmpipe|software|basic render/i;
 
 export type OnLost = (reason: string) => void;
@@ -137,8 +139,9 @@ export async function useBackend(name: BrowserBackend, options: LoadOptions): Pr
     await setBackend(name);
     return;
   }
-  const afterwards = await within(LOAD_TIMEOUT_MS, register(name, options), name);
-  const started = await within(LOAD_TIMEOUT_MS, setBackend(name), name);
+  const patienceMs = options.forced ? FORCED_LOAD_TIMEOUT_MS : LOAD_TIMEOUT_MS;
+  const afterwards = await within(patienceMs, register(name, options), name);
+  const started = await within(patienceMs, setBackend(name), name);
   if (!started) throw new Unavailable(`${name} does not start here.`);
   mend(tf, name);
   fuseDense(name);

@@ -95,7 +95,7 @@ class _Conversation:
         self._unheard: set[str] = set()
         """Leases granted here that the donor has not spoken of yet."""
         self._present: set[str] = set()
-        """Leases that the donor's last heartbeat named."""
+        """Leases that the donor named last."""
         self._went_away = False
         self._answered_at = 0.0
 
@@ -108,6 +108,8 @@ class _Conversation:
         except Exception as error:
             await self._explain(error)
             return
+        self._present = {lease.id for lease in resumed}
+        self._answered_at = self._site.now()
         _conversations(self._socket).add(self)
         with self._site.presence.connected(donor.id, donor.memory_bytes):
             self._site.hub.publish(SITE)
@@ -206,6 +208,8 @@ class _Conversation:
             self._unheard.difference_update(lease.lease_id for lease in said.leases)
         if isinstance(said, wire.Heartbeat):
             self._present = {lease.lease_id for lease in said.leases}
+        elif isinstance(said, wire.Checkpoint):
+            self._present.update(lease.lease_id for lease in said.leases)
         if isinstance(said, wire.Request):
             await self._grant(donor, said)
         elif isinstance(said, wire.Heartbeat):

@@ -34,6 +34,8 @@ ONCE_ASKS_S = 2.0
 HEARTBEAT_AT_MOST_EVERY_S = 1.0
 MOST_RESTARTS = 4
 UNREACHED_S = 60.0
+MOMENTARY = "busy."
+"""How codes of problems begin that pass: what was said meets a better moment."""
 FINAL_PROBLEMS = frozenset({"protocol.too_old", "donor.paused"})
 PUT_DOWN = {
     "cancelled": "the study was stopped",
@@ -60,7 +62,8 @@ class Session:
         self._heartbeat_s = 15.0
         self._heartbeat_at = float("-inf")
         self._restarts = 0
-        self._unreached_since = time.monotonic()
+        self._unreached_since: float | None = None
+        """Since when there was nobody to greet; None before all engines are ready to be told of."""
         self._reports: dict[Seat, wire.BackendReport] = {}
         self._changed = asyncio.Event()
         self._stopping = False
@@ -141,8 +144,12 @@ class Session:
         self._hello_due = True
         self._hello()
 
+    @property
+    def _ready(self) -> bool:
+        return len(self._reports) == len(self._bench.seats)
+
     def _hello(self) -> None:
-        if not self._hello_due or self._send is None or len(self._reports) < len(self._bench.seats):
+        if not self._hello_due or self._send is None or not self._ready:
             return
         self._hello_due = False
         reports = list(self._reports.values())
@@ -166,12 +173,12 @@ class Session:
         if self._welcomed:
             self._show.say(f"The connection is gone ({why}); training goes on meanwhile.")
             self._unreached_since = time.monotonic()
-        else:
+        elif self._ready or self._send is None:  # else it waited for a greeting long enough
             self._show.again(f"{self._options.url} cannot be reached ({why}); trying again.")
         self._send = None
         self._welcomed = self._asking.open = False
-        waited = time.monotonic() - self._unreached_since
-        if self._options.once and waited > max(UNREACHED_S, self._options.patience_s):
+        now, patience = time.monotonic(), max(UNREACHED_S, self._options.patience_s)
+        if self._options.once and now - (self._unreached_since or now) > patience:
             self._finish(1, "The coordinator was not there for too long.")
         self.changed()
 
@@ -284,10 +291,21 @@ class Session:
         self._show.again(f"The coordinator says: {text}")
         unanswered = [h for h in self._work.held.values() if h.stage == "handed_in"]
         for holding in unanswered[:1]:
-            self._work.forget(holding.id)
+            if error.code.startswith(MOMENTARY):
+                holding.stage = "handing_in"
+                self._work.begin(self._hand_in_again(holding))
+            else:
+                self._work.forget(holding.id)
         if self._asking.open or unanswered:
             self._asking.pause(PROBLEM_WAIT_S)
         self._asking.open = False
+
+    async def _hand_in_again(self, holding: Holding) -> None:
+        """Bring a result to a coordinator that was too busy for it, over this line."""
+        line = self.line()
+        await asyncio.sleep(PROBLEM_WAIT_S * random.uniform(0.5, 1.5))
+        if line is not None and line is self.line():  # the next greeting brings it otherwise
+            await self._work.hand_in(holding)
 
     # ---- the engines ----
 
@@ -317,7 +335,8 @@ class Session:
             self._finish(1, "This machine does not train rightly: a small known training came out "
                          f"wrong on {head['note']}.")  # fmt: skip
             return
-        if len(self._reports) == len(self._bench.seats) and self._hello_due:
+        if self._ready and self._unreached_since is None:
+            self._unreached_since = time.monotonic()
             self._show.say(f"Ready: {head['note']}.")
         self._hello()
         self._work_on()
