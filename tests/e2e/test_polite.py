@@ -15,6 +15,7 @@ from tests.e2e.conftest import Donate
 from tests.e2e.test_accessible import AXE, RUN
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import digits_h5
+from tests.support.waiting import until
 
 LONG_MS = 50.0
 PERCENT = re.compile(r"^\d+% · Potluck$")
@@ -125,6 +126,33 @@ def longest_task_ms(browser: Browser, page: Page, act: Callable[[], object]) -> 
     ]
     assert tasks
     return max(tasks) / 1000
+
+
+@pytest.mark.usefixtures("_study")
+def test_work_rests_while_a_person_uses_the_page_but_not_when_it_scrolls_by_itself(
+    coordinator: Coordinator, person: Callable[..., Page]
+) -> None:
+    page = person(f"{coordinator.url}/donate?backend=wasm", viewport={"width": 390, "height": 400})
+    page.get_by_role("button", name="Start donating").click()
+    expect(page).to_have_title(PERCENT)
+    told = page.get_by_text("Paused: you are using this page. It goes on in a moment.")
+    expect(told).not_to_be_visible()
+    after_scrolling = page.evaluate("""() => new Promise((done) => {
+      const shown = () => done(document.body.innerText);
+      const drawn = () => requestAnimationFrame(() => requestAnimationFrame(shown));
+      addEventListener("scroll", drawn, { once: true });
+      scrollTo(0, document.body.scrollHeight);
+    })""")
+    assert "you are using this page" not in after_scrolling
+    page.mouse.move(200, 200)
+
+    def turns() -> bool:
+        page.mouse.wheel(0, -50)
+        return told.is_visible()
+
+    until(turns, what="a rest")
+    expect(told).not_to_be_visible()
+    expect(page).to_have_title(PERCENT)
 
 
 @pytest.mark.usefixtures("_study")

@@ -19,7 +19,8 @@ type Telling = Navigator & {
 
 /** The hour changes without an event. */
 const LOOK_EVERY_MS = 15_000;
-const ACTS = ["keydown", "pointerdown", "wheel", "scroll", "touchmove"] as const;
+/** What a person does. Not `scroll`: a page scrolls by itself where its own text grows or shrinks. */
+const ACTS = ["keydown", "pointerdown", "wheel", "touchmove"] as const;
 /** Acts on a donor's own controls are meant for it. */
 const OWN_CONTROLS = "[data-donor-controls]";
 
@@ -49,7 +50,7 @@ export function watchSigns(see: (signs: Signs) => void): () => void {
     actedAt = performance.now();
     clearTimeout(quiet);
     quiet = setTimeout(look, YIELD_MS + 10);
-    // A scroll is many events; the first one says it all.
+    // A turn of the wheel is many events; the first one says it all.
     if (wasQuiet) look();
   };
   const { signal } = over;
