@@ -14,6 +14,7 @@ import pytest
 import potluck
 from potluck.verification import verify_ledger
 from tests.conftest import Start
+from tests.support.between import Between, serving
 from tests.support.coordinator import Coordinator
 from tests.support.headless_donor import HeadlessDonor
 from tests.support.keras_files import dense_h5, digits_h5
@@ -173,6 +174,24 @@ def test_a_study_that_is_stopped_is_put_down_calmly(
         assert donor.process.poll() is None
         donor.signal(signal.SIGTERM)
         assert donor.wait() == 0, donor.said
+
+
+def test_a_result_that_meets_a_busy_coordinator_is_handed_in_again(
+    coordinator: Coordinator, tmp_path: Path
+) -> None:
+    study = coordinator.client().submit(
+        model=dense_h5(), data=task(), search={}, trials=1, epochs=2, name="Busy"
+    )
+    error = {"code": "busy.database", "message": "Not now.", "hint": "Try again.", "where": ""}
+    between = Between(coordinator.url, "complete", {"type": "problem", "error": error})
+    options = ("--once", "--patience", "1")
+    with serving(between) as url, HeadlessDonor(url, tmp_path, *options) as donor:
+        study.wait(timeout=PATIENCE_S, progress=False)
+        assert donor.wait() == 0, donor.said
+    assert "Not now. Try again." in donor.said
+    [unit] = study.trial(0).units
+    assert [lease.state for lease in unit.leases] == ["completed"]
+    assert [said["leases"][0]["lease_id"] for said in between.kept_back] == [unit.leases[0].id]
 
 
 def test_an_unreachable_address_is_told_and_a_wrong_one_refused(tmp_path: Path) -> None:
