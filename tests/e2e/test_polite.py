@@ -138,6 +138,7 @@ def test_work_rests_while_a_person_uses_the_page_but_not_when_it_scrolls_by_itse
     told = page.get_by_text("Paused: you are using this page. It goes on in a moment.")
     expect(told).not_to_be_visible()
     after_scrolling = page.evaluate("""() => new Promise((done) => {
+      scrollTo(0, 0);
       const shown = () => done(document.body.innerText);
       const drawn = () => requestAnimationFrame(() => requestAnimationFrame(shown));
       addEventListener("scroll", drawn, { once: true });

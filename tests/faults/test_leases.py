@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -32,6 +34,16 @@ def two_units(coordinator: Coordinator) -> potluck.Study:
     return coordinator.client().submit(
         model=dense_h5(), data="iris", search=RATES, trials=2, epochs=4, name="Two"
     )
+
+
+@contextmanager
+def frozen(coordinator: Coordinator) -> Iterator[None]:
+    """Let it answer nothing as long as the context lasts."""
+    coordinator.freeze()
+    try:
+        yield
+    finally:
+        coordinator.thaw()
 
 
 def beat(lease: wire.Lease) -> dict[str, object]:
@@ -115,10 +127,9 @@ def test_a_page_that_closed_before_its_answer_came_went_away_all_the_same(
     with ScriptedDonor(coordinator.url) as closed:
         lease = closed.await_lease()
         closed.heartbeat(lease)
-        coordinator.freeze()
-        closed.say({"type": "heartbeat", "leases": [beat(lease)]})
-        closed.go_away()
-    coordinator.thaw()
+        with frozen(coordinator):
+            closed.say({"type": "heartbeat", "leases": [beat(lease)]})
+            closed.go_away()
     until(lambda: ready(study), what="the lease's end")
 
 
@@ -164,14 +175,13 @@ def test_the_last_words_of_a_donor_that_is_gone_are_heard(
     study = one_unit(coordinator)
     with ScriptedDonor(coordinator.url) as gone:
         lease = gone.await_lease()
-        coordinator.freeze()
-        gone.say({"type": "heartbeat", "leases": [beat(lease)]})
-        gone.say({"type": "request", "most": 1, "cached": []})
         back = {"lease_id": lease.id, "token": lease.token, "reason": "stopped"}
-        gone.say({"type": "abort", "leases": [back]})
-        gone.say({"type": "request", "most": 1, "cached": []})
-        gone.go_away(code)
-    coordinator.thaw()
+        with frozen(coordinator):
+            gone.say({"type": "heartbeat", "leases": [beat(lease)]})
+            gone.say({"type": "request", "most": 1, "cached": []})
+            gone.say({"type": "abort", "leases": [back]})
+            gone.say({"type": "request", "most": 1, "cached": []})
+            gone.go_away(code)
     until(lambda: ready(study), what="the unit that was handed back")
     assert [lease.state for lease in study.trial(0).units[0].leases] == ["handed_back"]
     study.delete()

@@ -43,9 +43,7 @@ class ScriptedDonor:
     def __enter__(self) -> ScriptedDonor:
         address = self.url.replace("http", "ws", 1) + "/api/v1/donor/socket"
         self._socket = self._stack.enter_context(
-            connect(
-                address, open_timeout=PATIENCE_S, close_timeout=CLOSE_WITHIN_S, compression=None
-            )
+            connect(address, open_timeout=PATIENCE_S, compression=None)
         )
         self.say(
             {
@@ -74,6 +72,7 @@ class ScriptedDonor:
 
     def go_away(self, code: int = 1001) -> None:
         """End the connection, with the code that a browser says when a page is closed."""
+        self._socket.close_timeout = CLOSE_WITHIN_S
         self._socket.close(code=code)
 
     def say(self, message: dict[str, Any] | str) -> None:

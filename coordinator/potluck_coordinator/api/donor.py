@@ -95,7 +95,8 @@ class _Conversation:
         self._unheard: set[str] = set()
         """Leases granted here that the donor has not spoken of yet."""
         self._present: set[str] = set()
-        """Leases that the donor named last."""
+        """Leases that the donor named last, and holds."""
+        self._lost = False
         self._went_away = False
         self._answered_at = 0.0
 
@@ -129,8 +130,10 @@ class _Conversation:
                     while True:
                         said = await self._hear()
                         if said is not None:
-                            await self._answer(donor, said)
-                            self._answered_at = self._site.now()
+                            try:
+                                await self._answer(donor, said)
+                            finally:
+                                self._answered_at = self._site.now()
             finally:
                 self._site.hub.publish(SITE)
                 left = self._unheard | (self._present if self._went_away else set())
@@ -206,16 +209,16 @@ class _Conversation:
     async def _act(self, donor: DonorSession, said: Said) -> None:
         if isinstance(said, wire.Heartbeat | wire.Checkpoint | wire.Complete | wire.Abort):
             self._unheard.difference_update(lease.lease_id for lease in said.leases)
-        if isinstance(said, wire.Heartbeat):
-            self._present = {lease.lease_id for lease in said.leases}
-        elif isinstance(said, wire.Checkpoint):
-            self._present.update(lease.lease_id for lease in said.leases)
         if isinstance(said, wire.Request):
             await self._grant(donor, said)
         elif isinstance(said, wire.Heartbeat):
-            await self._say(await leases.heartbeat(self._site, donor, said.leases))
+            heard = await leases.heartbeat(self._site, donor, said.leases)
+            self._present = set(heard.held)
+            await self._say(heard)
         elif isinstance(said, wire.Checkpoint):
-            await self._say(await leases.checkpoint(self._site, donor, said.leases))
+            heard = await leases.checkpoint(self._site, donor, said.leases)
+            self._present.update(heard.held)
+            await self._say(heard)
         elif isinstance(said, wire.Complete):
             settled = await results.complete(self._site, donor, said.leases)
             await self._settle(donor, settled)
@@ -288,12 +291,14 @@ class _Conversation:
         """
         if self._gone:
             return
-        with suppress(WebSocketDisconnect):
+        try:
             await self._socket.send_text(answer.model_dump_json())
+        except (WebSocketDisconnect, RuntimeError):  # the second: the server itself gave it up
+            self._lost = True
 
     @property
     def _gone(self) -> bool:
-        return self._socket.application_state is not WebSocketState.CONNECTED
+        return self._lost or self._socket.application_state is not WebSocketState.CONNECTED
 
 
 def _why_busy(error: Busy) -> wire.WaitReason:

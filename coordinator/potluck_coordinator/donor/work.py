@@ -170,6 +170,7 @@ class Work:
             # Refused for its lease: the coordinator's answer to the result says why, calmly.
             if uploaded != "failed":
                 holding.stage = "handed_in"
+                self.held[holding.id] = self.held.pop(holding.id)  # answers come in this order
                 request = self._office.ask_along()
                 line(wire.Complete(leases=[holding.completed()], next=request))
                 self._office.changed()
