@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.donor_tab import give
+from tests.support.donor_tab import give, press
 from tests.support.waiting import PATIENCE_S
 
 expect.set_options(timeout=1_000 * PATIENCE_S)
@@ -42,7 +42,7 @@ def donate(person: Callable[..., Page]) -> Donate:
     def start(url: str, backend: str = "wasm", share: int = 100) -> Page:
         page = person(f"{url}/donate?backend={backend}")
         give(page, share)
-        page.get_by_role("button", name="Start donating").click()
+        press(page)
         return page
 
     return start

@@ -9,19 +9,22 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from potluck.version import VERSION
 from tests.conftest import Start
-from tests.support.coordinator import Coordinator
-from tests.support.donor_tab import at_work, await_end, digits_study, give, pass_time
+from tests.support.coordinator import Coordinator, offers
+from tests.support.donor_tab import (
+    A_LITTLE,
+    at_work,
+    await_end,
+    digits_study,
+    donate_by_own_clock,
+    give,
+    pass_time,
+    press,
+)
 from tests.support.waiting import PATIENCE_S, until
 
 UNREACHABLE = "The coordinator cannot be reached."
-A_LITTLE = 10
-"""Of the device, in percent: a unit is not over before its donor is away."""
 LEASE_SECONDS = 40.0
 STOP_PAGE_TIMERS = "window.setTimeout = () => 0; window.setInterval = () => 0;"
-
-
-def press(page: Page) -> None:
-    page.get_by_role("button", name="Start donating").click()
 
 
 def heartbeats_of(page: Page) -> list[str]:
@@ -41,10 +44,7 @@ def test_a_minute_without_network_costs_nothing(
 ) -> None:
     study = digits_study(coordinator, "Offline", epochs=1200)
     page = person("about:blank")
-    page.clock.install()
-    page.goto(f"{coordinator.url}/donate?backend=wasm")
-    give(page, A_LITTLE)
-    press(page)
+    donate_by_own_clock(page, coordinator)
     at_work(page)
     unreachable = page.get_by_role("status").filter(has_text=UNREACHABLE)
     # Chromium's own switch leaves open sockets alone; here nothing is answered any more.
@@ -65,10 +65,7 @@ def test_a_laptop_that_slept_for_eight_hours_goes_on(
 ) -> None:
     study = digits_study(coordinator, "Sleeps", epochs=900)
     page = person("about:blank")
-    page.clock.install()
-    page.goto(f"{coordinator.url}/donate?backend=wasm")
-    give(page, A_LITTLE)
-    press(page)
+    donate_by_own_clock(page, coordinator)
     at_work(page)
     page.clock.fast_forward("08:00:00")
     page.clock.resume()
@@ -81,7 +78,7 @@ def test_a_page_whose_timers_sleep_trains_and_keeps_its_lease(
 ) -> None:
     study = digits_study(coordinator, "Hidden", epochs=60)
     # Such a page asks once.
-    until(lambda: study.refresh().record.counts.ready == 1, what="the unit")
+    until(lambda: offers(study), what="the unit")
     page = person("about:blank")
     page.add_init_script(STOP_PAGE_TIMERS)
     heartbeats = heartbeats_of(page)
@@ -151,7 +148,7 @@ def test_a_tab_that_closes_without_a_last_word_is_soon_missed(
         press(page)
         until(lambda: page.evaluate("1") and heartbeats, what="a heartbeat")
         page.close(run_before_unload=True)
-        until(lambda: study.refresh().record.counts.ready == 1, what="the lease's end")
+        until(lambda: offers(study), what="the lease's end")
         lease = study.trial(0).units[0].leases[0]
         study.stop()
         return (lease.ended_at or inf) - lease.started_at < LEASE_SECONDS

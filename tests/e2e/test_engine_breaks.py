@@ -9,12 +9,21 @@ from playwright.sync_api import Page, Worker, expect
 
 from tests.e2e.conftest import Donate
 from tests.support.coordinator import Coordinator
-from tests.support.donor_tab import at_work, await_end, digits_study, engine, give, pass_time
+from tests.support.donor_tab import (
+    A_LITTLE,
+    at_work,
+    await_end,
+    digits_study,
+    donate_by_own_clock,
+    engine,
+    give,
+    pass_time,
+)
 from tests.support.waiting import until
 
 # Enough that a unit is not over before its engine breaks: SwiftShader is slow by itself.
 EPOCHS = {"wasm": 900, "webgl": 80, "webgpu": 12}
-SHARES = {"wasm": 10, "webgl": 100, "webgpu": 100}
+SHARES = {"wasm": A_LITTLE, "webgl": 100, "webgpu": 100}
 
 LOSE_WEBGL = """() => new Promise((done) => {
   const drawElements = WebGL2RenderingContext.prototype.drawElements;
@@ -81,10 +90,7 @@ def test_an_engine_that_hangs_is_noticed_and_replaced(
 ) -> None:
     study = digits_study(coordinator, "Hangs", epochs=EPOCHS["wasm"])
     page = person("about:blank")
-    page.clock.install()
-    page.goto(f"{coordinator.url}/donate?backend=wasm")
-    give(page, SHARES["wasm"])
-    page.get_by_role("button", name="Start donating").click()
+    donate_by_own_clock(page, coordinator)
     first = at_work(page)
     hang(first)
     told = page.get_by_role("status").filter(has_text="said nothing")

@@ -15,7 +15,7 @@ import potluck
 from potluck.verification import verify_ledger
 from tests.conftest import Start
 from tests.support.between import Between, serving
-from tests.support.coordinator import Coordinator
+from tests.support.coordinator import Coordinator, offers
 from tests.support.headless_donor import HeadlessDonor
 from tests.support.keras_files import dense_h5, digits_h5
 from tests.support.waiting import PATIENCE_S, until
@@ -81,7 +81,7 @@ def test_a_donor_with_little_memory_is_offered_nothing_that_would_not_fit(
     study = coordinator.client().submit(
         model=dense_h5(), data=task(), search={}, trials=1, epochs=2, name="Small"
     )
-    until(lambda: study.refresh().record.counts.ready == 1, what="the unit")
+    until(lambda: offers(study), what="the unit")
     for memory, units in (("0.01M", 0), ("1M", 1)):
         options = ("--once", "--patience", "2", "--memory", memory)
         with HeadlessDonor(coordinator.url, tmp_path, *options) as donor:
@@ -100,7 +100,7 @@ def test_a_signal_hands_back_with_a_checkpoint_and_another_donor_goes_on(
         until(lambda: saved_step(coordinator.data), what=lambda: donor.said or "a checkpoint")
         donor.signal(number)
         assert donor.wait() == 0, donor.said
-    assert study.refresh().record.counts.ready == 1
+    assert offers(study)
     saved = saved_step(coordinator.data)
     assert f"Handed back Long: trial 0, epochs 1 to 1500, at step {saved}." in donor.said
     with HeadlessDonor(coordinator.url, tmp_path / "second", "--once", "--patience", "1"):
@@ -122,7 +122,7 @@ def test_a_killed_donor_s_lease_expires_and_the_unit_is_done_again(
     with HeadlessDonor(coordinator.url, tmp_path / "first") as donor:
         until(lambda: study.refresh().record.counts.leased, what="a lease")
         donor.kill()
-    until(lambda: study.refresh().record.counts.ready, what="the lease's end")
+    until(lambda: offers(study), what="the lease's end")
     with HeadlessDonor(coordinator.url, tmp_path / "second", "--once", "--patience", "1"):
         study.wait(timeout=PATIENCE_S, progress=False)
     states = [lease.state for lease in study.trial(0).units[0].leases]

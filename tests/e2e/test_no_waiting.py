@@ -9,14 +9,14 @@ from math import inf
 
 from playwright.sync_api import Page, Request, Response, expect
 
-import potluck
-from tests.support.coordinator import Coordinator
+from tests.support.coordinator import Coordinator, offers
 from tests.support.donor_tab import (
     FIRST_BATCH,
     PRESSED,
     await_end,
     digits_study,
     engine,
+    press,
 )
 from tests.support.waiting import until
 
@@ -28,14 +28,6 @@ MOST_TO_FIRST_BATCH_MS = 2_000.0
 CROWDED = 5.0
 ROUNDS = 3
 """A machine may stand still for seconds once, hardly thrice."""
-
-
-def offered(study: potluck.Study) -> bool:
-    return study.refresh().record.counts.ready == 1
-
-
-def press(page: Page) -> None:
-    page.get_by_role("button", name="Start donating").click()
 
 
 def test_donate_is_light_before_the_press_and_a_backends_code_comes_when_chosen(
@@ -99,10 +91,10 @@ def test_on_a_warm_page_the_first_batch_runs_soon_after_the_press_and_never_befo
         expect(page.get_by_text("Stopped. Thank you for what you gave.")).to_be_visible()
         page.reload()
         study = digits_study(coordinator, "Soon", epochs=60_000)
-        until(partial(offered, study), what="the unit")
+        until(partial(offers, study), what="the unit")
         page.wait_for_load_state("networkidle")
         assert page.evaluate(FIRST_BATCH) == 0
-        assert offered(study)
+        assert offers(study)
         press(page)
         begun = until(lambda: page.evaluate(FIRST_BATCH), what="the first batch")
         took = min(took, begun - page.evaluate(PRESSED))

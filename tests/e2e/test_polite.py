@@ -14,6 +14,7 @@ import potluck
 from tests.e2e.conftest import Donate
 from tests.e2e.test_accessible import AXE, RUN
 from tests.support.coordinator import Coordinator
+from tests.support.donor_tab import press
 from tests.support.keras_files import digits_h5
 from tests.support.waiting import until
 
@@ -80,7 +81,7 @@ def test_a_running_battery_pauses_with_its_reason_and_its_owner_has_the_last_wor
     page = person(f"{coordinator.url}/donate?backend=wasm")
     page.add_init_script(BATTERY)
     page.reload()
-    page.get_by_role("button", name="Start donating").click()
+    press(page)
     expect(page).to_have_title(PERCENT)
     page.evaluate("unplug(true)")
     told = page.get_by_text("Paused: this device runs on battery (34%). It goes on when charging.")
@@ -133,7 +134,7 @@ def test_work_rests_while_a_person_uses_the_page_but_not_when_it_scrolls_by_itse
     coordinator: Coordinator, person: Callable[..., Page]
 ) -> None:
     page = person(f"{coordinator.url}/donate?backend=wasm", viewport={"width": 390, "height": 400})
-    page.get_by_role("button", name="Start donating").click()
+    press(page)
     expect(page).to_have_title(PERCENT)
     told = page.get_by_text("Paused: you are using this page. It goes on in a moment.")
     expect(told).not_to_be_visible()

@@ -13,7 +13,8 @@ from potluck.protocol.records import LeaseRecord
 from potluck.verification import verify_ledger
 from tests.conftest import Start
 from tests.e2e.conftest import Donate
-from tests.support.coordinator import Coordinator
+from tests.support.coordinator import Coordinator, offers
+from tests.support.donor_tab import A_LITTLE
 from tests.support.keras_files import digits_h5
 from tests.support.waiting import PATIENCE_S, until
 
@@ -50,10 +51,10 @@ def trained_by_two(coordinator: Coordinator, donate: Donate) -> tuple[LeaseRecor
         found = row(coordinator.data, question, study.id)
         return int(found[0]) if found else 0
 
-    first = donate(coordinator.url, share=10)
+    first = donate(coordinator.url, share=A_LITTLE)
     until(checkpoint, what="a checkpoint in mid-unit")
     first.close(run_before_unload=True)
-    until(lambda: study.refresh().record.counts.ready == 1, what="the unit handed back")
+    until(lambda: offers(study), what="the unit handed back")
     saved = checkpoint()
     second = donate(coordinator.url)
     study.wait(timeout=PATIENCE_S, progress=False)

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 import potluck
-from potluck.protocol import donor as wire
 from potluck.verification import verify_ledger
 from tests.conftest import Start
-from tests.support.coordinator import Coordinator
+from tests.support.coordinator import Coordinator, offers
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, random_result, state
 from tests.support.waiting import PATIENCE_S, until
@@ -46,15 +45,6 @@ def frozen(coordinator: Coordinator) -> Iterator[None]:
         coordinator.thaw()
 
 
-def beat(lease: wire.Lease) -> dict[str, object]:
-    """Tell of a lease that no step was trained yet."""
-    return {"lease_id": lease.id, "epoch": 0, "step": 0}
-
-
-def ready(study: potluck.Study) -> bool:
-    return study.refresh().record.counts.ready == 1
-
-
 def test_a_silent_donors_unit_is_free_again_and_its_late_result_still_counts(
     start_coordinator: Start,
 ) -> None:
@@ -63,7 +53,7 @@ def test_a_silent_donors_unit_is_free_again_and_its_late_result_still_counts(
     with ScriptedDonor(coordinator.url) as slow:
         lease = slow.await_lease()
         result = random_result(slow, lease)
-        until(lambda: ready(study), what="the lease's end")
+        until(lambda: offers(study), what="the lease's end")
         assert slow.heartbeat(lease).stop == {lease.id: "expired"}
         assert slow.get(lease.unit.tensors, lease.token).status_code == 404
         assert slow.complete(lease, result).outcome == "accepted"
@@ -79,11 +69,10 @@ def test_a_grant_to_a_donor_that_went_before_it_said_a_word_is_soon_free_again(
     study = one_unit(coordinator)
     with ScriptedDonor(coordinator.url) as closing:
         lease = closing.await_lease()
-    until(lambda: ready(study), what="the lease's end")
+    until(lambda: offers(study), what="the lease's end")
     with ScriptedDonor(coordinator.url, key=closing.key, held=[lease.token]) as again:
         assert again.welcome.resumed == []
-        second = again.await_lease()
-        again.heartbeat(second)
+        again.begin()
     with ScriptedDonor(coordinator.url) as other:
         # It may have lost the network only, and trains on: its lease has its full time.
         assert other.request() == []
@@ -99,13 +88,12 @@ def test_a_grant_that_died_with_the_coordinator_is_soon_free_again(
     coordinator = start_coordinator(**SOON_MISSED)
     study = two_units(coordinator)
     with ScriptedDonor(coordinator.url) as donor:
-        spoken_of = donor.await_lease()
-        donor.heartbeat(spoken_of)
+        spoken_of = donor.begin()
         donor.await_lease()
         coordinator.kill()
     coordinator.start()
     with ScriptedDonor(coordinator.url, key=donor.key) as again:
-        until(lambda: ready(study), what="the end of the lease that nobody spoke of")
+        until(lambda: offers(study), what="the end of the lease that nobody spoke of")
         assert again.heartbeat(spoken_of).held == [spoken_of.id]
 
 
@@ -113,10 +101,9 @@ def test_what_a_closed_page_left_behind_is_soon_free_again(start_coordinator: St
     coordinator = start_coordinator(**SOON_MISSED)
     study = one_unit(coordinator)
     with ScriptedDonor(coordinator.url) as closed:
-        lease = closed.await_lease()
-        closed.heartbeat(lease)
+        closed.begin()
         closed.go_away()
-        until(lambda: ready(study), what="the lease's end")
+        until(lambda: offers(study), what="the lease's end")
 
 
 def test_a_page_that_closed_before_its_answer_came_went_away_all_the_same(
@@ -125,12 +112,11 @@ def test_a_page_that_closed_before_its_answer_came_went_away_all_the_same(
     coordinator = start_coordinator(**SOON_MISSED)
     study = one_unit(coordinator)
     with ScriptedDonor(coordinator.url) as closed:
-        lease = closed.await_lease()
-        closed.heartbeat(lease)
+        lease = closed.begin()
         with frozen(coordinator):
-            closed.say({"type": "heartbeat", "leases": [beat(lease)]})
+            closed.say_heartbeat(lease)
             closed.go_away()
-    until(lambda: ready(study), what="the lease's end")
+    until(lambda: offers(study), what="the lease's end")
 
 
 def test_a_page_that_came_back_before_its_old_connection_ended_keeps_its_lease(
@@ -142,15 +128,13 @@ def test_a_page_that_came_back_before_its_old_connection_ended_keeps_its_lease(
         ScriptedDonor(coordinator.url) as old,
         ScriptedDonor(coordinator.url) as closed,
     ):
-        kept = old.await_lease()
-        old.heartbeat(kept)
-        left = closed.await_lease()
-        closed.heartbeat(left)
+        kept = old.begin()
+        closed.begin()
         with ScriptedDonor(coordinator.url, key=old.key, held=[kept.token]) as again:
             assert [lease.id for lease in again.welcome.resumed] == [kept.id]
             old.go_away()
             closed.go_away()
-            until(lambda: ready(study), what="the end of the lease of a page that stays away")
+            until(lambda: offers(study), what="the end of the lease of a page that stays away")
             assert again.heartbeat(kept).held == [kept.id]
 
 
@@ -160,12 +144,11 @@ def test_what_a_page_left_behind_that_had_only_just_come_back_is_soon_free_again
     coordinator = start_coordinator(**SOON_MISSED)
     study = one_unit(coordinator)
     with ScriptedDonor(coordinator.url) as donor:
-        lease = donor.await_lease()
-        donor.heartbeat(lease)
+        lease = donor.begin()
     with ScriptedDonor(coordinator.url, key=donor.key, held=[lease.token]) as again:
         assert [held.id for held in again.welcome.resumed] == [lease.id]
         again.go_away()
-    until(lambda: ready(study), what="the lease's end")
+    until(lambda: offers(study), what="the lease's end")
 
 
 @pytest.mark.parametrize("code", [1000, 1001])
@@ -175,14 +158,13 @@ def test_the_last_words_of_a_donor_that_is_gone_are_heard(
     study = one_unit(coordinator)
     with ScriptedDonor(coordinator.url) as gone:
         lease = gone.await_lease()
-        back = {"lease_id": lease.id, "token": lease.token, "reason": "stopped"}
         with frozen(coordinator):
-            gone.say({"type": "heartbeat", "leases": [beat(lease)]})
+            gone.say_heartbeat(lease)
             gone.say({"type": "request", "most": 1, "cached": []})
-            gone.say({"type": "abort", "leases": [back]})
+            gone.say_handback(lease, "stopped")
             gone.say({"type": "request", "most": 1, "cached": []})
             gone.go_away(code)
-    until(lambda: ready(study), what="the unit that was handed back")
+    until(lambda: offers(study), what="the unit that was handed back")
     assert [lease.state for lease in study.trial(0).units[0].leases] == ["handed_back"]
     study.delete()
 
@@ -195,7 +177,7 @@ def test_a_late_result_is_refused_once_somebody_else_has_gone_further(
     with ScriptedDonor(coordinator.url) as slow, ScriptedDonor(coordinator.url) as quick:
         late = slow.await_lease()
         result = random_result(slow, late)
-        until(lambda: ready(study), what="the lease's end")
+        until(lambda: offers(study), what="the lease's end")
         lease = quick.await_lease()
         saved = state(quick.start_weights(lease), lease.unit, 2)
         quick.checkpoint(lease, saved, 2)
@@ -216,7 +198,7 @@ def test_the_first_result_wins_and_the_other_holder_is_told_to_stop(
     with ScriptedDonor(coordinator.url) as slow, ScriptedDonor(coordinator.url) as quick:
         late = slow.await_lease()
         result = random_result(slow, late)
-        until(lambda: ready(study), what="the lease's end")
+        until(lambda: offers(study), what="the lease's end")
         lease = quick.await_lease()
         assert slow.complete(late, result).outcome == "accepted"
         assert quick.heartbeat(lease).stop == {lease.id: "superseded"}
@@ -286,7 +268,7 @@ def test_closing_a_tab_is_nobodys_fault(coordinator: Coordinator) -> None:
     with ScriptedDonor(coordinator.url) as donor:
         for _ in range(5):
             donor.hand_back(donor.await_lease(), reason="closing")
-        assert study.refresh().record.counts.ready == 1
+        assert offers(study)
     study.delete()
 
 

@@ -67,9 +67,7 @@ class ParityPage:
             self._page.on("pageerror", lambda error: self._errors.append(str(error)))
             self._page.goto(f"{site}/index.html")
             try:
-                self._page.wait_for_function(
-                    "window.parity !== undefined", timeout=PATIENCE_S * 1000
-                )
+                self._page.wait_for_function("window.parity !== undefined")
             except Exception as error:
                 raise TfjsFailed("the page did not start: " + "; ".join(self._errors)) from error
             self._stack = stack.pop_all()

@@ -19,6 +19,11 @@ LISTENING = re.compile(r"Potluck is listening on (https?://\S+)")
 ADMIN = re.compile(r"Admin token, shown this once: (\S+)")
 
 
+def offers(study: potluck.Study) -> bool:
+    """Say whether one unit of a study waits for a donor."""
+    return study.refresh().record.counts.ready == 1
+
+
 class Coordinator:
     """`potluck serve` on a data folder. `settings` become POTLUCK_* variables."""
 

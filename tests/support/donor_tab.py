@@ -10,6 +10,8 @@ from tests.support.keras_files import digits_h5
 from tests.support.waiting import until
 
 FIRST_BATCH = "performance.getEntriesByName('potluck.first_batch')[0]?.startTime ?? 0"
+A_LITTLE = 10
+"""Of the device, in percent: what takes WASM seconds is not over before a test disturbs it."""
 PRESSED = "performance.getEntriesByName('potluck.start')[0]?.startTime ?? 0"
 
 
@@ -24,9 +26,22 @@ def digits_study(coordinator: Coordinator, name: str, **options: object) -> potl
     )
 
 
+def press(page: Page) -> None:
+    """Begin to donate."""
+    page.get_by_role("button", name="Start donating").click()
+
+
 def give(page: Page, percent: int) -> None:
     """Give a share of the device: a small one makes a unit last, and the whole ends it soon."""
     page.get_by_label("Share of this device").fill(str(percent))
+
+
+def donate_by_own_clock(page: Page, coordinator: Coordinator) -> None:
+    """Begin to donate a little, on a page whose time a test lets pass."""
+    page.clock.install()
+    page.goto(f"{coordinator.url}/donate?backend=wasm")
+    give(page, A_LITTLE)
+    press(page)
 
 
 def at_work(page: Page) -> Worker:

@@ -132,10 +132,20 @@ class ScriptedDonor:
         sent = {"X-Potluck-Lease": token, **headers}
         return sha, self.http.put(address, content=data, headers=sent)
 
-    def heartbeat(self, lease: wire.Lease, **progress: Any) -> wire.Heard:
-        """Keep a lease alive."""
+    def begin(self) -> wire.Lease:
+        """Wait for a lease, and say a first word about it."""
+        lease = self.await_lease()
+        self.heartbeat(lease)
+        return lease
+
+    def say_heartbeat(self, lease: wire.Lease, **progress: Any) -> None:
+        """Tell how far a lease is, and wait for no answer."""
         beat = {"lease_id": lease.id, "epoch": 0, "step": 0, **progress}
         self.say({"type": "heartbeat", "leases": [beat]})
+
+    def heartbeat(self, lease: wire.Lease, **progress: Any) -> wire.Heard:
+        """Keep a lease alive."""
+        self.say_heartbeat(lease, **progress)
         answer = self.hear()
         assert isinstance(answer, wire.Heard), answer
         return answer
@@ -176,10 +186,14 @@ class ScriptedDonor:
         assert isinstance(answer, wire.Settled), answer
         return answer.leases[0]
 
-    def hand_back(self, lease: wire.Lease, reason: str = "closing") -> wire.Settlement:
-        """Give a lease back."""
+    def say_handback(self, lease: wire.Lease, reason: str) -> None:
+        """Give a lease back, and wait for no answer."""
         back = {"lease_id": lease.id, "token": lease.token, "reason": reason}
         self.say({"type": "abort", "leases": [back]})
+
+    def hand_back(self, lease: wire.Lease, reason: str = "closing") -> wire.Settlement:
+        """Give a lease back."""
+        self.say_handback(lease, reason)
         answer = self.hear()
         assert isinstance(answer, wire.Settled), answer
         return answer.leases[0]

@@ -96,7 +96,7 @@ class _Conversation:
         """Leases granted here that the donor has not spoken of yet."""
         self._present: set[str] = set()
         """Leases that the donor named last, and holds."""
-        self._lost = False
+        self._gone = False
         self._went_away = False
         self._answered_at = 0.0
 
@@ -130,10 +130,7 @@ class _Conversation:
                     while True:
                         said = await self._hear()
                         if said is not None:
-                            try:
-                                await self._answer(donor, said)
-                            finally:
-                                self._answered_at = self._site.now()
+                            await self._answer(donor, said)
             finally:
                 self._site.hub.publish(SITE)
                 left = self._unheard | (self._present if self._went_away else set())
@@ -197,6 +194,8 @@ class _Conversation:
             await (self._wait(_why_busy(error)) if asks else self._explain(error))
         except Exception as error:
             await self._explain(error)
+        finally:
+            self._answered_at = self._site.now()
 
     async def _explain(self, error: Exception) -> None:
         """Answer a refusal, or an error that nobody expected: never silence."""
@@ -294,11 +293,7 @@ class _Conversation:
         try:
             await self._socket.send_text(answer.model_dump_json())
         except (WebSocketDisconnect, RuntimeError):  # the second: the server itself gave it up
-            self._lost = True
-
-    @property
-    def _gone(self) -> bool:
-        return self._lost or self._socket.application_state is not WebSocketState.CONNECTED
+            self._gone = True
 
 
 def _why_busy(error: Busy) -> wire.WaitReason:
