@@ -25,6 +25,8 @@ PYTEST ?= $(BIN)/python -m pytest
 PROCESSES ?= 2
 # A file's tests stay together and in order, and those that need no browser come first.
 SHARED := --numprocesses=$(PROCESSES) --dist=loadgroup --no-loadscope-reorder
+# How each test ended, for .ci/run, which runs those that failed once more.
+OUTCOMES := $(CURDIR)/$(SCRATCH)/outcomes
 SERVE ?= --open
 DEMO ?=
 
@@ -36,7 +38,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 CLIENT_SOURCES := $(shell find $(CLIENT) \( -name node_modules -o -name dist \) -prune -o -type f \
 	-not -name '*.tsbuildinfo' -not -name '*.test.ts' -not -name openapi.json -print)
 
-.PHONY: help setup demo test test-long test-oracle bench-converter bench-engine gradients fuzz check generate serve clean chromium
+.PHONY: help setup demo test test-client test-rest test-long test-oracle bench-converter bench-engine gradients fuzz check generate serve clean chromium
 
 help: ## List the targets.
 	@echo "Potluck:"
@@ -48,11 +50,18 @@ setup: $(CLIENT_BUILT) ## Virtual environment, dependencies, and the pages.
 demo: $(CLIENT_BUILT) chromium ## A whole study on this machine; DEMO=--stay leaves it running.
 	@$(BIN)/potluck demo $(DEMO)
 
-test: $(CLIENT_BUILT) chromium ## The whole suite, browser tests included.
+test: test-client test-rest ## The whole suite, browser tests included.
+
+test-client: $(NODE_READY) ## Its first part: the web client's own tests.
 	@echo "== Testing the web client (vitest)"
-	@cd $(CLIENT) && npm test
+	@rm -f $(OUTCOMES)/vitest.json
+	@cd $(CLIENT) && POTLUCK_OUTCOMES=$(OUTCOMES)/vitest.json npm test
+
+test-rest: $(CLIENT_BUILT) chromium ## Its second part: everything else.
 	@echo "== Testing everything else (pytest)"
-	@$(PYTEST) -m "not long and not oracle" $(SHARED)
+	@rm -f $(OUTCOMES)/pytest.json
+	@$(PYTEST) -m "not long and not oracle" $(SHARED) --durations=25 --durations-min=5 \
+		-p tests.support.outcomes --outcomes=$(OUTCOMES)/pytest.json
 
 test-long: $(CLIENT_BUILT) chromium ## The tests that take long, and new examples for every law.
 	@echo "== Running the long tests (pytest)"

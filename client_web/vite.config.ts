@@ -29,5 +29,10 @@ export default defineConfig({
     },
   },
   server: { proxy: { "/api": { target: "http://127.0.0.1:8000", ws: true } } },
-  test: { include: ["src/**/*.test.ts"], environment: "node", testTimeout: 120_000 },
+  test: {
+    include: ["src/**/*.test.ts"],
+    environment: "node",
+    testTimeout: 120_000,
+    reporters: ["default", "./outcomes.ts"],
+  },
 });
