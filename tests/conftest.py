@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from potluck_coordinator.browser.chromium import ensure_chromium, launch_options
 from tests.support.coordinator import Coordinator
+from tests.support.room import Room
 
 # Read when Keras is first imported, by the modules of tests that come next.
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -28,6 +30,7 @@ settings.register_profile("exploring", derandomize=False, **UNTIMED)
 settings.load_profile("repeatable")
 
 Start = Callable[..., Coordinator]
+ROOM = Room()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -42,9 +45,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{item.path.stem}.{kind}"))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logfinish() -> None:
+    """Keep a process that runs thousands of tests small."""
+    ROOM.make()
+
+
 def needs_browser(item: pytest.Item) -> bool:
     """Say whether a test drives a Chromium."""
     return "browser" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let JAX compile each program once in this process: tests ask for the same small ones often.
+
+    Each process has a folder of its own, because JAX writes there without a lock; programs that
+    tests start have none.
+    """
+    if "jax" in sys.modules:
+        import jax
+
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("programs")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 @pytest.fixture(scope="session")

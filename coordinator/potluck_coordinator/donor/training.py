@@ -7,7 +7,6 @@ goes on bit for bit on the same machine: every step is the same program.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +32,7 @@ from potluck_coordinator.donor.optimizers import (
     step_of,
 )
 from potluck_coordinator.donor.randomness import epoch_order, normals
+from potluck_coordinator.scoring.programs import Programs
 
 KEPT = 8
 """Compiled networks that are kept: a study's units share few topologies."""
@@ -70,25 +70,21 @@ class Compiled:
     """Normal numbers that a batch of so many rows takes."""
 
 
-_kept: OrderedDict[tuple[object, ...], Compiled] = OrderedDict()
+_kept: Programs[tuple[object, ...], Compiled] = Programs(KEPT)
 
 
 def compiled_for(topology: bytes, recipe: Recipe) -> Compiled:
     """Build a training step, or take the one that this process has kept. Raises Unsupported."""
     name = hashlib.sha256(topology).digest()
     of_rows = partial(row_losses, recipe.loss, recipe.loss_options, recipe.from_logits)
-    key = (name, kind_of(recipe.optimizer), of_rows.args)
-    found = _kept.get(key)
-    if found is None:
+
+    def build() -> Compiled:
         import jax
 
         network, optimizer = open_network(topology), step_of(recipe.optimizer)
-        step = partial(_step, network, optimizer, of_rows)
-        found = _kept[key] = Compiled(network, optimizer, jax.jit(step))
-        if len(_kept) > KEPT:
-            _kept.popitem(last=False)
-    _kept.move_to_end(key)
-    return found
+        return Compiled(network, optimizer, jax.jit(partial(_step, network, optimizer, of_rows)))
+
+    return _kept.get((name, kind_of(recipe.optimizer), of_rows.args), build)
 
 
 def _step(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from potluck_converter import graph_from_json
 from potluck_coordinator.scoring.network import build_network, weight_variables
+from potluck_coordinator.scoring.programs import Programs
 
 BATCH = 512
 KEPT = 16
@@ -60,20 +60,13 @@ class Predictor:
         ]
 
 
-_kept: OrderedDict[str, Predictor] = OrderedDict()
+_kept: Programs[str, Predictor] = Programs(KEPT)
 
 
 def predictor_for(graph: Mapping[str, Any]) -> Predictor:
     """Build the predictor of a graph (as JSON), or take the one that this process has kept."""
     key = sha256(json.dumps(graph, sort_keys=True).encode()).hexdigest()
-    found = _kept.get(key)
-    if found is None:
-        found = _build(graph)
-        _kept[key] = found
-        if len(_kept) > KEPT:
-            _kept.popitem(last=False)
-    _kept.move_to_end(key)
-    return found
+    return _kept.get(key, lambda: _build(graph))
 
 
 def _build(graph: Mapping[str, Any]) -> Predictor:

@@ -21,7 +21,7 @@ from potluck_coordinator.pipeline import (
 )
 from potluck_coordinator.scoring import ScoreJob, Workers, build_network, score_weights
 from potluck_coordinator.scoring.network import weight_variables
-from potluck_coordinator.scoring.predictor import KEPT, predictor_for
+from potluck_coordinator.scoring.predictor import predictor_for
 from tests.unit.converter import oracles
 from tests.unit.pipeline.cases import model as facts
 from tests.unit.pipeline.cases import spec
@@ -153,21 +153,6 @@ def test_regression_is_scored_in_the_targets_units() -> None:
     assert 100 < mean < 200
     assert metrics["mae"] == pytest.approx(np.abs(truth - mean).mean())
     assert abs(metrics["r2"]) < 0.1
-
-
-def test_networks_that_are_no_longer_asked_for_are_let_go() -> None:
-    layers = oracles.L
-    graphs = [
-        graph_to_json(
-            read_model({"m.h5": oracles.save_h5(oracles.chain((2,), layers.Dense(n))())}).graph
-        )
-        for n in range(1, KEPT + 3)
-    ]
-    first = predictor_for(graphs[0])
-    assert predictor_for(graphs[0]) is first
-    for graph in graphs[1:]:
-        predictor_for(graph)
-    assert predictor_for(graphs[0]) is not first
 
 
 def programs_compiled(graph: dict[str, Any]) -> int:
