@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from potluck_converter import Graph, Layer, TensorRef
 from potluck_converter.layers import TABLE
 from potluck_converter.shapes import ordered_calls, weight_specs
@@ -89,7 +86,7 @@ def _loaded(config: Mapping[str, Any], keras: Any, *, whole: bool) -> dict[str, 
     for key, value in config.items():
         # Weights are loaded, never drawn.
         if key.endswith("_initializer"):
-            value = _zeros
+            value = "zeros"
         elif key.endswith(("_regularizer", "_constraint")) and not whole:
             value = None
             if key == "activity_regularizer":
@@ -102,11 +99,6 @@ def _loaded(config: Mapping[str, Any], keras: Any, *, whole: bool) -> dict[str, 
             value = [_loaded(cell, keras, whole=whole) for cell in value]
         found[key] = value
     return found
-
-
-def _zeros(shape: tuple[int, ...], dtype: Any = None) -> NDArray[Any]:
-    """Begin a weight as NumPy's zeros: for Keras's own, JAX compiles a program for each shape."""
-    return np.zeros(shape, dtype or np.float32)
 
 
 def _hard_sigmoid_keras2(keras: Any) -> Any:
