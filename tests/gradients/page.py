@@ -23,7 +23,6 @@ from tests.support.waiting import PATIENCE_S
 ROOT = Path(__file__).parents[2]
 PAGE = Path(__file__).parent / "page"
 BUILT = ROOT / ".make" / "gradients"
-TIMEOUT_MS = 120_000.0
 
 Floats = NDArray[np.float32]
 
@@ -120,12 +119,12 @@ def gradients_pages(browser: Browser) -> Iterator[tuple[GradientsPage, Gradients
 
 def _open(browser: Browser, url: str) -> Page:
     page = browser.new_page()
-    page.set_default_timeout(TIMEOUT_MS)
+    page.set_default_timeout(1_000 * PATIENCE_S)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url)
     try:
-        page.wait_for_function("window.gradients !== undefined", timeout=PATIENCE_S * 1000)
+        page.wait_for_function("window.gradients !== undefined")
     except Exception as error:
         raise AssertionError("the page did not start: " + "; ".join(errors)) from error
     return page
