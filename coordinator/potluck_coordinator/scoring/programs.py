@@ -1,4 +1,4 @@
-"""Networks kept compiled, as many as there is memory for.
+"""Networks kept compiled, a bounded number of them.
 
 JAX keeps every program that it compiled until all are forgotten together: what is dropped here
 alone would stay in memory, 8 MB for a small recurrent network, and a long search fill the machine.
