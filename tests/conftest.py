@@ -60,8 +60,8 @@ def needs_browser(item: pytest.Item) -> bool:
 def compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Let JAX compile each program once in this process: tests ask for the same small ones often.
 
-    Each process has a folder of its own, because JAX writes there without a lock; programs that
-    tests start have none.
+    Each process has a folder of its own, because JAX writes there without a lock; processes that
+    tests start share another (`tests.support.programs`).
     """
     if "jax" in sys.modules:
         import jax

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import potluck
+from tests.support.programs import child_environment
 from tests.support.waiting import PATIENCE_S
 
 LISTENING = re.compile(r"Potluck is listening on (https?://\S+)")
@@ -48,7 +49,7 @@ class Coordinator:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, **self._environment, "PYTHONUNBUFFERED": "1"},
+            env=child_environment(self._environment),
             start_new_session=True,
         )
         found: queue.Queue[str] = queue.Queue()

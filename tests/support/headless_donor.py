@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
+from tests.support.programs import child_environment
 from tests.support.waiting import PATIENCE_S
 
 
@@ -28,7 +28,7 @@ class HeadlessDonor:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env=child_environment(),
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
