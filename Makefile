@@ -27,6 +27,8 @@ PROCESSES ?= 2
 SHARED := --numprocesses=$(PROCESSES) --dist=loadgroup --no-loadscope-reorder
 # How each test ended, for .ci/run, which runs those that failed once more.
 OUTCOMES := $(CURDIR)/$(SCRATCH)/outcomes
+# What runs beside something else is told whole, where this make can.
+TOGETHER := $(if $(findstring output-sync,$(.FEATURES)),--output-sync=target)
 SERVE ?= --open
 DEMO ?=
 
@@ -38,7 +40,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 CLIENT_SOURCES := $(shell find $(CLIENT) \( -name node_modules -o -name dist \) -prune -o -type f \
 	-not -name '*.tsbuildinfo' -not -name '*.test.ts' -not -name openapi.json -print)
 
-.PHONY: help setup demo test test-client test-rest test-long test-oracle bench-converter bench-engine gradients fuzz check generate serve clean chromium
+.PHONY: help setup demo test test-client test-rest test-long test-oracle bench-converter bench-engine gradients fuzz check check-python check-types check-generated check-client generate serve clean chromium
 
 help: ## List the targets.
 	@echo "Potluck:"
@@ -88,14 +90,21 @@ fuzz: $(PYTHON_READY) ## Fuzz the readers for an hour; FUZZ_SECONDS=60 for a min
 	@$(BIN)/python -m pip install --quiet "atheris>=3,<4" || echo "There is none for this system."
 	@$(BIN)/python -m tests.fuzz.fuzz --seconds $(FUZZ_SECONDS)
 
-check: $(PYTHON_READY) $(NODE_READY) ## Style, types, imports, and whether generated files are fresh.
+check: ## Style, types, imports, and whether generated files are fresh.
+	@$(MAKE) --jobs=2 $(TOGETHER) check-types check-python check-generated check-client
+
+check-python: $(PYTHON_READY)
 	@echo "== Python style (ruff)"
 	@$(BIN)/ruff check coordinator converter sdk tests
 	@$(BIN)/ruff format --check coordinator converter sdk tests
-	@echo "== Python types (mypy)"
-	@$(BIN)/mypy
 	@echo "== Who may import whom (import-linter)"
 	@$(BIN)/lint-imports
+
+check-types: $(PYTHON_READY)
+	@echo "== Python types (mypy)"
+	@$(BIN)/mypy
+
+check-generated: $(PYTHON_READY) $(NODE_READY)
 	@echo "== Generated files"
 	@mkdir -p $(SCRATCH)
 	@$(BIN)/python -m potluck_coordinator.api.openapi $(SCRATCH)/openapi.json
@@ -103,6 +112,8 @@ check: $(PYTHON_READY) $(NODE_READY) ## Style, types, imports, and whether gener
 		--default-non-nullable=false > $(SCRATCH)/generate.log
 	@cmp $(SCRATCH)/openapi.json $(CLIENT)/openapi.json && cmp $(SCRATCH)/schema.gen.ts $(SCHEMA) \
 		|| { echo "Stale: run 'make generate' and commit what it writes."; exit 1; }
+
+check-client: $(NODE_READY)
 	@echo "== Web client: types, then style"
 	@cd $(CLIENT) && npm run check && npm run lint
 
