@@ -7,10 +7,11 @@ import { type DonorSocket, openDonorSocket } from "../protocol/socket";
 import { rememberReload, wasReloadedFor } from "./again";
 import { Arbiter } from "./arbiter";
 import { DEFAULT_CHOICES } from "./choices";
+import { CLOCK } from "./clock";
 import { openEngine } from "./engine_host";
 import { memoryAllowed, reasons, type Signs } from "./manners";
 import { openMemory } from "./memory";
-import type { ClockPort, EnginePort } from "./ports";
+import type { EnginePort } from "./ports";
 import { Session } from "./session";
 import { type DonorHandle, type DonorOptions, type DonorState, INITIAL_STATE, type Phase } from "./state";
 import { watchSigns } from "./signs";
@@ -19,16 +20,14 @@ import { openTabs } from "./tabs";
 import { ScreenLock } from "./wake_lock";
 
 /** While these last, the screen stays on where that was chosen. */
-const AT_WORK: ReadonlySet<Phase> = new Set(["connecting", "waiting", "downloading", "training", "stopping"]);
-
-const clock: ClockPort = {
-  now: () => performance.now(),
-  later: (milliseconds, act) => {
-    const timer = setTimeout(act, milliseconds);
-    return () => clearTimeout(timer);
-  },
-  random: () => Math.random(),
-};
+const AT_WORK: ReadonlySet<Phase> = new Set([
+  "connecting",
+  "waiting",
+  "downloading",
+  "training",
+  "handing_in",
+  "stopping",
+]);
 
 /** Beside `potluck.start`, which the page marks at the press: what lies between was waiting. */
 const FIRST_BATCH = "potluck.first_batch";
@@ -89,7 +88,7 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
       memory: openMemory(version),
       tabs: openTabs(),
       page: { reload },
-      clock,
+      clock: CLOCK,
       openSocket,
       reopenSocket: () => socket?.reopen(),
       closeSocket: () => {
@@ -115,7 +114,7 @@ export function startDonor(options: DonorOptions = {}): DonorHandle {
       resume: () => session.resume(),
       release: () => void session.release(),
     },
-    clock,
+    CLOCK,
   );
   const publish = (): void => {
     state = { ...shown, ownPause: arbiter.byOwner, reasons: arbiter.reasons };

@@ -10,6 +10,7 @@ export type Phase =
   | "waiting"
   | "downloading"
   | "training"
+  | "handing_in"
   | "paused"
   | "stopping"
   | "stopped"
@@ -31,7 +32,7 @@ export interface DonorState {
   readonly tabs: number;
   /** Epochs of the whole trial that are finished. */
   readonly epoch: number;
-  /** Steps of this unit that are finished, out of `stepsTotal`. */
+  /** Steps of the whole trial that are finished, out of `stepsTotal` at this unit's end. */
   readonly step: number;
   readonly stepsTotal: number;
   /** Mean training loss of the last whole epoch: a claim of this device. */

@@ -1,6 +1,6 @@
 /** From what the session holds to what the page shows. Pure. */
 
-import { firstStep, type Holding } from "./holding";
+import { type Holding, lastStep } from "./holding";
 import type { DonorState, Phase } from "./state";
 
 /** What the session knows beside the state that it shows. */
@@ -18,8 +18,8 @@ const BY_STAGE: Readonly<Record<Holding["stage"], Phase>> = {
   queued: "downloading",
   downloading: "downloading",
   training: "training",
-  handing_in: "training",
-  handed_in: "waiting",
+  handing_in: "handing_in",
+  handed_in: "handing_in",
   giving_up: "waiting",
 };
 
@@ -35,20 +35,20 @@ function phaseOf(state: DonorState, { holding, paused, ending }: Standing): Phas
 export function view(state: DonorState, standing: Standing): DonorState {
   const phase = phaseOf(state, standing);
   const { holding, together, nowMs } = standing;
-  if (holding === undefined) {
+  // What is given up is no longer this tab's: nothing of it is shown.
+  if (holding === undefined || holding.stage === "giving_up") {
     const nothing = { unit: null, epoch: 0, step: 0, stepsTotal: 0, loss: null, savedSecondsAgo: null, together };
     return { ...state, ...nothing, phase };
   }
   const { lease, progress, savedAtMs } = holding;
-  const first = firstStep(lease);
   return {
     ...state,
     phase,
     together,
     unit: lease.unit,
     epoch: progress.epoch,
-    step: progress.step - first,
-    stepsTotal: lease.unit.to_epoch * lease.unit.steps_per_epoch - first,
+    step: progress.step,
+    stepsTotal: lastStep(lease),
     loss: progress.loss,
     samplesPerSecond: progress.samplesPerSecond ?? state.samplesPerSecond,
     savedSecondsAgo: savedAtMs === null ? null : Math.max(0, (nowMs - savedAtMs) / 1_000),

@@ -11,7 +11,7 @@ const training: DonorState = { ...INITIAL_STATE, phase: "training", unit, step: 
 describe("what the donate page says", () => {
   test("every phase has its sentence", () => {
     const phases: Phase[] = [
-      "measuring", "connecting", "waiting", "downloading", "training", "paused", "stopping", "stopped", "problem",
+      "measuring", "connecting", "waiting", "downloading", "training", "handing_in", "paused", "stopping", "stopped", "problem",
     ];
     const sentences = phases.map((phase) => doing({ ...training, phase }));
     expect(new Set(sentences).size).toBe(phases.length);

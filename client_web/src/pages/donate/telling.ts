@@ -18,6 +18,8 @@ export function doing(state: DonorState): string {
       return "Fetching the network's plan and its arrays of numbers.";
     case "training":
       return unit ? `Your tab is helping with “${unit.study_name}”, a study by ${unit.submitter}.` : "Training.";
+    case "handing_in":
+      return "Handing in what was trained; the coordinator scores it.";
     case "paused":
       return paused(state);
     case "stopping":
@@ -44,7 +46,8 @@ export function resting({ ownPause, reasons }: DonorState): boolean {
 
 /** The tab's title: how far this unit is, where one is trained. */
 export function title(state: DonorState): string {
-  const training = state.unit !== null && (state.phase === "training" || state.phase === "stopping" || resting(state));
+  const busy = state.phase === "training" || state.phase === "handing_in" || state.phase === "stopping";
+  const training = state.unit !== null && (busy || resting(state));
   if (training) return `${Math.floor(100 * share(state))}% · Potluck`;
   return state.phase === "paused" ? "Paused · Potluck" : "Donate · Potluck";
 }
@@ -59,7 +62,7 @@ export function place(state: DonorState): string {
   return `Trial ${unit.trial}${unit.fold === null ? "" : `, fold ${unit.fold + 1}`}${beside}`;
 }
 
-/** Share of this unit that is done, from 0 to 1. */
+/** Share of the epochs up to this unit's end that are done, from 0 to 1: what the ring and its text say. */
 export function share(state: DonorState): number {
   return state.stepsTotal > 0 ? Math.min(1, state.step / state.stepsTotal) : 0;
 }
@@ -83,6 +86,7 @@ export function machine(state: DonorState): string {
 /** What closing the tab would lose, honestly. */
 export function loss(state: DonorState): string {
   if (state.unit === null) return "Closing the tab loses nothing.";
+  if (state.phase === "handing_in") return "All of it is trained. Keep the tab open until it is handed in.";
   if (state.savedSecondsAgo === null) {
     return "Not saved yet: closing the tab now hands the unit back, and another tab starts it again.";
   }
