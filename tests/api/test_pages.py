@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from httpx2 import Headers
 from starlette.testclient import TestClient
+
+from potluck_coordinator.api.pages import PAGES, STATIC
+from tests.api.conftest import spec
 
 
 def secured(headers: Headers) -> bool:
@@ -34,10 +39,34 @@ def test_only_the_engines_worker_may_start_blob_workers(client: TestClient) -> N
 
 
 def test_a_page_is_served_for_every_page_address(client: TestClient) -> None:
-    for address in ("/", "/donate", "/studies/st_123", "/studies/new"):
+    for address in ("/", "/donate", "/studies", "/studies/new", "/models", "/account/"):
         answer = client.get(address)
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("address", ["/nowhere", "/studies/st_123", "/studies/a/b", "/models/m_1"])
+def test_the_page_of_nothing_is_told_with_404(client: TestClient, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert secured(answer.headers)
+
+
+def test_every_page_of_the_client_is_known_here() -> None:
+    table = (STATIC.parents[2] / "client_web/src/pages/App.svelte").read_text()
+    patterns = re.findall(r'pattern: "/([^"]*)"', table)
+    plain = {tuple(filter(None, found.split("/"))) for found in patterns if "{" not in found}
+    assert plain == PAGES
+    assert {found for found in patterns if "{" in found} == {"studies/{id}", "models/{id}"}
+
+
+def test_the_page_of_a_study_that_is_there_is_found(
+    client: TestClient, model_id: str, iris_id: str
+) -> None:
+    study = client.post("/api/v1/studies", json=spec(model_id, iris_id)).json()
+    assert client.get(f"/studies/{study['id']}").status_code == 200
+    assert client.get(f"/models/{model_id}").status_code == 200
 
 
 def test_no_file_outside_the_pages_is_served(client: TestClient) -> None:

@@ -10,6 +10,12 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from potluck_coordinator.api.deps import TheAsker, TheSite
+from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.services import models, views
+from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.site import Site
+
 STATIC = Path(__file__).parent.parent / "static"
 
 PAGE_CSP = (
@@ -27,12 +33,23 @@ NOT_BUILT = (
     "Run <code>make setup</code> in a clone, or install a released wheel."
 )
 
+# The addresses of the client's own table (`App.svelte`), beside those of one study or one model.
+PAGES = {
+    (),
+    ("studies",),
+    ("studies", "new"),
+    ("models",),
+    ("datasets",),
+    ("donate",),
+    ("account",),
+}
+
 router = APIRouter()
 
 
 @router.get("/{path:path}", include_in_schema=False)
-async def page(path: str) -> Response:
-    """Give a built file, or the app for any address that is a page."""
+async def page(path: str, site: TheSite, asker: TheAsker) -> Response:
+    """Give a built file, or the app: with 404 where the address is no page, or names nothing."""
     if path.startswith("api/"):
         raise HTTPException(404, "There is no such address.")
     wanted = _built(path)
@@ -45,7 +62,26 @@ async def page(path: str) -> Response:
     index = STATIC / "index.html"
     if not index.is_file():
         return HTMLResponse(NOT_BUILT, 503)
-    return FileResponse(index, headers={"Cache-Control": "no-cache"})
+    status = 200 if await _is_page(path, site, asker) else 404
+    return FileResponse(index, status, headers={"Cache-Control": "no-cache"})
+
+
+async def _is_page(path: str, site: Site, asker: Asker) -> bool:
+    """Say whether an address is a page, and what it names is there for the asker."""
+    parts = tuple(part for part in path.split("/") if part)
+    if parts in PAGES:
+        return True
+    try:
+        match parts:
+            case ("studies", study_id):
+                await views.must_see(site, asker, study_id)
+            case ("models", model_id):
+                await models.get_model(site, asker, model_id)
+            case _:
+                return False
+    except NotFound:
+        return False
+    return True
 
 
 def _built(path: str) -> Path | None:

@@ -44,6 +44,11 @@ async def study_list(site: Site, asker: Asker) -> list[wire.Study]:
     return await site.writer.read(look)
 
 
+async def must_see(site: Site, asker: Asker, study_id: str) -> None:
+    """Raise NotFound for a study that is not there, or not for the asker."""
+    await site.writer.read(lambda tx: seen(tx, asker, study_id))
+
+
 def seen(tx: Transaction, asker: Asker, study_id: str) -> Study:
     """Give a study that the asker may see. Raises NotFound."""
     study = studies.get(tx, study_id)

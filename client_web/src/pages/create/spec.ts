@@ -146,7 +146,7 @@ export function makeSpec(draft: Draft): Made {
   };
   if (draft.name.trim() === "") reader.problems["name"] = "Give the study a name.";
   if (!draft.rowsArePublic) {
-    reader.problems["rows_are_public"] = "Tick the box: donors train on encoded rows, so they become public.";
+    reader.problems["rows_are_public"] = "Tick the box in the data step: donors train on encoded rows, so they become public.";
   }
   for (const [key, message] of Object.entries(space.problems)) reader.problems[`parameters.${key}`] = message;
   return { spec, problems: reader.problems };
@@ -176,6 +176,21 @@ const FIELDS_OF: Readonly<Record<Exclude<Step, "review">, readonly string[]>> = 
     "stratify", "loss", "loss_options", "class_weight", "sample_weight", "metric", "direction", "objective", "visibility", "rows_are_public",
   ],
   search: ["parameters", "sampler", "trials", "repeats", "rungs", "epochs", "init", "seed"],
+};
+
+/** Fields by the words beside them, where their own name does not say it. */
+export const LABELS: Readonly<Record<string, string>> = {
+  model_id: "Model",
+  dataset_id: "Dataset",
+  name: "Name of the study",
+  rows_are_public: "Encoded training rows",
+  class_weight: "Weights of rows",
+  sample_weight: "Weights of rows",
+  metric: "Rank trials by",
+  loss: "Training loss",
+  validation: "Validation share",
+  test: "Test share",
+  init: "Initial weights",
 };
 
 /** The step that holds the field a refusal or a problem names; null where none does. */

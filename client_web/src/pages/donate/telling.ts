@@ -2,7 +2,7 @@
 
 import type { DonorState } from "../../donor/state";
 import { count, duration } from "../shared/format";
-import { backendText } from "../shared/words";
+import { ANYONE, backendText } from "../shared/words";
 
 /** The headline's second line: what this tab is doing, in one sentence. */
 export function doing(state: DonorState): string {
@@ -17,7 +17,7 @@ export function doing(state: DonorState): string {
     case "downloading":
       return "Fetching the network's plan and its arrays of numbers.";
     case "training":
-      return unit ? `Your tab is helping with “${unit.study_name}”, a study by ${unit.submitter}.` : "Training.";
+      return unit ? helping(unit) : "Training.";
     case "handing_in":
       return "Handing in what was trained; the coordinator scores it.";
     case "paused":
@@ -29,6 +29,10 @@ export function doing(state: DonorState): string {
     case "problem":
       return "This tab cannot train right now.";
   }
+}
+
+function helping({ study_name: name, submitter }: NonNullable<DonorState["unit"]>): string {
+  return `Your tab is helping with “${name}”${submitter === ANYONE ? "" : `, a study by ${submitter}`}.`;
 }
 
 /** Why nothing is computed now, and until when. */

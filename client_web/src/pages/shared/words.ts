@@ -10,6 +10,9 @@ import type {
   UnitState,
 } from "../../protocol/records";
 
+/** Who submits on an open coordinator without a token: nobody that a page need name. */
+export const ANYONE = "anyone";
+
 export type Tone = "score" | "warm" | "grey" | "bad";
 
 export interface Word {
