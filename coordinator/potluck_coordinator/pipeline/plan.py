@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from potluck.protocol.study import Direction, LossName, MetricName, Scaling, Split, StudySpec, Task
+from potluck.protocol.study import (
+    Direction,
+    Duplicates,
+    LossName,
+    MetricName,
+    Scaling,
+    Split,
+    StudySpec,
+    Task,
+)
 from potluck_coordinator.core.errors import BadDataset, BadStudy
 from potluck_coordinator.pipeline.dataset import Dataset
 from potluck_coordinator.pipeline.facts import ModelFacts
 from potluck_coordinator.pipeline.features import check_features, fit_shape
 from potluck_coordinator.pipeline.objective import infer_aim
 from potluck_coordinator.pipeline.roles import suggested_features, suggested_target
-from potluck_coordinator.pipeline.split import split_rows
+from potluck_coordinator.pipeline.shares import Part
+from potluck_coordinator.pipeline.shares import settle as settle_parts
 from potluck_coordinator.pipeline.target import target_column
 from potluck_coordinator.pipeline.weights import ClassWeight, check_weights, without_weights
 
@@ -27,7 +37,9 @@ class Plan:
     `tokens`: features go in as int32, unscaled. With folds, `rows_train` counts all rows that are
     not test rows. `rows_*` are 0 for parts that the study does not have. `margins`: the outputs
     rank classes, but are no probabilities. `own_units`: the target is not scaled. `losses` and
-    `metrics` are those that would suit.
+    `metrics` are those that would suit. `duplicates`: may rows with equal features part? `parts`:
+    what each part holds. A stored plan gives the same rows for good: what a field that it lacks
+    stands for is how it was when there was no such field.
     """
 
     task: Task
@@ -59,11 +71,13 @@ class Plan:
     sample_weight: str | None = None
     losses: tuple[LossName, ...] = ()
     metrics: tuple[MetricName, ...] = ()
+    duplicates: Duplicates = "together"
+    parts: tuple[Part, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give plain JSON."""
         data = asdict(self)
-        return {k: list(v) if k in TUPLES and v is not None else v for k, v in data.items()}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
@@ -71,6 +85,7 @@ class Plan:
         fields: dict[str, Any] = dict(data)
         for name in TUPLES:
             fields[name] = None if data[name] is None else tuple(data[name])
+        fields["parts"] = tuple(Part.from_json(part) for part in data.get("parts", ()))
         return cls(**fields)
 
 
@@ -132,21 +147,24 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         losses=aim.losses,
         metrics=aim.metrics,
     )
-    return _with_rows(plan, dataset)
+    return _with_rows(plan, dataset, split.duplicates)
 
 
-def _with_rows(plan: Plan, dataset: Dataset) -> Plan:
-    splits = split_rows(dataset, plan)
-    said = list(plan.warnings)
+def _with_rows(plan: Plan, dataset: Dataset, duplicates: Duplicates | None) -> Plan:
+    settled = settle_parts(dataset, plan, duplicates)
+    splits = settled.splits
+    said = [*plan.warnings, *settled.warnings]
     if len(splits.test) == 0:
         said.append("There is no test part: no sealed score will be there in the end.")
-    data = plan.to_json() | {
-        "rows_train": len(splits.train),
-        "rows_validation": 0 if splits.validation is None else len(splits.validation),
-        "rows_test": len(splits.test),
-        "warnings": said,
-    }
-    return Plan.from_json(data)
+    return replace(
+        plan,
+        duplicates=settled.duplicates,
+        parts=settled.parts,
+        rows_train=len(splits.train),
+        rows_validation=0 if splits.validation is None else len(splits.validation),
+        rows_test=len(splits.test),
+        warnings=tuple(said),
+    )
 
 
 def _init(model: ModelFacts) -> Literal["fresh", "uploaded"]:
