@@ -1231,6 +1231,11 @@ export interface components {
             shape: number[];
             /** Unique */
             unique: number | null;
+            /**
+             * Width
+             * @description How many numbers the column becomes as a feature: one for each word.
+             */
+            width?: number | null;
         };
         /**
          * Complete
@@ -2885,6 +2890,11 @@ export interface components {
              * @enum {string}
              */
             duplicates?: "together" | "free";
+            /**
+             * Encoded Width
+             * @description How many numbers the features of a row become.
+             */
+            encoded_width?: number | null;
             /** Features */
             features: string[];
             /** Folds */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import prod
 from typing import Any, Literal
 
 from potluck.protocol.study import (
@@ -19,9 +20,10 @@ from potluck.protocol.study import (
 from potluck_coordinator.core.errors import BadDataset, BadStudy
 from potluck_coordinator.pipeline.dataset import Dataset
 from potluck_coordinator.pipeline.facts import ModelFacts
-from potluck_coordinator.pipeline.features import check_features, fit_shape
+from potluck_coordinator.pipeline.features import check_features
 from potluck_coordinator.pipeline.objective import infer_aim
 from potluck_coordinator.pipeline.roles import suggested_features, suggested_target
+from potluck_coordinator.pipeline.shapes import fit_shape
 from potluck_coordinator.pipeline.shares import Part
 from potluck_coordinator.pipeline.shares import settle as settle_parts
 from potluck_coordinator.pipeline.target import target_column
@@ -38,8 +40,10 @@ class Plan:
     not test rows. `rows_*` are 0 for parts that the study does not have. `margins`: the outputs
     rank classes, but are no probabilities. `own_units`: the target is not scaled. `losses` and
     `metrics` are those that would suit. `duplicates`: may rows with equal features part? `parts`:
-    what each part holds. A stored plan gives the same rows for good: what a field that it lacks
-    stands for is how it was when there was no such field.
+    what each part holds. `encoded_width`: how many numbers the features of a row become.
+
+    A stored plan gives the same rows and tensors for good: the defaults say how it was before there
+    was such a field.
     """
 
     task: Task
@@ -73,6 +77,7 @@ class Plan:
     metrics: tuple[MetricName, ...] = ()
     duplicates: Duplicates = "together"
     parts: tuple[Part, ...] = ()
+    encoded_width: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give plain JSON."""
@@ -118,6 +123,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         for name, what in left_out.items()
         if name in wanted
     ]
+    input_shape, read_so = fit_shape(dataset, features, width, model)
     split = asked.split
     plan = Plan(
         task=aim.task,
@@ -132,13 +138,13 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         init=spec.init or _init(model),
         scaling=asked.scaling,
         tokens=model.vocabulary is not None,
-        input_shape=fit_shape(dataset, features, width, model),
+        input_shape=input_shape,
         validation=split.validation,
         test=split.test,
         folds=split.folds,
         stratify=split.stratify,
         seed=split.seed,
-        warnings=(*dataset.warnings, *aim.warnings, *warnings),
+        warnings=(*dataset.warnings, *aim.warnings, *warnings, *read_so),
         loss_options=dict(aim.loss.options),
         margins=aim.loss.reading == "margins",
         own_units=aim.loss.own_units,
@@ -146,6 +152,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         sample_weight=asked.sample_weight,
         losses=aim.losses,
         metrics=aim.metrics,
+        encoded_width=prod(width),
     )
     return _with_rows(plan, dataset, split.duplicates)
 

@@ -9,6 +9,7 @@ import numpy as np
 from potluck.protocol.records import Column as ColumnProfile
 from potluck.protocol.records import DatasetProfile
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
+from potluck_coordinator.pipeline.features import width_of
 from potluck_coordinator.pipeline.roles import suggested_target
 from potluck_coordinator.pipeline.table import is_number
 from potluck_coordinator.pipeline.target import label_of
@@ -37,6 +38,7 @@ def _column(column: Column) -> ColumnProfile:
             dtype=column.dtype,
             shape=list(column.values.shape[1:]),
             missing=missing,
+            width=width_of(column),
             unique=None,
             examples=[f"{_short(low)} to {_short(high)}"] if missing == 0 else [],
         )
@@ -50,6 +52,7 @@ def _column(column: Column) -> ColumnProfile:
             dtype=column.dtype,
             shape=[],
             missing=missing,
+            width=width_of(column),
             unique=len(first),
             examples=examples,
         )
@@ -61,6 +64,7 @@ def _column(column: Column) -> ColumnProfile:
         dtype=column.dtype,
         shape=[],
         missing=missing,
+        width=width_of(column),
         unique=len(values),
         examples=[_short(present[i]) for i in np.sort(first)[:EXAMPLES]],
     )

@@ -170,6 +170,7 @@ def _wire_plan(spec: StudySpec, plan: dict[str, Any], model: Model, budget: int)
         folds=folds,
         duplicates=plan["duplicates"],
         parts=_parts(plan),
+        encoded_width=plan["encoded_width"],
         input_shape=list(plan["input_shape"]),
         trials=budget,
         units=count,

@@ -82,6 +82,9 @@ class Column(Wire):
     missing: int
     unique: int | None
     examples: list[str]
+    width: int | None = Field(
+        None, description="How many numbers the column becomes as a feature: one for each word."
+    )
 
 
 class DatasetProfile(Wire):
@@ -157,6 +160,9 @@ class StudyPlan(Wire):
     )
     parts: list[PlannedPart] = Field(
         default_factory=list, description="What each part holds; at most 32 of them."
+    )
+    encoded_width: int | None = Field(
+        None, description="How many numbers the features of a row become."
     )
     input_shape: list[int]
     trials: int

@@ -13,8 +13,10 @@ from potluck_coordinator.pipeline.duplicates import row_groups
 from tests.unit.pipeline.cases import arrays, flowers, model, plan_table, spec, table
 
 BEFORE = {
-    "train": [0, 1, 3, 5, 8, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22]
-    + [24, 25, 27, 29, 32, 34, 35, 36, 37, 38, 39, 40, 41, 44, 45, 46],
+    "train": [
+        *(0, 1, 3, 5, 8, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22),
+        *(24, 25, 27, 29, 32, 34, 35, 36, 37, 38, 39, 40, 41, 44, 45, 46),
+    ],
     "validation": [4, 7, 9, 23, 28, 31, 33, 47],
     "test": [2, 6, 18, 19, 26, 30, 42, 43],
     "folds": [],
