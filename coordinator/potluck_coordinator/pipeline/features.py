@@ -74,11 +74,14 @@ def _constant(column: Column) -> bool:
 def _check(column: Column, vocabulary: int | None) -> None:
     missing = column.missing
     if missing.any():
+        words = column.gaps if isinstance(column, Numeric) else ()
+        gaps = f" ({' or '.join(map(repr, words[:3]))} says so)" if words else ""
         raise BadDataset(
             "dataset.missing_values",
             f"The feature {column.name!r} has rows without a finite value.",
             expected="a finite number or a word in every row",
-            got=f"{int(missing.sum())} rows without one, first row {int(missing.argmax()) + 1}",
+            got=f"{int(missing.sum())} rows without one{gaps}, "
+            f"first row {int(missing.argmax()) + 1}",
             hint="Leave the column out, or fill or remove these rows and upload again.",
             where=column.name,
         )
@@ -91,7 +94,8 @@ def _check(column: Column, vocabulary: int | None) -> None:
                 f"The column {column.name!r} has too many different words to be a feature.",
                 expected=f"at most {MOST_CATEGORIES}",
                 got=str(len(column.vocabulary)),
-                hint="Leave the column out; names and identifiers teach a network nothing.",
+                hint=column.note
+                or "Leave the column out; names and identifiers teach a network nothing.",
                 where=column.name,
             )
     elif np.abs(column.values.astype(np.float64, copy=False)).max() > LARGEST:

@@ -17,15 +17,17 @@ from potluck.protocol.study import (
     StudySpec,
     Task,
 )
-from potluck_coordinator.core.errors import BadDataset, BadStudy
+from potluck_coordinator.core.errors import BadDataset, BadInput, BadStudy
 from potluck_coordinator.pipeline.dataset import Dataset
 from potluck_coordinator.pipeline.facts import ModelFacts
 from potluck_coordinator.pipeline.features import check_features
+from potluck_coordinator.pipeline.labels import as_numbers, read_target
 from potluck_coordinator.pipeline.objective import infer_aim
 from potluck_coordinator.pipeline.roles import suggested_features, suggested_target
 from potluck_coordinator.pipeline.shapes import fit_shape
 from potluck_coordinator.pipeline.shares import Part
 from potluck_coordinator.pipeline.shares import settle as settle_parts
+from potluck_coordinator.pipeline.spelling import Spelling
 from potluck_coordinator.pipeline.target import target_column
 from potluck_coordinator.pipeline.weights import ClassWeight, check_weights, without_weights
 
@@ -41,6 +43,7 @@ class Plan:
     rank classes, but are no probabilities. `own_units`: the target is not scaled. `losses` and
     `metrics` are those that would suit. `duplicates`: may rows with equal features part? `parts`:
     what each part holds. `encoded_width`: how many numbers the features of a row become.
+    `spellings`: how columns are written that are not plain, which the dataset is read with.
 
     A stored plan gives the same rows and tensors for good: the defaults say how it was before there
     was such a field.
@@ -78,10 +81,12 @@ class Plan:
     duplicates: Duplicates = "together"
     parts: tuple[Part, ...] = ()
     encoded_width: int | None = None
+    spellings: Mapping[str, Spelling] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Give plain JSON."""
         data = asdict(self)
+        data["spellings"] = {name: one.to_json() for name, one in self.spellings.items()}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
 
     @classmethod
@@ -91,6 +96,8 @@ class Plan:
         for name in TUPLES:
             fields[name] = None if data[name] is None else tuple(data[name])
         fields["parts"] = tuple(Part.from_json(part) for part in data.get("parts", ()))
+        spellings = data.get("spellings", {})
+        fields["spellings"] = {name: Spelling.from_json(one) for name, one in spellings.items()}
         return cls(**fields)
 
 
@@ -101,6 +108,8 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     """
     asked = spec.pipeline
     _check_split(asked.split)
+    if asked.sample_weight is not None:
+        dataset = as_numbers(dataset, [asked.sample_weight])
     dataset = without_weights(dataset, asked.sample_weight, asked.target)
     target = asked.target or suggested_target(dataset)
     if target is None:
@@ -111,12 +120,20 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
             got="none",
             where="pipeline.target",
         )
+    dataset = read_target(dataset, target, spec, model)
     column = target_column(dataset, target)
-    aim = infer_aim(column, spec, model)
+    try:
+        aim = infer_aim(column, spec, model)
+    except BadInput as error:
+        # Numbers that were not plain are why the target's words do not fit.
+        error.hint = getattr(column, "note", "") or error.hint
+        raise
     check_weights(spec, aim.classes)
     left_out = {target: "the target", asked.sample_weight: "the rows' weight"}
     wanted = suggested_features(dataset, target) if asked.features is None else asked.features
     features = tuple(dict.fromkeys(name for name in wanted if name not in left_out))
+    if model.vocabulary is not None:
+        dataset = as_numbers(dataset, features)
     width, warnings = check_features(dataset, features, model.vocabulary)
     warnings += [
         f"{name} is {what} and was left out of the features."
@@ -153,6 +170,11 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         losses=aim.losses,
         metrics=aim.metrics,
         encoded_width=prod(width),
+        spellings={
+            name: spelling
+            for name, spelling in dataset.spellings.items()
+            if name in (target, asked.sample_weight, *features)
+        },
     )
     return _with_rows(plan, dataset, split.duplicates)
 

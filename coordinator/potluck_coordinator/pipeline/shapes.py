@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, permutations
 
 from potluck_coordinator.core.errors import BadStudy
-from potluck_coordinator.pipeline.dataset import Array, Dataset
+from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
 from potluck_coordinator.pipeline.facts import ModelFacts, Shape
 from potluck_coordinator.pipeline.features import width_of
 
@@ -136,11 +136,7 @@ def _mismatch(
         message = f"{became(len(columns), row[0])}; the model takes {model_takes}."
         parts = [f"{column.name} {width_of(column)}" for column in widest[:8]]
         got += f" ({', '.join(parts)}{', …' if len(widest) > 8 else ''})"
-        if not hint and width_of(widest[0]) > 20:
-            hint = (
-                f"{widest[0].name!r} alone becomes {width_of(widest[0])} numbers, one for each "
-                f"word: leave it out, or give the model's input the shape {_shown(row)}."
-            )
+        hint = hint or _about_widest(widest[0], row)
     return BadStudy(
         "pipeline.input_mismatch",
         message,
@@ -148,6 +144,17 @@ def _mismatch(
         got=got,
         hint=hint or f"Pick other features, or give the model's input the shape {_shown(row)}.",
         where="pipeline.features",
+    )
+
+
+def _about_widest(column: Column, row: Row) -> str:
+    if not isinstance(column, Categorical) or width_of(column) <= 20:
+        return ""
+    if column.note:
+        return column.note
+    return (
+        f"{column.name!r} alone becomes {width_of(column)} numbers, one for each word: leave it "
+        f"out, or give the model's input the shape {_shown(row)}."
     )
 
 

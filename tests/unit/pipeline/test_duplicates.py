@@ -184,7 +184,7 @@ def test_free_parts_hold_what_was_asked(
 ) -> None:
     assume(min(sum(y == label for _, y in rows) for label in "pq") >= 2)
     text = "n,y\n" + "".join(f"{n},{y}\n" for n, y in rows)
-    split = {"validation": share, "test": 0.2, "duplicates": "free", "seed": seed}
+    split: dict[str, Any] = {"validation": share, "test": 0.2, "duplicates": "free", "seed": seed}
     try:
         dataset, plan = planned(text, 1, **split)
     except BadStudy as error:
