@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from potluck_coordinator.pipeline.spelling import Spelling, parted, read_numbers
+from potluck_coordinator.pipeline.spelling import CURRENCIES, Spelling, parted, read_numbers
 
 MARKS = ((".", ","), (".", " "), (".", "'"), (",", "."), (",", " "), (",", "'"))
 """Decimal mark and thousands that go together."""
@@ -97,6 +97,9 @@ def _look(words: pl.Series) -> Look:
     if len(missing) < len(strays):
         few = 10 * len(strays) < len(present)
         return Look(note=_among(sorted(set(strays) - set(missing)))) if few else Look()
+    coded = numbers["body"].str.contains(CODE)
+    if coded.any() and not numbers["body"].str.contains(r"[.,' ]").any():
+        return Look(note=_begins(numbers["word"].filter(coded)[0]))
     units = sorted(set(numbers["unit"].to_list()) - {""})
     unit = units[0] if units else ""
     if len(units) > 1 or (unit == "%" and _bare(numbers)):
@@ -115,9 +118,7 @@ def _plain(present: pl.Series) -> Look:
         different = present.n_unique()
         if different > MOST_CODES or different == len(present):
             return Look()
-        example = present.filter(coded)[0][:20]
-        why = f"{example!r} begins with 0, as codes do. Leave it out if it is no category."
-        return Look(note=why, code=True)
+        return Look(note=_begins(present.filter(coded)[0]), code=True)
     if not marked.any():
         return Look()
     if present.str.contains(GROUPED).all():
@@ -141,15 +142,15 @@ def _reading(numbers: pl.DataFrame, start: Spelling) -> Look:
     if not found:
         # Dates and versions are of digits and marks too, but no numbers.
         few = 10 * (~read).sum() < numbers.height
-        return Look(note=_mixed(numbers)) if few else Look()
+        return Look(note=_mixed(numbers, start)) if few else Look()
     readings = tuple(spelling for spelling, _ in found)
     if len(readings) == 1:
         marked = numbers["body"].str.contains(r"[.,]").any()
         return Look(readings, mark=readings[0].decimal if marked else "", brackets=brackets)
-    # 1,234: numbers without a mark tell whether thousands have one.
+    # 1,234: numbers without a mark tell whether thousands have one; money has no three decimals.
     marked_so = numbers["body"].str.contains(r"[.,]")
     bare = numbers["body"].filter(~marked_so)
-    if len(bare):
+    if len(bare) or start.unit in CURRENCIES:
         parted_so = not (bare.str.len_chars() > 3).any()
         chosen = [one for one in readings if bool(one.thousands) == parted_so]
         if len(chosen) == 1:
@@ -163,6 +164,10 @@ def _reading(numbers: pl.DataFrame, start: Spelling) -> Look:
     return Look(readings, certain=False, note=note, brackets=brackets)
 
 
+def _begins(word: str) -> str:
+    return f"{word[:20]!r} begins with 0, as codes do. Leave it out if it is no category."
+
+
 def _bare(numbers: pl.DataFrame) -> bool:
     """Tell whether numbers other than 0 stand without the unit."""
     bare = numbers.filter(pl.col("unit") == "")["body"]
@@ -174,10 +179,10 @@ def _differently(numbers: pl.DataFrame, units: list[str]) -> str:
     return f"{words[0][:20]!r} and {words[1][:20]!r} do not have the same unit."
 
 
-def _mixed(numbers: pl.DataFrame) -> str:
+def _mixed(numbers: pl.DataFrame, start: Spelling) -> str:
     examples = []
     for decimal, thousands in ((".", ","), (",", ".")):
-        values = read_numbers(numbers, Spelling(decimal=decimal, thousands=thousands))
+        values = read_numbers(numbers, replace(start, decimal=decimal, thousands=thousands))
         examples += [repr(word[:20]) for word in numbers["word"].filter(values.is_null()).head(1)]
     return f"{' and '.join(examples)} are written in different ways."
 

@@ -20,8 +20,9 @@ Rows = NDArray[np.int64]
 class Numeric:
     """Numbers, `nan` where missing. `integer`: every one that is there is whole.
 
-    `spelled`: the same column as words, where one number is written in several ways (1 and 1e0):
-    as labels these differ. `gaps`: words that stand for no number.
+    `spelled`: the same column as words, where few are written otherwise than plain (5 €), or one
+    number in several ways (1 and 1e0): labels stay as they are written. `gaps`: words for no
+    number.
     """
 
     name: str

@@ -23,19 +23,24 @@ def read_target(dataset: Dataset, target: str, spec: StudySpec, model: ModelFact
     task = _asked(spec)
     outputs = _outputs(model)
     if isinstance(column, Categorical) and dataset.spellings.get(target) == WORDS:
-        free = model.final_activation == "linear" and outputs == 1 and len(column.vocabulary) > 2
+        free = _free(model) and outputs == 1 and len(column.vocabulary) > 2
         amounts = task == "regression" or (task is None and free)
         return as_numbers(dataset, [target]) if amounts else _unsaid(dataset, column.note)
     if not isinstance(column, Numeric) or column.spelled is None or task == "regression":
         return dataset
-    numbers, words = len(np.unique(column.values)), len(column.spelled.vocabulary)
-    fitting = [n for n in (words, numbers) if n == outputs or (n == 2 and outputs == 1)]
-    if fitting and fitting[0] == numbers:
-        twice = _written_twice(column, column.spelled)
-        said = f"{target}: {twice} are taken as one class."
-        return replace(dataset, warnings=(*dataset.warnings, said))
-    if fitting or task == "classification" or model.final_activation == "softmax":
-        return dataset.with_column(column.spelled, WORDS)
+    spelled = column.spelled
+    if task is None and not column.integer and outputs == 1 and _free(model):
+        return dataset
+    if column.missing.any():
+        return dataset  # which is refused
+    numbers, words = len(np.unique(column.values)), len(spelled.vocabulary)
+    if not _fits(words, outputs) and _fits(numbers, outputs) and numbers < words:
+        twice = " and ".join(map(repr, _written_twice(column, spelled)))
+        return _saying(dataset, f"{target}: {twice} are taken as one class.")
+    if _fits(words, outputs) or task == "classification" or model.final_activation == "softmax":
+        said = f"{target}: its labels stay as they are written."
+        changed = dataset.with_column(spelled, WORDS)
+        return changed if target not in dataset.spellings else _saying(changed, said)
     return dataset
 
 
@@ -51,8 +56,20 @@ def as_numbers(dataset: Dataset, names: Sequence[str]) -> Dataset:
     return dataset
 
 
+def _saying(dataset: Dataset, said: str) -> Dataset:
+    return replace(dataset, warnings=(*dataset.warnings, said))
+
+
 def _unsaid(dataset: Dataset, note: str) -> Dataset:
     return replace(dataset, warnings=tuple(said for said in dataset.warnings if said != note))
+
+
+def _fits(classes: int, outputs: int | None) -> bool:
+    return outputs == classes or (outputs == 1 and classes == 2)
+
+
+def _free(model: ModelFacts) -> bool:
+    return model.final_activation == "linear"
 
 
 def _asked(spec: StudySpec) -> str | None:
@@ -70,10 +87,13 @@ def _outputs(model: ModelFacts) -> int | None:
     return shapes[0][-1] if len(shapes) == 1 and shapes[0] else None
 
 
-def _written_twice(column: Numeric, spelled: Categorical) -> str:
+def _written_twice(column: Numeric, spelled: Categorical) -> tuple[str, ...]:
+    """Give two words of one number, the first that are found."""
     seen: dict[float, str] = {}
-    for word in spelled.vocabulary:
-        first = seen.setdefault(float(word), word)
+    codes, rows = np.unique(spelled.codes, return_index=True)
+    for code, row in zip(codes.tolist(), rows.tolist(), strict=True):
+        word = spelled.vocabulary[code]
+        first = seen.setdefault(float(column.values[row]), word)
         if first != word:
-            return f"{first[:20]!r} and {word[:20]!r}"
-    return f"words of {column.name}"
+            return first[:20], word[:20]
+    return ()

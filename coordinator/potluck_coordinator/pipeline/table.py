@@ -187,13 +187,16 @@ def _column(
     if spelling is not None and spelling.kind == "words":
         return _categorical(name, words, note)
     if spelling is not None:
-        return _numeric(name, spelling.numbers(words), gaps=spelling.missing)
+        present = words.set(words.is_in(spelling.missing), None) if spelling.missing else words
+        few = present.n_unique() <= MOST_SPELLED
+        spelled = _categorical(name, present, "") if few else None
+        return _numeric(name, spelling.numbers(present), spelled, spelling.missing)
     numbers = words.cast(pl.Float64, strict=False)
     if numbers.null_count() != words.null_count():
         return _categorical(name, words, note)
     different = numbers.n_unique()
     several = different <= MOST_SPELLED and different < words.n_unique() <= MOST_SPELLED
-    return _numeric(name, numbers, spelled=_categorical(name, words, "") if several else None)
+    return _numeric(name, numbers, _categorical(name, words, "") if several else None)
 
 
 def _numeric(

@@ -52,6 +52,8 @@ def column(words: list[str], beside: str = "", name: str = "t.csv") -> Any:
         (["12,50-", "7,25", "1,00"], [-12.5, 7.25, 1], "decimal comma"),
         (["1,5e3", "2,5E-1", "7"], [1500, 0.25, 7], "decimal comma"),
         (["999", "1,234", "850"], [999, 1234, 850], "between thousands"),
+        (["$1,234", "$5,678", "$9,012"], [1234, 5678, 9012], "',' between thousands, in $"),
+        (["1.234 €", "5.678 €"], [1234, 5678], "'.' between thousands, in €"),
         (["1000", "1,234", "850"], [1000, 1.234, 850], "decimal comma"),
     ],
 )
@@ -85,9 +87,11 @@ def test_a_gap_is_named_where_it_is_refused() -> None:
     [
         (["1,234", "5,678", "9,012"], "'1,234' may be 1234 or 1.234"),
         (["1,234.5", "1.234,5", "7"], "written in different ways"),
+        (["1.5%", "2,5%", "7%"], "'2,5%' and '1.5%' are written in different ways"),
         (["5 %", "7", "8 %"], "the same unit"),
         (["$5", "€7", "$8"], "the same unit"),
         (["02134", "10001", "02134"], "'02134' begins with 0"),
+        (["02134", "10001", "?", "00501"], "'02134' begins with 0"),
         ([*map(str, range(30)), "1O"], "of '1O' among its numbers"),
         ([*(f"{i},5" for i in range(30)), "1O"], "of '1O' among its numbers"),
     ],
@@ -210,6 +214,28 @@ def test_numbers_written_in_two_ways_stay_numbers_where_amounts_are_wanted() -> 
     )
     _, plan = plan_table(text, 1, 1, "linear")
     assert (plan.task, plan.spellings) == ("regression", {})
+
+
+@pytest.mark.parametrize(
+    "labels", [["5 €", "10 €", "20 €"], ["1,000", "2,000", "500"], ["1,5", "2,5", "3"]]
+)
+def test_labels_keep_their_units_and_marks(labels: list[str]) -> None:
+    text = "x;y\n" + "".join(f"{i * 0.3717 % 1:.4f};{labels[i % 3]}\n" for i in range(99))
+    _, plan = plan_table(text, 1, 3, "softmax")
+    assert plan.classes == tuple(sorted(labels))
+    assert "y: its labels stay as they are written." in plan.warnings
+    again = read_dataset(text.encode(), "t.csv", spellings=plan.spellings)
+    order = [sorted(labels).index(labels[i % 3]) for i in range(99)]
+    assert encode(again, plan, np.arange(50), np.arange(9)).train["y"].tolist() == order[:50]
+    amounts = plan_study(table(text), spec(), model((1,), 1, "linear"))
+    assert amounts.task == "regression"
+
+
+def test_a_target_with_gaps_is_refused_by_its_missing_rows() -> None:
+    text = "x,y\n" + "".join(f"{i * 0.3717 % 1:.4f},{'012?'[i % 4]}\n" for i in range(99))
+    with pytest.raises(BadDataset) as caught:
+        plan_table(text, 1, 3, "softmax")
+    assert caught.value.code == "dataset.missing_values"
 
 
 def zips(rows: int = 300, different: int = 40) -> str:
