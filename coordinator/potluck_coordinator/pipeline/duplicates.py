@@ -15,10 +15,12 @@ from potluck_coordinator.pipeline.dataset import Array, Categorical, Dataset, Nu
 Ints = NDArray[np.int64]
 FEW_REPEATS = 0.05
 """Up to this share of rows that repeat an earlier one, keeping them together changes little."""
-FEW_VALUES = 50
+FEW_VALUES = 12
 """A column with no more different values is coarse: it repeats by nature."""
 FEW_COLUMNS = 32
 """More columns than that are not equal by coincidence, however coarse each is."""
+FEWEST_DOUBLED, MOST_DOUBLED = 50, 10
+"""So many different rows do not repeat equally often, up to this, by coincidence."""
 EXPLAINED = 0.05
 """Chance explains repeats where it alone makes this share of them."""
 MOST_COLUMNS_SEEN = 256
@@ -69,15 +71,18 @@ def row_groups(dataset: Dataset, features: Sequence[str]) -> Ints:
 def repeats(dataset: Dataset, features: Sequence[str], groups: Ints) -> Repeats:
     """Judge the rows that share a group: `groups` are those of `row_groups`.
 
-    Few repeats, pictures and series, many columns, and numbers of full precision count as copies.
+    Few repeats, pictures and series, many columns, numbers of full precision, and a table that was
+    doubled as a whole count as copies.
     Coarse tables (words, counts, answers of a survey) repeat by nature, and so do rows that are
     equal about as often as independent columns would make them.
     """
     sizes = np.bincount(groups)
-    rows, distinct = dataset.rows, len(sizes)
+    rows, distinct, largest = dataset.rows, len(sizes), int(sizes.max())
     share = (rows - distinct) / rows
-    copies = share <= FEW_REPEATS or not _coincidence(dataset, features, distinct, share)
-    return Repeats(rows, distinct, int(sizes.max()), copies)
+    doubled = distinct >= FEWEST_DOUBLED and int(sizes.min()) == largest <= MOST_DOUBLED
+    few = share <= FEW_REPEATS
+    copies = few or doubled or not _coincidence(dataset, features, distinct, share)
+    return Repeats(rows, distinct, largest, copies)
 
 
 def _coincidence(dataset: Dataset, features: Sequence[str], distinct: int, share: float) -> bool:

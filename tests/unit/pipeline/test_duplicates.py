@@ -8,7 +8,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from potluck_coordinator.core.errors import BadStudy
-from potluck_coordinator.pipeline import Dataset, Plan, Splits, plan_study, split_rows
+from potluck_coordinator.pipeline import (
+    Dataset,
+    Plan,
+    Splits,
+    bundled_file,
+    plan_study,
+    read_dataset,
+    split_rows,
+)
 from potluck_coordinator.pipeline.duplicates import row_groups
 from tests.unit.pipeline.cases import arrays, flowers, model, plan_table, spec, table
 
@@ -108,6 +116,22 @@ def with_copies(rows: Any, times: int) -> Dataset:
 def test_copies_stay_together(rows: Any, shape: tuple[int, ...], times: int) -> None:
     dataset = with_copies(rows.astype(np.float32), times)
     plan = plan_study(dataset, spec(), model(shape, 1, "sigmoid"))
+    assert plan.duplicates == "together"
+    assert parted(dataset, plan) == set()
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_table_that_was_doubled_stays_together(times: int) -> None:
+    name, content = bundled_file("iris")
+    header, *lines = content.decode().splitlines()
+    iris = read_dataset("\n".join([header, *lines * times]).encode(), name)
+    plan = plan_study(iris, spec(), model((4,), 3, "softmax"))
+    assert plan.duplicates == "together"
+    assert parted(iris, plan) == set()
+    rng = np.random.default_rng(0)
+    rows = [",".join(rng.choice(list("abcd"), 18)) + f",{'pq'[i % 2]}" for i in range(80)]
+    words = ",".join(f"w{i}" for i in range(18)) + ",y\n" + "\n".join(rows * times)
+    dataset, plan = planned(words, 72)
     assert plan.duplicates == "together"
     assert parted(dataset, plan) == set()
 
