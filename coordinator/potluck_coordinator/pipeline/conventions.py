@@ -33,7 +33,7 @@ class Look:
 
     `readings`: spellings that read every word, the first of them certain or only possible; none
     for plain columns. `note`: why it stays words. `code`: plain numbers that had better be words.
-    `mark`: the decimal mark that this column proves.
+    `mark`: the decimal mark that this column proves. `brackets`, `commas`: it has some.
     """
 
     readings: tuple[Spelling, ...] = ()
@@ -42,6 +42,7 @@ class Look:
     code: bool = False
     mark: str = ""
     brackets: bool = False
+    commas: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def find_spellings(columns: Mapping[str, pl.Series]) -> Found:
         fitting = [one for one in look.readings if look.certain or one.decimal == mark]
         if fitting:
             found.spellings[name] = fitting[0]
-            told.setdefault(_in_words(fitting[0], look.brackets), []).append(name)
+            told.setdefault(_in_words(fitting[0], look), []).append(name)
         elif look.note:
             found.notes[name] = f"{name}: taken as words, because {look.note}"
         if look.code:
@@ -138,7 +139,10 @@ def _reading(numbers: pl.DataFrame, start: Spelling) -> Look:
         if values.null_count() == 0 and not any(values.equals(other) for _, other in found):
             used = numbers["body"].str.contains(thousands, literal=True).any()
             found.append((spelling if used else replace(spelling, thousands=""), values))
-    brackets = bool(numbers["enclosed"].any())
+    look = Look(
+        brackets=bool(numbers["enclosed"].any()),
+        commas=bool(numbers["body"].str.contains(",", literal=True).any()),
+    )
     if not found:
         # Dates and versions are of digits and marks too, but no numbers.
         few = 10 * (~read).sum() < numbers.height
@@ -146,7 +150,8 @@ def _reading(numbers: pl.DataFrame, start: Spelling) -> Look:
     readings = tuple(spelling for spelling, _ in found)
     if len(readings) == 1:
         marked = numbers["body"].str.contains(r"[.,]").any()
-        return Look(readings, mark=readings[0].decimal if marked else "", brackets=brackets)
+        mark = readings[0].decimal if marked else ""
+        return replace(look, readings=readings, mark=mark)
     # 1,234: numbers without a mark tell whether thousands have one; money has no three decimals.
     marked_so = numbers["body"].str.contains(r"[.,]")
     bare = numbers["body"].filter(~marked_so)
@@ -154,14 +159,14 @@ def _reading(numbers: pl.DataFrame, start: Spelling) -> Look:
         parted_so = not (bare.str.len_chars() > 3).any()
         chosen = [one for one in readings if bool(one.thousands) == parted_so]
         if len(chosen) == 1:
-            return Look((chosen[0],), mark=chosen[0].decimal, brackets=brackets)
+            return replace(look, readings=(chosen[0],), mark=chosen[0].decimal)
     at = int(marked_so.arg_true()[0])
     one, other = (f"{values[at]:g}" for _, values in found[:2])
     note = (
         f"{numbers['word'][at][:20]!r} may be {one} or {other}. "
         "Write its numbers without marks between thousands and with a decimal point."
     )
-    return Look(readings, certain=False, note=note, brackets=brackets)
+    return replace(look, readings=readings, certain=False, note=note)
 
 
 def _begins(word: str) -> str:
@@ -191,13 +196,13 @@ def _among(strays: list[str]) -> str:
     return f"of {', '.join(repr(word[:20]) for word in strays[:3])} among its numbers."
 
 
-def _in_words(spelling: Spelling, brackets: bool) -> str:
-    how = ["decimal comma"] if spelling.decimal == "," else []
+def _in_words(spelling: Spelling, look: Look) -> str:
+    how = ["decimal comma"] if spelling.decimal == "," and look.commas else []
     if spelling.thousands:
         how.append(f"{spelling.thousands!r} between thousands")
     if spelling.unit:
         how.append(f"in {spelling.unit}")
-    if brackets:
+    if look.brackets:
         how.append("those in brackets negative")
     if spelling.missing:
         how.append(" and ".join(map(repr, spelling.missing[:3])) + " as missing")
