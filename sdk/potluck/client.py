@@ -19,6 +19,7 @@ from potluck.notices import ROWS_ARE_PUBLIC, say
 from potluck.protocol import records
 from potluck.protocol.study import (
     Direction,
+    Duplicates,
     LossName,
     MetricName,
     Scaling,
@@ -71,6 +72,7 @@ class Client:
         test: float = 0.2,
         stratify: bool = True,
         split_seed: int = 0,
+        duplicates: Duplicates | None = None,
         target: str | None = None,
         features: Sequence[str] | None = None,
         task: Task | None = None,
@@ -102,7 +104,8 @@ class Client:
         `momentum`, and `layers.<name>.<field>`) to a value, a list of choices, or a `Float` or
         `Int` range. `epochs` (10) are those of a whole trial; `rungs` a number of rungs, each three
         times as long as the one before, or their epoch counts. `folds` replaces `validation` (0.2
-        of the rows). `loss_options` are Keras's (`{"label_smoothing": 0.1}`), `class_weight` is
+        of the rows). `duplicates`: rows with equal features stay `together` in one part, or are
+        `free` to part. `loss_options` are Keras's (`{"label_smoothing": 0.1}`), `class_weight` is
         `balanced` or maps labels to weights, `sample_weight` names a column. What stays `None` the
         coordinator infers and shows in `study.plan`.
 
@@ -120,6 +123,7 @@ class Client:
             test=test,
             stratify=stratify,
             split_seed=split_seed,
+            duplicates=duplicates,
             target=target,
             features=features,
             task=task,

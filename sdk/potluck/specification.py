@@ -39,6 +39,7 @@ class StudyOptions:
     test: float = DEFAULT_FRACTION
     stratify: bool = True
     split_seed: int = 0
+    duplicates: str | None = None
     target: str | None = None
     features: Sequence[str] | None = None
     task: str | None = None
@@ -120,6 +121,7 @@ def study_spec(
                 "folds": options.folds,
                 "stratify": options.stratify,
                 "seed": options.split_seed,
+                "duplicates": options.duplicates,
             }
         )
         pipeline = Pipeline.model_validate(

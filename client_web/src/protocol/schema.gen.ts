@@ -1231,6 +1231,11 @@ export interface components {
             shape: number[];
             /** Unique */
             unique: number | null;
+            /**
+             * Width
+             * @description How many numbers the column becomes as a feature: one for each word.
+             */
+            width?: number | null;
         };
         /**
          * Complete
@@ -2345,6 +2350,26 @@ export interface components {
             task?: ("classification" | "regression") | null;
         };
         /**
+         * PlannedPart
+         * @description One part of a split. `asked`: the share of all rows that it should hold.
+         */
+        PlannedPart: {
+            /** Asked */
+            asked: number;
+            /**
+             * Class Rows
+             * @description Its rows of each class, in the classes' order; empty for numbers, and where there are more than 64 classes.
+             */
+            class_rows?: number[];
+            /**
+             * Name
+             * @description `training`, `validation`, `test`, or `fold 1` and so on.
+             */
+            name: string;
+            /** Rows */
+            rows: number;
+        };
+        /**
          * Plateau
          * @description Keras 3's `ReduceLROnPlateau` of the training loss, decided at each epoch's end.
          *
@@ -2720,8 +2745,14 @@ export interface components {
         /**
          * Split
          * @description How rows part company. Fractions are of all rows; folds and validation exclude each other.
+         *
+         *     `duplicates`: rows with equal features stay `together` in one part of every split, or are
+         *     `free` to part. `None`: together where they look like copies of one another (parting them would
+         *     leak) and the parts still hold about their shares; else free, which the plan says.
          */
         Split: {
+            /** Duplicates */
+            duplicates?: ("together" | "free") | null;
             /** Folds */
             folds?: number | null;
             /**
@@ -2852,6 +2883,18 @@ export interface components {
              * @enum {string}
              */
             direction: "maximize" | "minimize";
+            /**
+             * Duplicates
+             * @description Whether rows with equal features stay in one part of a split.
+             * @default together
+             * @enum {string}
+             */
+            duplicates?: "together" | "free";
+            /**
+             * Encoded Width
+             * @description How many numbers the features of a row become.
+             */
+            encoded_width?: number | null;
             /** Features */
             features: string[];
             /** Folds */
@@ -2886,6 +2929,11 @@ export interface components {
              * @description Those that can be measured here.
              */
             metrics?: ("accuracy" | "balanced_accuracy" | "top_3_accuracy" | "top_5_accuracy" | "precision" | "recall" | "f1" | "precision_macro" | "recall_macro" | "f1_macro" | "cohen_kappa" | "mcc" | "log_loss" | "roc_auc" | "pr_auc" | "cosine_similarity" | "hinge" | "r2" | "explained_variance" | "rmse" | "mse" | "mae" | "median_absolute_error" | "mape" | "msle")[];
+            /**
+             * Parts
+             * @description What each part holds; at most 32 of them.
+             */
+            parts?: components["schemas"]["PlannedPart"][];
             /** Rows Test */
             rows_test: number;
             /** Rows Train */

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from potluck_coordinator.core.errors import BadDataset
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset, Numeric
 from potluck_coordinator.pipeline.limits import ReadLimits
+from potluck_coordinator.pipeline.table import is_number
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+MOST_LABELS = 100
+SAMPLE = 1000
 HEADER_BYTES = 4096
 """A plain array's header takes 118 bytes; numpy's own default allows 10,000."""
 
@@ -144,7 +147,16 @@ def _dataset(arrays: dict[str, NDArray[Any]], filename: str, limits: ReadLimits)
     if rows > limits.rows:
         raise _too_large(f"at most {limits.rows:,} rows", f"{rows:,}", filename)
     columns = {name: _column(name, array, filename) for name, array in arrays.items()}
-    return Dataset("arrays", rows, columns)
+    said = tuple(c.note for c in columns.values() if isinstance(c, Categorical) and c.note)
+    return Dataset("arrays", rows, columns, said)
+
+
+def _note(name: str, words: tuple[str, ...]) -> str:
+    """Say of many numbers saved as text that they are taken as words; few may be labels."""
+    some = words[:SAMPLE]
+    if len(words) <= MOST_LABELS or not all(is_number(word.replace(",", "")) for word in some):
+        return ""
+    return f"{name}: numbers saved as text are taken as words. Save {name}.astype('float32')."
 
 
 def _column(name: str, array: NDArray[Any], filename: str) -> Column:
@@ -159,7 +171,9 @@ def _column(name: str, array: NDArray[Any], filename: str) -> Column:
                 where=filename,
             )
         words, codes = np.unique(array.reshape(-1), return_inverse=True)
-        return Categorical(name, codes.astype(np.int64), tuple(words.tolist()), str(array.dtype))
+        vocabulary = tuple(words.tolist())
+        note = _note(name, vocabulary)
+        return Categorical(name, codes.astype(np.int64), vocabulary, str(array.dtype), note)
     if array.size == 0:
         raise _no_rows(filename, f"{name!r} with shape {list(array.shape)}")
     if one_a_row and array.ndim <= 2:  # y of shape [n, 1] is a plain target

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from potluck_coordinator.pipeline.spelling import Spelling
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -16,12 +18,19 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Numeric:
-    """Numbers, `nan` where missing. `integer`: every one that is there is whole."""
+    """Numbers, `nan` where missing. `integer`: every one that is there is whole.
+
+    `spelled`: the same column as words, where few are written otherwise than plain (5 €), or one
+    number in several ways (1 and 1e0): labels stay as they are written. `gaps`: words for no
+    number.
+    """
 
     name: str
     values: Floats
     dtype: str
     integer: bool
+    spelled: Categorical | None = None
+    gaps: tuple[str, ...] = ()
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -31,12 +40,16 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Categorical:
-    """Words: `codes` into `vocabulary` (sorted), -1 where missing."""
+    """Words: `codes` into `vocabulary` (sorted), -1 where missing.
+
+    `note`: why the column is words though it looks like numbers.
+    """
 
     name: str
     codes: NDArray[np.int64]
     vocabulary: tuple[str, ...]
     dtype: str
+    note: str = ""
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -76,9 +89,19 @@ Column = Numeric | Categorical | Array
 
 @dataclass(frozen=True)
 class Dataset:
-    """What `read_dataset` understood. `columns` keep the file's order."""
+    """What `read_dataset` understood. `columns` keep the file's order.
+
+    `spellings`: how those columns of a table are written that are not plain.
+    """
 
     kind: Literal["table", "arrays"]
     rows: int
     columns: Mapping[str, Column]
     warnings: tuple[str, ...] = ()
+    spellings: Mapping[str, Spelling] = field(default_factory=dict)
+
+    def with_column(self, column: Column, spelling: Spelling | None) -> Dataset:
+        """Give the dataset with one column read in another way."""
+        kept = {name: one for name, one in self.spellings.items() if name != column.name}
+        spellings = kept if spelling is None else {**kept, column.name: spelling}
+        return replace(self, columns={**self.columns, column.name: column}, spellings=spellings)

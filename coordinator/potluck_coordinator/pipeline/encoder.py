@@ -70,6 +70,7 @@ def fit(dataset: Dataset, plan: Plan, rows: Rows) -> dict[str, Any]:
         "features": features,
         "target": target,
         "weights": weights,
+        "spellings": {name: one.to_json() for name, one in plan.spellings.items()},
         "fitted_rows": len(rows),
         "vocabularies_of": "all rows",
     }

@@ -1,4 +1,4 @@
-"""Feature columns: what they need, how wide they are, and the model's input that they must fit."""
+"""Feature columns: what they need, and how wide they are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from potluck_coordinator.core.errors import BadDataset, BadStudy
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset, Numeric
-from potluck_coordinator.pipeline.facts import ModelFacts
 
 MOST_CATEGORIES = 512
 LARGEST = 1e30
@@ -66,42 +65,6 @@ def width_of(column: Column) -> int:
     return math.prod(column.values.shape[1:])
 
 
-def fit_shape(
-    dataset: Dataset, features: Sequence[str], row: tuple[int, ...], model: ModelFacts
-) -> tuple[int, ...]:
-    """Give the input shape of a row. Raises BadStudy `pipeline.input_mismatch`."""
-    shapes = list(model.input_shapes.values())
-    if len(shapes) == 1:
-        wanted = shapes[0]
-        if len(wanted) == len(row) and all(
-            w in (None, r) for w, r in zip(wanted, row, strict=True)
-        ):
-            return row
-        known = math.prod(size for size in wanted if size is not None)
-        size = math.prod(row)
-        if wanted.count(None) == 0 and known == size:
-            return tuple(w for w in wanted if w is not None)
-        if wanted.count(None) == 1 and known and size % known == 0:
-            return tuple(size // known if w is None else w for w in wanted)
-    parts = [f"{name} {width_of(dataset.columns[name])}" for name in features[:12]]
-    more = ", …" if len(features) > 12 else ""
-    raise BadStudy(
-        "pipeline.input_mismatch",
-        "The data does not fit the model's input.",
-        expected=", ".join(f"{name}: {_shown(shape)}" for name, shape in model.input_shapes.items())
-        or "one input",
-        got=f"rows of shape {_shown(row)} ({', '.join(parts)}{more})",
-        hint="Pick other features, or give the model's input this shape."
-        if len(shapes) == 1
-        else "Only models with one input can be trained yet.",
-        where="pipeline.features",
-    )
-
-
-def _shown(shape: Sequence[int | None]) -> str:
-    return "[" + ", ".join("any" if size is None else str(size) for size in shape) + "]"
-
-
 def _constant(column: Column) -> bool:
     if isinstance(column, Categorical):
         return len(column.vocabulary) == 1
@@ -111,11 +74,14 @@ def _constant(column: Column) -> bool:
 def _check(column: Column, vocabulary: int | None) -> None:
     missing = column.missing
     if missing.any():
+        words = column.gaps if isinstance(column, Numeric) else ()
+        gaps = f" ({' or '.join(map(repr, words[:3]))} says so)" if words else ""
         raise BadDataset(
             "dataset.missing_values",
             f"The feature {column.name!r} has rows without a finite value.",
             expected="a finite number or a word in every row",
-            got=f"{int(missing.sum())} rows without one, first row {int(missing.argmax()) + 1}",
+            got=f"{int(missing.sum())} rows without one{gaps}, "
+            f"first row {int(missing.argmax()) + 1}",
             hint="Leave the column out, or fill or remove these rows and upload again.",
             where=column.name,
         )
@@ -128,7 +94,8 @@ def _check(column: Column, vocabulary: int | None) -> None:
                 f"The column {column.name!r} has too many different words to be a feature.",
                 expected=f"at most {MOST_CATEGORIES}",
                 got=str(len(column.vocabulary)),
-                hint="Leave the column out; names and identifiers teach a network nothing.",
+                hint=column.note
+                or "Leave the column out; names and identifiers teach a network nothing.",
                 where=column.name,
             )
     elif np.abs(column.values.astype(np.float64, copy=False)).max() > LARGEST:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from math import prod
 from typing import Any, Literal
 
-from potluck.protocol.study import Direction, LossName, MetricName, Scaling, Split, StudySpec, Task
-from potluck_coordinator.core.errors import BadDataset, BadStudy
+from potluck.protocol.study import (
+    Direction,
+    Duplicates,
+    LossName,
+    MetricName,
+    Scaling,
+    Split,
+    StudySpec,
+    Task,
+)
+from potluck_coordinator.core.errors import BadDataset, BadInput, BadStudy
 from potluck_coordinator.pipeline.dataset import Dataset
 from potluck_coordinator.pipeline.facts import ModelFacts
-from potluck_coordinator.pipeline.features import check_features, fit_shape
+from potluck_coordinator.pipeline.features import check_features
+from potluck_coordinator.pipeline.labels import as_numbers, read_target
 from potluck_coordinator.pipeline.objective import infer_aim
 from potluck_coordinator.pipeline.roles import suggested_features, suggested_target
-from potluck_coordinator.pipeline.split import split_rows
+from potluck_coordinator.pipeline.shapes import fit_shape
+from potluck_coordinator.pipeline.shares import Part
+from potluck_coordinator.pipeline.shares import settle as settle_parts
+from potluck_coordinator.pipeline.spelling import Spelling
 from potluck_coordinator.pipeline.target import target_column
 from potluck_coordinator.pipeline.weights import ClassWeight, check_weights, without_weights
 
@@ -27,7 +41,12 @@ class Plan:
     `tokens`: features go in as int32, unscaled. With folds, `rows_train` counts all rows that are
     not test rows. `rows_*` are 0 for parts that the study does not have. `margins`: the outputs
     rank classes, but are no probabilities. `own_units`: the target is not scaled. `losses` and
-    `metrics` are those that would suit.
+    `metrics` are those that would suit. `duplicates`: may rows with equal features part? `parts`:
+    what each part holds. `encoded_width`: how many numbers the features of a row become.
+    `spellings`: how columns are written that are not plain, which the dataset is read with.
+
+    A stored plan gives the same rows and tensors for good: the defaults say how it was before there
+    was such a field.
     """
 
     task: Task
@@ -59,11 +78,16 @@ class Plan:
     sample_weight: str | None = None
     losses: tuple[LossName, ...] = ()
     metrics: tuple[MetricName, ...] = ()
+    duplicates: Duplicates = "together"
+    parts: tuple[Part, ...] = ()
+    encoded_width: int | None = None
+    spellings: Mapping[str, Spelling] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Give plain JSON."""
         data = asdict(self)
-        return {k: list(v) if k in TUPLES and v is not None else v for k, v in data.items()}
+        data["spellings"] = {name: one.to_json() for name, one in self.spellings.items()}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
@@ -71,6 +95,9 @@ class Plan:
         fields: dict[str, Any] = dict(data)
         for name in TUPLES:
             fields[name] = None if data[name] is None else tuple(data[name])
+        fields["parts"] = tuple(Part.from_json(part) for part in data.get("parts", ()))
+        spellings = data.get("spellings", {})
+        fields["spellings"] = {name: Spelling.from_json(one) for name, one in spellings.items()}
         return cls(**fields)
 
 
@@ -81,6 +108,8 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     """
     asked = spec.pipeline
     _check_split(asked.split)
+    if asked.sample_weight is not None:
+        dataset = as_numbers(dataset, [asked.sample_weight])
     dataset = without_weights(dataset, asked.sample_weight, asked.target)
     target = asked.target or suggested_target(dataset)
     if target is None:
@@ -91,18 +120,27 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
             got="none",
             where="pipeline.target",
         )
+    dataset = read_target(dataset, target, spec, model)
     column = target_column(dataset, target)
-    aim = infer_aim(column, spec, model)
+    try:
+        aim = infer_aim(column, spec, model)
+    except BadInput as error:
+        # Numbers that were not plain are why the target's words do not fit.
+        error.hint = getattr(column, "note", "") or error.hint
+        raise
     check_weights(spec, aim.classes)
     left_out = {target: "the target", asked.sample_weight: "the rows' weight"}
     wanted = suggested_features(dataset, target) if asked.features is None else asked.features
     features = tuple(dict.fromkeys(name for name in wanted if name not in left_out))
+    if model.vocabulary is not None:
+        dataset = as_numbers(dataset, features)
     width, warnings = check_features(dataset, features, model.vocabulary)
     warnings += [
         f"{name} is {what} and was left out of the features."
         for name, what in left_out.items()
         if name in wanted
     ]
+    input_shape, read_so = fit_shape(dataset, features, width, model)
     split = asked.split
     plan = Plan(
         task=aim.task,
@@ -117,13 +155,13 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         init=spec.init or _init(model),
         scaling=asked.scaling,
         tokens=model.vocabulary is not None,
-        input_shape=fit_shape(dataset, features, width, model),
+        input_shape=input_shape,
         validation=split.validation,
         test=split.test,
         folds=split.folds,
         stratify=split.stratify,
         seed=split.seed,
-        warnings=(*dataset.warnings, *aim.warnings, *warnings),
+        warnings=(*dataset.warnings, *aim.warnings, *warnings, *read_so),
         loss_options=dict(aim.loss.options),
         margins=aim.loss.reading == "margins",
         own_units=aim.loss.own_units,
@@ -131,22 +169,31 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         sample_weight=asked.sample_weight,
         losses=aim.losses,
         metrics=aim.metrics,
+        encoded_width=prod(width),
+        spellings={
+            name: spelling
+            for name, spelling in dataset.spellings.items()
+            if name in (target, asked.sample_weight, *features)
+        },
     )
-    return _with_rows(plan, dataset)
+    return _with_rows(plan, dataset, split.duplicates)
 
 
-def _with_rows(plan: Plan, dataset: Dataset) -> Plan:
-    splits = split_rows(dataset, plan)
-    said = list(plan.warnings)
+def _with_rows(plan: Plan, dataset: Dataset, duplicates: Duplicates | None) -> Plan:
+    settled = settle_parts(dataset, plan, duplicates)
+    splits = settled.splits
+    said = [*plan.warnings, *settled.warnings]
     if len(splits.test) == 0:
         said.append("There is no test part: no sealed score will be there in the end.")
-    data = plan.to_json() | {
-        "rows_train": len(splits.train),
-        "rows_validation": 0 if splits.validation is None else len(splits.validation),
-        "rows_test": len(splits.test),
-        "warnings": said,
-    }
-    return Plan.from_json(data)
+    return replace(
+        plan,
+        duplicates=settled.duplicates,
+        parts=settled.parts,
+        rows_train=len(splits.train),
+        rows_validation=0 if splits.validation is None else len(splits.validation),
+        rows_test=len(splits.test),
+        warnings=tuple(said),
+    )
 
 
 def _init(model: ModelFacts) -> Literal["fresh", "uploaded"]:

@@ -9,8 +9,8 @@ import numpy as np
 from potluck.protocol.records import Column as ColumnProfile
 from potluck.protocol.records import DatasetProfile
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
+from potluck_coordinator.pipeline.features import width_of
 from potluck_coordinator.pipeline.roles import suggested_target
-from potluck_coordinator.pipeline.table import is_number
 from potluck_coordinator.pipeline.target import label_of
 
 EXAMPLES = 3
@@ -37,6 +37,7 @@ def _column(column: Column) -> ColumnProfile:
             dtype=column.dtype,
             shape=list(column.values.shape[1:]),
             missing=missing,
+            width=width_of(column),
             unique=None,
             examples=[f"{_short(low)} to {_short(high)}"] if missing == 0 else [],
         )
@@ -50,6 +51,7 @@ def _column(column: Column) -> ColumnProfile:
             dtype=column.dtype,
             shape=[],
             missing=missing,
+            width=width_of(column),
             unique=len(first),
             examples=examples,
         )
@@ -61,6 +63,7 @@ def _column(column: Column) -> ColumnProfile:
         dtype=column.dtype,
         shape=[],
         missing=missing,
+        width=width_of(column),
         unique=len(values),
         examples=[_short(present[i]) for i in np.sort(first)[:EXAMPLES]],
     )
@@ -71,21 +74,13 @@ def _short(value: Any) -> str:
     return label_of(number) if abs(number) < 1e15 and number.is_integer() else f"{number:.6g}"
 
 
-def _strays(column: Categorical) -> list[str]:
-    """Give the few words that keep a column of numbers from being one."""
-    strays = [word for word in column.vocabulary if not is_number(word)]
-    return strays if 10 * len(strays) < len(column.vocabulary) else []
-
-
 def _warnings(dataset: Dataset) -> list[str]:
     said: list[str] = []
     for column in dataset.columns.values():
         missing = int(column.missing.sum())
         if missing:
             said.append(f"{column.name}: {missing} of {dataset.rows} rows have no value.")
-        if isinstance(column, Categorical) and (strays := _strays(column)):
-            shown = ", ".join(repr(word[:20]) for word in strays[:3])
-            said.append(f"{column.name}: taken as words, because of {shown} among its numbers.")
-        elif isinstance(column, Categorical) and 20 < dataset.rows == len(column.vocabulary):
+        words = column if isinstance(column, Categorical) and not column.note else None
+        if words is not None and 20 < dataset.rows == len(words.vocabulary):
             said.append(f"{column.name}: every row has a word of its own; a name, not a feature?")
     return said

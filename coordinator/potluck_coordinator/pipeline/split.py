@@ -1,8 +1,7 @@
-"""Which rows go where. Rows with equal features never part company."""
+"""Which rows go where. Rows with equal features stay together where the plan says so."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck_coordinator.core.errors import BadStudy
-from potluck_coordinator.pipeline.dataset import Array, Categorical, Dataset, Rows
+from potluck_coordinator.pipeline.dataset import Dataset, Rows
+from potluck_coordinator.pipeline.duplicates import row_groups
 from potluck_coordinator.pipeline.target import target_numbers
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.int64]
 BINS = 10
+TOGETHER = 'Rows with equal features stay together; duplicates "free" lets them part. '
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,18 @@ def split_rows(dataset: Dataset, plan: Plan) -> Splits:
 
     Raises BadStudy `pipeline.too_many_folds`, `pipeline.too_few_rows`.
     """
-    groups = row_groups(dataset, plan.features)
-    strata = _strata(dataset, plan)
+    if plan.duplicates == "together":
+        return split_groups(dataset, plan, row_groups(dataset, plan.features))
+    return split_groups(dataset, plan, np.arange(dataset.rows, dtype=np.int64))
+
+
+def split_groups(dataset: Dataset, plan: Plan, groups: Ints) -> Splits:
+    """Do as `split_rows` does, with rows that stay together by a number of their group."""
+    none = np.zeros(dataset.rows, dtype=np.int64)
+    strata = strata_of(dataset, plan) if plan.stratify else none
     everything = np.arange(dataset.rows, dtype=np.int64)
     test = draw(everything, groups, strata, plan.test, _order(plan.seed, 0, dataset.rows))
-    _refuse_empty(test, plan.test, "test")
+    _refuse_empty(test, plan.test, "test", plan)
     rest = np.setdiff1d(everything, test)
     order = _order(plan.seed, 1, dataset.rows)
     if plan.folds is not None:
@@ -82,35 +90,10 @@ def split_rows(dataset: Dataset, plan: Plan) -> Splits:
         return Splits(rest, None, test, folds)
     share = (plan.validation or 0.0) * dataset.rows / max(len(rest), 1)
     validation = draw(rest, groups, strata, share, order)
-    _refuse_empty(validation, share, "validation")
+    _refuse_empty(validation, share, "validation", plan)
     train = np.setdiff1d(rest, validation)
-    _refuse_empty(train, 1.0, "training")
+    _refuse_empty(train, 1.0, "training", plan)
     return Splits(train, validation, test)
-
-
-def row_groups(dataset: Dataset, features: Sequence[str]) -> Ints:
-    """Number the rows so that rows with equal features, and only those, share a number."""
-    parts: list[NDArray[np.uint8]] = []
-    for name in features:
-        column = dataset.columns[name]
-        if isinstance(column, Categorical):
-            values: NDArray[Any] = column.codes
-        elif isinstance(column, Array):
-            values = column.values.reshape(dataset.rows, -1)
-        else:
-            values = column.values
-        if values.dtype.kind == "f":
-            values = values + 0.0  # -0.0 and 0.0 are equal but differ in bytes
-        wide = np.ascontiguousarray(values).reshape(dataset.rows, -1)
-        parts.append(wide.view(np.uint8).reshape(dataset.rows, -1))
-    seen: dict[bytes, int] = {}
-    numbers = np.empty(dataset.rows, dtype=np.int64)
-    for row in range(dataset.rows):
-        digest = hashlib.blake2b(digest_size=16)
-        for part in parts:
-            digest.update(part[row])
-        numbers[row] = seen.setdefault(digest.digest(), len(seen))
-    return numbers
 
 
 def draw(rows: Rows, groups: Ints, strata: Ints, share: float, order: Ints) -> Rows:
@@ -178,9 +161,8 @@ def _order(seed: int, purpose: int, rows: int) -> Ints:
     return np.argsort(words, kind="stable").astype(np.int64)
 
 
-def _strata(dataset: Dataset, plan: Plan) -> Ints:
-    if not plan.stratify:
-        return np.zeros(dataset.rows, dtype=np.int64)
+def strata_of(dataset: Dataset, plan: Plan) -> Ints:
+    """Number the rows by class, or by where their target lies among all (at most `BINS` bins)."""
     values = target_numbers(dataset, plan.target, plan.classes)
     if plan.classes is not None:
         return values.astype(np.int64)
@@ -189,32 +171,34 @@ def _strata(dataset: Dataset, plan: Plan) -> Ints:
     return np.searchsorted(edges, values, side="right").astype(np.int64)
 
 
-def _refuse_empty(rows: Rows, share: float, name: str) -> None:
+def _refuse_empty(rows: Rows, share: float, name: str, plan: Plan) -> None:
     if share > 0 and len(rows) == 0:
+        together = plan.duplicates == "together"
         raise BadStudy(
             "pipeline.too_few_rows",
             f"The {name} part would hold no row.",
             expected="at least one row in each part",
             got="0 rows",
-            hint="Rows with equal features stay together. Choose other fractions, or add rows.",
+            hint=(TOGETHER if together else "") + "Choose other fractions, or add rows.",
             where=f"pipeline.split.{'validation' if name == 'training' else name}",
         )
 
 
 def _refuse_folds(folds: int, rest: Rows, groups: Ints, strata: Ints, plan: Plan) -> None:
-    distinct = len(np.unique(groups[rest]))
-    most, what = distinct, "different rows outside the test part"
+    rows = "different rows" if plan.duplicates == "together" else "rows"
+    most, what = len(np.unique(groups[rest])), f"{rows} outside the test part"
     if plan.classes is not None and plan.stratify:
         for number, label in enumerate(plan.classes):
             of_class = len(np.unique(groups[rest[strata[rest] == number]]))
             if of_class < most:
-                most, what = of_class, f"different rows of class {label!r} outside the test part"
+                most, what = of_class, f"{rows} of class {label!r} outside the test part"
     if folds > most:
         raise BadStudy(
             "pipeline.too_many_folds",
             "There are more folds than rows to deal into them.",
             expected=f"at most {most} folds ({most} {what})",
             got=f"{folds} folds",
-            hint="Ask for fewer folds, or turn stratification off.",
+            hint=(TOGETHER if plan.duplicates == "together" else "")
+            + "Ask for fewer folds, or turn stratification off.",
             where="pipeline.split.folds",
         )

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
 from potluck_coordinator.core.errors import BadDataset
+from potluck_coordinator.pipeline.conventions import MISSING, Found, find_spellings
 from potluck_coordinator.pipeline.dataset import Categorical, Dataset, Numeric
 from potluck_coordinator.pipeline.limits import ReadLimits
+from potluck_coordinator.pipeline.spelling import Spelling
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 DELIMITERS = (",", "\t", ";")
 
 
-def read_table(content: bytes, filename: str, limits: ReadLimits) -> Dataset:
-    """Read a delimited text file with a header. Raises BadDataset (`dataset.*`)."""
+MOST_SPELLED = 1000
+"""More different labels than that are no classes."""
+
+
+def read_table(
+    content: bytes,
+    filename: str,
+    limits: ReadLimits,
+    spellings: Mapping[str, Spelling] | None = None,
+) -> Dataset:
+    """Read a delimited text file with a header. Raises BadDataset (`dataset.*`).
+
+    `spellings`: how columns are written that are not plain; None finds it out.
+    """
     text = _text(content, filename)
     delimiter = _delimiter(text, filename)
     header, blanks, rows = _scan(text, delimiter, filename, limits)
@@ -35,8 +49,14 @@ def read_table(content: bytes, filename: str, limits: ReadLimits) -> Dataset:
             got="0 rows",
             where=filename,
         )
-    columns = {name: _column(name, frame[name]) for name in names}
-    return Dataset("table", rows, columns, tuple(warnings))
+    words = {name: _words(frame.drop_in_place(name)) for name in names}
+    found = find_spellings(words) if spellings is None else Found(dict(spellings), {}, [])
+    columns = {
+        name: _column(name, words.pop(name), found.spellings.get(name), found.notes.get(name, ""))
+        for name in names
+    }
+    said = (*warnings, *found.said, *found.notes.values())
+    return Dataset("table", rows, columns, said, found.spellings)
 
 
 def _text(content: bytes, filename: str) -> str:
@@ -156,19 +176,46 @@ def _frame(text: str, delimiter: str, names: list[str], filename: str) -> pl.Dat
         raise _unreadable(filename, str(error).splitlines()[0]) from None
 
 
-def _column(name: str, raw: pl.Series) -> Numeric | Categorical:
+def _words(raw: pl.Series) -> pl.Series:
     words = raw.str.strip_chars()
-    words = words.set(words.is_in(MISSING), None)
+    return words.set(words.is_in(MISSING), None)
+
+
+def _column(
+    name: str, words: pl.Series, spelling: Spelling | None, note: str
+) -> Numeric | Categorical:
+    if spelling is not None and spelling.kind == "words":
+        return _categorical(name, words, note)
+    if spelling is not None:
+        present = words.set(words.is_in(spelling.missing), None) if spelling.missing else words
+        few = present.n_unique() <= MOST_SPELLED
+        spelled = _categorical(name, present, "") if few else None
+        return _numeric(name, spelling.numbers(present), spelled, spelling.missing)
     numbers = words.cast(pl.Float64, strict=False)
-    if numbers.null_count() == words.null_count():
-        values = numbers.fill_null(float("nan")).to_numpy().astype(np.float64)
-        present = values[np.isfinite(values)]
-        integer = bool(np.all(present == np.floor(present)))
-        return Numeric(name, values, "integer" if integer else "number", integer)
+    if numbers.null_count() != words.null_count():
+        return _categorical(name, words, note)
+    different = numbers.n_unique()
+    several = different <= MOST_SPELLED and different < words.n_unique() <= MOST_SPELLED
+    return _numeric(name, numbers, _categorical(name, words, "") if several else None)
+
+
+def _numeric(
+    name: str,
+    numbers: pl.Series,
+    spelled: Categorical | None = None,
+    gaps: tuple[str, ...] = (),
+) -> Numeric:
+    values = numbers.fill_null(float("nan")).to_numpy().astype(np.float64)
+    present = values[np.isfinite(values)]
+    integer = bool(np.all(present == np.floor(present)))
+    return Numeric(name, values, "integer" if integer else "number", integer, spelled, gaps)
+
+
+def _categorical(name: str, words: pl.Series, note: str) -> Categorical:
     vocabulary = tuple(sorted(words.drop_nulls().unique().to_list()))
     number = {word: code for code, word in enumerate(vocabulary)}
     codes = np.array([number.get(word, -1) for word in words.to_list()], dtype=np.int64)
-    return Categorical(name, codes, vocabulary, "text")
+    return Categorical(name, codes, vocabulary, "text", note)
 
 
 def _too_large(filename: str, expected: str, got: str) -> BadDataset:

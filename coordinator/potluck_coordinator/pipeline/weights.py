@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -32,7 +33,7 @@ def without_weights(dataset: Dataset, column: str | None, target: str | None) ->
         raise _refusal("The dataset has no such column of weights.", listed, column, where)
     _check_column(dataset, column)
     kept = {name: values for name, values in dataset.columns.items() if name != column}
-    return Dataset(dataset.kind, dataset.rows, kept, dataset.warnings)
+    return replace(dataset, columns=kept)
 
 
 def _check_column(dataset: Dataset, name: str) -> None:

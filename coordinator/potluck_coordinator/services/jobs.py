@@ -78,8 +78,8 @@ class PreparedStudy:
 
 def prepare_study(content: bytes, filename: str, plan: Json) -> PreparedStudy:
     """Split and encode. The refit part is scored on its own rows, which ranks nothing."""
-    dataset = read_dataset(content, filename)
     understood = Plan.from_json(plan)
+    dataset = read_dataset(content, filename, spellings=understood.spellings)
     splits = split_rows(dataset, understood)
     pairs: list[tuple[int, Any, Any]] = []
     if splits.folds:
@@ -109,10 +109,11 @@ def encode_rows(
     """Encode rows with the encoder of the training rows: for a look at the test split."""
     import numpy as np
 
-    dataset = read_dataset(content, filename)
+    understood = Plan.from_json(plan)
+    dataset = read_dataset(content, filename, spellings=understood.spellings)
     encoded = encode(
         dataset,
-        Plan.from_json(plan),
+        understood,
         np.asarray(train_rows, dtype=np.int64),
         np.asarray(rows, dtype=np.int64),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from potluck.protocol.records import StudyPlan
+from potluck.protocol.records import PlannedPart, StudyPlan
 from potluck.protocol.study import LossOptions, StudySpec
 from potluck_coordinator.core.errors import BadStudy, NotFound
 from potluck_coordinator.core.records import Dataset, Model
@@ -168,9 +168,25 @@ def _wire_plan(spec: StudySpec, plan: dict[str, Any], model: Model, budget: int)
         rows_validation=plan["rows_validation"],
         rows_test=plan["rows_test"],
         folds=folds,
+        duplicates=plan["duplicates"],
+        parts=_parts(plan),
+        encoded_width=plan["encoded_width"],
         input_shape=list(plan["input_shape"]),
         trials=budget,
         units=count,
         total_flops=str(per_trial * budget),
         warnings=list(plan["warnings"]),
     )
+
+
+def _parts(plan: dict[str, Any]) -> list[PlannedPart]:
+    classes = plan["classes"] is not None
+    return [
+        PlannedPart(
+            name=part["name"],
+            rows=part["rows"],
+            asked=part["asked"],
+            class_rows=list(part["kinds"]) if classes else [],
+        )
+        for part in plan["parts"]
+    ]

@@ -10,6 +10,7 @@ from potluck.protocol.base import BigCount, JsonValue, Sha256, Wire
 from potluck.protocol.study import (
     ClassWeight,
     Direction,
+    Duplicates,
     LossName,
     LossOptions,
     MetricName,
@@ -81,6 +82,9 @@ class Column(Wire):
     missing: int
     unique: int | None
     examples: list[str]
+    width: int | None = Field(
+        None, description="How many numbers the column becomes as a feature: one for each word."
+    )
 
 
 class DatasetProfile(Wire):
@@ -113,6 +117,19 @@ class BundledDataset(Wire):
     description: str
 
 
+class PlannedPart(Wire):
+    """One part of a split. `asked`: the share of all rows that it should hold."""
+
+    name: str = Field(description="`training`, `validation`, `test`, or `fold 1` and so on.")
+    rows: int
+    asked: float
+    class_rows: list[int] = Field(
+        default_factory=list,
+        description="Its rows of each class, in the classes' order; empty for numbers, and where "
+        "there are more than 64 classes.",
+    )
+
+
 class StudyPlan(Wire):
     """What the coordinator understood of a specification; shown before and after submitting."""
 
@@ -138,6 +155,15 @@ class StudyPlan(Wire):
     rows_validation: int
     rows_test: int
     folds: int
+    duplicates: Duplicates = Field(
+        "together", description="Whether rows with equal features stay in one part of a split."
+    )
+    parts: list[PlannedPart] = Field(
+        default_factory=list, description="What each part holds; at most 32 of them."
+    )
+    encoded_width: int | None = Field(
+        None, description="How many numbers the features of a row become."
+    )
     input_shape: list[int]
     trials: int
     units: int

@@ -65,6 +65,7 @@ RegressionMetric = Literal[
 ]
 MetricName = Literal[ClassificationMetric, RegressionMetric]
 Scaling = Literal["standard", "minmax", "none"]
+Duplicates = Literal["together", "free"]
 
 
 class LossOptions(Wire):
@@ -127,13 +128,19 @@ Parameter = Annotated[Fixed | Float | Int | Choice, Field(discriminator="kind")]
 
 
 class Split(Wire):
-    """How rows part company. Fractions are of all rows; folds and validation exclude each other."""
+    """How rows part company. Fractions are of all rows; folds and validation exclude each other.
+
+    `duplicates`: rows with equal features stay `together` in one part of every split, or are
+    `free` to part. `None`: together where they look like copies of one another (parting them would
+    leak) and the parts still hold about their shares; else free, which the plan says.
+    """
 
     validation: float | None = Field(0.2, gt=0, lt=1)
     test: float = Field(0.2, ge=0, lt=1)
     folds: int | None = Field(None, ge=2)
     stratify: bool = True
     seed: UInt32 = 0
+    duplicates: Duplicates | None = None
 
     @model_validator(mode="before")
     @classmethod

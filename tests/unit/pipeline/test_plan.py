@@ -132,6 +132,8 @@ FREE = model((1,), 1, "linear")
 GAP = "a,b,y\n1,2,p\n3,,q\n5,6,p\n"
 HOLE = "a,y\n1,p\n3,\n5,q\n"
 PLAIN = "a,y\n1,p\n2,p\n"
+SAME = "a,y\n1,p\n1,q\n1,p\n"
+ONE = model((1,), 1, "sigmoid")
 LONG = "w,y\n" + "".join(f"w{i},{'pq'[i % 2]}\n" for i in range(600))
 
 
@@ -174,7 +176,7 @@ LONG = "w,y\n" + "".join(f"w{i},{'pq'[i % 2]}\n" for i in range(600))
         ),
         (flowers(), SOFT, {"split": {"validation": None}}, "pipeline.nothing_to_score"),
         (flowers(), SOFT, {"split": {"validation": 0.5, "test": 0.5}}, "pipeline.split_too_large"),
-        ("a,y\n1,p\n1,q\n1,p\n", model((1,), 1, "sigmoid"), {}, "pipeline.too_few_rows"),
+        (SAME, ONE, {"split": {"duplicates": "together"}}, "pipeline.too_few_rows"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_code(

@@ -38,11 +38,12 @@ SPLITS = st.one_of(
         }
     ),
 )
+DUPLICATES = st.sampled_from([None, "together", "free"])
 ROWS = st.lists(
     st.tuples(st.integers(0, 12), st.sampled_from("xyz"), st.sampled_from("pq")),
     min_size=4,
     max_size=60,
-)
+).filter(lambda rows: len({y for *_, y in rows}) == 2)
 
 
 def planned(rows: list[tuple[int, str, str]], split: dict[str, Any]) -> tuple[Dataset, Plan]:
@@ -66,11 +67,11 @@ def sides_of(splits: Splits) -> list[list[set[int]]]:
     return [[set(splits.train.tolist()), set(splits.validation.tolist()), test]]
 
 
-@given(ROWS.filter(lambda rows: len({y for *_, y in rows}) == 2), SPLITS)
+@given(ROWS, SPLITS, DUPLICATES)
 def test_sides_share_no_row_and_together_hold_all(
-    rows: list[tuple[int, str, str]], split: dict[str, Any]
+    rows: list[tuple[int, str, str]], split: dict[str, Any], duplicates: str | None
 ) -> None:
-    dataset, plan = planned(rows, split)
+    dataset, plan = planned(rows, {**split, "duplicates": duplicates})
     splits = split_rows(dataset, plan)
     for sides in sides_of(splits):
         assert sum(len(side) for side in sides) == dataset.rows
@@ -81,11 +82,16 @@ def test_sides_share_no_row_and_together_hold_all(
         assert all(len(fold.held) and len(fold.train) for fold in splits.folds)
 
 
-@given(ROWS.filter(lambda rows: len({y for *_, y in rows}) == 2), SPLITS)
+@given(
+    ROWS.filter(lambda rows: len({y for *_, y in rows}) == 2),
+    SPLITS,
+    st.sampled_from([None, "together"]),
+)
 def test_identical_rows_share_a_side_of_every_split(
-    rows: list[tuple[int, str, str]], split: dict[str, Any]
+    rows: list[tuple[int, str, str]], split: dict[str, Any], duplicates: str | None
 ) -> None:
-    dataset, plan = planned(rows, split)
+    dataset, plan = planned(rows, {**split, "duplicates": duplicates})
+    assume(plan.duplicates == "together")
     for sides in sides_of(split_rows(dataset, plan)):
         features = [{rows[row][:2] for row in side} for side in sides]
         for i, one in enumerate(features):
@@ -95,7 +101,9 @@ def test_identical_rows_share_a_side_of_every_split(
 def test_zero_and_minus_zero_are_the_same_row() -> None:
     text = "a,b,y\n" + "".join(f"{('0', '-0.0')[i % 2]},0,{'pq'[i % 2]}\n" for i in range(8))
     text += "".join(f"{i},1,{'pq'[i % 2]}\n" for i in range(8))
-    dataset, plan = plan_table(text, 2, 1, "sigmoid", split={"folds": 2, "test": 0})
+    dataset, plan = plan_table(
+        text, 2, 1, "sigmoid", split={"folds": 2, "test": 0, "duplicates": "together"}
+    )
     for sides in sides_of(split_rows(dataset, plan)):
         assert sum(not side.isdisjoint(range(8)) for side in sides) == 1
 

@@ -54,6 +54,13 @@ def test_folds_replace_validation() -> None:
     assert (split.folds, split.validation) == (5, None)
 
 
+def test_equal_rows_stay_together_or_part_as_asked() -> None:
+    assert write(StudyOptions()).pipeline.split.duplicates is None
+    assert write(StudyOptions(duplicates="free")).pipeline.split.duplicates == "free"
+    with pytest.raises(BadArgument, match="'together' or 'free'"):
+        write(StudyOptions(duplicates="apart"))
+
+
 def test_folds_beside_validation_are_refused() -> None:
     with pytest.raises(BadArgument, match="exclude each other"):
         write(StudyOptions(folds=5, validation=0.2))

@@ -20,6 +20,7 @@ search:
   momentum: 1e-3
 trials: 5
 folds: 3
+duplicates: together
 name: A study
 """
 
@@ -37,6 +38,7 @@ def test_a_study_file_says_what_submit_would_be_told(tmp_path: Path) -> None:
     assert found.data == "digits"
     spec = study_spec(found.options, model_id="m", dataset_id="d", default_name="x")
     assert spec.parameters["learning_rate"] == Float(low=1e-4, high=1e-1, log=True)
+    assert spec.pipeline.split.duplicates == "together"
     assert spec.parameters["layers.dense.units"] == Choice(choices=[32, 64])
     assert spec.parameters["momentum"].model_dump() == {"kind": "fixed", "value": 0.001}
     assert (spec.trials, spec.pipeline.split.folds, spec.name) == (5, 3, "A study")

@@ -8,7 +8,7 @@ describe("a draft becomes a specification", () => {
     const { spec, problems } = makeSpec(ready);
     expect(problems).toEqual({});
     expect(spec.name).toBe("Wheat");
-    expect(spec.pipeline?.split).toEqual({ validation: 0.2, test: 0.2, folds: null, stratify: true, seed: 0 });
+    expect(spec.pipeline?.split).toEqual({ validation: 0.2, test: 0.2, folds: null, stratify: true, seed: 0, duplicates: null });
     expect(spec.pipeline?.target).toBeNull();
     expect(spec.objective).toEqual({ metric: null, direction: null });
     expect(spec.rungs).toEqual([3, 9]);

@@ -22,6 +22,8 @@ export interface Draft {
   test: string;
   folds: string;
   stratify: boolean;
+  /** Rows with equal features: in one part, or free to part. */
+  duplicates: "auto" | "together" | "free";
   loss: LossName | "auto";
   /** By the wire's names, as typed; empty is the loss's own default. */
   lossOptions: Record<string, string>;
@@ -45,7 +47,7 @@ export function emptyDraft(): Draft {
   return {
     modelId: "", datasetId: "", name: "", description: "", target: "", features: null,
     task: "auto", scaling: "standard", split: "validation", validation: "20", test: "20", folds: "5",
-    stratify: true, loss: "auto", lossOptions: {}, weights: "none", weightColumn: "", metric: "auto", direction: "auto", init: "auto",
+    stratify: true, duplicates: "auto", loss: "auto", lossOptions: {}, weights: "none", weightColumn: "", metric: "auto", direction: "auto", init: "auto",
     visibility: "public", rowsArePublic: false, sampler: "random", trials: "12", epochs: "9",
     rungs: "2", repeats: "1", seed: "0", parameters: allTrainingForms(),
   };
@@ -128,6 +130,7 @@ export function makeSpec(draft: Draft): Made {
         folds: folded ? reader.whole("folds", draft.folds, 2, 1000) : null,
         stratify: draft.stratify,
         seed: 0,
+        duplicates: known(draft.duplicates),
       },
     },
     objective: { metric: known(draft.metric), direction: known(draft.direction) },
@@ -173,7 +176,7 @@ const FIELDS_OF: Readonly<Record<Exclude<Step, "review">, readonly string[]>> = 
   model: ["model_id", "files"],
   data: [
     "dataset_id", "target", "features", "task", "scaling", "split", "validation", "test", "folds",
-    "stratify", "loss", "loss_options", "class_weight", "sample_weight", "metric", "direction", "objective", "visibility", "rows_are_public",
+    "stratify", "duplicates", "loss", "loss_options", "class_weight", "sample_weight", "metric", "direction", "objective", "visibility", "rows_are_public",
   ],
   search: ["parameters", "sampler", "trials", "repeats", "rungs", "epochs", "init", "seed"],
 };

@@ -20,6 +20,12 @@ export interface Word {
   readonly tone: Tone;
 }
 
+/** Whether rows with equal features may lie in two parts of a split. */
+export const DUPLICATES: Readonly<Record<"together" | "free", string>> = {
+  together: "stay in one part",
+  free: "split row by row",
+};
+
 export const STUDY: Readonly<Record<StudyState, Word>> = {
   preparing: { text: "preparing", tone: "grey" },
   running: { text: "running", tone: "warm" },
