@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from potluck_converter import Graph, Layer, TensorRef
@@ -95,17 +96,24 @@ def _loaded(config: Mapping[str, Any], keras: Any, *, whole: bool) -> dict[str, 
             value = _hard_sigmoid_keras2(keras)
         elif isinstance(value, dict):
             value = _loaded(value, keras, whole=whole)
-        elif key == "cells":
-            value = [_loaded(cell, keras, whole=whole) for cell in value]
+        elif key in ("cells", "layers"):
+            value = [_loaded(inner, keras, whole=whole) for inner in value]
         found[key] = value
     return found
 
 
+@cache
 def _hard_sigmoid_keras2(keras: Any) -> Any:
-    def hard_sigmoid(x: Any) -> Any:
+    """Make the function once, under a name of its own.
+
+    Bidirectional copies its layers by their configs, which name functions: an unknown one named
+    hard_sigmoid would come back as Keras 3's.
+    """
+
+    def hard_sigmoid_keras2(x: Any) -> Any:
         return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
-    return hard_sigmoid
+    return keras.saving.register_keras_serializable(package="potluck")(hard_sigmoid_keras2)
 
 
 def _compute_from_weights(layer: Any, keras: Any) -> None:

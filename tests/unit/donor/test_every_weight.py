@@ -1,4 +1,4 @@
-"""A headless donor's state of every kind of layer with weights: all float32, and scoring takes it."""
+"""A headless donor's state of every kind of layer with weights: float32, and scoring takes it."""
 
 from __future__ import annotations
 
