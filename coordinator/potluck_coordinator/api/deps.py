@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request, Response
@@ -57,6 +57,15 @@ async def get_asker(request: Request) -> Asker:
     return asker
 
 
+def get_still_wanted(request: Request) -> Callable[[], Awaitable[bool]]:
+    """Give what says whether somebody still waits for this request's answer."""
+
+    async def still_wanted() -> bool:
+        return not await request.is_disconnected()
+
+    return still_wanted
+
+
 class SubmittersRoute(APIRoute):
     """A route whose asker is checked before a byte of the body is read: forms can be large."""
 
@@ -72,4 +81,5 @@ class SubmittersRoute(APIRoute):
 
 
 TheSite = Annotated[Site, Depends(get_site)]
+StillWanted = Annotated[Callable[[], Awaitable[bool]], Depends(get_still_wanted)]
 TheAsker = Annotated[Asker, Depends(get_asker)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from potluck.protocol.records import Column as ColumnProfile
 from potluck.protocol.records import DatasetProfile
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
+from potluck_coordinator.pipeline.identifiers import identifiers
 from potluck_coordinator.pipeline.roles import suggested_target
 from potluck_coordinator.pipeline.table import is_number
 from potluck_coordinator.pipeline.target import label_of
@@ -18,12 +20,16 @@ EXAMPLES = 3
 
 def profile(dataset: Dataset) -> DatasetProfile:
     """Describe each column: kind, type, missing values, examples."""
+    found = identifiers(dataset)
     return DatasetProfile(
         kind=dataset.kind,
         rows=dataset.rows,
-        columns=[_column(column) for column in dataset.columns.values()],
+        columns=[
+            _column(column).model_copy(update={"identifier": found.get(name, "")})
+            for name, column in dataset.columns.items()
+        ],
         suggested_target=suggested_target(dataset),
-        warnings=[*dataset.warnings, *_warnings(dataset)],
+        warnings=[*dataset.warnings, *_warnings(dataset, found)],
     )
 
 
@@ -77,7 +83,7 @@ def _strays(column: Categorical) -> list[str]:
     return strays if 10 * len(strays) < len(column.vocabulary) else []
 
 
-def _warnings(dataset: Dataset) -> list[str]:
+def _warnings(dataset: Dataset, identifying: Mapping[str, str]) -> list[str]:
     said: list[str] = []
     for column in dataset.columns.values():
         missing = int(column.missing.sum())
@@ -86,6 +92,6 @@ def _warnings(dataset: Dataset) -> list[str]:
         if isinstance(column, Categorical) and (strays := _strays(column)):
             shown = ", ".join(repr(word[:20]) for word in strays[:3])
             said.append(f"{column.name}: taken as words, because of {shown} among its numbers.")
-        elif isinstance(column, Categorical) and 20 < dataset.rows == len(column.vocabulary):
-            said.append(f"{column.name}: every row has a word of its own; a name, not a feature?")
+        elif why := identifying.get(column.name):
+            said.append(f"{column.name}: {why}. It is no feature unless you choose it.")
     return said

@@ -81,6 +81,11 @@ class Column(Wire):
     missing: int
     unique: int | None
     examples: list[str]
+    identifier: str = Field(
+        "",
+        description="Why it looks like row numbers or names of rows; then it is no feature by "
+        "itself. Else empty.",
+    )
 
 
 class DatasetProfile(Wire):
@@ -184,6 +189,11 @@ class Study(Wire):
     model_name: str
     dataset_name: str
     counts: Counts
+    units_planned: int = Field(
+        0,
+        description="Units in all: made ones less cancelled ones, and those that are still to be "
+        "made. 0: an older coordinator does not say.",
+    )
     trials_done: int
     best: float | None
     best_trial: int | None
