@@ -29,9 +29,15 @@ def understood(plan: StudyPlan, spec: StudySpec) -> list[str]:
         f"Features: {len(plan.features)} ({few(plan.features)}), as an input of {shape}",
         f"Rows: {rows}",
         f"Loss: {plan.loss}; trials are ranked by {plan.metric}, {better} is better",
-        f"Search: {plan.trials} trials of {spec.rungs[-1]} epochs, {plan.units} units in all",
+        f"Search: {counted(plan.trials, 'trial')} of {counted(spec.rungs[-1], 'epoch')}, "
+        f"{counted(plan.units, 'unit')} in all",
         *(f"Warning: {warning}" for warning in plan.warnings),
     ]
+
+
+def counted(number: int, what: str) -> str:
+    """Write a number of things."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def few(names: Sequence[str]) -> str:

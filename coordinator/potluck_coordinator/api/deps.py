@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, cast
 
@@ -16,6 +17,7 @@ from potluck_coordinator.services.site import Site
 
 COOKIE = "potluck_session"
 CSRF_HEADER = "X-Potluck-CSRF"
+SECONDS_TO_HEAR = 0.02
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -61,6 +63,10 @@ def get_still_wanted(request: Request) -> Callable[[], Awaitable[bool]]:
     """Give what says whether somebody still waits for this request's answer."""
 
     async def still_wanted() -> bool:
+        if await request.is_disconnected():
+            return False
+        # The server reads no further while a large body is worked on: asking made it read again.
+        await asyncio.sleep(SECONDS_TO_HEAR)
         return not await request.is_disconnected()
 
     return still_wanted

@@ -108,7 +108,7 @@ async def create(
     try:
         await site.writer.run(act)
     except Exception:
-        await forget(site, [sha for part in parts for sha in (part.train, part.held)])
+        await forget(site, [sha for part in parts for sha in (part.train, part.held) if sha])
         raise
     return study
 
