@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -30,6 +31,8 @@ from potluck.protocol.study import (
 from potluck.specification import StudyOptions, require_consent, study_spec
 from potluck.study import Study
 from potluck.transport import Transport
+from potluck.understood import understood
+from potluck.uploads import Uploads
 
 
 class Client:
@@ -91,6 +94,7 @@ class Client:
         description: str = "",
         visibility: Visibility = "public",
         rows_are_public: bool = True,
+        quiet: bool = False,
     ) -> Study:
         """Upload a model and data, and start a study.
 
@@ -105,13 +109,17 @@ class Client:
         `Int` range. `epochs` (10) are those of a whole trial; `rungs` a number of rungs, each three
         times as long as the one before, or their epoch counts. `folds` replaces `validation` (0.2
         of the rows). `duplicates`: rows with equal features stay `together` in one part, or are
-        `free` to part. `loss_options` are Keras's (`{"label_smoothing": 0.1}`), `class_weight` is
+        `free` to part. `target` names what to predict; it may be left out where the data leaves no
+        doubt of it. `features` (all other columns but row numbers and ids) names what from.
+        `loss_options` are Keras's (`{"label_smoothing": 0.1}`), `class_weight` is
         `balanced` or maps labels to weights, `sample_weight` names a column. What stays `None` the
-        coordinator infers and shows in `study.plan`.
+        coordinator infers; `study.plan` says what it understood, and five lines on the error
+        stream with the plan's warnings, unless `quiet`.
 
         Encoded training rows reach donors' browsers: submitting says that they may
         (`rows_are_public`); False refuses. Raises `BadArgument` for what can be seen here, and an
-        `ApiError` for what the coordinator refuses; then nothing runs.
+        `ApiError` for what the coordinator refuses; then nothing runs, and what was uploaded for it
+        is taken back.
         """
         options = StudyOptions(
             search=search or {},
@@ -143,25 +151,32 @@ class Client:
             visibility=visibility,
             rows_are_public=rows_are_public,
         )
-        return self.submit_options(model, data, options)
+        return self.submit_options(model, data, options, quiet=quiet)
 
-    def submit_options(self, model: object, data: object, options: StudyOptions) -> Study:
+    def submit_options(
+        self, model: object, data: object, options: StudyOptions, *, quiet: bool = False
+    ) -> Study:
         """Do as `submit` does, with the options gathered in one value."""
         require_consent(options)
         # Before anything is uploaded: what cannot be written down must leave nothing behind.
         study_spec(options, model_id="-", dataset_id="-", default_name="-")
-        dataset, target = self._data(data)
-        uploaded = self._model(model)
-        if options.target is None and target is not None:
-            options = dataclasses.replace(options, target=target)
-        spec = study_spec(
-            options,
-            model_id=uploaded.id,
-            dataset_id=dataset.id,
-            default_name=f"{uploaded.name} on {dataset.name}",
-        )
-        study = self.submit_spec(spec)
-        say(ROWS_ARE_PUBLIC)
+        with Uploads(self._transport) as uploads, ExitStack() as opened:
+            send_model = self._model(model, uploads, opened)
+            dataset, target = self._data(data, uploads, opened)()
+            uploaded = send_model()
+            if options.target is None and target is not None:
+                options = dataclasses.replace(options, target=target)
+            spec = study_spec(
+                options,
+                model_id=uploaded.id,
+                dataset_id=dataset.id,
+                default_name=f"{uploaded.name} on {dataset.name}",
+            )
+            study = self.submit_spec(spec)
+        if not quiet:
+            for line in understood(study.plan, spec):
+                say(line)
+            say(ROWS_ARE_PUBLIC)
         return study
 
     def submit_spec(self, spec: StudySpec) -> Study:
@@ -175,19 +190,12 @@ class Client:
     def upload_model(self, model: object, name: str | None = None) -> records.Model:
         """Upload a model (a path, bytes or a Keras model); gives its record with the report."""
         with model_files(model) as (given_name, files):
-            return self._transport.post(
-                records.Model, "/api/v1/models", files=files, fields={"name": name or given_name}
-            )
+            return Uploads(self._transport).model(name or given_name, files)
 
     def upload_data(self, data: object, name: str | None = None) -> records.Dataset:
         """Upload data (arrays, a DataFrame or a file); gives its record with the profile."""
         with data_file(data) as (given_name, file, _):
-            return self._transport.post(
-                records.Dataset,
-                "/api/v1/datasets",
-                files=[file],
-                fields={"name": name or given_name},
-            )
+            return Uploads(self._transport).data(name or given_name, file)
 
     def study(self, study_id: str) -> Study:
         """Give the handle of a study, wherever it was submitted from. Raises `NotFound`."""
@@ -238,27 +246,32 @@ class Client:
     def __repr__(self) -> str:
         return f"<Client of {self.url}>"
 
-    def _model(self, model: object) -> records.Model:
+    def _model(
+        self, model: object, uploads: Uploads, opened: ExitStack
+    ) -> Callable[[], records.Model]:
+        """Look at what was passed as a model; gives what uploads it."""
         if isinstance(model, records.Model):
-            return model
-        return self.upload_model(model)
+            return lambda: model
+        name, files = opened.enter_context(model_files(model))
+        return lambda: uploads.model(name, files)
 
-    def _data(self, data: object) -> tuple[records.Dataset, str | None]:
+    def _data(
+        self, data: object, uploads: Uploads, opened: ExitStack
+    ) -> Callable[[], tuple[records.Dataset, str | None]]:
+        """Look at what was passed as data; gives what uploads it, and its target if known."""
         if isinstance(data, records.Dataset):
-            return data, None
+            return lambda: (data, None)
         if isinstance(data, str) and not Path(data).expanduser().exists():
-            return self._bundled(data), None
-        with data_file(data) as (name, file, target):
-            dataset = self._transport.post(
-                records.Dataset, "/api/v1/datasets", files=[file], fields={"name": name}
-            )
-            return dataset, target
+            found = self._bundled(data)
+            return lambda: (uploads.bundled(found.name), found.target)
+        name, file, target = opened.enter_context(data_file(data))
+        return lambda: (uploads.data(name, file), target)
 
-    def _bundled(self, name: str) -> records.Dataset:
-        names = [dataset.name for dataset in self.bundled()]
-        if name not in names:
+    def _bundled(self, name: str) -> records.BundledDataset:
+        there = {dataset.name: dataset for dataset in self.bundled()}
+        if name not in there:
             raise BadArgument(
                 f"There is no data file at {name!r}, and no bundled dataset of that name "
-                f"(there are {', '.join(names)})."
+                f"(there are {', '.join(there)})."
             )
-        return self._transport.post(records.Dataset, f"/api/v1/datasets/bundled/{name}")
+        return there[name]

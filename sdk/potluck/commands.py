@@ -16,6 +16,7 @@ from potluck.extras import add_stand_ins, entry_point_of
 # Each command loads what it needs itself: the client alone takes as long as a whole conversion.
 if TYPE_CHECKING:
     from potluck.client import Client
+    from potluck.study import Study
 
 EXIT_FAILED = 1
 
@@ -60,6 +61,9 @@ def submit(
         Path | None,
         typer.Option("--save", help="Wait, then save the best model (.keras, .h5; .zip: TF.js)."),
     ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Do not print what the coordinator understood.")
+    ] = False,
 ) -> None:
     """Upload a model and data, and start a study."""
     from potluck.client import Client
@@ -69,16 +73,91 @@ def submit(
 
     written = read_study_file(study_file)
     with Client(url, token) as client:
-        study = client.submit_options(written.model, written.data, written.options)
+        study = client.submit_options(written.model, written.data, written.options, quiet=quiet)
         typer.echo(f"Study {study.id}: {study.name}")
         typer.echo(study.url)
-        for warning in study.plan.warnings:
-            typer.echo(f"Note: {warning}", err=True)
         if wait or save is not None:
-            study.wait()
+            act = "wait" if save is None else f"save {_word(save)}"
+            study.wait(go_on_with=_command(client, study, act))
             typer.echo(text_table(leaderboard_rows(study.trials())))
         if save is not None:
             typer.echo(f"Saved {study.best.save(save)}")
+
+
+StudyId = Annotated[str, typer.Argument(help="The study's id, as `potluck status` lists it.")]
+
+
+@app.command()
+def wait(
+    study: StudyId,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=0, help="Seconds to wait at most.")
+    ] = None,
+) -> None:
+    """Wait until a study ends, with a bar, and print its leaderboard; exit 0 if it completed."""
+    from potluck.client import Client
+    from potluck.tables import leaderboard_rows
+    from potluck.text_tables import text_table
+
+    with Client(url, token) as client:
+        found = client.study(study)
+        found.wait(timeout, go_on_with=_command(client, found, "wait"))
+        rows = leaderboard_rows(found.trials())
+        typer.echo(text_table(rows) if rows else "No trial has begun.")
+        if found.state != "completed":
+            typer.echo(f"The study was {found.state}. {found.record.reason}".rstrip(), err=True)
+            raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def save(
+    study: StudyId,
+    path: Annotated[Path, typer.Argument(help="The file: .keras, .h5, or .zip for TF.js.")],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Download the best model so far."""
+    from potluck.client import Client
+
+    with Client(url, token) as client:
+        best = client.study(study).best
+        typer.echo(f"Saved {best.save(path)}: trial {best.trial}, {best.metric} {best.mean:.4f}")
+
+
+@app.command()
+def stop(study: StudyId, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Stop a study; what is scored stays."""
+    from potluck.client import Client
+
+    with Client(url, token) as client:
+        found = client.study(study).stop()
+        again = _command(client, found, "resume")
+        typer.echo(f"{found.name}: {found.state}. It goes on with: {again}")
+
+
+@app.command()
+def resume(study: StudyId, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Let a stopped or failed study go on."""
+    from potluck.client import Client
+
+    with Client(url, token) as client:
+        found = client.study(study).resume()
+        typer.echo(f"{found.name}: {found.state}. {found.url}")
+
+
+def _command(client: Client, study: Study, act: str) -> str:
+    """Write a command about a study, so that it can be copied."""
+    verb, _, rest = act.partition(" ")
+    where = "" if client.url == DEFAULT_URL else f" --url {_word(client.url)}"
+    return f"potluck {verb} {study.id}{' ' * bool(rest)}{rest}{where}"
+
+
+def _word(given: object) -> str:
+    import shlex
+
+    return shlex.quote(str(given))
 
 
 @app.command()
@@ -119,6 +198,7 @@ def verify(
 
 def _show_site(client: Client, as_json: bool) -> None:
     from potluck.text_tables import text_table
+    from potluck.waiting import planned
 
     site = client.status()
     records = [study.record for study in client.studies()]
@@ -136,6 +216,7 @@ def _show_site(client: Client, as_json: bool) -> None:
             "name": record.name,
             "state": record.state,
             "trials": f"{record.trials_done}/{record.plan.trials}",
+            "units": f"{record.counts.scored}/{planned(record)}",
             "metric": record.plan.metric,
             "best": record.best,
         }
@@ -147,6 +228,7 @@ def _show_site(client: Client, as_json: bool) -> None:
 def _show_study(client: Client, study_id: str, as_json: bool) -> None:
     from potluck.tables import leaderboard_rows
     from potluck.text_tables import text_table
+    from potluck.waiting import planned
 
     study = client.study(study_id)
     rows = study.trials()
@@ -155,12 +237,14 @@ def _show_study(client: Client, study_id: str, as_json: bool) -> None:
         record = study.record.model_dump(mode="json")
         typer.echo(json.dumps({"study": record, "leaderboard": board}))
         return
-    counts = study.record.counts
+    counts, all_units = study.record.counts, planned(study.record)
+    begun = counts.scored + counts.returned + counts.leased + counts.set_aside
+    to_go = max(0, all_units - begun)
     typer.echo(f"{study.name}: {study.state}. {study.record.reason}".rstrip())
     typer.echo(study.url)
     typer.echo(
-        f"Units: {counts.scored} scored, {counts.returned} returned, {counts.leased} in training, "
-        f"{counts.ready + counts.blocked} to go, {counts.set_aside} set aside"
+        f"Units: {counts.scored} of {all_units} scored, {counts.returned} returned, "
+        f"{counts.leased} in training, {to_go} to go, {counts.set_aside} set aside"
     )
     typer.echo(text_table(leaderboard_rows(rows)) if rows else "No trial has begun.")
 

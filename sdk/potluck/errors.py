@@ -29,6 +29,10 @@ if TYPE_CHECKING:  # the wire types take longer to load than many commands take 
 class PotluckError(Exception):
     """The root: whatever goes wrong on purpose is one of these."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Give what IPython and notebooks show: the message alone says what to do."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ApiError(PotluckError):
     """The coordinator refused; its words are in `code`, `expected`, `got`, `hint` and `where`."""

@@ -56,13 +56,20 @@ class Study:
         self.record = self._transport.get(records.Study, self._path)
         return self
 
-    def wait(self, timeout: float | None = None, *, progress: bool = True) -> Study:
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        progress: bool = True,
+        go_on_with: str | None = None,
+    ) -> Study:
         """Wait until the study ends, with a progress bar; gives this handle.
 
-        `timeout` is in seconds. Ctrl-C leaves the study running. Raises `WaitTimeout`, and
+        `timeout` is in seconds. Ctrl-C leaves the study running, and says that one goes on waiting
+        with `go_on_with` (a line of Python). Raises `WaitTimeout`, and
         `StudyFailed` if the study failed.
         """
-        again = f'potluck.Client("{self._transport.url}").study("{self.id}").wait()'
+        again = go_on_with or f'potluck.Client("{self._transport.url}").study("{self.id}").wait()'
         self.record = wait_for_end(
             lambda: self.refresh().record,
             address=self._transport.url,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -91,18 +91,19 @@ class Transport:
         kind: type[Answer],
         path: str,
         body: Wire | None = None,
-        *,
-        files: Sequence[Upload] | None = None,
-        fields: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a body or files, and read the answer as `kind`."""
+        """Send a body, and read the answer as `kind`."""
         options: dict[str, Any] = {}
         if body is not None:
             options["json"] = body.model_dump(mode="json")
-        if files is not None:
-            options["files"] = list(files)
-            options["data"] = dict(fields or {})
         return _read(kind, self._send("POST", path, **options))
+
+    def upload(
+        self, kind: type[Answer], path: str, files: Sequence[Upload], name: str
+    ) -> tuple[Answer, bool]:
+        """Send files; gives the answer, and whether it is new (201) or was there before (200)."""
+        response = self._send("POST", path, files=list(files), data={"name": name})
+        return _read(kind, response), response.status_code == 201
 
     def delete(self, path: str) -> None:
         """Delete a resource."""

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from potluck.errors import Busy, ConnectionFailed, ServerFault, WaitTimeout
 from potluck.notices import say
+from potluck.progress import progress_bar
 from potluck.protocol.records import Study
 
 ENDED = frozenset({"completed", "stopped", "failed"})
@@ -37,17 +36,20 @@ def wait_for_end(
     answered = began
     bar: Any = None
     try:
-        bar = tqdm(unit="unit", disable=not progress, dynamic_ncols=True)
+        bar = progress_bar(clock) if progress else None
         while True:
             try:
                 record = read()
             except (ConnectionFailed, Busy, ServerFault):
                 if clock() - answered > PATIENCE_S:
                     raise
-                bar.set_description("The coordinator does not answer; trying again")
+                if bar is not None:
+                    bar.set_description("The coordinator does not answer; trying again")
+                    bar.refresh()
             else:
                 answered = clock()
-                show(bar, record, address)
+                if bar is not None:
+                    show(bar, record, address)
                 if record.state in ENDED:
                     return record
             left = None if timeout is None else timeout - (clock() - began)
@@ -67,10 +69,7 @@ def wait_for_end(
 def show(bar: Any, study: Study, address: str) -> None:
     """Bring a bar up to what the record says."""
     counts = study.counts
-    all_units = (
-        counts.blocked + counts.ready + counts.leased + counts.returned + counts.scored
-    ) + counts.set_aside
-    bar.total = max(all_units, counts.scored) or None
+    bar.total = max(planned(study), counts.scored) or None
     bar.n = counts.scored
     bar.set_description(_state(study, address))
     facts = [f"trials {study.trials_done}/{study.plan.trials}"]
@@ -80,6 +79,15 @@ def show(bar: Any, study: Study, address: str) -> None:
         facts.append(f"set aside {counts.set_aside}")
     bar.set_postfix_str(", ".join(facts))
     bar.refresh()
+
+
+def planned(study: Study) -> int:
+    """Count the units that a study takes in all, those included that are still to be made."""
+    counts = study.counts
+    made = (
+        counts.blocked + counts.ready + counts.leased + counts.returned + counts.scored
+    ) + counts.set_aside
+    return study.units_planned or made
 
 
 def _state(study: Study, address: str) -> str:

@@ -39,7 +39,7 @@ export interface paths {
         put?: never;
         /**
          * Post Dataset
-         * @description Upload a dataset; the answer is its profile.
+         * @description Upload a dataset; the answer is its profile. 200: these bytes were there before.
          */
         post: operations["post_dataset_api_v1_datasets_post"];
         delete?: never;
@@ -79,7 +79,7 @@ export interface paths {
         put?: never;
         /**
          * Post Bundled
-         * @description Take a dataset that comes along.
+         * @description Take a dataset that comes along. 200: it was taken before.
          */
         post: operations["post_bundled_api_v1_datasets_bundled__name__post"];
         delete?: never;
@@ -105,6 +105,8 @@ export interface paths {
         /**
          * Delete Dataset
          * @description Delete a dataset's bytes. Studies keep their scores; the ledger keeps the hash.
+         *
+         *     With `unused` only where no study uses it.
          */
         delete: operations["delete_dataset_api_v1_datasets__dataset_id__delete"];
         options?: never;
@@ -191,7 +193,7 @@ export interface paths {
         put?: never;
         /**
          * Post Model
-         * @description Upload a model; the answer is its report.
+         * @description Upload a model; the answer is its report. 200: these bytes were there before.
          */
         post: operations["post_model_api_v1_models_post"];
         delete?: never;
@@ -214,7 +216,11 @@ export interface paths {
         get: operations["get_model_api_v1_models__model_id__get"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete Model
+         * @description Delete a model that no study uses.
+         */
+        delete: operations["delete_model_api_v1_models__model_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -303,7 +309,7 @@ export interface paths {
         put?: never;
         /**
          * Post Study
-         * @description Make a study and start it.
+         * @description Make a study and start it; not for somebody who has gone before it was ready.
          */
         post: operations["post_study_api_v1_studies_post"];
         delete?: never;
@@ -1222,6 +1228,12 @@ export interface components {
             dtype: string;
             /** Examples */
             examples: string[];
+            /**
+             * Identifier
+             * @description Why it looks like row numbers or names of rows; then it is no feature by itself. Else empty.
+             * @default
+             */
+            identifier?: string;
             /**
              * Kind
              * @enum {string}
@@ -2868,6 +2880,12 @@ export interface components {
             /** Trials Done */
             trials_done: number;
             /**
+             * Units Planned
+             * @description Units in all: made ones less cancelled ones, and those that are still to be made. 0: an older coordinator does not say.
+             * @default 0
+             */
+            units_planned?: number;
+            /**
              * Visibility
              * @enum {string}
              */
@@ -3370,6 +3388,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dataset"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -3421,6 +3448,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dataset"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -3474,7 +3510,9 @@ export interface operations {
     };
     delete_dataset_api_v1_datasets__dataset_id__delete: {
         parameters: {
-            query?: never;
+            query?: {
+                unused?: boolean;
+            };
             header?: never;
             path: {
                 dataset_id: string;
@@ -3636,6 +3674,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -3675,6 +3722,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Model"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_model_api_v1_models__model_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request, Response
@@ -16,6 +17,7 @@ from potluck_coordinator.services.site import Site
 
 COOKIE = "potluck_session"
 CSRF_HEADER = "X-Potluck-CSRF"
+SECONDS_TO_HEAR = 0.02
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -57,6 +59,19 @@ async def get_asker(request: Request) -> Asker:
     return asker
 
 
+def get_still_wanted(request: Request) -> Callable[[], Awaitable[bool]]:
+    """Give what says whether somebody still waits for this request's answer."""
+
+    async def still_wanted() -> bool:
+        if await request.is_disconnected():
+            return False
+        # The server reads no further while a large body is worked on: asking made it read again.
+        await asyncio.sleep(SECONDS_TO_HEAR)
+        return not await request.is_disconnected()
+
+    return still_wanted
+
+
 class SubmittersRoute(APIRoute):
     """A route whose asker is checked before a byte of the body is read: forms can be large."""
 
@@ -72,4 +87,5 @@ class SubmittersRoute(APIRoute):
 
 
 TheSite = Annotated[Site, Depends(get_site)]
+StillWanted = Annotated[Callable[[], Awaitable[bool]], Depends(get_still_wanted)]
 TheAsker = Annotated[Asker, Depends(get_asker)]

@@ -17,8 +17,9 @@ from potluck.protocol.records import (
     TrialDetail,
 )
 from potluck.protocol.study import StudySpec
-from potluck_coordinator.api.deps import TheAsker, TheSite
+from potluck_coordinator.api.deps import StillWanted, TheAsker, TheSite
 from potluck_coordinator.api.uploads import NAMES, attachment
+from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.services import best, ledgers, planning, studies, views
 from potluck_coordinator.storage import studies as stored
 
@@ -39,10 +40,14 @@ async def list_studies(site: TheSite, asker: TheAsker) -> list[Study]:
 
 
 @router.post("", status_code=201)
-async def post_study(site: TheSite, asker: TheAsker, spec: StudySpec) -> Study:
-    """Make a study and start it."""
+async def post_study(
+    site: TheSite, asker: TheAsker, spec: StudySpec, still_wanted: StillWanted
+) -> Study:
+    """Make a study and start it; not for somebody who has gone before it was ready."""
     asker.must_submit()
-    made = await studies.create(site, asker, spec)
+    made = await studies.create(site, asker, spec, still_wanted)
+    if made is None:
+        raise Conflict("request.left", "Whoever asked for this study has gone; it was not made.")
     return await views.study_view(site, asker, made.id)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, File, Form, Response, UploadFile
 
 from potluck.protocol.records import BundledDataset, Dataset, Model
-from potluck_coordinator.api.deps import SubmittersRoute, TheAsker, TheSite
+from potluck_coordinator.api.deps import StillWanted, SubmittersRoute, TheAsker, TheSite
 from potluck_coordinator.core.errors import BadModel, TooLarge
 from potluck_coordinator.pipeline import bundled
 from potluck_coordinator.services import datasets, models
@@ -47,22 +47,29 @@ async def list_models(site: TheSite, asker: TheAsker) -> list[Model]:
     return [models.to_wire(m) for m in await models.list_models(site, asker)]
 
 
-@large.post("/models", status_code=201, tags=["models"])
+@large.post("/models", status_code=201, tags=["models"], responses={200: {"model": Model}})
 async def post_model(
     site: TheSite,
     asker: TheAsker,
+    still_wanted: StillWanted,
+    response: Response,
     files: Annotated[
         list[UploadFile],
         File(description="`.h5`, `.keras`, `.json` + weights `.h5`, or `model.json` + shards"),
     ],
     name: Annotated[str | None, Form()] = None,
 ) -> Model:
-    """Upload a model; the answer is its report."""
+    """Upload a model; the answer is its report. 200: these bytes were there before."""
     left = site.settings.max_model_bytes
     with TemporaryDirectory(prefix="potluck-upload-") as folder:
         for upload in files:
             left -= await spool(upload, Path(folder), left)
-        return models.to_wire(await models.add_model(site, asker, Path(folder), name))
+        model, new = await models.add_model(site, asker, Path(folder), name)
+    if not new:
+        response.status_code = 200
+    elif not await still_wanted():
+        await models.delete_model(site, asker, model.id)
+    return models.to_wire(model)
 
 
 async def spool(upload: UploadFile, folder: Path, left: int) -> int:
@@ -114,19 +121,32 @@ async def list_datasets(site: TheSite, asker: TheAsker) -> list[Dataset]:
     return [datasets.to_wire(d) for d in await datasets.list_datasets(site, asker)]
 
 
-@large.post("/datasets", status_code=201, tags=["datasets"])
+@router.delete("/models/{model_id}", tags=["models"], status_code=204)
+async def delete_model(site: TheSite, asker: TheAsker, model_id: str) -> None:
+    """Delete a model that no study uses."""
+    await models.delete_model(site, asker, model_id)
+
+
+@large.post("/datasets", status_code=201, tags=["datasets"], responses={200: {"model": Dataset}})
 async def post_dataset(
     site: TheSite,
     asker: TheAsker,
+    still_wanted: StillWanted,
+    response: Response,
     file: Annotated[UploadFile, File(description="CSV, TSV or .npz")],
     name: Annotated[str | None, Form()] = None,
 ) -> Dataset:
-    """Upload a dataset; the answer is its profile."""
+    """Upload a dataset; the answer is its profile. 200: these bytes were there before."""
     asker.must_submit()
     limit = site.settings.max_dataset_bytes
     artifact, _size = await site.artifacts.put_stream(chunks(file), limit)
     label = plain_name(file.filename, "data.csv")
-    return datasets.to_wire(await datasets.add_dataset(site, asker, artifact, label, name))
+    dataset, new = await datasets.add_dataset(site, asker, artifact, label, name)
+    if not new:
+        response.status_code = 200
+    elif not await still_wanted():
+        await datasets.delete_dataset(site, asker, dataset.id, unused=True)
+    return datasets.to_wire(dataset)
 
 
 @router.get("/datasets/bundled", tags=["datasets"])
@@ -135,10 +155,18 @@ async def list_bundled() -> list[BundledDataset]:
     return list(bundled())
 
 
-@router.post("/datasets/bundled/{name}", status_code=201, tags=["datasets"])
-async def post_bundled(site: TheSite, asker: TheAsker, name: str) -> Dataset:
-    """Take a dataset that comes along."""
-    return datasets.to_wire(await datasets.add_bundled(site, asker, name))
+@router.post(
+    "/datasets/bundled/{name}",
+    status_code=201,
+    tags=["datasets"],
+    responses={200: {"model": Dataset}},
+)
+async def post_bundled(site: TheSite, asker: TheAsker, response: Response, name: str) -> Dataset:
+    """Take a dataset that comes along. 200: it was taken before."""
+    dataset, new = await datasets.add_bundled(site, asker, name)
+    if not new:
+        response.status_code = 200
+    return datasets.to_wire(dataset)
 
 
 @router.get("/datasets/{dataset_id}", tags=["datasets"])
@@ -148,9 +176,14 @@ async def get_dataset(site: TheSite, asker: TheAsker, dataset_id: str) -> Datase
 
 
 @router.delete("/datasets/{dataset_id}", tags=["datasets"], status_code=204)
-async def delete_dataset(site: TheSite, asker: TheAsker, dataset_id: str) -> None:
-    """Delete a dataset's bytes. Studies keep their scores; the ledger keeps the hash."""
-    await datasets.delete_dataset(site, asker, dataset_id)
+async def delete_dataset(
+    site: TheSite, asker: TheAsker, dataset_id: str, unused: bool = False
+) -> None:
+    """Delete a dataset's bytes. Studies keep their scores; the ledger keeps the hash.
+
+    With `unused` only where no study uses it.
+    """
+    await datasets.delete_dataset(site, asker, dataset_id, unused=unused)
 
 
 router.include_router(large)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import prod
 from typing import Any, Literal
@@ -12,18 +12,24 @@ from potluck.protocol.study import (
     Duplicates,
     LossName,
     MetricName,
+    Objective,
     Scaling,
     Split,
     StudySpec,
     Task,
 )
-from potluck_coordinator.core.errors import BadDataset, BadInput, BadStudy
+from potluck_coordinator.core.errors import BadInput, BadStudy
 from potluck_coordinator.pipeline.dataset import Dataset
 from potluck_coordinator.pipeline.facts import ModelFacts
 from potluck_coordinator.pipeline.features import check_features
 from potluck_coordinator.pipeline.labels import as_numbers, read_target
 from potluck_coordinator.pipeline.objective import infer_aim
-from potluck_coordinator.pipeline.roles import suggested_features, suggested_target
+from potluck_coordinator.pipeline.roles import (
+    Features,
+    features_told,
+    plain_target,
+    suggested_features,
+)
 from potluck_coordinator.pipeline.shapes import fit_shape
 from potluck_coordinator.pipeline.shares import Part
 from potluck_coordinator.pipeline.shares import settle as settle_parts
@@ -111,15 +117,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     if asked.sample_weight is not None:
         dataset = as_numbers(dataset, [asked.sample_weight])
     dataset = without_weights(dataset, asked.sample_weight, asked.target)
-    target = asked.target or suggested_target(dataset)
-    if target is None:
-        raise BadDataset(
-            "dataset.target_missing",
-            "No target was named, and none is plain from the data.",
-            expected="one of: " + ", ".join(list(dataset.columns)[:20]),
-            got="none",
-            where="pipeline.target",
-        )
+    target = asked.target or plain_target(dataset, lambda name: _fits(dataset, name, spec, model))
     dataset = read_target(dataset, target, spec, model)
     column = target_column(dataset, target)
     try:
@@ -130,17 +128,18 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         raise
     check_weights(spec, aim.classes)
     left_out = {target: "the target", asked.sample_weight: "the rows' weight"}
-    wanted = suggested_features(dataset, target) if asked.features is None else asked.features
-    features = tuple(dict.fromkeys(name for name in wanted if name not in left_out))
+    chosen = _chosen(dataset, target, asked.features)
+    features = tuple(name for name in chosen.names if name not in left_out)
     if model.vocabulary is not None:
         dataset = as_numbers(dataset, features)
     width, warnings = check_features(dataset, features, model.vocabulary)
+    warnings += features_told(dataset, features, chosen.left_out)
     warnings += [
         f"{name} is {what} and was left out of the features."
         for name, what in left_out.items()
-        if name in wanted
+        if name in chosen.names
     ]
-    input_shape, read_so = fit_shape(dataset, features, width, model)
+    input_shape, read_so = _input_shape(dataset, features, width, model, chosen.left_out)
     split = asked.split
     plan = Plan(
         task=aim.task,
@@ -177,6 +176,48 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         },
     )
     return _with_rows(plan, dataset, split.duplicates)
+
+
+def _fits(dataset: Dataset, target: str, spec: StudySpec, model: ModelFacts) -> bool:
+    """Tell whether the model could be trained for a column, with the asked loss or without.
+
+    A sigmoid or tanh is for classes, unless a task was asked for.
+    """
+    plain = spec.model_copy(update={"loss": None, "objective": Objective()})
+    bounded = model.final_activation in ("sigmoid", "tanh")
+    for tried in (spec, plain):
+        try:
+            column = target_column(read_target(dataset, target, tried, model), target)
+            aim = infer_aim(column, tried, model)
+        except BadInput:
+            continue
+        asked = spec.pipeline.task or tried.loss or tried.objective.metric
+        if asked or aim.task == "classification" or not bounded:
+            return True
+    return False
+
+
+def _chosen(dataset: Dataset, target: str, asked: Sequence[str] | None) -> Features:
+    if asked is None:
+        return suggested_features(dataset, target)
+    return Features(tuple(dict.fromkeys(asked)), {})
+
+
+def _input_shape(
+    dataset: Dataset,
+    features: Sequence[str],
+    width: tuple[int, ...],
+    model: ModelFacts,
+    left_out: Mapping[str, str],
+) -> tuple[tuple[int, ...], list[str]]:
+    """Fit a row to the model's input; a refusal names what was left out of the row."""
+    try:
+        return fit_shape(dataset, features, width, model)
+    except BadStudy as error:
+        if left_out:
+            told = " ".join(features_told(dataset, (), left_out))
+            error.hint = f"{told} {error.hint}".strip()
+        raise
 
 
 def _with_rows(plan: Plan, dataset: Dataset, duplicates: Duplicates | None) -> Plan:

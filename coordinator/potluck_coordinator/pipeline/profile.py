@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from potluck.protocol.records import Column as ColumnProfile
 from potluck.protocol.records import DatasetProfile
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
 from potluck_coordinator.pipeline.features import width_of
+from potluck_coordinator.pipeline.identifiers import identifiers
 from potluck_coordinator.pipeline.roles import suggested_target
 from potluck_coordinator.pipeline.target import label_of
 
@@ -18,12 +20,16 @@ EXAMPLES = 3
 
 def profile(dataset: Dataset) -> DatasetProfile:
     """Describe each column: kind, type, missing values, examples."""
+    found = identifiers(dataset)
     return DatasetProfile(
         kind=dataset.kind,
         rows=dataset.rows,
-        columns=[_column(column) for column in dataset.columns.values()],
+        columns=[
+            _column(column).model_copy(update={"identifier": found.get(name, "")})
+            for name, column in dataset.columns.items()
+        ],
         suggested_target=suggested_target(dataset),
-        warnings=[*dataset.warnings, *_warnings(dataset)],
+        warnings=[*dataset.warnings, *_warnings(dataset, found)],
     )
 
 
@@ -74,13 +80,12 @@ def _short(value: Any) -> str:
     return label_of(number) if abs(number) < 1e15 and number.is_integer() else f"{number:.6g}"
 
 
-def _warnings(dataset: Dataset) -> list[str]:
+def _warnings(dataset: Dataset, identifying: Mapping[str, str]) -> list[str]:
     said: list[str] = []
     for column in dataset.columns.values():
         missing = int(column.missing.sum())
         if missing:
             said.append(f"{column.name}: {missing} of {dataset.rows} rows have no value.")
-        words = column if isinstance(column, Categorical) and not column.note else None
-        if words is not None and 20 < dataset.rows == len(words.vocabulary):
-            said.append(f"{column.name}: every row has a word of its own; a name, not a feature?")
+        if why := identifying.get(column.name):
+            said.append(f"{column.name}: {why}. It is no feature unless you choose it.")
     return said

@@ -22,16 +22,17 @@ SECONDS_TO_READ = 300.0
 
 async def add_dataset(
     site: Site, asker: Asker, artifact: str, filename: str, name: str | None
-) -> Dataset:
+) -> tuple[Dataset, bool]:
     """Read an upload that lies in the store under `artifact`, and keep it as a dataset.
 
-    The same bytes under the same name are the same dataset. Bytes that cannot be read are not kept.
+    Gives the dataset, and whether it is new: the same bytes are the same dataset, under the name
+    that they got first. Bytes that cannot be read are not kept.
     """
     asker.must_submit()
     label = (name or filename).strip()[:120] or "dataset"
-    found = await site.writer.read(lambda tx: datasets.same(tx, asker.name, label, artifact))
+    found = await site.writer.read(lambda tx: datasets.same(tx, asker.name, filename, artifact))
     if found is not None:
-        return found
+        return found, False
     content = await site.artifacts.get(artifact)
     try:
         profile = await site.workers.run(
@@ -41,7 +42,10 @@ async def add_dataset(
         await forget(site, [artifact])
         raise
 
-    def act(tx: Transaction) -> Dataset:
+    def act(tx: Transaction) -> tuple[Dataset, bool]:
+        meanwhile = datasets.same(tx, asker.name, filename, artifact)
+        if meanwhile is not None:
+            return meanwhile, False
         dataset = Dataset(
             id=site.new_id("ds"),
             name=label,
@@ -56,15 +60,15 @@ async def add_dataset(
         datasets.add(tx, dataset)
         body = {"dataset": dataset.id, "hash": artifact, "bytes": dataset.bytes}
         record(tx, SITE_CHAIN, "dataset", body, dataset.created_at)
-        return dataset
+        return dataset, True
 
-    dataset = await site.writer.run(act)
+    made = await site.writer.run(act)
     if not await site.artifacts.exists(artifact):
         await site.artifacts.put(content)  # a deletion of the same bytes came between
-    return dataset
+    return made
 
 
-async def add_bundled(site: Site, asker: Asker, name: str) -> Dataset:
+async def add_bundled(site: Site, asker: Asker, name: str) -> tuple[Dataset, bool]:
     """Take one of the real datasets that come with scikit-learn. Raises NotFound."""
     asker.must_submit()
     filename, content = await asyncio.to_thread(bundled_file, name)
@@ -87,18 +91,23 @@ async def list_datasets(site: Site, asker: Asker) -> list[Dataset]:
     return await site.writer.read(lambda tx: datasets.by_owner(tx, owner))
 
 
-async def delete_dataset(site: Site, asker: Asker, dataset_id: str) -> None:
-    """Delete a dataset's bytes; the ledger keeps their hash, and that they were deleted."""
+async def delete_dataset(
+    site: Site, asker: Asker, dataset_id: str, *, unused: bool = False
+) -> None:
+    """Delete a dataset's bytes; the ledger keeps their hash, and that they were deleted.
+
+    Raises Conflict where a running study uses it, and with `unused` where any study does.
+    """
     dataset = await get_dataset(site, asker, dataset_id)
 
     def act(tx: Transaction) -> None:
-        if studies.uses_dataset(tx, dataset.id, "running"):
+        if studies.uses_dataset(tx, dataset.id, *(() if unused else ("running",))):
             raise Conflict(
                 "dataset.in_use",
-                "A running study uses this dataset.",
-                expected="no running study",
+                f"A {'' if unused else 'running '}study uses this dataset.",
+                expected=f"no {'' if unused else 'running '}study",
                 got="one or more",
-                hint="Stop the study first.",
+                hint="" if unused else "Stop the study first.",
             )
         now = site.now()
         if datasets.mark_deleted(tx, dataset.id, now):

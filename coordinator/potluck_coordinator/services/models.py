@@ -20,19 +20,24 @@ from potluck_converter import (
     write_tfjs,
 )
 from potluck_converter import Model as Converted
-from potluck_coordinator.core.errors import BadModel
+from potluck_coordinator.core.errors import BadModel, Conflict
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.records import Model
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.facts import facts_of, facts_to_json
+from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import models
+from potluck_coordinator.storage import models, studies
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction
 
 
-async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) -> Model:
-    """Convert a folder of uploads in a limited process, and keep its graph and weights."""
+async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) -> tuple[Model, bool]:
+    """Convert a folder of uploads in a limited process, and keep its graph and weights.
+
+    Gives the model, and whether it is new: the same bytes are the same model, under the name that
+    they got first.
+    """
     asker.must_submit()
     converted = await asyncio.to_thread(_convert, folder)
     label = name if name else min(path.name for path in folder.iterdir())
@@ -53,12 +58,40 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
     )
     body = {"model": model.id, "hash": model.hash, "graph": graph, "weights": weights}
 
-    def act(tx: Transaction) -> None:
+    def act(tx: Transaction) -> tuple[Model, bool]:
+        found = models.same(tx, model)
+        if found is not None:
+            return found, False
         models.add(tx, model)
         record(tx, SITE_CHAIN, "model", body, model.created_at)
+        return model, True
+
+    made = await site.writer.run(act)
+    for artifact, content in ((graph, graph_bytes), (weights, weight_bytes)):
+        if not await site.artifacts.exists(artifact):
+            await site.artifacts.put(content)  # a deletion of the same bytes came between
+    return made
+
+
+async def delete_model(site: Site, asker: Asker, model_id: str) -> None:
+    """Delete a model that no study uses. Raises NotFound, Conflict `model.in_use`."""
+    model = await get_model(site, asker, model_id)
+
+    def act(tx: Transaction) -> None:
+        if studies.uses_model(tx, model.id):
+            raise Conflict(
+                "model.in_use",
+                "A study uses this model.",
+                expected="no study",
+                got="one or more",
+                hint="Delete the study first.",
+            )
+        models.remove(tx, model.id)
+        body = {"model": model.id, "hash": model.hash, "by": asker.name}
+        record(tx, SITE_CHAIN, "model_deleted", body, site.now())
 
     await site.writer.run(act)
-    return model
+    await forget(site, [model.graph, model.weights])
 
 
 def _convert(folder: Path) -> Converted:

@@ -144,12 +144,17 @@ def _check_rungs(spec: StudySpec) -> None:
         )
 
 
+def units_of(trials: int, folds: int, repeats: int, rungs: int) -> int:
+    """Count the units of so many whole trials, with the refit that folds bring (0: no folds)."""
+    return trials * (folds or 1) * repeats * rungs + (1 if folds else 0)
+
+
 def _wire_plan(
     spec: StudySpec, plan: dict[str, Any], model: Model, budget: int, told: Sequence[str]
 ) -> StudyPlan:
     folds = spec.pipeline.split.folds or 0
     networks = (folds or 1) * spec.repeats
-    count = budget * networks * len(spec.rungs) + (1 if folds else 0)
+    count = units_of(budget, folds, spec.repeats, len(spec.rungs))
     rows = plan["rows_train"] * (folds - 1) // folds if folds else plan["rows_train"]
     per_trial = int(model.report["training_flops"]) * rows * spec.rungs[-1] * networks
     return StudyPlan(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable
 
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.core.errors import BadStudy, Conflict
@@ -25,6 +26,7 @@ from potluck_coordinator.storage import (
     artifact_uses,
     datasets,
     leases,
+    models,
     studies,
     trials,
     units,
@@ -33,8 +35,13 @@ from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 
-async def create(site: Site, asker: Asker, spec: StudySpec) -> Study:
-    """Make a study: everything is checked and encoded before anything is kept."""
+async def create(
+    site: Site, asker: Asker, spec: StudySpec, still_wanted: Callable[[], Awaitable[bool]]
+) -> Study | None:
+    """Make a study: everything is checked and encoded before anything is kept.
+
+    None where `still_wanted` says in the end that whoever asked has gone.
+    """
     if not spec.rows_are_public:
         raise BadStudy(
             "study.rows_not_public",
@@ -53,6 +60,8 @@ async def create(site: Site, asker: Asker, spec: StudySpec) -> Study:
         understood.plan,
         timeout_s=SECONDS_TO_PREPARE,
     )
+    if not await still_wanted():
+        return None
     study_id = site.new_id("st")
     parts = []
     for part in prepared.parts:
@@ -90,12 +99,17 @@ async def create(site: Site, asker: Asker, spec: StudySpec) -> Study:
     def act(tx: Transaction) -> None:
         if datasets.get(tx, dataset.id).deleted_at is not None:
             raise dataset_deleted()
+        models.get(tx, model.id)  # or it was deleted meanwhile
         studies.add(tx, study, parts, prepared.test_rows)
         _record_materials(site, tx, study, model, dataset, parts, prepared.test_rows)
         after_commit(tx, lambda: site.hub.publish(SITE))
         after_commit(tx, site.poke)
 
-    await site.writer.run(act)
+    try:
+        await site.writer.run(act)
+    except Exception:
+        await forget(site, [sha for part in parts for sha in (part.train, part.held) if sha])
+        raise
     return study
 
 

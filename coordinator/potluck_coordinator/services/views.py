@@ -14,14 +14,13 @@ from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.ledgers import entry_to_wire
 from potluck_coordinator.services.memory import too_large_for_all
+from potluck_coordinator.services.planning import units_of
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import ByRung, by_rung, direction_of, standings
 from potluck_coordinator.storage import donors, leases, scores, studies, summaries, units
 from potluck_coordinator.storage.ledger import entries
 from potluck_coordinator.storage.summaries import Digest, HeldUnit, TrialLine
 from potluck_coordinator.storage.transaction import Transaction
-
-OPEN = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED, UnitState.RETURNED)
 
 
 async def study_view(site: Site, asker: Asker, study_id: str) -> wire.Study:
@@ -71,6 +70,7 @@ def draw_study(
 def _study(tx: Transaction, asker: Asker, study: Study, digest: Digest) -> wire.Study:
     leader = _leader(tx, study, digest)
     made = sum(digest.trials.values())
+    planned = units_planned(study, digest)
     spec = StudySpec.model_validate(study.spec)
     return wire.Study(
         id=study.id,
@@ -83,18 +83,26 @@ def _study(tx: Transaction, asker: Asker, study: Study, digest: Digest) -> wire.
         created_at=study.created_at,
         finished_at=study.finished_at,
         spec=spec,
-        plan=wire.StudyPlan.model_validate({**study.wire_plan, "trials": study.trials}),
+        plan=_plan(study, spec),
         model_name=digest.model_name,
         dataset_name=digest.dataset_name,
         counts=wire.Counts.model_validate(digest.units),
+        units_planned=planned,
         trials_done=made - digest.trials.get(TrialState.RUNNING, 0),
         best=leader[1] if leader else None,
         best_trial=leader[0] if leader else None,
-        seconds_left=_seconds_left(study, digest, made),
+        seconds_left=_seconds_left(study, digest, planned),
         donors=[_at_work(held) for held in digest.held],
         test_looks=digest.looks,
         may_edit=asker.may_edit(study),
     )
+
+
+def _plan(study: Study, spec: StudySpec) -> wire.StudyPlan:
+    """Give the plan with the trials that were added to it."""
+    plan = wire.StudyPlan.model_validate(study.wire_plan)
+    units = units_of(study.trials, plan.folds, spec.repeats, len(spec.rungs))
+    return plan.model_copy(update={"trials": study.trials, "units": units})
 
 
 def _leader(tx: Transaction, study: Study, digest: Digest) -> tuple[int, float] | None:
@@ -113,13 +121,26 @@ def _at_work(held: HeldUnit) -> wire.DonorAtWork:
     )
 
 
-def _seconds_left(study: Study, digest: Digest, made: int) -> float | None:
+def units_planned(study: Study, digest: Digest) -> int:
+    """Count all units of a study: made ones, and those that are still to be made.
+
+    What was cancelled does not count: the rest of a trial that ended early, or a stopped study's.
+    """
+    made = sum(number for state, number in digest.units.items() if state != UnitState.CANCELLED)
+    if study.state != "running":
+        return made
+    to_make = study.trials - sum(digest.trials.values())
+    folds = study.wire_plan["folds"]
+    whole = units_of(max(0, to_make), folds, study.spec["repeats"], len(study.spec["rungs"]))
+    return made + whole - (1 if folds and digest.refits else 0)
+
+
+def _seconds_left(study: Study, digest: Digest, planned: int) -> float | None:
     """Estimate from how long units took so far, and how many donors are at work now."""
     if study.state != "running" or digest.seconds_per_unit is None or not digest.held:
         return None
-    networks: int = (study.wire_plan["folds"] or 1) * study.spec["repeats"]
-    to_make: int = (study.trials - made) * networks * len(study.spec["rungs"])
-    to_go = to_make + sum(digest.units.get(state.value, 0) for state in OPEN)
+    ended = (UnitState.SCORED, UnitState.SET_ASIDE)
+    to_go = planned - sum(digest.units.get(state.value, 0) for state in ended)
     return digest.seconds_per_unit * to_go / len(digest.held)
 
 

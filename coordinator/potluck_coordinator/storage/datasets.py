@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
@@ -25,16 +27,24 @@ def next_version(session: Session, owner: str, name: str) -> int:
     return (session.exec(query).one() or 0) + 1
 
 
-def same(session: Session, owner: str, name: str, hash_: str) -> Dataset | None:
-    """Find the owner's dataset with this name and these bytes, if it is still there."""
-    query = select(DatasetRow).where(
-        DatasetRow.owner == owner,
-        DatasetRow.name == name,
-        DatasetRow.hash == hash_,
-        col(DatasetRow.deleted_at).is_(None),
+def same(session: Session, owner: str, filename: str, hash_: str) -> Dataset | None:
+    """Find the owner's dataset of these bytes, if it is still there.
+
+    A file name's ending says how bytes are read, so that it is part of what is the same.
+    """
+    query = (
+        select(DatasetRow)
+        .where(
+            DatasetRow.owner == owner,
+            DatasetRow.hash == hash_,
+            col(DatasetRow.deleted_at).is_(None),
+        )
+        .order_by(col(DatasetRow.created_at))
     )
-    found = session.exec(query).first()
-    return None if found is None else fact(Dataset, found)
+    ending = PurePath(filename).suffix.lower()
+    found = (row for row in session.exec(query) if PurePath(row.filename).suffix.lower() == ending)
+    first = next(found, None)
+    return None if first is None else fact(Dataset, first)
 
 
 def get(session: Session, dataset_id: str) -> Dataset:

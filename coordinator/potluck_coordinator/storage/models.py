@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
@@ -22,6 +25,30 @@ def get(session: Session, model_id: str) -> Model:
     if found is None:
         raise NotFound("model.not_found", "There is no such model.", got=model_id, where="model_id")
     return fact(Model, found)
+
+
+def same(session: Session, model: Model) -> Model | None:
+    """Find the owner's model that was read from the same bytes, whatever its name."""
+    query = (
+        select(ModelRow)
+        .where(ModelRow.owner == model.owner, ModelRow.hash == model.hash)
+        .order_by(col(ModelRow.created_at))
+    )
+    for found in session.exec(query):
+        kept = fact(Model, found)
+        if _plain(kept) == _plain(model):
+            return kept
+    return None
+
+
+def _plain(model: Model) -> str:
+    """Give what was read of a model besides graph and weights."""
+    return json.dumps([model.report, model.facts], sort_keys=True)
+
+
+def remove(session: Session, model_id: str) -> None:
+    """Remove a model that no study uses."""
+    session.exec(delete(ModelRow).where(col(ModelRow.id) == model_id))
 
 
 def by_owner(session: Session, owner: str | None) -> list[Model]:

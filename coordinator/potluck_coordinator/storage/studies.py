@@ -121,8 +121,13 @@ def looks(session: Session, study_id: str) -> list[Look]:
 
 
 def uses_dataset(session: Session, dataset_id: str, *states: str) -> int:
-    """Count the studies on a dataset in these states."""
-    query = select(func.count()).where(
-        StudyRow.dataset_id == dataset_id, col(StudyRow.state).in_(states)
-    )
+    """Count the studies on a dataset in these states; without states, in any."""
+    query = select(func.count()).where(StudyRow.dataset_id == dataset_id)
+    if states:
+        query = query.where(col(StudyRow.state).in_(states))
     return session.exec(query).one()
+
+
+def uses_model(session: Session, model_id: str) -> int:
+    """Count the studies of a model."""
+    return session.exec(select(func.count()).where(StudyRow.model_id == model_id)).one()

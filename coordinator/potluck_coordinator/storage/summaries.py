@@ -77,6 +77,8 @@ class Digest:
     """By state."""
     units: dict[str, int] = field(default_factory=dict)
     """By state."""
+    refits: int = 0
+    """Units that train the best trial on all rows, but for cancelled ones."""
     leader: tuple[int, float] | None = None
     """The completed trial with the best value, and that value."""
     looks: int = 0
@@ -144,6 +146,17 @@ def digests(session: Session, study_ids: Collection[str]) -> dict[str, Digest]:
         found[study_id].trials[state] = number
     for study_id, state, number in session.execute(_by_state(UnitRow, ids)):
         found[study_id].units[state] = number
+    refits = (
+        select(col(UnitRow.study_id), func.count())
+        .where(
+            col(UnitRow.study_id).in_(ids),
+            col(UnitRow.kind) == "refit",
+            col(UnitRow.state) != "cancelled",
+        )
+        .group_by(col(UnitRow.study_id))
+    )
+    for study_id, number in session.execute(refits):
+        found[study_id].refits = number
     for study_id, trial, value in session.execute(_leaders(ids)):
         found[study_id].leader = (trial, value)
     looks = (

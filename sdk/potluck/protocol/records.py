@@ -90,6 +90,11 @@ class Column(Wire):
     width: int | None = Field(
         None, description="How many numbers the column becomes as a feature: one for each word."
     )
+    identifier: str = Field(
+        "",
+        description="Why it looks like row numbers or names of rows; then it is no feature by "
+        "itself. Else empty.",
+    )
 
 
 class DatasetProfile(Wire):
@@ -215,6 +220,11 @@ class Study(Wire):
     model_name: str
     dataset_name: str
     counts: Counts
+    units_planned: int = Field(
+        0,
+        description="Units in all: made ones less cancelled ones, and those that are still to be "
+        "made. 0: an older coordinator does not say.",
+    )
     trials_done: int
     best: float | None
     best_trial: int | None

@@ -91,7 +91,7 @@ def test_a_header_of_numbers_is_pointed_out() -> None:
 
 
 def test_a_word_among_numbers_is_pointed_out() -> None:
-    numbers = "".join(f"{i},p\n" for i in range(15))
+    numbers = "".join(f"{i * i},p\n" for i in range(15))
     assert profile(table(f"a,y\n{numbers}")).warnings == []
     said = profile(table(f"a,y\n{numbers}1O,q\n")).warnings
     assert said == ["a: taken as words, because of '1O' among its numbers."]

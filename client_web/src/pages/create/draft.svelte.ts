@@ -73,7 +73,7 @@ export class NewStudyDraft {
     this.dataset = dataset;
     this.fields.datasetId = dataset.id;
     if (another) {
-      this.fields.target = dataset.profile.suggested_target ?? "";
+      this.fields.target = ""; // the plan names it where there is no doubt, and asks where there is
       this.fields.features = null;
       if (this.fields.weights === "column") this.fields.weights = "none";
     }

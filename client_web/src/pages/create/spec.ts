@@ -13,7 +13,7 @@ export interface Draft {
   name: string;
   description: string;
   target: string;
-  /** Null: every column but the target. */
+  /** Null: every column but the target, row numbers and ids. */
   features: string[] | null;
   task: Task | "auto";
   scaling: "standard" | "minmax" | "none";

@@ -1,0 +1,62 @@
+"""What a submit sends ahead of the study; taken back where the submit is refused or broken off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from types import TracebackType
+
+from potluck.errors import PotluckError
+from potluck.protocol import records
+from potluck.transport import Transport, Upload
+
+MODELS = "/api/v1/models"
+DATASETS = "/api/v1/datasets"
+
+
+class Uploads:
+    """Uploads that stay only where the `with` block ends well.
+
+    What the coordinator had before is never taken back, and what a study uses stays.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._new: list[str] = []
+
+    def model(self, name: str, files: Sequence[Upload]) -> records.Model:
+        """Upload a model's files."""
+        found, new = self._transport.upload(records.Model, MODELS, files, name)
+        if new:
+            self._new.append(f"{MODELS}/{found.id}")
+        return found
+
+    def data(self, name: str, file: Upload) -> records.Dataset:
+        """Upload a dataset's file."""
+        found, new = self._transport.upload(records.Dataset, DATASETS, [file], name)
+        if new:
+            self._new.append(f"{DATASETS}/{found.id}?unused=true")
+        return found
+
+    def bundled(self, name: str) -> records.Dataset:
+        """Take a dataset that the coordinator brings."""
+        path = f"{DATASETS}/bundled/{name}"
+        found, new = self._transport.upload(records.Dataset, path, [], name)
+        if new:
+            self._new.append(f"{DATASETS}/{found.id}?unused=true")
+        return found
+
+    def __enter__(self) -> Uploads:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            return
+        for path in reversed(self._new):
+            with suppress(PotluckError):  # a study uses it by now, or nobody answers any more
+                self._transport.delete(path)
