@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -60,9 +60,20 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     outputs = {"shapes": [list(shape) for shape in facts.output_shapes.values()]}
     changes = [overrides(corner) for corner in corners]
     await site.workers.run(check_overrides, graph, [c for c in changes if c] or [{}], outputs)
+    space = replace(space, epochs=spec.rungs[-1], rows=plan["rows_train"])
     budget = space.most_trials(spec.trials, spec.sampler)
+    if budget < spec.trials:
+        plan["warnings"] = [*plan["warnings"], fewer_trials(budget, spec.trials)]
     wire = _wire_plan(spec, plan, model, budget)
     return Understood(plan, wire, model, dataset, content)
+
+
+def fewer_trials(possible: int, asked: int) -> str:
+    """Say that the search space is smaller than the trials asked for."""
+    return (
+        f"The search space has {possible} {'point' if possible == 1 else 'points'} that train "
+        f"differently: {possible} of the {asked} trials asked for can be made."
+    )
 
 
 async def explain(site: Site, asker: Asker, spec: StudySpec) -> StudyPlan:
