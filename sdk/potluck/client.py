@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 import httpx2
 
-from potluck.data_upload import data_file
+from potluck.arguments import shown
+from potluck.data_upload import data_file, existing_file
 from potluck.defaults import DEFAULT_URL
 from potluck.errors import BadArgument
 from potluck.model_upload import model_files
@@ -111,7 +111,7 @@ class Client:
         `ApiError` for what the coordinator refuses; then nothing runs.
         """
         options = StudyOptions(
-            search=search or {},
+            search={} if search is None else search,
             trials=trials,
             epochs=epochs,
             rungs=rungs,
@@ -125,7 +125,7 @@ class Client:
             task=task,
             scaling=scaling,
             loss=loss,
-            loss_options=loss_options or {},
+            loss_options={} if loss_options is None else loss_options,
             class_weight=class_weight,
             sample_weight=sample_weight,
             metric=metric,
@@ -242,7 +242,7 @@ class Client:
     def _data(self, data: object) -> tuple[records.Dataset, str | None]:
         if isinstance(data, records.Dataset):
             return data, None
-        if isinstance(data, str) and not Path(data).expanduser().exists():
+        if isinstance(data, str) and existing_file(data) is None:
             return self._bundled(data), None
         with data_file(data) as (name, file, target):
             dataset = self._transport.post(
@@ -254,7 +254,7 @@ class Client:
         names = [dataset.name for dataset in self.bundled()]
         if name not in names:
             raise BadArgument(
-                f"There is no data file at {name!r}, and no bundled dataset of that name "
+                f"There is no data file at {shown(name)}, and no bundled dataset of that name "
                 f"(there are {', '.join(names)})."
             )
         return self._transport.post(records.Dataset, f"/api/v1/datasets/bundled/{name}")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from potluck.protocol.base import BigCount, JsonValue, Sha256, Wire
+from potluck.protocol.base import BigCount, Exact, JsonValue, Sha256, Wire
 from potluck.protocol.study import (
     ClassWeight,
     Direction,
@@ -326,7 +326,7 @@ class BestModel(Wire):
     classes: list[str] | None
 
 
-class StudyExtension(Wire):
+class StudyExtension(Exact):
     trials: int = Field(ge=1, le=10_000, description="How many trials to add.")
 
 
@@ -341,7 +341,7 @@ class SiteStatus(Wire):
     credit_flops: BigCount
 
 
-class SignIn(Wire):
+class SignIn(Exact):
     token: str
 
 
@@ -355,7 +355,7 @@ class Session(Wire):
     csrf: str
 
 
-class TokenRequest(Wire):
+class TokenRequest(Exact):
     name: str = Field(min_length=1, max_length=80)
 
 
