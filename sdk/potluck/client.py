@@ -6,13 +6,13 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 import httpx2
 
-from potluck.data_upload import data_file
+from potluck.arguments import shown
+from potluck.data_upload import data_file, existing_file
 from potluck.defaults import DEFAULT_URL
 from potluck.errors import BadArgument
 from potluck.model_upload import model_files
@@ -122,7 +122,7 @@ class Client:
         is taken back.
         """
         options = StudyOptions(
-            search=search or {},
+            search={} if search is None else search,
             trials=trials,
             epochs=epochs,
             rungs=rungs,
@@ -137,7 +137,7 @@ class Client:
             task=task,
             scaling=scaling,
             loss=loss,
-            loss_options=loss_options or {},
+            loss_options={} if loss_options is None else loss_options,
             class_weight=class_weight,
             sample_weight=sample_weight,
             metric=metric,
@@ -261,7 +261,7 @@ class Client:
         """Look at what was passed as data; gives what uploads it, and its target if known."""
         if isinstance(data, records.Dataset):
             return lambda: (data, None)
-        if isinstance(data, str) and not Path(data).expanduser().exists():
+        if isinstance(data, str) and existing_file(data) is None:
             found = self._bundled(data)
             return lambda: (uploads.bundled(found.name), found.target)
         name, file, target = opened.enter_context(data_file(data))
@@ -271,7 +271,7 @@ class Client:
         there = {dataset.name: dataset for dataset in self.bundled()}
         if name not in there:
             raise BadArgument(
-                f"There is no data file at {name!r}, and no bundled dataset of that name "
+                f"There is no data file at {shown(name)}, and no bundled dataset of that name "
                 f"(there are {', '.join(there)})."
             )
         return there[name]

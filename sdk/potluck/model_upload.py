@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from potluck.arguments import shown
 from potluck.errors import BadArgument
 from potluck.transport import Upload, open_files
 
@@ -77,7 +78,12 @@ def _name(path: Path) -> str:
 
 def _path(given: object) -> Path:
     if isinstance(given, str | Path):
-        return Path(given).expanduser()
+        try:
+            path = Path(given).expanduser()
+            path.is_file()
+        except (OSError, ValueError, RuntimeError):  # too long, or an unknown home
+            raise BadArgument(f"There is no model file at {shown(str(given))}.") from None
+        return path
     raise BadArgument(f"A model's files are paths, got a {type(given).__name__}.")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from typing import cast
 
 from pydantic import TypeAdapter
 
+from potluck.arguments import is_number, plain, shown
 from potluck.errors import BadArgument
 from potluck.protocol import study as wire
 from potluck.protocol.study import Parameter, Scalar
@@ -48,6 +50,8 @@ class Choice:
     choices: Sequence[Scalar]
 
 
+MOST_CHOICES = 256
+LONGEST_WORD = 1000
 _PARAMETER: TypeAdapter[Parameter] = TypeAdapter(Parameter)
 _FIELDS: dict[str, frozenset[str]] = {
     "fixed": frozenset({"value"}),
@@ -68,23 +72,17 @@ def parameter(name: str, value: object) -> Parameter:
         return value
     if isinstance(value, Mapping):
         return _from_mapping(name, value)
-    try:
-        match value:
-            case Fixed():
-                return wire.Fixed(value=_scalar(name, value.value))
-            case Float():
-                return wire.Float(low=value.low, high=value.high, log=value.log, step=value.step)
-            case Int():
-                return wire.Int(low=value.low, high=value.high, log=value.log, step=value.step)
-            case Choice():
-                choices = [_scalar(name, item) for item in value.choices]
-                return wire.Choice(choices=choices)
-            case list() | tuple() | range():
-                return wire.Choice(choices=[_scalar(name, item) for item in value])
-    except ValueError as error:
-        if isinstance(error, BadArgument):
-            raise
-        raise BadArgument(f"The parameter {name!r} cannot be read: {value!r}.\n{error}") from None
+    match value:
+        case Fixed():
+            return wire.Fixed(value=_scalar(name, value.value))
+        case Float():
+            return _ranged(name, "float", vars(value))
+        case Int():
+            return _ranged(name, "int", vars(value))
+        case Choice():
+            return _choice(name, value.choices)
+        case list() | tuple() | range():
+            return _choice(name, value)
     return wire.Fixed(value=_scalar(name, value))
 
 
@@ -95,17 +93,50 @@ def parameters(search: Mapping[str, object]) -> dict[str, Parameter]:
 
 def _from_mapping(name: str, given: Mapping[object, object]) -> Parameter:
     fields = {str(key): value for key, value in given.items()}
-    kind = str(fields.pop("kind", None) or _guess_kind(fields))
-    allowed = _FIELDS.get(kind, frozenset())
+    kind = fields.pop("kind", None) or _guess_kind(fields)
+    allowed = _FIELDS.get(kind, frozenset()) if isinstance(kind, str) else frozenset()
     if not fields or not set(fields) <= allowed:
+        raise _unread(name, given)
+    if kind == "choice":
+        return _choice(name, fields["choices"])
+    if kind == "fixed":
+        return wire.Fixed(value=_scalar(name, fields["value"]))
+    return _ranged(name, str(kind), fields)
+
+
+def _choice(name: str, choices: object) -> Parameter:
+    if not isinstance(choices, list | tuple | range):
+        raise BadArgument(f"The choices of {name!r} must be a list, got {shown(choices)}.")
+    if not 1 <= len(choices) <= MOST_CHOICES:
         raise BadArgument(
-            f"The parameter {name!r} cannot be read: {dict(given)!r}. Write a value, a list of "
-            "values, {low, high} with optional log and step, {choices: [...]} or {value: ...}."
+            f"{name!r} must have 1 to {MOST_CHOICES} choices, got {len(choices)}. For more numbers "
+            "than that, give a range: Int(low, high) or Float(low, high)."
         )
-    try:
-        return _PARAMETER.validate_python({"kind": kind, **fields})
-    except ValueError as error:
-        raise BadArgument(f"The parameter {name!r} cannot be read.\n{error}") from None
+    return wire.Choice(choices=[_scalar(name, item) for item in choices])
+
+
+def _ranged(name: str, kind: str, given: Mapping[str, object]) -> Parameter:
+    """Write a range down; its ends are numbers, and whole ones where its kind is `int`."""
+    fields = {key: plain(value) for key, value in given.items()}
+    words = "a whole number" if kind == "int" else "a number"
+    for end in ("low", "high", "step"):
+        value = fields.get(end)
+        if value is None and (end == "step" or end not in fields):
+            fields.pop(end, None)
+        elif not is_number(value) or (kind == "int" and not isinstance(value, int)):
+            raise BadArgument(f"{end} of {name!r} must be {words}, got {shown(value)}.")
+    if not isinstance(fields.get("log", False), bool):
+        raise BadArgument(f"log of {name!r} must be true or false, got {shown(fields['log'])}.")
+    if "low" not in fields or "high" not in fields:
+        raise _unread(name, given)
+    return _PARAMETER.validate_python({"kind": kind, **fields})
+
+
+def _unread(name: str, given: object) -> BadArgument:
+    return BadArgument(
+        f"The parameter {name!r} cannot be read: {shown(given)}. Write a value, a list of values, "
+        "{low, high} with optional log and step, {choices: [...]} or {value: ...}."
+    )
 
 
 def _guess_kind(fields: Mapping[str, object]) -> str:
@@ -113,17 +144,18 @@ def _guess_kind(fields: Mapping[str, object]) -> str:
         return "choice"
     if "value" in fields:
         return "fixed"
-    numbers = [fields[key] for key in ("low", "high", "step") if key in fields]
+    numbers = [plain(fields[key]) for key in ("low", "high", "step") if key in fields]
     return "int" if all(type(number) is int for number in numbers) else "float"
 
 
 def _scalar(name: str, value: object) -> Scalar:
     """Take a plain value, or a numpy scalar's plain value."""
-    if not isinstance(value, bool | int | float | str):
-        item = getattr(value, "item", None)
-        value = item() if callable(item) and getattr(value, "shape", None) == () else value
-    if isinstance(value, bool | int | float | str):
-        return value
+    found = plain(value)
+    if isinstance(found, bool) or is_number(found):
+        return cast("Scalar", found)
+    if isinstance(found, str) and len(found) <= LONGEST_WORD and found.isprintable():
+        return found
     raise BadArgument(
-        f"The parameter {name!r} has a value that is no number, text, true or false: {value!r}."
+        f"A value of the parameter {name!r} must be a finite number, a short text, true or false, "
+        f"got {shown(value)}."
     )

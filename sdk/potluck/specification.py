@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any
 
 from pydantic import ValidationError
 
+from potluck.arguments import checked, plain, shown
 from potluck.errors import BadArgument
 from potluck.protocol.study import Objective, Pipeline, Split, StudySpec
 from potluck.space import parameters
 
 RUNG_FACTOR = 3
 """Each rung trains three times as long as the one before, as in successive halving."""
+
+MOST_PROBLEMS = 3
+MOST_RUNGS = 64
+"""More of them fall together, whatever the epochs."""
 
 DEFAULT_EPOCHS = 10
 DEFAULT_FRACTION = 0.2
@@ -66,15 +71,16 @@ def rung_epochs(rungs: int | Sequence[int], epochs: int | None) -> list[int]:
     A number of rungs spreads them by a factor of three: 3 rungs of 18 epochs are [2, 6, 18]. Equal
     counts fall together, so that few epochs have fewer rungs.
     """
+    checked({"rungs": rungs, "epochs": epochs})
     if isinstance(rungs, int):
         total = DEFAULT_EPOCHS if epochs is None else epochs
-        if rungs < 1 or total < 1:
-            raise BadArgument(f"rungs and epochs must be at least 1, got {rungs} and {total}.")
-        counts = (round(total / RUNG_FACTOR**back) for back in range(rungs))
+        counts = (round(total / RUNG_FACTOR**back) for back in range(min(rungs, MOST_RUNGS)))
         return sorted({max(1, count) for count in counts})
-    listed = list(rungs)
-    if not listed or listed[0] < 1 or any(a >= b for a, b in pairwise(listed)):
-        raise BadArgument(f"rungs must be ascending epoch counts such as [2, 6, 18], got {listed}.")
+    listed = [int(str(plain(count))) for count in rungs]
+    if not listed or any(a >= b for a, b in pairwise(listed)):
+        raise BadArgument(
+            f"rungs must be ascending epoch counts such as [2, 6, 18], got {shown(rungs)}."
+        )
     if epochs is not None and listed[-1] != epochs:
         raise BadArgument(
             f"The last rung is the study's epochs: rungs end with {listed[-1]}, epochs is {epochs}."
@@ -86,6 +92,8 @@ def study_spec(
     options: StudyOptions, *, model_id: str, dataset_id: str, default_name: str
 ) -> StudySpec:
     """Write the specification. Raises `BadArgument` for what cannot be written down."""
+    given = {each.name: getattr(options, each.name) for each in fields(StudyOptions)}
+    options = StudyOptions(**checked(given))
     if options.folds is not None and options.validation is not None:
         raise BadArgument(
             f"folds={options.folds} and validation={options.validation} exclude each other: "
@@ -95,7 +103,7 @@ def study_spec(
     if options.folds is None and validation is None:
         validation = DEFAULT_FRACTION
     # Through plain data, so that pydantic judges the Literals as it would on the wire.
-    fields: dict[str, Any] = {
+    written: dict[str, Any] = {
         "name": (options.name or default_name)[:120],
         "description": options.description,
         "model_id": model_id,
@@ -137,7 +145,7 @@ def study_spec(
         objective = Objective.model_validate(
             {"metric": options.metric, "direction": options.direction}
         )
-        return StudySpec.model_validate({**fields, "pipeline": pipeline, "objective": objective})
+        return StudySpec.model_validate({**written, "pipeline": pipeline, "objective": objective})
     except ValidationError as error:
         raise BadArgument(_in_words(error)) from None
 
@@ -146,11 +154,12 @@ def _by_label(weights: str | Mapping[str, float] | None) -> str | dict[str, floa
     """Name classes by label: Keras's users write class numbers as numbers."""
     if weights is None or isinstance(weights, str):
         return weights
-    return {str(label): weight for label, weight in weights.items()}
+    return {str(label): float(str(plain(weight))) for label, weight in weights.items()}
 
 
 def require_consent(options: StudyOptions) -> None:
     """Refuse early to submit rows that may not reach donors."""
+    checked({"rows_are_public": options.rows_are_public})
     if not options.rows_are_public:
         raise BadArgument(
             "rows_are_public=False: encoded training rows reach every donor's browser, so a study "
@@ -161,7 +170,7 @@ def require_consent(options: StudyOptions) -> None:
 
 def _in_words(error: ValidationError) -> str:
     lines = []
-    for problem in error.errors(include_url=False):
+    for problem in error.errors(include_url=False)[:MOST_PROBLEMS]:
         place = ".".join(str(part) for part in problem["loc"]) or "the arguments"
-        lines.append(f"{place}: {problem['msg']}, got {problem['input']!r}.")
+        lines.append(f"{place}: {problem['msg']}, got {shown(problem['input'])}.")
     return "\n".join(lines)

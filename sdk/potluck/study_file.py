@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import Any
 
 import yaml
 
+from potluck.arguments import checked, shown
 from potluck.errors import BadArgument
+from potluck.protocol.words import meant
 from potluck.specification import StudyOptions
 
 OPTION_KEYS = tuple(field.name for field in dataclasses.fields(StudyOptions))
@@ -48,8 +49,9 @@ def read_study_file(path: Path) -> StudyFile:
         raise BadArgument(f"The study file {path} is no UTF-8 text.") from None
     try:
         written = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise BadArgument(f"{path} is no YAML: {error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # A date that no calendar has, a number of too many digits, brackets without an end.
+        raise BadArgument(f"{path} is no YAML: {str(error)[:500]}") from None
     if not isinstance(written, dict):
         raise BadArgument(f"{path} needs one key a line, such as `model: cnn.h5`.")
     return _study_file(path, {str(key): value for key, value in written.items()})
@@ -58,9 +60,9 @@ def read_study_file(path: Path) -> StudyFile:
 def _study_file(path: Path, written: dict[str, Any]) -> StudyFile:
     for key in written:
         if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, 1)
-            guess = f" Did you mean {near[0]}?" if near else ""
-            raise BadArgument(f"{path}: unknown key {key!r}.{guess} Known: {', '.join(KEYS)}.")
+            near = meant(key, KEYS)
+            told = f"Did you mean {near}?" if near else f"Known: {', '.join(KEYS)}."
+            raise BadArgument(f"{path}: unknown key {shown(key)}. {told}")
     model, data = written.get("model"), written.get("data")
     models = model if isinstance(model, list) else [model]
     for key, given in (("model", models), ("data", [data])):
@@ -68,10 +70,14 @@ def _study_file(path: Path, written: dict[str, Any]) -> StudyFile:
             raise BadArgument(f"{path}: {key} is missing; write a path, as in `{key}: ...`.")
     search = written.get("search")
     if search is not None and not isinstance(search, dict):
-        raise BadArgument(f"{path}: search maps parameters to values, got {search!r}.")
+        raise BadArgument(f"{path}: search maps parameters to values, got {shown(search)}.")
     options = {key: written[key] for key in OPTION_KEYS if written.get(key) is not None}
     if search is not None:
         options["search"] = {str(name): value for name, value in search.items()}
+    try:
+        options = checked(options)
+    except BadArgument as error:
+        raise BadArgument(f"{path}: {error}") from None
     return StudyFile(
         model=[_beside(path, one) for one in model]
         if isinstance(model, list)
@@ -82,5 +88,8 @@ def _study_file(path: Path, written: dict[str, Any]) -> StudyFile:
 
 
 def _beside(path: Path, named: str) -> str:
-    beside = path.parent / Path(named).expanduser()
-    return str(beside) if beside.exists() else named
+    try:
+        beside = path.parent / Path(named).expanduser()
+        return str(beside) if beside.exists() else named
+    except (OSError, ValueError, RuntimeError):  # no path can be so written
+        return named

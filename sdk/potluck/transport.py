@@ -47,7 +47,7 @@ class Transport:
         host = httpx2.URL(self.url).host
         self._http = httpx2.Client(
             base_url=self.url,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            headers=_authorization(token),
             timeout=TIMEOUT,
             follow_redirects=True,
             trust_env=not _is_loopback(host),  # no proxy can reach this machine's own ports
@@ -149,11 +149,25 @@ def open_files(paths: Sequence[Path]) -> Iterator[list[tuple[str, IO[bytes]]]]:
             file.close()
 
 
+def _authorization(token: str | None) -> dict[str, str]:
+    """Give the header that carries a token; it is never part of a message. Raises `BadArgument`."""
+    if token is not None and not isinstance(token, str):
+        raise BadArgument(f"The access token must be text, got a {type(token).__name__}.")
+    # A file or a copied line ends with a line break that is no part of the token.
+    word = (token or "").strip()
+    if not all(" " <= letter <= "~" for letter in word):
+        raise BadArgument(
+            "The access token holds a line break or another character that no token has. "
+            "Copy it again, in one line."
+        )
+    return {"Authorization": f"Bearer {word}"} if word else {}
+
+
 def checked_address(url: str) -> str:
     """Give a coordinator's address without a trailing slash. Raises `BadArgument`."""
     try:
         parsed = httpx2.URL(url)
-    except (httpx2.InvalidURL, TypeError) as error:
+    except (httpx2.InvalidURL, TypeError, ValueError) as error:
         raise BadArgument(f"{url!r} is no address: {error}.") from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise BadArgument(f"A coordinator's address looks like http://127.0.0.1:8000, got {url!r}.")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from potluck.arguments import shown
 from potluck.protocol.base import ErrorBody, ErrorDetail
+from potluck.protocol.words import meant
 from potluck_coordinator.core import errors
 
 STATUS: dict[type[errors.PotluckError], int] = {
@@ -55,11 +60,21 @@ def detail_of_validation(error: RequestValidationError) -> ErrorDetail:
             "code": "request.invalid",
             "message": f"{'.'.join(place) or 'The request'}: {first['msg']}.",
             "expected": str(first["type"]),
-            "got": repr(first.get("input"))[:200],
-            "hint": "See /api/openapi.json for what this address takes.",
+            "got": shown(first.get("input")),
+            "hint": _hint(first) or "See /api/openapi.json for what this address takes.",
             "where": ".".join(place),
         }
     )
+
+
+def _hint(problem: Mapping[str, Any]) -> str:
+    """Guess what was meant by a word that is none of those that are known."""
+    given = problem.get("input")
+    known = re.findall(r"'([^']*)'", str(problem.get("ctx", {}).get("expected", "")))
+    if problem["type"] == "extra_forbidden":
+        return "Leave this field out: the coordinator knows none of this name."
+    near = meant(given, known) if isinstance(given, str) and known else None
+    return f"Did you mean {near!r}?" if near else ""
 
 
 def add_handlers(app: FastAPI) -> None:

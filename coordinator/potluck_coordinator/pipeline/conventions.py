@@ -11,8 +11,6 @@ from potluck_coordinator.pipeline.spelling import CURRENCIES, Spelling, parted, 
 
 MARKS = ((".", ","), (".", " "), (".", "'"), (",", "."), (",", " "), (",", "'"))
 """Decimal mark and thousands that go together."""
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
-"""Cells without a value, in every column."""
 PLACEHOLDERS = (
     *("?", "-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", ".", "..", "*", "n/a", "na", "n.a."),
     *("nan", "none", "null", "nil", "#n/a", "<na>", "missing", "unknown", "k.a."),

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
+from potluck.protocol.words import MISSING_WORDS
 from potluck_coordinator.core.errors import BadDataset
-from potluck_coordinator.pipeline.conventions import MISSING, Found, find_spellings
+from potluck_coordinator.pipeline.conventions import Found, find_spellings
 from potluck_coordinator.pipeline.dataset import Categorical, Dataset, Numeric
 from potluck_coordinator.pipeline.limits import ReadLimits
 from potluck_coordinator.pipeline.spelling import Spelling
 
+QUOTED = "\ue000"
+"""Stands before a word such as NA that the file has in quotation marks, while it is read."""
 DELIMITERS = (",", "\t", ";")
 
 
@@ -161,7 +165,11 @@ def is_number(word: str) -> bool:
 
 def _frame(text: str, delimiter: str, names: list[str], filename: str) -> pl.DataFrame:
     # Blank lines before the header are no records to the scan, but are to polars.
-    body = text.lstrip("\r\n").encode()
+    marks = "|".join(re.escape(word) for word in MISSING_WORDS if word)
+    ends = re.escape(delimiter) + "\r\n"
+    body = re.sub(
+        f'(?<=[{ends}])"\\s*({marks})\\s*"(?=[{ends}]|$)', f"{QUOTED}\\1", text.lstrip("\r\n")
+    ).encode()
     try:
         return pl.read_csv(
             io.BytesIO(body),
@@ -178,7 +186,14 @@ def _frame(text: str, delimiter: str, names: list[str], filename: str) -> pl.Dat
 
 def _words(raw: pl.Series) -> pl.Series:
     words = raw.str.strip_chars()
-    return words.set(words.is_in(MISSING), None)
+    words = words.set(words.is_in(MISSING_WORDS), None)
+    # "NA" in quotation marks is a word among words, and a missing value among numbers.
+    quoted = words.str.starts_with(QUOTED).fill_null(value=False)
+    others = words.set(quoted, None)
+    numbers = others.cast(pl.Float64, strict=False)
+    if others.null_count() < len(others) and numbers.null_count() == others.null_count():
+        return others
+    return words.str.strip_prefix(QUOTED)
 
 
 def _column(

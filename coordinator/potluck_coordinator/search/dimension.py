@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -9,6 +10,9 @@ from typing import Literal
 from potluck.protocol.study import Choice, Float, Int, Parameter
 from potluck_coordinator.core.errors import BadStudy
 from potluck_coordinator.search.rules import LARGEST_INT, Scalar, check_number, check_value, rule_of
+
+CELLS = 2**40
+"""Into so many equal parts a range of real numbers falls for spreading draws over it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,41 @@ class Range:
         if self.step is None:
             return float(value)
         return self.value(round((float(value) - self.low) / self.step))
+
+    @property
+    def cells(self) -> int:
+        """Count the equal parts in which draws are spread: the values, or many of a real range."""
+        return (
+            CELLS if self.step is None or self.log else _steps(self.low, self.high, self.step) + 1
+        )
+
+    def cell(self, value: Scalar) -> int:
+        """Give the part in which a value lies; the nearest one for a value beyond the ends."""
+        if self.step is not None and not self.log:
+            found = round((float(value) - self.low) / self.step)
+        else:
+            low, high = self._ends()
+            found = int((self._scaled(float(value)) - low) / (high - low) * CELLS)
+        return min(max(found, 0), self.cells - 1)
+
+    def value_in(self, cell: int, share: float) -> Scalar:
+        """Give the value at a share, from 0 to below 1, of a part."""
+        if self.step is not None and not self.log:
+            return self.value(cell)
+        low, high = self._ends()
+        found = low + (high - low) * ((cell + share) / CELLS)
+        found = math.exp(found) if self.log else found
+        if self.kind == "int":
+            found = round(found)
+        return self.snap(min(max(found, self.low), self.high))
+
+    def _ends(self) -> tuple[float, float]:
+        # Whole numbers on a logarithmic scale: each has its rounding's width, the ends too.
+        wide = 0.5 if self.kind == "int" else 0.0
+        return self._scaled(self.low - wide), self._scaled(self.high + wide)
+
+    def _scaled(self, value: float) -> float:
+        return math.log(value) if self.log else value
 
 
 @dataclass(frozen=True)

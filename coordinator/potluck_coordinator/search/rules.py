@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from potluck.protocol.optimizers import OptimizerName
 from potluck.protocol.schedules import ScheduleName
+from potluck.protocol.words import meant
 from potluck_coordinator.core.errors import BadStudy
 
 Scalar = bool | int | float | str
@@ -187,12 +188,15 @@ def rule_of(name: str) -> Rule:
     layer, _, field = name.removeprefix(LAYERS).rpartition(".")
     if name.startswith(LAYERS) and layer and field:
         return _LAYER_RULE
+    near = meant(name, RULES)
     raise BadStudy(
         "search.unknown_parameter",
-        f"There is no parameter {name!r}.",
-        expected=f"one of {', '.join(RULES)}, or layers.<name>.<field>",
-        got=name,
-        hint="A layer's field is written like layers.dense_1.units.",
+        f"There is no parameter {name[:100]!r}.",
+        expected="a parameter such as learning_rate, momentum, or layers.<name>.<field>",
+        got=name[:100],
+        hint=f"Did you mean {near!r}?"
+        if near
+        else "A layer's field is written like layers.dense_1.units.",
         where=name,
     )
 
@@ -230,12 +234,15 @@ def check_value(name: str, value: Scalar) -> Scalar:
     check_number(name, value)
     rule = rule_of(name)
     if not rule.allows(value):
+        near = meant(value, rule.names) if isinstance(value, str) and rule.names else None
         raise BadStudy(
             f"search.{name}",
             f"{name} must be {rule.words}.",
             expected=rule.words,
-            got=repr(value),
-            hint="Change the value or the ends of the range.",
+            got=repr(value)[:200],
+            hint=f"Did you mean {near!r}?"
+            if near
+            else "Change the value or the ends of the range.",
             where=name,
         )
     return float(value) if rule.kind == "float" else value

@@ -2,7 +2,8 @@
 
 The trial table is the truth; the Optuna study is a cache in memory that can be built again from
 it. Whoever builds it again asks the same next points as one who never stopped: each draw depends
-on the study's seed, the trial's number and the trials before it alone.
+on the study's seed, the trial's number and the trials before it alone. No two trials train the same
+network, and draws go where the space has been asked least (`strata.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
+from random import Random
 from typing import Any, Literal, TypeVar
 
 import optuna
@@ -22,20 +26,23 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from potluck_coordinator.search.dimension import Dimension, Options
 from potluck_coordinator.search.rules import Scalar
-from potluck_coordinator.search.space import LARGEST_GRID, Point, Space, identity
+from potluck_coordinator.search.space import LARGEST_GRID, Identity, Space
+from potluck_coordinator.search.strata import Spread
+from potluck_coordinator.search.twins import Point
 
 Sampler = Literal["random", "grid"]
 Direction = Literal["maximize", "minimize"]
 
 T = TypeVar("T")
-Draw = Callable[[optuna.Study, FrozenTrial], dict[str, Any]]
 
-MOST_DRAWS = 16
+MOST_DRAWS = 64
+DRAWS_A_SETTING = 4
+WINDOW = 256
 _STATES = {
     "running": TrialState.RUNNING,
     "completed": TrialState.COMPLETE,
@@ -80,31 +87,43 @@ class Search:
         self._distributions = {
             name: _distribution(dimension) for name, dimension in space.free.items()
         }
-        self._seen: set[tuple[tuple[str, str], ...]] = set()
-        self._unseen: Iterator[Point] | None = None
-        self._size = space.grid_size if sampler == "grid" else space.size
+        self._seen: set[Identity] = set()
+        self._spread = Spread(space.free)
+        self._settings = space.settings()
+        size = space.grid_size if sampler == "grid" else space.size
+        self._finite = size is not None and size <= LARGEST_GRID
+        self._order: Iterator[Point] | None = None
+        self._window: list[Point] = []
+        self._asked = 0
+        self._exhausted = False
+        self._drawn: Point = {}
         self._study = optuna.create_study(
-            direction=direction, sampler=_PointSampler(self._distributions, self._draw)
+            direction=direction, sampler=_PointSampler(self._distributions, self._give_drawn)
         )
         for past in sorted(history, key=lambda past: past.number):
             self._remember(past)
 
     @property
     def exhausted(self) -> bool:
-        """Say whether every point that differs has been asked."""
-        return self._size is not None and len(self._seen) >= self._size
+        """Say whether no point was found any more that trains differently from those asked."""
+        return self._exhausted
 
     def ask(self, n: int) -> list[tuple[int, Point]]:
         """Give up to `n` new trials as (number, parameters); fewer once the space is exhausted."""
         asked: list[tuple[int, Point]] = []
-        while len(asked) < n and not self.exhausted:
+        while len(asked) < n:
+            found = self._next()
+            if found is None:
+                self._exhausted = True
+                break
+            self._drawn = self._searched(found)
             trial = self._study.ask()
             drawn = {
                 name: _suggest(trial, name, self._distributions[name])
                 for name in trial.relative_params
             }
             point = self._space.effective(drawn)
-            self._seen.add(identity(point))
+            self._keep(point)
             asked.append((trial.number, point))
         return asked
 
@@ -117,7 +136,7 @@ class Search:
         if value is None:
             self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
         else:
-            self._study.tell(number, self._finite(value), skip_if_finished=True)
+            self._study.tell(number, self._bounded(value), skip_if_finished=True)
 
     def _remember(self, past: Past) -> None:
         if past.number != len(self._study.get_trials(deepcopy=False)):
@@ -129,42 +148,63 @@ class Search:
         self._study.add_trial(
             optuna.trial.create_trial(
                 state=state,
-                value=self._finite(past.value) if state is TrialState.COMPLETE else None,
+                value=self._bounded(past.value) if state is TrialState.COMPLETE else None,
                 params=values,
                 distributions={name: self._distributions[name] for name in values},
             )
         )
-        self._seen.add(identity(self._space.effective(values)))
+        self._keep(self._space.effective(values))
+
+    def _keep(self, point: Point) -> None:
+        self._seen.add(self._space.identity(point))
+        self._spread.add(point)
+        self._asked += 1
 
     def _known(self, parameters: Mapping[str, Scalar]) -> list[str]:
         return [name for name in self._distributions if name in parameters]
 
-    def _finite(self, value: float | None) -> float:
+    def _bounded(self, value: float | None) -> float:
         return self._worst if value is None or not math.isfinite(value) else value
 
-    def _draw(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, Any]:
-        """Choose the point of a trial by its number."""
-        if self._sampler == "random":
-            for attempt in range(MOST_DRAWS if self._size is not None else 1):
-                sampler = RandomSampler(seed=_seed(self._seed, trial.number, attempt))
-                values = {
-                    name: sampler.sample_independent(study, trial, name, distribution)
-                    for name, distribution in self._distributions.items()
-                }
-                point = self._space.effective(values)
-                if self._size is None or identity(point) not in self._seen:
-                    return self._searched(point)
-            if self._size is None or self._size > LARGEST_GRID:
-                return self._searched(point)
-        return self._searched(self._next_unseen())
+    def _next(self) -> Point | None:
+        """Choose the next trial's point; None where none is left."""
+        found = self._draw() if self._sampler == "random" else None
+        return found or (self._next_unseen() if self._finite else None)
 
-    def _next_unseen(self) -> Point:
-        if self._unseen is None:
-            self._unseen = self._space.grid(self._seed)
-        for point in self._unseen:
-            if identity(point) not in self._seen:
+    def _draw(self) -> Point | None:
+        """Draw until a point is new. A setting of the switches that is used up is left alone."""
+        failed: Counter[int] = Counter()
+        for attempt in range(MOST_DRAWS):
+            random = Random(_seed(self._seed, self._asked, attempt))
+            places = [i for i in range(len(self._settings)) if failed[i] < DRAWS_A_SETTING]
+            if not places:
+                return None
+            asked = {i: self._spread.asked(self._settings[i]) for i in places}
+            fewest = min(asked.values())
+            place = random.choice([i for i in places if asked[i] == fewest])
+            setting = self._settings[place]
+            rest = [name for name in self._distributions if name not in setting]
+            values = {name: self._spread.draw(name, random) for name in rest}
+            point = self._space.effective({**values, **setting})
+            if self._space.identity(point) not in self._seen:
                 return point
-        raise RuntimeError("The space is exhausted.")
+            failed[place] += 1
+        return None
+
+    def _next_unseen(self) -> Point | None:
+        """Give, of the next unseen points in the grid's order, the one asked about least."""
+        if self._order is None:
+            self._order = self._space.grid(self._seed)
+        self._window = [p for p in self._window if self._is_new(p)]
+        fresh = (point for point in self._order if self._is_new(point))
+        self._window += islice(fresh, WINDOW - len(self._window))
+        return min(self._window, key=self._spread.asked, default=None)
+
+    def _is_new(self, point: Point) -> bool:
+        return self._space.identity(point) not in self._seen
+
+    def _give_drawn(self) -> dict[str, Any]:
+        return self._drawn
 
     def _searched(self, point: Point) -> dict[str, Any]:
         return {name: point[name] for name in self._known(point)}
@@ -212,7 +252,9 @@ class Searcher:
 class _PointSampler(BaseSampler):
     """Optuna's view of how we choose points: all of a trial's values at once."""
 
-    def __init__(self, distributions: dict[str, BaseDistribution], draw: Draw) -> None:
+    def __init__(
+        self, distributions: dict[str, BaseDistribution], draw: Callable[[], dict[str, Any]]
+    ) -> None:
         self._distributions = distributions
         self._draw = draw
 
@@ -226,12 +268,12 @@ class _PointSampler(BaseSampler):
 
     def sample_relative(
         self,
-        study: optuna.Study,
-        trial: FrozenTrial,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
         search_space: dict[str, BaseDistribution],  # noqa: ARG002
     ) -> dict[str, Any]:
         """Give the trial's point, without what its optimizer ignores."""
-        return self._draw(study, trial)
+        return self._draw()
 
     def sample_independent(
         self,

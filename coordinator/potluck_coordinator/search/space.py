@@ -7,33 +7,47 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from random import Random
 
 from potluck.protocol.study import Parameter
 from potluck_coordinator.core.errors import BadStudy
 from potluck_coordinator.search.dimension import Dimension, Options, read_parameter
 from potluck_coordinator.search.rules import DEFAULTS, SWITCHES, Scalar, check_value, rule_of
+from potluck_coordinator.search.twins import Point, as_trained
 
 LARGEST_GRID = 100_000
+MOST_SAMPLES = 4096
+ENOUGH_SAMPLES = 256
 
-Point = dict[str, Scalar]
+Identity = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Space:
     """Fixed values and searched dimensions.
 
-    A parameter that the point's optimizer or schedule does not read is left out of the point, so
-    two points that would train alike are the same point.
+    A parameter that the point's optimizer or schedule does not read is left out of the point, and
+    two points that train the same network have one `identity`. `epochs`: those of a whole trial;
+    `rows`: those that train.
     """
 
     fixed: Mapping[str, Scalar]
     free: Mapping[str, Dimension]
+    epochs: int | None = None
+    rows: int | None = None
 
     @classmethod
-    def from_spec(cls, parameters: Mapping[str, Parameter]) -> Space:
+    def from_spec(
+        cls,
+        parameters: Mapping[str, Parameter],
+        epochs: int | None = None,
+        rows: int | None = None,
+    ) -> Space:
         """Check a study's parameters. Raises `BadStudy` with a code `search.*`.
 
-        `learning_rate`, `batch_size` and `optimizer` have defaults (0.001, 32, adam).
+        `learning_rate`, `batch_size` and `optimizer` have defaults (0.001, 32, adam). Where
+        `epochs` and `rows` are known, so are schedules that come too late to matter and batches of
+        all rows.
         """
         fixed: dict[str, Scalar] = dict(DEFAULTS)
         free: dict[str, Dimension] = {}
@@ -45,13 +59,13 @@ class Space:
                 fixed[name] = check_value(name, found)
             else:
                 free[name] = found
-        space = cls(fixed, free)
+        space = cls(fixed, free, epochs, rows)
         space._refuse_unread(parameters)
         return space
 
     @property
     def size(self) -> int | None:
-        """Count the points that differ; None where there is no end to them."""
+        """Count the points by what they read; None where there is no end to them."""
         total = 0
         for _, free in self._branches():
             sizes = [dimension.size for dimension in free.values()]
@@ -89,10 +103,42 @@ class Space:
         return size
 
     def most_trials(self, wanted: int, sampler: str) -> int:
-        """Give how many trials make sense: no more than there are points that differ."""
-        if sampler == "grid":
-            return min(wanted, self.grid_size)
-        return wanted if self.size is None else min(wanted, self.size)
+        """Give how many trials make sense: no more than there are points that train differently.
+
+        Where there are too many points to visit, a sample of them answers.
+        """
+        size = self.grid_size if sampler == "grid" else self.size
+        visited = size is not None and size <= LARGEST_GRID
+        enough = wanted if visited else min(wanted, ENOUGH_SAMPLES)
+        found: set[Identity] = set()
+        for point in self._points() if visited else self._sample():
+            found.add(self.identity(point))
+            if len(found) == enough:
+                return wanted
+        return len(found)
+
+    def identity(self, point: Mapping[str, Scalar]) -> Identity:
+        """Give what points that train the same network have in common, and no others."""
+        return identity(as_trained(point, self.epochs, self.rows))
+
+    def settings(self) -> list[Point]:
+        """Give every combination of the searched switches (`optimizer`, `schedule`, `use_ema`)."""
+        searched = [switch for switch in SWITCHES if switch in self.free]
+        return [{s: setting[s] for s in searched} for setting in self._settings()]
+
+    def _points(self) -> Iterator[Point]:
+        return (self.point(index) for index in range(self.size or 0))
+
+    def _sample(self) -> Iterator[Point]:
+        random = Random(0)
+        for _ in range(MOST_SAMPLES):
+            values = {
+                name: random.choice(dimension.choices)
+                if isinstance(dimension, Options)
+                else dimension.value_in(random.randrange(dimension.cells), random.random())
+                for name, dimension in self.free.items()
+            }
+            yield self.effective(values)
 
     def point(self, index: int) -> Point:
         """Give a finite space's point by its number, from 0."""
@@ -174,8 +220,8 @@ def _said(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def identity(point: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
-    """Give what makes two points the same; true and 1 are not."""
+def identity(point: Mapping[str, Scalar]) -> Identity:
+    """Give a point as something to compare; true and 1 differ."""
     return tuple((name, repr(point[name])) for name in sorted(point))
 
 

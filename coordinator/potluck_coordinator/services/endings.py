@@ -15,6 +15,7 @@ from potluck_coordinator.core.records import (
 )
 from potluck_coordinator.core.units import UnitEvent, UnitState
 from potluck_coordinator.services.events import WORK
+from potluck_coordinator.services.planning import fewer_trials
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import places
 from potluck_coordinator.storage import leases, studies, trials, units
@@ -45,7 +46,9 @@ def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
             return
         if refits[0].state != UnitState.SCORED:
             return
-    _end_study(site, tx, study, "completed", "", best)
+    asked = int(study.spec["trials"])
+    said = fewer_trials(study.trials, asked) if study.trials < asked else ""
+    _end_study(site, tx, study, "completed", said, best)
 
 
 def _add_refit(site: Site, tx: Transaction, study: Study, number: int) -> None:

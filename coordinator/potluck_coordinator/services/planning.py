@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -61,9 +61,20 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     outputs = {"shapes": [list(shape) for shape in facts.output_shapes.values()]}
     changes = [overrides(corner) for corner in corners]
     told = await site.workers.run(check_overrides, graph, [*filter(None, changes)] or [{}], outputs)
+    space = replace(space, epochs=spec.rungs[-1], rows=plan["rows_train"])
     budget = space.most_trials(spec.trials, spec.sampler)
+    if budget < spec.trials:
+        plan["warnings"] = [*plan["warnings"], fewer_trials(budget, spec.trials)]
     wire = _wire_plan(spec, plan, model, budget, told)
     return Understood(plan, wire, model, dataset, content)
+
+
+def fewer_trials(possible: int, asked: int) -> str:
+    """Say that the search space is smaller than the trials asked for."""
+    return (
+        f"The search space has {possible} {'point' if possible == 1 else 'points'} that train "
+        f"differently: {possible} of the {asked} trials asked for can be made."
+    )
 
 
 async def explain(site: Site, asker: Asker, spec: StudySpec) -> StudyPlan:

@@ -45,7 +45,7 @@ class SearchDesk:
                 Past(t.number, t.parameters, TrialState(t.state).value, t.value) for t in known
             ]
             searcher = Searcher(
-                Space.from_spec(spec.parameters),
+                Space.from_spec(spec.parameters, spec.rungs[-1], study.wire_plan["rows_train"]),
                 sampler=spec.sampler,
                 seed=spec.seed,
                 direction="maximize" if study.direction == "maximize" else "minimize",

@@ -37,6 +37,12 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Exact(Wire):
+    """A message that somebody writes by hand: '10' is no number, and true and 2.5 no count."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
 class ErrorDetail(Wire):
     """One refusal: a stable code, what was expected, what came, what to do."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from potluck.protocol.base import BigCount, JsonValue, Sha256, Wire
+from potluck.protocol.base import BigCount, Exact, JsonValue, Sha256, Wire
 from potluck.protocol.study import (
     ClassWeight,
     Direction,
@@ -368,7 +368,7 @@ class BestModel(Wire):
     unwritable: Unwritable = Field(default_factory=dict)
 
 
-class StudyExtension(Wire):
+class StudyExtension(Exact):
     trials: int = Field(ge=1, le=10_000, description="How many trials to add.")
 
 
@@ -383,7 +383,7 @@ class SiteStatus(Wire):
     credit_flops: BigCount
 
 
-class SignIn(Wire):
+class SignIn(Exact):
     token: str
 
 
@@ -397,7 +397,7 @@ class Session(Wire):
     csrf: str
 
 
-class TokenRequest(Wire):
+class TokenRequest(Exact):
     name: str = Field(min_length=1, max_length=80)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from potluck.protocol.base import UInt32, Wire
+from potluck.protocol.base import Exact, UInt32
 
 Scalar = bool | int | float | str
 Task = Literal["classification", "regression"]
@@ -68,7 +68,7 @@ Scaling = Literal["standard", "minmax", "none"]
 Duplicates = Literal["together", "free"]
 
 
-class LossOptions(Wire):
+class LossOptions(Exact):
     """What a loss can be told, in Keras 3's words; `None` is Keras's default.
 
     `label_smoothing`: cross-entropies and focal ones. `gamma`: focal ones. `alpha`: focal ones and
@@ -89,14 +89,14 @@ ClassWeight = Literal["balanced"] | Annotated[dict[str, Weight], Field(max_lengt
 label; classes that are not named weigh 1."""
 
 
-class Fixed(Wire):
+class Fixed(Exact):
     """A parameter with one value."""
 
     kind: Literal["fixed"] = "fixed"
     value: Scalar
 
 
-class Float(Wire):
+class Float(Exact):
     """A real number in [low, high]."""
 
     kind: Literal["float"] = "float"
@@ -106,7 +106,7 @@ class Float(Wire):
     step: float | None = None
 
 
-class Int(Wire):
+class Int(Exact):
     """A whole number in [low, high]."""
 
     kind: Literal["int"] = "int"
@@ -116,7 +116,7 @@ class Int(Wire):
     step: int = 1
 
 
-class Choice(Wire):
+class Choice(Exact):
     """One of a list of values."""
 
     kind: Literal["choice"] = "choice"
@@ -127,7 +127,7 @@ Parameter = Annotated[Fixed | Float | Int | Choice, Field(discriminator="kind")]
 """Ranges are checked by the coordinator (`search.range_empty`), so that the error has a code."""
 
 
-class Split(Wire):
+class Split(Exact):
     """How rows part company. Fractions are of all rows; folds and validation exclude each other.
 
     `duplicates`: rows with equal features stay `together` in one part of every split, or are
@@ -150,7 +150,7 @@ class Split(Wire):
         return data
 
 
-class Pipeline(Wire):
+class Pipeline(Exact):
     """From a dataset to tensors. `None` means: let the coordinator infer it, and show it.
 
     `sample_weight` names a column of weights, numbers from 0: never a feature; `None` is none.
@@ -164,14 +164,14 @@ class Pipeline(Wire):
     split: Split = Field(default_factory=Split)
 
 
-class Objective(Wire):
+class Objective(Exact):
     """What ranks trials: a metric that the coordinator computes, and which way is better."""
 
     metric: MetricName | None = None
     direction: Direction | None = None
 
 
-class StudySpec(Wire):
+class StudySpec(Exact):
     """Everything that a study is, apart from the bytes it names.
 
     `parameters` keys: `learning_rate`, `batch_size`, `optimizer` (a name of

@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
+import sklearn.datasets
+import sklearn.utils
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -18,6 +21,7 @@ from hypothesis.extra import numpy as hnp
 from potluck import BadArgument
 from potluck.data_upload import data_file, npz
 from potluck.model_upload import model_files
+from potluck_coordinator.pipeline import read_dataset
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -101,6 +105,118 @@ def test_a_frame_and_a_column_are_a_csv_with_a_target(library: Any) -> None:
     assert target == "kind"
     assert content.decode().splitlines() == ["a,kind", "1.5,x", "2.0,y"]
     assert frame.shape == (2, 1)
+
+
+def read(content: bytes) -> Any:
+    return read_dataset(content, "data.csv").columns
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+@pytest.mark.parametrize("word", ["NA", "null", "NULL", "nan", "NaN", "N/A", "None"])
+def test_a_word_of_a_frame_stays_a_word(library: Any, word: str) -> None:
+    frame = library.DataFrame({"a": [1.5, 2.0, None], "region": [word, "EU", None]})
+    _, content, _ = sent(frame)
+    column = read(content)["region"]
+    assert column.vocabulary == tuple(sorted([word, "EU"]))
+    assert column.codes[2] == -1
+    assert np.array_equal(read(content)["a"].values, [1.5, 2.0, np.nan], equal_nan=True)
+
+
+def test_missing_values_of_a_file_stay_missing() -> None:
+    columns = read(b'a,b,c\n1,"NA",NA\n2,3,x\n,"",y\n')
+    assert np.array_equal(columns["a"].values, [1, 2, np.nan], equal_nan=True)
+    assert np.array_equal(columns["b"].values, [np.nan, 3, np.nan], equal_nan=True)
+    assert (columns["c"].vocabulary, columns["c"].codes.tolist()) == (("x", "y"), [-1, 0, 1])
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_array", "coo_matrix"])
+def test_a_sparse_matrix_is_sent_with_its_zeros(kind: str) -> None:
+    dense = np.array([[0.0, 1.0], [2.0, 0.0]])
+    _, content, _ = sent((getattr(scipy.sparse, kind)(dense), [0, 1]))
+    assert np.array_equal(arrays_of(content)["x"], dense)
+
+
+def test_a_sparse_matrix_too_large_to_write_out_is_refused() -> None:
+    large = scipy.sparse.csr_matrix((10**6, 10**6))
+    with pytest.raises(BadArgument, match="1000000 x 1000000"):
+        sent((large, np.zeros(10**6)))
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_a_bunch_is_its_data_and_target(as_frame: bool) -> None:
+    bunch = sklearn.datasets.load_iris(as_frame=as_frame)
+    name, content, _ = sent(bunch)
+    if as_frame:
+        assert name == "data.csv"
+        assert read(content)["target"].values.tolist() == bunch.target.tolist()
+    else:
+        assert np.array_equal(arrays_of(content)["x"], bunch.data)
+        assert np.array_equal(arrays_of(content)["y"], bunch.target)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.DataFrame({"kind": ["x", "y"]}),
+        pl.DataFrame({"kind": ["x", "y"]}),
+        pd.Series(["x", "y"], name="kind", index=[7, 9]),
+        pd.Series(["x", "y"], name="kind", dtype="category"),
+        pd.Series(["x", "y"], name="kind", dtype="string"),
+    ],
+)
+def test_a_target_of_one_column_is_that_column(column: Any) -> None:
+    library = pl if isinstance(column, pl.DataFrame) else pd
+    _, content, target = sent((library.DataFrame({"a": [1.5, 2.0]}), column))
+    assert target == "kind"
+    assert read(content)["kind"].vocabulary == ("x", "y")
+    _, content, _ = sent((np.zeros((2, 3)), column))
+    assert arrays_of(content)["y"].tolist() == ["x", "y"]
+
+
+def test_a_target_of_the_shape_n_1_is_one_column() -> None:
+    _, content, _ = sent((np.zeros((2, 3)), np.array([[1], [2]])))
+    assert arrays_of(content)["y"].tolist() == [1, 2]
+    _, content, _ = sent((pd.DataFrame({"a": [1, 2]}), np.array([[1.5], [2.5]])))
+    assert read(content)["target"].values.tolist() == [1.5, 2.5]
+
+
+def test_nullable_columns_keep_their_numbers_and_what_is_missing() -> None:
+    whole = pd.array([1, None, 3], dtype="Int64")
+    frame = pd.DataFrame({"a": whole, "b": pd.array([True, None, False], dtype="boolean")})
+    _, content, _ = sent((frame, pd.Series(whole, name="y")))
+    for name in ("a", "y"):
+        assert np.array_equal(read(content)[name].values, [1, np.nan, 3], equal_nan=True)
+    found = arrays_of(npz({"a": pd.Series(whole)}))["a"]
+    assert np.array_equal(found, [1, np.nan, 3], equal_nan=True)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_dates_become_days(library: Any) -> None:
+    times = np.array(["1970-01-02", "1970-01-01T12:00", "NaT"], dtype="datetime64[us]")
+    frame = library.DataFrame({"when": times, "took": times - times[1]})
+    _, content, _ = sent(frame)
+    assert np.array_equal(read(content)["when"].values, [1, 0.5, np.nan], equal_nan=True)
+    assert np.array_equal(read(content)["took"].values, [0.5, 0, np.nan], equal_nan=True)
+    assert np.array_equal(arrays_of(npz({"t": times}))["t"], [1, 0.5, np.nan], equal_nan=True)
+    zoned = pd.DataFrame({0: pd.to_datetime(["1970-01-02", "1970-01-03"], utc=True)})
+    assert read(sent(zoned)[1])["0"].values.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (((np.zeros(2), np.zeros(2)), (np.zeros(1), np.zeros(1))), "one pair"),
+        ((pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1], "c": [2]})), "must be one column"),
+        (pd.DataFrame({"a": [[1, 2], [3]]}), "'a' holds"),
+        (pl.DataFrame({"a": [[1, 2], [3]]}), "'a' holds"),
+        (pd.DataFrame({("a", "b"): [1], ("a", "c"): [2]}), "several levels"),
+        (pd.DataFrame({"a": [1j]}), "complex"),
+        (sklearn.utils.Bunch(text=[1]), "needs data and target"),
+    ],
+)
+def test_data_of_another_form_is_refused_with_what_to_do(data: object, words: str) -> None:
+    with pytest.raises(BadArgument, match=words):
+        sent(data)
 
 
 def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
