@@ -147,7 +147,7 @@ def german(rows: int = 200) -> str:
 def test_a_table_with_decimal_commas_trains_as_one_with_points() -> None:
     one, two = (table(text) for text in (german(), german().replace(",", ".").replace(";", ",")))
     facts = model((2,), 1, "linear")
-    plans = [plan_study(dataset, spec(), facts) for dataset in (one, two)]
+    plans = [plan_study(dataset, spec(target="c"), facts) for dataset in (one, two)]
     assert plans[0].warnings == ("a, b, c: read as numbers (decimal comma).",)
     encoded = [
         encode(dataset, plan, np.arange(150), np.arange(150, 200))
@@ -161,7 +161,7 @@ def test_a_table_with_decimal_commas_trains_as_one_with_points() -> None:
 def test_a_plan_reads_other_rows_as_it_read_its_own() -> None:
     """Rows that are read later may lack what settled how their columns are written."""
     facts = model((2,), 1, "linear")
-    plan = plan_study(table(german()), spec(), facts)
+    plan = plan_study(table(german()), spec(target="c"), facts)
     stored = Plan.from_json(json.loads(json.dumps(plan.to_json())))
     assert stored == plan
     later = read_dataset(b"a;b;c\n1,234;1,5;x\n", "t.csv", spellings=stored.spellings)

@@ -44,7 +44,9 @@ def passengers(rows: int = 1316) -> str:
 
 
 def planned(text: str, width: int, outputs: int = 1, **split: Any) -> tuple[Dataset, Plan]:
-    return plan_table(text, width, outputs, "sigmoid", split=split)
+    return plan_table(
+        text, width, outputs, "sigmoid", target=text.split("\n")[0].split(",")[-1], split=split
+    )
 
 
 def parted(dataset: Dataset, plan: Plan) -> set[int]:

@@ -22,7 +22,9 @@ def prices(decimal: str, delimiter: str) -> bytes:
 @pytest.mark.parametrize(("decimal", "delimiter"), [(",", ";"), (".", ",")])
 def test_rows_are_read_the_same_at_every_step(decimal: str, delimiter: str) -> None:
     content, name = prices(decimal, delimiter), "prices.csv"
-    plan = plan_job(content, name, spec().model_dump(mode="json"), model((8,), 1, "linear"))
+    plan = plan_job(
+        content, name, spec(target="price").model_dump(mode="json"), model((8,), 1, "linear")
+    )
     prepared = prepare_study(content, name, plan)
     part = prepared.parts[0]
     train = from_safetensors(part.train)["x"]
