@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from potluck_converter.assemble import stateful_layers
+    from potluck_converter.compiled import compiled
     from potluck_converter.conversion import convert
     from potluck_converter.description import as_text, report
     from potluck_converter.errors import ConversionError
@@ -41,6 +43,7 @@ __all__ = [
     "TensorRef",
     "TrainingMemory",
     "as_text",
+    "compiled",
     "convert",
     "convert_isolated",
     "forward_flops",
@@ -52,6 +55,7 @@ __all__ = [
     "initial_weights",
     "read_model",
     "report",
+    "stateful_layers",
     "tfjs_topology",
     "to_files",
     "trainable_weights",
@@ -67,6 +71,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "potluck_converter.assemble": ("stateful_layers",),
+    "potluck_converter.compiled": ("compiled",),
     "potluck_converter.conversion": ("convert",),
     "potluck_converter.errors": ("ConversionError",),
     "potluck_converter.files": (

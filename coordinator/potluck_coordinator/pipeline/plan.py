@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from potluck.protocol.study import Direction, LossName, MetricName, Scaling, Split, StudySpec, Task
 from potluck_coordinator.core.errors import BadDataset, BadStudy
+from potluck_coordinator.pipeline.compiled import aim_with_compiled
 from potluck_coordinator.pipeline.dataset import Dataset
 from potluck_coordinator.pipeline.facts import ModelFacts
 from potluck_coordinator.pipeline.features import check_features, fit_shape
-from potluck_coordinator.pipeline.objective import infer_aim
 from potluck_coordinator.pipeline.roles import suggested_features, suggested_target
 from potluck_coordinator.pipeline.split import split_rows
 from potluck_coordinator.pipeline.target import target_column
@@ -27,7 +27,8 @@ class Plan:
     `tokens`: features go in as int32, unscaled. With folds, `rows_train` counts all rows that are
     not test rows. `rows_*` are 0 for parts that the study does not have. `margins`: the outputs
     rank classes, but are no probabilities. `own_units`: the target is not scaled. `losses` and
-    `metrics` are those that would suit.
+    `metrics` are those that would suit. `compiled`: what the specification left open and the
+    model's compile settled.
     """
 
     task: Task
@@ -59,6 +60,7 @@ class Plan:
     sample_weight: str | None = None
     losses: tuple[LossName, ...] = ()
     metrics: tuple[MetricName, ...] = ()
+    compiled: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Give plain JSON."""
@@ -92,7 +94,8 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
             where="pipeline.target",
         )
     column = target_column(dataset, target)
-    aim = infer_aim(column, spec, model)
+    settled = aim_with_compiled(column, spec, model)
+    aim = settled.aim
     check_weights(spec, aim.classes)
     left_out = {target: "the target", asked.sample_weight: "the rows' weight"}
     wanted = suggested_features(dataset, target) if asked.features is None else asked.features
@@ -123,7 +126,13 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         folds=split.folds,
         stratify=split.stratify,
         seed=split.seed,
-        warnings=(*dataset.warnings, *aim.warnings, *warnings),
+        warnings=(
+            *dataset.warnings,
+            *model.warnings,
+            *settled.warnings,
+            *aim.warnings,
+            *warnings,
+        ),
         loss_options=dict(aim.loss.options),
         margins=aim.loss.reading == "margins",
         own_units=aim.loss.own_units,
@@ -131,6 +140,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         sample_weight=asked.sample_weight,
         losses=aim.losses,
         metrics=aim.metrics,
+        compiled=dict(settled.values),
     )
     return _with_rows(plan, dataset)
 
