@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from potluck.errors import BadArgument
+from potluck.one_hot import class_column
 from potluck.transport import Upload, open_files
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -46,7 +47,10 @@ def _content(data: object) -> tuple[str, bytes, str | None]:
     if isinstance(data, tuple) and len(data) == 2:
         if is_frame(data[0]):
             return _frame_and_target(data[0], data[1])
-        return "data.npz", npz({"x": data[0], "y": data[1]}), "y"
+        target = data[1]
+        if is_frame(target):
+            target = class_column(plain_array("y", target), target)
+        return "data.npz", npz({"x": data[0], "y": target}), "y"
     if isinstance(data, Mapping):
         return "data.npz", npz({str(key): value for key, value in data.items()}), None
     raise BadArgument(
@@ -106,7 +110,7 @@ def _frame_and_target(frame: Any, target: Any) -> tuple[str, bytes, str | None]:
             f"The column {name!r} is both in X and the target. Leave it out of X, or pass the "
             "DataFrame alone with target=."
         )
-    values = plain_array(name, target)
+    values = class_column(plain_array(name, target), target)
     if values.shape != (len(frame),):
         raise BadArgument(
             f"The target needs one value a row: X has {len(frame)} rows, y has the shape "

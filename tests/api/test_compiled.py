@@ -17,7 +17,7 @@ def compiled_model() -> bytes:
     model = keras.Sequential([keras.Input((4,)), dense])
     rate = keras.optimizers.schedules.CosineDecay(0.05, 30)
     focal = keras.losses.CategoricalFocalCrossentropy(gamma=3.0)
-    model.compile(keras.optimizers.AdamW(rate, clipnorm=1.5), focal, ["log_cosh"])
+    model.compile(keras.optimizers.AdamW(rate, clipnorm=1.5), focal, metrics=["log_cosh"])
     return saved(model, ".keras")
 
 

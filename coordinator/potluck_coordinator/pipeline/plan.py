@@ -12,6 +12,8 @@ from potluck_coordinator.pipeline.compiled import aim_with_compiled
 from potluck_coordinator.pipeline.dataset import Dataset
 from potluck_coordinator.pipeline.facts import ModelFacts
 from potluck_coordinator.pipeline.features import check_features, fit_shape
+from potluck_coordinator.pipeline.not_yet import check_model, check_target
+from potluck_coordinator.pipeline.one_hot import empty_classes
 from potluck_coordinator.pipeline.roles import suggested_features, suggested_target
 from potluck_coordinator.pipeline.split import split_rows
 from potluck_coordinator.pipeline.target import target_column
@@ -93,12 +95,14 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
             got="none",
             where="pipeline.target",
         )
+    wanted = suggested_features(dataset, target) if asked.features is None else asked.features
+    check_model(model)
+    check_target(dataset, target, wanted, spec, model)
     column = target_column(dataset, target)
     settled = aim_with_compiled(column, spec, model)
     aim = settled.aim
     check_weights(spec, aim.classes)
     left_out = {target: "the target", asked.sample_weight: "the rows' weight"}
-    wanted = suggested_features(dataset, target) if asked.features is None else asked.features
     features = tuple(dict.fromkeys(name for name in wanted if name not in left_out))
     width, warnings = check_features(dataset, features, model.vocabulary)
     warnings += [
@@ -129,6 +133,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         warnings=(
             *dataset.warnings,
             *model.warnings,
+            *empty_classes(column),
             *settled.warnings,
             *aim.warnings,
             *warnings,

@@ -9,9 +9,13 @@ INPUTS = ("x", "images", "image", "inputs", "data", "features")
 
 
 def suggested_target(dataset: Dataset) -> str | None:
-    """Give the likeliest target: by name, else a table's last column or the one plain array."""
+    """Give the likeliest target: by name, else a table's last column or the one plain array.
+
+    An array of several numbers a row (one-hot) is one by name only.
+    """
     plain = [name for name, column in dataset.columns.items() if not isinstance(column, Array)]
-    by_name = {name.lower(): name for name in reversed(plain)}
+    by_name = {name.lower(): name for name in reversed(dataset.columns)}
+    by_name |= {name.lower(): name for name in reversed(plain)}
     for candidate in TARGETS:
         if candidate in by_name:
             return by_name[candidate]

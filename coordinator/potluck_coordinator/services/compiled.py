@@ -82,8 +82,9 @@ def _steps(spec: StudySpec, rows: int) -> int:
     """Count the steps of an epoch; a batch size that is searched counts as the usual one."""
     batch = spec.parameters.get("batch_size", _USUAL)
     size = batch.value if isinstance(batch, Fixed) else DEFAULT_BATCH_SIZE
-    whole = isinstance(size, int) and not isinstance(size, bool) and size > 0
-    return max(1, math.ceil(rows / (size if whole else DEFAULT_BATCH_SIZE)))
+    if not isinstance(size, int) or size < 1:
+        size = DEFAULT_BATCH_SIZE  # refused later, with the other parameters
+    return max(1, math.ceil(rows / size))
 
 
 def _checked(whose: str, field: str, value: Any, said: list[str]) -> dict[str, Scalar]:
