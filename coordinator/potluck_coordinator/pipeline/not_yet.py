@@ -46,24 +46,39 @@ def check_target(
     output = next(iter(model.output_shapes.values()), ())
     if not isinstance(column, Array):
         if len(output) > 1:
-            raise _of_output(output, f"one value a row in {target!r}", spec, model)
+            raise _of_output(output, f"one value a row in {target!r}", model)
         return
     wide = column.values.shape[1:]
-    pictures = len(output) > 1 or len(wide) > 1
     source = dataset.columns.get(features[0]) if len(features) == 1 else None
     if isinstance(source, Array) and source.name != target:
         alike = source.values.shape == column.values.shape and _reaches(output, wide)
-        classes = model.final_activation == "softmax"
-        if alike and not classes and (_equal(source.values, column.values) or _redrawn(column)):
-            raise _refuse(
-                "This is an autoencoder: the target has the shape of the input. "
-                "Autoencoders cannot be trained yet.",
-                column,
-                "Train a classification or a regression of one number a row.",
-            )
-    if pictures:
-        raise _of_output(output if len(output) > 1 else wide, _got(column), spec, model)
+        if alike and model.final_activation != "softmax":
+            _refuse_autoencoder(source, column)
+    if len(output) > 1:
+        raise _of_output(output, _got(column), model)
+    if len(wide) > 1:
+        raise _refuse(
+            "The target has several axes a row: sequences and pictures as targets (segmentation) "
+            "cannot be trained yet.",
+            column,
+            "Give one value a row, or one one-hot row.",
+        )
     _check_rows(column, spec, model, output)
+
+
+def _refuse_autoencoder(source: Array, target: Array) -> None:
+    """Refuse a target that is the input, or amounts of its shape; let labels of each place pass."""
+    if _equal(source.values, target.values):
+        said = "This is an autoencoder: the target is the input."
+    elif _redrawn(target):
+        said = "The target has the input's shape, as in an autoencoder that mends its input."
+    else:
+        return
+    raise _refuse(
+        f"{said} Autoencoders cannot be trained yet.",
+        target,
+        "Train a classification, or a regression of one number a row.",
+    )
 
 
 def _check_rows(
@@ -133,9 +148,7 @@ def _check_rows(
     )
 
 
-def _of_output(
-    shape: Sequence[int | None], got: str, spec: StudySpec, model: ModelFacts
-) -> BadInput:
+def _of_output(shape: Sequence[int | None], got: str, model: ModelFacts) -> BadInput:
     """Refuse outputs of several axes: steps of a sequence, or places of a picture."""
     if len(shape) > 2:
         said = "This is segmentation, or another question with a picture as its answer: such "

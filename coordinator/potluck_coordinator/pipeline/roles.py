@@ -14,7 +14,7 @@ def suggested_target(dataset: Dataset) -> str | None:
     An array of several numbers a row (one-hot) is one by name only.
     """
     plain = [name for name, column in dataset.columns.items() if not isinstance(column, Array)]
-    by_name = {name.lower(): name for name in reversed(dataset.columns)}
+    by_name = {name.lower(): name for name in reversed(list(dataset.columns))}
     by_name |= {name.lower(): name for name in reversed(plain)}
     for candidate in TARGETS:
         if candidate in by_name:

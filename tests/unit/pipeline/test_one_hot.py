@@ -120,6 +120,7 @@ REFUSED: list[tuple[str, Dataset, ModelFacts, str]] = [
     ("tags", pair(MANY.repeat(2, axis=1)[:, :5], STEPS), shaped((5, 2), (5, 2), "softmax"),
      "sequence"),
     ("steps of one target", pair(NUMBERS, STEPS), shaped((5, 2), (5, 3), "softmax"), "sequence"),
+    ("a target of steps alone", pair(STEPS), SOFT, "several axes"),
     ("two inputs", pair(rows()), TWO_IN, "several inputs"),
     ("two outputs", pair(rows()), TWO_OUT, "several outputs"),
 ]  # fmt: skip

@@ -20,6 +20,7 @@ SAID = ["fox", "cat", "dog", "cat"]
 
 def written(data: object) -> Any:
     with data_file(data) as (_, (_, (_, content)), target):
+        assert isinstance(content, bytes)
         if content.startswith(b"PK"):
             return np.load(io.BytesIO(content))[target].tolist()
         return pandas.read_csv(io.BytesIO(content))[target].tolist()
