@@ -14,6 +14,7 @@ from potluck_converter.errors import shorten
 from potluck_converter.training_config import LATER, OPTIMIZERS, snake
 
 MOST_METRICS = 32
+MOST_SAID = 12
 _FUNCTIONS = {
     "mse": "mean_squared_error",
     "mae": "mean_absolute_error",
@@ -67,6 +68,9 @@ def compiled(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
         said.append("Compiled loss weights are not used: a study has one loss.")
     if given.get("weighted_metrics"):
         said.append("Compiled weighted metrics are not used.")
+    more = len(said) - MOST_SAID
+    if more > 0:
+        said[MOST_SAID:] = [f"{more} more things that were compiled are not used."]
     return {**found, "left_out": said}
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keras import metrics, optimizers
 from keras.optimizers import schedules
 
@@ -345,3 +347,51 @@ def test_a_model_that_was_never_compiled_has_no_defaults() -> None:
     assert found.compiled is None
     assert compiled_parameters(spec(), found.compiled, ROWS) == ({}, [])
     assert np.array_equal(planned(found, amounts()).warnings, ())
+
+
+WORDS = st.sampled_from(
+    ["Adam", "Huber", "function", "CosineDecay", "class_name", "mse", "keras", "mine"]
+)
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
+KEYS = st.sampled_from(
+    [
+        "class_name",
+        "config",
+        "module",
+        "registered_name",
+        "learning_rate",
+        "decay_steps",
+        "values",
+        "name",
+        "delta",
+        "decay",
+        "initial_learning_rate",
+        "boundaries",
+        "fn",
+        "inner_optimizer",
+    ]
+)
+ANYTHING = st.recursive(
+    PLAIN, lambda some: st.lists(some, max_size=4) | st.dictionaries(KEYS, some), max_leaves=20
+)
+PARTS = st.sampled_from(["loss", "optimizer", "optimizer_config", "metrics", "loss_weights"])
+
+
+@given(st.dictionaries(PARTS, ANYTHING))
+@settings(deadline=None)
+def test_whatever_a_file_says_there_is_a_plan(anything: dict[str, Any]) -> None:
+    found = compiled(anything)
+    json.dumps(found, allow_nan=False)
+    asked, model = spec(), ModelFacts({"in": (1,)}, {"out": (1,)}, "linear", compiled=found)
+    plan = planned(model, amounts())
+    settled, said = compiled_parameters(asked, found, ROWS)
+    study_space(asked, settled)
+    optimizer(settled, 10)
+    assert all(len(sentence) < 400 for sentence in (*plan.warnings, *said))
+    assert len(plan.warnings) + len(said) < 60
+
+
+def test_a_file_that_lists_a_hundred_custom_metrics_gets_a_short_warning() -> None:
+    found = compiled({"metrics": [f"mine_{i}" for i in range(100)]})
+    assert found is not None
+    assert len(found["left_out"]) == 13
