@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from potluck_converter.assemble import stateful_layers
+    from potluck_converter.compiled import compiled
     from potluck_converter.conversion import convert
     from potluck_converter.description import as_text, report
     from potluck_converter.errors import ConversionError
@@ -42,6 +44,7 @@ __all__ = [
     "TensorRef",
     "TrainingMemory",
     "as_text",
+    "compiled",
     "convert",
     "convert_isolated",
     "form_warnings",
@@ -54,6 +57,7 @@ __all__ = [
     "initial_weights",
     "read_model",
     "report",
+    "stateful_layers",
     "tfjs_topology",
     "to_files",
     "trainable_weights",
@@ -70,6 +74,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "potluck_converter.assemble": ("stateful_layers",),
+    "potluck_converter.compiled": ("compiled",),
     "potluck_converter.conversion": ("convert",),
     "potluck_converter.errors": ("ConversionError",),
     "potluck_converter.files": (

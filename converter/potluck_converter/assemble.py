@@ -16,6 +16,8 @@ from potluck_converter.shapes import check_size, ordered_calls, steps, unfit
 CONTAINERS = frozenset({"Sequential", "Functional", "Model"})
 OWN = "Potluck"
 """Stands before the names of our own TF.js classes."""
+MOST_WRAPPED = 8
+_STATEFUL = " was stateful; here each batch starts from zero."
 
 
 @dataclass(frozen=True)
@@ -100,13 +102,29 @@ def check_layer(raw: RawLayer) -> tuple[Layer, list[str]]:
     said = []
     if class_name != "InputLayer" and precision != "float32":
         said.append(f'Layer "{name}" was {precision}; Potluck trains in float32.')
-    if raw.config.get("stateful") is True:
-        said.append(f'Layer "{name}" was stateful; here each batch starts from zero.')
+    if _stateful(raw.config):
+        said.append(f'Layer "{name}"{_STATEFUL}')
     if class_name == "InputLayer":
         shape = raw.config.get("batch_shape") or raw.config.get("batch_input_shape")
         if shape and shape[0] is not None:
             said.append(f'The fixed batch size of input "{name}" is left out.')
     return replace(layer, config=config, trainable=trainable), said
+
+
+def stateful_layers(warnings: Sequence[str]) -> list[str]:
+    """Give those of a model's warnings that say of a layer that its state is not kept."""
+    return [said for said in warnings if said.endswith(_STATEFUL)]
+
+
+def _stateful(config: Mapping[str, Any], depth: int = 0) -> bool:
+    """Tell whether a layer, or one that it wraps, carries its state from batch to batch."""
+    if config.get("stateful") is True:
+        return True
+    inner = [config.get(key) for key in ("layer", "forward_layer", "backward_layer")]
+    configs = [one["config"] for one in inner if isinstance(one, dict) and "config" in one]
+    return depth < MOST_WRAPPED and any(
+        _stateful(one, depth + 1) for one in configs if isinstance(one, dict)
+    )
 
 
 def _precision(dtype: Any) -> str:

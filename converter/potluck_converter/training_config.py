@@ -30,7 +30,7 @@ _OBJECTS = frozenset(
 )
 """Losses and metrics that Keras writes as a class with a config."""
 
-_LATER = {"learningRate": "learning_rate", "beta1": "beta_1", "beta2": "beta_2"} | {
+LATER = {"learningRate": "learning_rate", "beta1": "beta_1", "beta2": "beta_2"} | {
     "initialAccumulatorValue": "initial_accumulator_value",
     "useNesterov": "nesterov",
 }
@@ -65,7 +65,7 @@ def understood(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
     optimizer = given.get("optimizer_config") or given.get("optimizer")
     if not isinstance(optimizer, dict) or not isinstance(optimizer.get("config"), dict):
         return None
-    config = {_LATER.get(key, key): value for key, value in optimizer["config"].items()}
+    config = {LATER.get(key, key): value for key, value in optimizer["config"].items()}
     name = str(optimizer.get("class_name")).removeprefix("Custom>")
     if name == "Momentum":
         name = "SGD"

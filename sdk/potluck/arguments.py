@@ -187,6 +187,7 @@ RULES: Mapping[str, _Rule] = {
     "test": _fraction("a fraction of the rows from 0 to below 1"),
     "stratify": _flag(),
     "split_seed": _whole(_SEED, 0, LARGEST_SEED),
+    "duplicates": _word(_names(wire.Duplicates), optional=True),
     "target": _text("a column's name", optional=True),
     "features": _Rule("a list of column names", _is_column_list, True, _column_hint),
     "task": _word(_names(wire.Task), optional=True),

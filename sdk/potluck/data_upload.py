@@ -14,6 +14,7 @@ import numpy as np
 
 from potluck.arguments import shown
 from potluck.errors import BadArgument
+from potluck.one_hot import class_column
 from potluck.protocol.words import MISSING_WORDS
 from potluck.transport import Upload, open_files
 
@@ -92,14 +93,14 @@ def _of_bunch(bunch: Any) -> object:
 
 
 def one_column(target: Any) -> Any:
-    """Give a target of the shape [rows, 1], a frame's too, as the column that it is."""
+    """Give a target of the shape [rows, 1], a frame's too, as the column that it is.
+
+    A one-hot frame is a column of its columns' names. Others stay as they are.
+    """
     if is_frame(target):
         columns = list(target.columns)
         if len(columns) != 1:
-            raise BadArgument(
-                f"The target y must be one column, got a DataFrame of {len(columns)}. Pass the "
-                "column that is to be predicted."
-            )
+            return class_column(plain_array("y", target), target)
         return target[columns[0]]
     if isinstance(target, np.ndarray) and target.ndim == 2 and target.shape[1] == 1:
         return target[:, 0]
@@ -193,7 +194,7 @@ def _frame_and_target(frame: Any, target: Any) -> tuple[str, bytes, str | None]:
         )
     # A nullable column keeps its missing values; the others are plain by now.
     nullable = _is_of(target, "Series", "pandas") and bool(target.isna().any())
-    values = target.array if nullable else plain_array(name, target)
+    values = target.array if nullable else class_column(plain_array(name, target), target)
     if values.shape != (len(frame),):
         raise BadArgument(
             f"The target needs one value a row: X has {len(frame)} rows, y has the shape "

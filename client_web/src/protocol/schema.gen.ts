@@ -2911,6 +2911,13 @@ export interface components {
             /** Classes */
             classes: string[] | null;
             /**
+             * Compiled
+             * @description What the specification left open and the model's compile settled: `loss`, `loss_options.<name>`, `metric`, and parameters such as `learning_rate`.
+             */
+            compiled?: {
+                [key: string]: boolean | number | string;
+            };
+            /**
              * Direction
              * @enum {string}
              */

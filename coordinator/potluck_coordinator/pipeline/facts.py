@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 Shape = tuple[int | None, ...]
 
@@ -25,7 +26,8 @@ class ModelFacts:
 
     `final_activation` is what the outputs went through last (a Softmax or Activation layer
     counts), in Keras's words, `linear` for nothing. `vocabulary` is the Embedding's `input_dim`
-    where the first layer is one: such a model takes whole numbers.
+    where the first layer is one: such a model takes whole numbers. `compiled` is what the
+    converter's `compiled` gives, None where nothing was; `warnings` are repeated by plans.
     """
 
     input_shapes: Mapping[str, Shape]
@@ -33,3 +35,5 @@ class ModelFacts:
     final_activation: str
     layers: tuple[LayerFacts, ...] = ()
     vocabulary: int | None = None
+    compiled: Mapping[str, Any] | None = None
+    warnings: tuple[str, ...] = ()

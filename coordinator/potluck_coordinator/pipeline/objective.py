@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from potluck.protocol.study import Direction, LossName, MetricName, StudySpec, Task
 from potluck_coordinator.core.errors import BadDataset, BadStudy
 from potluck_coordinator.pipeline.dataset import Categorical, Numeric
@@ -16,6 +18,7 @@ from potluck_coordinator.pipeline.losses import (
     task_of,
 )
 from potluck_coordinator.pipeline.measures import CLASSIFICATION, SMALLER_IS_BETTER, suited_metrics
+from potluck_coordinator.pipeline.one_hot import OneHot
 from potluck_coordinator.pipeline.target import classes_of
 
 MOST_CLASSES = 1000
@@ -96,6 +99,8 @@ def _refuse_missing(target: Numeric | Categorical) -> None:
 
 
 def _refuse_constant(target: Numeric | Categorical, classes: tuple[str, ...], task: Task) -> None:
+    if isinstance(target, OneHot) and len(np.unique(target.values)) == 1:
+        classes = (classes[int(target.values[0])],)  # the other columns are 0 everywhere
     if len(classes) > 1:
         return
     what = "class" if task == "classification" else "value"

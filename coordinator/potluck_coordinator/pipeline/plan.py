@@ -19,11 +19,14 @@ from potluck.protocol.study import (
     Task,
 )
 from potluck_coordinator.core.errors import BadInput, BadStudy
+from potluck_coordinator.pipeline.compiled import aim_with_compiled
 from potluck_coordinator.pipeline.dataset import Dataset
 from potluck_coordinator.pipeline.facts import ModelFacts
 from potluck_coordinator.pipeline.features import check_features
 from potluck_coordinator.pipeline.labels import as_numbers, read_target
+from potluck_coordinator.pipeline.not_yet import check_model, check_target
 from potluck_coordinator.pipeline.objective import infer_aim
+from potluck_coordinator.pipeline.one_hot import empty_classes
 from potluck_coordinator.pipeline.roles import (
     Features,
     features_told,
@@ -50,6 +53,7 @@ class Plan:
     `metrics` are those that would suit. `duplicates`: may rows with equal features part? `parts`:
     what each part holds. `encoded_width`: how many numbers the features of a row become.
     `spellings`: how columns are written that are not plain, which the dataset is read with.
+    `compiled`: what the specification left open and the model's compile settled.
 
     A stored plan gives the same rows and tensors for good: the defaults say how it was before there
     was such a field.
@@ -88,6 +92,7 @@ class Plan:
     parts: tuple[Part, ...] = ()
     encoded_width: int | None = None
     spellings: Mapping[str, Spelling] = field(default_factory=dict)
+    compiled: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Give plain JSON."""
@@ -117,18 +122,21 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     if asked.sample_weight is not None:
         dataset = as_numbers(dataset, [asked.sample_weight])
     dataset = without_weights(dataset, asked.sample_weight, asked.target)
+    check_model(model)
     target = asked.target or plain_target(dataset, lambda name: _fits(dataset, name, spec, model))
+    chosen = _chosen(dataset, target, asked.features)
+    check_target(dataset, target, chosen.names, spec, model)
     dataset = read_target(dataset, target, spec, model)
     column = target_column(dataset, target)
     try:
-        aim = infer_aim(column, spec, model)
+        settled = aim_with_compiled(column, spec, model)
     except BadInput as error:
         # Numbers that were not plain are why the target's words do not fit.
         error.hint = getattr(column, "note", "") or error.hint
         raise
+    aim = settled.aim
     check_weights(spec, aim.classes)
     left_out = {target: "the target", asked.sample_weight: "the rows' weight"}
-    chosen = _chosen(dataset, target, asked.features)
     features = tuple(name for name in chosen.names if name not in left_out)
     if model.vocabulary is not None:
         dataset = as_numbers(dataset, features)
@@ -160,7 +168,15 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         folds=split.folds,
         stratify=split.stratify,
         seed=split.seed,
-        warnings=(*dataset.warnings, *aim.warnings, *warnings, *read_so),
+        warnings=(
+            *dataset.warnings,
+            *model.warnings,
+            *empty_classes(column),
+            *settled.warnings,
+            *aim.warnings,
+            *warnings,
+            *read_so,
+        ),
         loss_options=dict(aim.loss.options),
         margins=aim.loss.reading == "margins",
         own_units=aim.loss.own_units,
@@ -174,6 +190,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
             for name, spelling in dataset.spellings.items()
             if name in (target, asked.sample_weight, *features)
         },
+        compiled=dict(settled.values),
     )
     return _with_rows(plan, dataset, split.duplicates)
 

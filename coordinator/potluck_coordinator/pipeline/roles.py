@@ -15,7 +15,10 @@ SHOWN = 8
 
 
 def suggested_target(dataset: Dataset) -> str | None:
-    """Give the likeliest target: by name, else a table's last column or the one plain array."""
+    """Give the likeliest target: by name, else a table's last column or the one plain array.
+
+    An array of several numbers a row (one-hot) is one by name only.
+    """
     named = _named(dataset)
     return named[0] if named else _by_place(dataset)
 
@@ -124,7 +127,10 @@ def _plain(dataset: Dataset) -> list[str]:
 
 
 def _named(dataset: Dataset) -> list[str]:
-    """List the columns with a target's name, the likeliest first."""
+    """List the columns with a target's name, the likeliest first; wide arrays where none is plain.
+
+    Those are one-hot, or named as what is not yet trained.
+    """
     plain = _plain(dataset)
     lowered = [name.strip().lower() for name in plain]
     # Beside x or z, y is the second of several lengths.
@@ -134,7 +140,9 @@ def _named(dataset: Dataset) -> list[str]:
         for place, word in enumerate(lowered)
         if word in TARGETS and not (word == "y" and is_length)
     ]
-    return [plain[place] for _, place in sorted(found)]
+    wide = [name for name in dataset.columns if name not in plain and name.lower() in TARGETS]
+    wide.sort(key=lambda name: TARGETS.index(name.lower()))
+    return [plain[place] for _, place in sorted(found)] or wide[:1]
 
 
 def _by_place(dataset: Dataset) -> str | None:

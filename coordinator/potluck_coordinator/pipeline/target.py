@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from potluck_coordinator.core.errors import BadDataset
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Dataset, Numeric
+from potluck_coordinator.pipeline.one_hot import OneHot, one_hot
 
 
 def label_of(value: float) -> str:
@@ -18,7 +19,9 @@ def label_of(value: float) -> str:
 
 
 def classes_of(column: Numeric | Categorical) -> tuple[str, ...]:
-    """Give the labels in order: numbers by size, words by letters."""
+    """Give the labels in order: numbers by size, words by letters; of one-hot rows all columns."""
+    if isinstance(column, OneHot):
+        return tuple(str(number) for number in range(column.width))
     if isinstance(column, Categorical):
         used = np.unique(column.codes[column.codes >= 0])
         return tuple(column.vocabulary[code] for code in used.tolist())
@@ -27,7 +30,10 @@ def classes_of(column: Numeric | Categorical) -> tuple[str, ...]:
 
 
 def target_column(dataset: Dataset, name: str) -> Numeric | Categorical:
-    """Give the target. Raises BadDataset `dataset.target_missing`, `dataset.target_shape`."""
+    """Give the target, one-hot rows as class numbers.
+
+    Raises BadDataset `dataset.target_missing`, `dataset.target_shape`.
+    """
     column = dataset.columns.get(name)
     if column is None:
         raise BadDataset(
@@ -38,12 +44,15 @@ def target_column(dataset: Dataset, name: str) -> Numeric | Categorical:
             where="pipeline.target",
         )
     if isinstance(column, Array):
+        found = one_hot(column)
+        if found is not None:
+            return found
         raise BadDataset(
             "dataset.target_shape",
             f"The array {name!r} has several numbers a row and cannot be the target.",
-            expected="one label or number a row",
+            expected="one label or number a row, or one-hot rows",
             got=f"shape {list(column.values.shape)}",
-            hint="Save class numbers instead of one-hot rows.",
+            hint="Save one column of it, or class numbers.",
             where="pipeline.target",
         )
     return column

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from potluck_converter import Graph, Model, infer_shapes, trainable_weights, weight_shapes
+from potluck_converter import (
+    Graph,
+    Model,
+    compiled,
+    infer_shapes,
+    stateful_layers,
+    trainable_weights,
+    weight_shapes,
+)
 from potluck_coordinator.pipeline import LayerFacts, ModelFacts
 
 FITTED = ("Normalization",)
+MOST_SAID = 3
 _PASSING = ("Dropout", "Flatten", "Reshape", "Identity", "Permute", "ActivityRegularization")
 
 
@@ -37,7 +46,14 @@ def facts_of(model: Model) -> ModelFacts:
             for layer in graph.layers
         ),
         vocabulary=vocabulary,
+        compiled=compiled(model.training_config),
+        warnings=_few(stateful_layers(model.warnings)),
     )
+
+
+def _few(said: list[str]) -> tuple[str, ...]:
+    more = len(said) - MOST_SAID
+    return (*said[:MOST_SAID], *([f"So were {more} more layers."] if more > 0 else []))
 
 
 def _final_activation(graph: Graph) -> str:
@@ -63,15 +79,19 @@ def facts_to_json(facts: ModelFacts) -> dict[str, Any]:
         "final_activation": facts.final_activation,
         "layers": [vars(layer) for layer in facts.layers],
         "vocabulary": facts.vocabulary,
+        "compiled": facts.compiled,
+        "warnings": list(facts.warnings),
     }
 
 
 def facts_from_json(data: Mapping[str, Any]) -> ModelFacts:
-    """Read facts from JSON."""
+    """Read facts from JSON, also of models kept before the last two fields were."""
     return ModelFacts(
         input_shapes={k: tuple(v) for k, v in data["input_shapes"].items()},
         output_shapes={k: tuple(v) for k, v in data["output_shapes"].items()},
         final_activation=data["final_activation"],
         layers=tuple(LayerFacts(**layer) for layer in data["layers"]),
         vocabulary=data["vocabulary"],
+        compiled=data.get("compiled"),
+        warnings=tuple(data.get("warnings", ())),
     )

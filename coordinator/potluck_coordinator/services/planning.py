@@ -13,6 +13,7 @@ from potluck_coordinator.core.errors import BadStudy, NotFound
 from potluck_coordinator.core.records import Dataset, Model
 from potluck_coordinator.search import Dimension, Range, Space
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.compiled import compiled_parameters, study_space
 from potluck_coordinator.services.facts import facts_from_json
 from potluck_coordinator.services.jobs import check_overrides, plan_job
 from potluck_coordinator.services.memory import largest_memory, too_large_for_all
@@ -41,11 +42,6 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     """Check a specification against its model, data and space. Raises BadInput, NotFound."""
     model, dataset = await _materials(site, asker, spec)
     _check_rungs(spec)
-    space = Space.from_spec(spec.parameters)
-    corners = extremes(space)
-    for corner in corners:
-        optimizer(corner, spec.rungs[-1])
-        batch_size(corner)
     content = await site.artifacts.get(dataset.hash)
     facts = facts_from_json(model.facts)
     plan = await site.workers.run(
@@ -57,6 +53,15 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
         timeout_s=SECONDS_TO_PREPARE,
     )
     _check_size(spec)  # after the plan, which knows whether so many folds can be at all
+    rows = unit_rows(plan["rows_train"], spec.pipeline.split.folds)
+    parameters, said = compiled_parameters(spec, facts.compiled, rows)
+    plan["compiled"] = {**plan["compiled"], **parameters}
+    plan["warnings"] = [*plan["warnings"], *said]
+    space = study_space(spec, plan["compiled"])
+    corners = extremes(space)
+    for corner in corners:
+        optimizer(corner, spec.rungs[-1])
+        batch_size(corner)
     graph = await site.artifacts.get(model.graph)
     outputs = {"shapes": [list(shape) for shape in facts.output_shapes.values()]}
     changes = [overrides(corner) for corner in corners]
@@ -85,7 +90,7 @@ async def explain(site: Site, asker: Asker, spec: StudySpec) -> StudyPlan:
     if roomiest is None:
         return plan
     graph = await site.artifacts.get(understood.model.graph)
-    points = extremes(Space.from_spec(spec.parameters))
+    points = extremes(study_space(spec, plan.compiled))
     rows_bytes = plan.rows_train * BYTES_PER_NUMBER * (prod(plan.input_shape) + 1)
     needed = await site.workers.run(largest_memory, graph, points, rows_bytes)
     warnings = [*plan.warnings, *too_large_for_all(needed, roomiest)]
@@ -160,13 +165,18 @@ def units_of(trials: int, folds: int, repeats: int, rungs: int) -> int:
     return trials * (folds or 1) * repeats * rungs + (1 if folds else 0)
 
 
+def unit_rows(rows_train: int, folds: int | None) -> int:
+    """Give the rows that one unit trains on."""
+    return rows_train * (folds - 1) // folds if folds else rows_train
+
+
 def _wire_plan(
     spec: StudySpec, plan: dict[str, Any], model: Model, budget: int, told: Sequence[str]
 ) -> StudyPlan:
     folds = spec.pipeline.split.folds or 0
     networks = (folds or 1) * spec.repeats
     count = units_of(budget, folds, spec.repeats, len(spec.rungs))
-    rows = plan["rows_train"] * (folds - 1) // folds if folds else plan["rows_train"]
+    rows = unit_rows(plan["rows_train"], folds)
     per_trial = int(model.report["training_flops"]) * rows * spec.rungs[-1] * networks
     return StudyPlan(
         task=plan["task"],
@@ -194,6 +204,7 @@ def _wire_plan(
         trials=budget,
         units=count,
         total_flops=str(per_trial * budget),
+        compiled=plan["compiled"],
         warnings=[*plan["warnings"], *told],
     )
 

@@ -9,7 +9,8 @@ from typing import Any
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Study, Trial
-from potluck_coordinator.search import Past, Searcher, Space
+from potluck_coordinator.search import Past, Searcher
+from potluck_coordinator.services.compiled import study_space
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import studies
 
@@ -45,7 +46,11 @@ class SearchDesk:
                 Past(t.number, t.parameters, TrialState(t.state).value, t.value) for t in known
             ]
             searcher = Searcher(
-                Space.from_spec(spec.parameters, spec.rungs[-1], study.wire_plan["rows_train"]),
+                study_space(
+                    spec,
+                    study.wire_plan.get("compiled", {}),
+                    study.wire_plan["rows_train"],
+                ),
                 sampler=spec.sampler,
                 seed=spec.seed,
                 direction="maximize" if study.direction == "maximize" else "minimize",

@@ -178,6 +178,11 @@ class StudyPlan(Wire):
     trials: int
     units: int
     total_flops: BigCount
+    compiled: dict[str, Scalar] = Field(
+        default_factory=dict,
+        description="What the specification left open and the model's compile settled: `loss`, "
+        "`loss_options.<name>`, `metric`, and parameters such as `learning_rate`.",
+    )
     warnings: list[str]
 
 

@@ -152,7 +152,7 @@ LONG = "w,y\n" + "".join(f"w{i},{'pq'[i % 2]}\n" for i in range(600))
         (flowers(), model((4,), 2, "softmax"), {"target": "kind"}, "pipeline.output_mismatch"),
         (flowers(), model((4,), 1, "sigmoid"), {"target": "kind"}, "pipeline.output_mismatch"),
         (flowers(), model((4,), 3, "relu"), {}, "pipeline.output_mismatch"),
-        (flowers(), WIDE, {}, "pipeline.output_mismatch"),
+        (flowers(), WIDE, {}, "pipeline.not_yet"),
         (amounts(), model((1,), 2, "linear"), {"task": "regression"}, "pipeline.output_mismatch"),
         (
             flowers(),
@@ -161,7 +161,7 @@ LONG = "w,y\n" + "".join(f"w{i},{'pq'[i % 2]}\n" for i in range(600))
             "dataset.target_not_numeric",
         ),
         (flowers(), model((5,), 3, "softmax"), {}, "pipeline.input_mismatch"),
-        (flowers(), TWO, {}, "pipeline.input_mismatch"),
+        (flowers(), TWO, {}, "pipeline.not_yet"),
         (flowers(), SOFT, {"features": ["height", "depth"]}, "pipeline.unknown_feature"),
         (flowers(), SOFT, {"features": []}, "pipeline.no_features"),
         (flowers(), SOFT, {"features": ["kind"]}, "pipeline.no_features"),
@@ -212,4 +212,4 @@ def test_arrays_that_cannot_be_joined_are_refused() -> None:
 def test_an_array_as_target_is_refused() -> None:
     with pytest.raises(BadInput) as caught:
         plan_study(two_pictures(), spec(target="a"), model((4,), 1, "sigmoid"))
-    assert caught.value.code == "dataset.target_shape"
+    assert caught.value.code == "pipeline.not_yet"
