@@ -17,7 +17,7 @@ from tests.conftest import Start
 from tests.support.between import Between, serving
 from tests.support.coordinator import Coordinator, offers
 from tests.support.headless_donor import HeadlessDonor
-from tests.support.keras_files import dense_h5, digits_h5
+from tests.support.keras_files import dense_h5, digits_h5, saved
 from tests.support.waiting import PATIENCE_S, until
 
 
@@ -73,6 +73,32 @@ def test_two_workers_finish_a_study_and_end_when_there_is_no_work(
     assert {(lease.backend, lease.state) for lease in leases} == {("jax", "completed")}
     assert verify_ledger(study.ledger()).holds
     assert list(tmp_path.glob("*/runs/*")) == []  # nothing stays but the identity
+
+
+def test_a_study_of_a_fitted_normalization_is_completed_and_taken_home(
+    coordinator: Coordinator, tmp_path: Path
+) -> None:
+    import keras
+
+    x, y = task()
+    fitted = keras.layers.Normalization()
+    fitted.adapt(2 * x + 1)
+    layers = [keras.layers.Dense(8, activation="relu"), keras.layers.Dense(3, activation="softmax")]
+    network = keras.Sequential([keras.Input((4,)), fitted, *layers])
+    study = coordinator.client().submit(
+        model=saved(network, ".keras"),
+        data=(x, y),
+        search={"learning_rate": [0.03]},
+        trials=1,
+        epochs=20,
+    )
+    with HeadlessDonor(coordinator.url, tmp_path, "--once", "--patience", "5") as donor:
+        study.wait(timeout=PATIENCE_S, progress=False)
+        assert donor.wait() == 0, donor.said
+    best = study.best
+    assert best.mean > 0.6
+    found = np.asarray(best.keras()(best.inputs()["x"]))
+    assert np.abs(found - np.asarray(best.predictions().raw)).max() < 1e-5
 
 
 def test_a_donor_with_little_memory_is_offered_nothing_that_would_not_fit(

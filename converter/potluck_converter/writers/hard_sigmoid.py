@@ -20,7 +20,7 @@ from potluck_converter.layers.inner_model import MODELS, graph_of
 
 NAME = "hard_sigmoid_keras2"
 SLOPE = 1.2
-_GATES = {
+_GATES: dict[str, tuple[dict[str, tuple[int, ...]], int]] = {
     # By class, without "Cell": which gates each activation shapes, and how many gates there are.
     "SimpleRNN": ({"activation": (0,)}, 1),
     "GRU": ({"recurrent_activation": (0, 1), "activation": (2,)}, 3),
@@ -155,7 +155,8 @@ def _cells(config: Config, where: str) -> tuple[Config, Factors]:
     if cell["class_name"] != "StackedRNNCells":
         inner, factors = _gated(cell["class_name"], cell["config"], where)
         return {**config, "cell": {**cell, "config": inner}}, factors
-    stack, found = [], {}
+    stack: list[dict[str, Any]] = []
+    found: Factors = {}
     for index, one in enumerate(cell["config"]["cells"]):
         inner, own, _ = _rewritten(one["class_name"], one["config"], where)
         stack.append({**one, "config": inner})
