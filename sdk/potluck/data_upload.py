@@ -197,8 +197,8 @@ def _frame_and_target(frame: Any, target: Any) -> tuple[str, bytes, str | None]:
     values = target.array if nullable else class_column(plain_array(name, target), target)
     if values.shape != (len(frame),):
         raise BadArgument(
-            f"The target needs one value a row: X has {len(frame)} rows, y has the shape "
-            f"{values.shape}."
+            f"The target needs one value a row, or one-hot rows: X has {len(frame)} rows, y has "
+            f"the shape {values.shape}. Several targets are not yet trained."
         )
     if _is_of(frame, "DataFrame", "polars"):
         joined = frame.with_columns(_polars_series(frame, name, np.asarray(values)))

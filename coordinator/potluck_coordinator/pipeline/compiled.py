@@ -112,7 +112,9 @@ def _with_loss(
     own = spec.loss_options.model_dump(exclude_none=True)
     asked = {option: value for option, value in found["options"].items() if option not in own}
     options, problems = _options(name, asked)
-    wanted = spec.model_copy(update={"loss": name, "loss_options": LossOptions(**options, **own)})
+    wanted = spec.model_copy(
+        update={"loss": name, "loss_options": LossOptions.model_validate({**options, **own})}
+    )
     aim = _suited(target, spec, wanted, model)
     if aim is None:
         said.append(

@@ -40,7 +40,7 @@ def one_hot(column: Array) -> OneHot | None:
         if not (ones.sum(axis=1) == 1).all() or not (ones | (block == 0)).all():
             return None
         numbers[start : start + len(block)] = ones.argmax(axis=1)
-    return OneHot(column.name, numbers, column.dtype, True, column.values.shape[1])
+    return OneHot(column.name, numbers, column.dtype, True, width=column.values.shape[1])
 
 
 def empty_classes(column: Column) -> list[str]:

@@ -57,7 +57,7 @@ def test_folds_replace_validation() -> None:
 def test_equal_rows_stay_together_or_part_as_asked() -> None:
     assert write(StudyOptions()).pipeline.split.duplicates is None
     assert write(StudyOptions(duplicates="free")).pipeline.split.duplicates == "free"
-    with pytest.raises(BadArgument, match="'together' or 'free'"):
+    with pytest.raises(BadArgument, match="one of together, free"):
         write(StudyOptions(duplicates="apart"))
 
 

@@ -206,7 +206,7 @@ def test_dates_become_days(library: Any) -> None:
     ("data", "words"),
     [
         (((np.zeros(2), np.zeros(2)), (np.zeros(1), np.zeros(1))), "one pair"),
-        ((pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1], "c": [2]})), "must be one column"),
+        ((pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1], "c": [2]})), "one value a row"),
         (pd.DataFrame({"a": [[1, 2], [3]]}), "'a' holds"),
         (pl.DataFrame({"a": [[1, 2], [3]]}), "'a' holds"),
         (pd.DataFrame({("a", "b"): [1], ("a", "c"): [2]}), "several levels"),

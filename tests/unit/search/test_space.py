@@ -186,7 +186,7 @@ tenths = st.builds(
 def test_a_grid_visits_every_point_once(
     names: list[str], dimensions: list[Parameter], seed: int
 ) -> None:
-    parameters: dict[str, Parameter] = {"optimizer": Choice(choices=names)}
+    parameters: dict[str, Parameter] = {"optimizer": Choice(choices=[*names])}
     parameters |= {f"layers.d{i}.units": found for i, found in enumerate(dimensions)}
     space = Space.from_spec(parameters)
     points = list(space.grid(seed))

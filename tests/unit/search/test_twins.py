@@ -26,7 +26,10 @@ def make(parameters: Mapping[str, Parameter], sampler: Any = "random", seed: int
 
 @pytest.mark.parametrize("seed", range(20))
 def test_one_adam_is_enough_where_only_sgd_reads_what_is_searched(seed: int) -> None:
-    parameters = {"optimizer": Choice(choices=["sgd", "adam"]), "momentum": Float(low=0, high=0.9)}
+    parameters: dict[str, Any] = {
+        "optimizer": Choice(choices=["sgd", "adam"]),
+        "momentum": Float(low=0, high=0.9),
+    }
     asked = [point for _, point in make(parameters, seed=seed).ask(12)]
     assert Counter(point["optimizer"] for point in asked) == {"adam": 1, "sgd": 11}
     eighths = Counter(int(float(p["momentum"]) / 0.9 * 8) for p in asked if p["optimizer"] == "sgd")
@@ -68,7 +71,8 @@ def rates(point: dict[str, Any]) -> list[float]:
 def test_twins_are_one_point_and_their_rates_are_equal(
     one: dict[str, Any], other: dict[str, Any]
 ) -> None:
-    first, second = ({"learning_rate": 0.01, "optimizer": "adam"} | p for p in (one, other))
+    common: dict[str, Any] = {"learning_rate": 0.01, "optimizer": "adam"}
+    first, second = common | one, common | other
     assert as_trained(first, EPOCHS) == as_trained(second, EPOCHS)
     assert rates(first) == pytest.approx(rates(second), rel=1e-12)
 
@@ -88,7 +92,8 @@ DIFFERENT: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
 def test_what_trains_differently_stays_apart(one: dict[str, Any], other: dict[str, Any]) -> None:
-    first, second = ({"learning_rate": 0.01, "optimizer": "adam"} | p for p in (one, other))
+    common: dict[str, Any] = {"learning_rate": 0.01, "optimizer": "adam"}
+    first, second = common | one, common | other
     assert as_trained(first, EPOCHS, 100) != as_trained(second, EPOCHS, 100)
 
 
@@ -117,7 +122,10 @@ def test_no_sampler_asks_twins(sampler: str, seed: int) -> None:
 
 
 def test_a_range_without_effect_ends_the_search_soon() -> None:
-    parameters = {"warmup_epochs": Fixed(value=0.0), "warmup_from": Float(low=0, high=1)}
+    parameters: dict[str, Any] = {
+        "warmup_epochs": Fixed(value=0.0),
+        "warmup_from": Float(low=0, high=1),
+    }
     assert len(make(parameters).ask(1000)) == 1
     assert Space.from_spec(parameters).most_trials(1000, "random") == 1
 
@@ -159,9 +167,12 @@ def test_small_products_are_balanced_too() -> None:
 
 
 def test_a_stored_study_goes_on_beside_the_twins_that_it_drew() -> None:
-    parameters = {"optimizer": Choice(choices=["sgd", "adam"]), "momentum": Float(low=0, high=0.9)}
+    parameters: dict[str, Any] = {
+        "optimizer": Choice(choices=["sgd", "adam"]),
+        "momentum": Float(low=0, high=0.9),
+    }
     space = Space.from_spec(parameters, EPOCHS)
-    adam = {"learning_rate": 0.001, "batch_size": 32, "optimizer": "adam"}
+    adam: dict[str, Any] = {"learning_rate": 0.001, "batch_size": 32, "optimizer": "adam"}
     history = [Past(number, adam, "completed", 0.5) for number in range(4)]
     search = Search(space, sampler="random", seed=0, direction="maximize", history=history)
     asked = search.ask(6)

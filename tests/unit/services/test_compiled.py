@@ -22,10 +22,15 @@ from potluck_coordinator.services.compiled import compiled_parameters, study_spa
 from potluck_coordinator.services.facts import facts_from_json, facts_of, facts_to_json
 from potluck_coordinator.services.training import optimizer
 from tests.support.keras_files import saved
-from tests.unit.pipeline.cases import amounts, flowers, spec, table
+from tests.unit.pipeline.cases import flowers, spec, table
 
 ROWS = 320
 STEPS = 10  # of an epoch: 320 rows in batches of 32
+
+
+def amounts(rows: int = 60) -> str:
+    """Give a table of one measure, and a target whose name says that it is one."""
+    return "a,y\n" + "".join(f"{row / 4},{row * 3.25 + 100.5}\n" for row in range(rows))
 
 
 def network(outputs: int = 1, activation: str = "linear", inputs: int = 1) -> Any:
@@ -338,7 +343,7 @@ def test_a_stateful_layer_is_a_warning_of_the_plan(wrapped: bool) -> None:
     layer = keras.layers.Bidirectional(layer) if wrapped else layer
     model = keras.Sequential([keras.Input((3, 1), batch_size=4), layer, keras.layers.Dense(1)])
     given = facts(model=model)
-    text = "a,b,c,amount\n" + "".join(f"{i},{i * 2 % 7},{i * 3 % 5},{i + 0.5}\n" for i in range(50))
+    text = "a,b,c,y\n" + "".join(f"{i / 4},{i * 2 % 7},{i * 3 % 5},{i + 0.5}\n" for i in range(50))
     assert any("stateful" in said for said in planned(given, text).warnings)
 
 
