@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         training_flops,
         weight_shapes,
     )
+    from potluck_converter.writers.forms import form_warnings, unwritable
     from potluck_converter.writers.keras_h5 import write_keras_h5
     from potluck_converter.writers.keras_zip import write_keras_zip
     from potluck_converter.writers.tfjs import tfjs_topology, write_tfjs
@@ -43,6 +44,7 @@ __all__ = [
     "as_text",
     "convert",
     "convert_isolated",
+    "form_warnings",
     "forward_flops",
     "from_files",
     "graph_bytes",
@@ -57,6 +59,7 @@ __all__ = [
     "trainable_weights",
     "training_flops",
     "training_memory",
+    "unwritable",
     "weight_shapes",
     "weights_from_bytes",
     "weights_to_bytes",
@@ -111,6 +114,7 @@ _HOMES = {
         "TrainingMemory",
         "training_memory",
     ),
+    "potluck_converter.writers.forms": ("form_warnings", "unwritable"),
     "potluck_converter.writers.keras_h5": ("write_keras_h5",),
     "potluck_converter.writers.keras_zip": ("write_keras_zip",),
     "potluck_converter.writers.tfjs": (

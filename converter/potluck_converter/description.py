@@ -20,6 +20,7 @@ from potluck_converter.shapes import (
 )
 from potluck_converter.stock_tfjs import gaps
 from potluck_converter.wrapped import searchable
+from potluck_converter.writers.forms import form_warnings, unwritable
 from potluck_converter.writers.tfjs import own_classes
 
 HUGE_EMBEDDING = 5_000_000
@@ -69,6 +70,7 @@ def report(model: Model) -> dict[str, Any]:
         "forward_flops": str(forward_flops(graph)),
         "training_flops": str(training_flops(graph)),
         "activation_bytes": str(sum(kept.values())),
+        "unwritable": unwritable(graph),
         "warnings": [*model.warnings, *graph_warnings(graph), *_joined_masks(model)],
     }
 
@@ -106,6 +108,7 @@ def graph_warnings(graph: Graph) -> list[str]:
         shown = ", ".join(f"{name} ({reason})" for name, reason in list(own.items())[:5])
         more = f" and {len(own) - 5} more" if len(own) > 5 else ""
         found.append(f"In a page of your own, TF.js needs potluck-tfjs.js for {shown}{more}.")
+    found += form_warnings(graph)
     found += _untrained_alone(graph, own)
     found += _masked_outputs(graph, walked)
     for step in {step.layer.name: step for step in walked}.values():

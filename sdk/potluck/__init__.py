@@ -5,7 +5,7 @@ client = potluck.Client("http://127.0.0.1:8000")
 study = client.submit(model="cnn.h5", data=(X, y),
                       search={"learning_rate": potluck.Float(1e-4, 1e-1, log=True)})
 study.wait()
-study.best.save("best.h5")
+study.best.save("best.keras")
 """
 
 from __future__ import annotations

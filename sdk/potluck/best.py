@@ -15,6 +15,9 @@ from potluck.protocol.records import BestModel, Predictions
 from potluck.protocol.study import Scalar
 from potluck.transport import Transport
 
+RENDERINGS = {".keras": "model.keras", ".h5": "model.h5", ".zip": "tfjs.zip"}
+"""What a file's ending asks for, by the coordinator's name for it."""
+
 
 class Best:
     """The best model as it was when it was asked for.
@@ -27,6 +30,11 @@ class Best:
         self._transport = transport
         self._path = f"/api/v1/studies/{record.study_id}/best"
         self.record = record
+
+    @property
+    def _missing(self) -> dict[str, str]:
+        """Give the endings of files that cannot hold the model, each with why."""
+        return {f".{form}": why for form, why in self.record.unwritable.items()}
 
     @property
     def trial(self) -> int:
@@ -59,27 +67,45 @@ class Best:
         return None if self.record.classes is None else list(self.record.classes)
 
     def save(self, path: str | Path) -> Path:
-        """Download the model: `.keras`, `.h5` (Keras 3), `.zip` (TF.js files). Gives the path."""
+        """Download the model and give the path. The ending says in which form.
+
+        `.keras` and `.h5` are for Keras 3, `.zip` has TF.js files. A `.h5` cannot hold every model.
+        Raises `BadArgument`, which names the endings that do.
+        """
         to = Path(path).expanduser()
-        renderings = {".keras": "model.keras", ".h5": "model.h5", ".zip": "tfjs.zip"}
-        remote = renderings.get(to.suffix.lower())
+        remote = RENDERINGS.get(to.suffix.lower())
         if remote is None:
             raise BadArgument(
                 f"Name a .keras or .h5 file (Keras) or a .zip file (TF.js), got {to.name!r}."
             )
+        why = self._missing.get(to.suffix.lower())
+        if why is not None:
+            names = [to.with_suffix(e).name for e in RENDERINGS if e not in self._missing]
+            better = " or ".join(f'save("{name}")' for name in names)
+            raise BadArgument(f"{why} Use {better} instead.")
         return self._transport.download(f"{self._path}/{remote}", to)
 
     def keras(self) -> Any:
-        """Open the model with Keras (not compiled). Raises `MissingExtra` without Keras."""
+        """Open the model with Keras 3 (not compiled), from its `.keras` file.
+
+        Raises `MissingExtra` without Keras 3, and `BadArgument` for a model that Keras 3 cannot
+        compute, which the study's plan warned of: `save("best.zip")` gives its TF.js files.
+        """
         try:
             keras: Any = importlib.import_module("keras")
         except ImportError as error:
             raise MissingExtra(
-                f"best.keras() needs Keras and one of its backends ({error}): "
-                'pip install keras jax. best.save("best.h5") works without.'
+                f"best.keras() needs Keras 3 and one of its backends ({error}): "
+                'pip install keras jax. best.save("best.keras") works without.'
             ) from error
+        version = str(getattr(keras, "__version__", ""))
+        if version.partition(".")[0] in ("1", "2"):
+            raise MissingExtra(
+                f"best.keras() needs Keras 3, and this is Keras {version}: pip install -U keras. "
+                'best.save("best.h5") writes a file that Keras 2 often opens.'
+            )
         with tempfile.TemporaryDirectory(prefix="potluck-") as folder:
-            path = self.save(Path(folder) / "best.h5")
+            path = self.save(Path(folder) / "best.keras")
             return keras.models.load_model(path, compile=False)
 
     def predictions(self) -> Predictions:

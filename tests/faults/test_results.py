@@ -11,6 +11,7 @@ import pytest
 import potluck
 from potluck.protocol import donor as wire
 from potluck.verification import verify_ledger
+from potluck_coordinator.core import reasons
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, end_step, random_result, state
@@ -192,7 +193,68 @@ def test_divergence_is_believed_only_of_weights_that_show_it(
             lambda: study.refresh().record if study.refresh().state != "running" else None,
             what="the study's end",
         )
-        assert (ended.state, ended.reason) == ("failed", "No trial could be completed.")
+        told = f"{reasons.NO_TRIAL} {reasons.DIVERGED}"
+        assert (ended.state, ended.reason) == ("failed", told)
+
+
+def until_ended(study: potluck.Study) -> Any:
+    return until(
+        lambda: study.record if study.refresh().state != "running" else None,
+        what="the study's end",
+    )
+
+
+def test_a_study_that_refusals_end_names_the_weight_on_every_level(
+    coordinator: Coordinator, study: potluck.Study
+) -> None:
+    with ScriptedDonor(coordinator.url) as donor:
+        for _ in range(3):
+            lease = donor.await_lease()
+            bad = state(spoil_dtype(donor.start_weights(lease)), lease.unit, end_step(lease.unit))
+            assert error_of(donor.complete(lease, bad)) == "result.dtype"
+        why = (
+            "result.dtype: A tensor has another type than it should (weights/hidden/bias): "
+            "expected F32, got F64."
+        )
+        ended = until_ended(study)
+    assert ended.state == "failed"
+    assert ended.reason == f"No trial could be completed. A unit was set aside: {why}"
+    detail = study.trial(0)
+    assert (detail.row.state, detail.row.reason) == ("incomplete", f"A unit was set aside: {why}")
+    assert [lease.reason for lease in detail.units[0].leases] == [why] * 3
+    with pytest.raises(potluck.StudyFailed, match="weights/hidden/bias"):
+        study.wait(progress=False)
+
+
+def test_what_a_donor_says_of_its_failure_is_shown_as_one_short_line(
+    coordinator: Coordinator, study: potluck.Study
+) -> None:
+    detail = "Layer drop (Dropout):\n\x1b[31mno such \u202ekernel " + "x" * 5000
+    with ScriptedDonor(coordinator.url) as donor:
+        for _ in range(3):
+            lease = donor.await_lease()
+            back = {"lease_id": lease.id, "token": lease.token, "reason": "error", "detail": detail}
+            donor.say({"type": "abort", "leases": [back]})
+            assert isinstance(donor.hear(), wire.Settled)
+        reason = until_ended(study).reason
+    assert "error: Layer drop (Dropout): [31mno such kernel xxx" in reason
+    assert reason.isprintable()
+    assert len(reason) < 700
+
+
+def test_trials_of_a_stopped_study_do_not_read_running(
+    coordinator: Coordinator, study: potluck.Study
+) -> None:
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        study.stop()
+        [row] = study.trials()
+        assert (row.state, row.rank) == ("stopped", None)
+        assert row.reason == study.record.reason != ""
+        assert study.trial(0).row.state == study.curves()[0].state == "stopped"
+        study.resume()
+        assert [(row.state, row.reason) for row in study.trials()] == [("running", "")]
+        donor.heartbeat(lease)
 
 
 def test_words_that_make_no_sense_are_answered(coordinator: Coordinator) -> None:

@@ -27,12 +27,18 @@ export function isFinite({ weights }: Pick<State, "weights">): boolean {
   return [...weights.values()].every(({ data }) => data.every((value) => Number.isFinite(value)));
 }
 
-/** Write a state canonically: equal states have equal bytes. */
+/** Give a weight's or slot's values as float32, whatever they came as. */
+function floats(tensor: HostTensor): HostTensor {
+  if (tensor.data instanceof Float32Array) return tensor;
+  return { shape: tensor.shape, data: Float32Array.from(tensor.data) };
+}
+
+/** Write a state canonically: equal states have equal bytes. Every weight and every slot is float32. */
 export function writeCheckpoint(state: State): ArrayBuffer {
   const tensors = new Map<string, HostTensor>();
-  for (const [name, tensor] of state.weights) tensors.set(`weights/${name}`, tensor);
+  for (const [name, tensor] of state.weights) tensors.set(`weights/${name}`, floats(tensor));
   for (const [slot, values] of state.slots) {
-    for (const [name, tensor] of values) tensors.set(`optimizer/${slot}/${name}`, tensor);
+    for (const [name, tensor] of values) tensors.set(`optimizer/${slot}/${name}`, floats(tensor));
   }
   tensors.set("optimizer/iteration", { shape: [1], data: Int32Array.of(state.iteration) });
   if (state.plateau !== undefined && state.plateau !== null) {

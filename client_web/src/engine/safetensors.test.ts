@@ -44,6 +44,19 @@ test("a checkpoint that is read and written again has the same bytes", () => {
   expect(new Uint8Array(writeCheckpoint(readCheckpoint(bytes)))).toEqual(new Uint8Array(bytes));
 });
 
+test("a weight and a slot are float32, whatever they came as", () => {
+  const count: HostTensor = { shape: [], data: Int32Array.of(250) };
+  const bytes = writeCheckpoint({
+    ...STATE,
+    weights: new Map([["n/count", count]]),
+    slots: new Map([["velocity", new Map([["n/count", count]])]]),
+  });
+  const { weights, slots } = readCheckpoint(bytes);
+  for (const found of [weights.get("n/count"), slots.get("velocity")?.get("n/count")]) {
+    expect(found).toEqual({ shape: [], data: Float32Array.of(250) });
+  }
+});
+
 test("the order of insertion does not change the bytes", () => {
   const weights = new Map([...STATE.weights].reverse());
   const turned = new Uint8Array(writeCheckpoint({ ...STATE, weights }));

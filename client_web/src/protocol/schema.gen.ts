@@ -1117,6 +1117,13 @@ export interface components {
             /** Trial */
             trial: number;
             /**
+             * Unwritable
+             * @description Files that cannot hold the model, each with why. TF.js files always can.
+             */
+            unwritable?: {
+                [key: string]: string;
+            };
+            /**
              * Weights
              * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
              */
@@ -2161,6 +2168,13 @@ export interface components {
              * @example 1234567890123
              */
             training_flops: string;
+            /**
+             * Unwritable
+             * @description Files that cannot hold the model, each with why. TF.js files always can.
+             */
+            unwritable?: {
+                [key: string]: string;
+            };
             /** Warnings */
             warnings: string[];
         };

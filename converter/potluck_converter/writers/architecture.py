@@ -85,22 +85,6 @@ def bare_ends(config: dict[str, Any]) -> None:
             config[ends] = config[ends][0]
 
 
-def refuse_for_keras(graph: Graph) -> None:
-    """Refuse what Keras 3 has no words for; raises ConversionError."""
-    from potluck_converter.errors import ConversionError
-
-    for layer in graph.layers:
-        if "hard_sigmoid_keras2" in str(dict(layer.config)):
-            raise ConversionError(
-                "model.unsupported_option",
-                f'Layer "{layer.name}" has the hard_sigmoid of Keras 2; Keras 3 computes another.',
-                expected="an activation that Keras 3 has",
-                got="hard_sigmoid of Keras 2",
-                hint="Write the model for TF.js, or build it with sigmoid.",
-                where=layer.name,
-            )
-
-
 _MODEL_HOMES = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
 _NO_LAYERS = {
     "initializer": "keras.initializers",

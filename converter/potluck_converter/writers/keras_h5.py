@@ -9,7 +9,6 @@ from typing import Any
 import h5py
 import numpy as np
 
-from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Graph, Layer, Model
 from potluck_converter.layers import TABLE
 from potluck_converter.layers.inner_model import graph_of
@@ -21,9 +20,10 @@ from potluck_converter.writers.architecture import (
     described,
     keras3_nodes,
     listed_nodes,
-    refuse_for_keras,
     with_modules,
 )
+from potluck_converter.writers.forms import check_h5
+from potluck_converter.writers.hard_sigmoid import for_keras
 from potluck_converter.writers.order import apart_from_masks, in_keras_order
 
 _ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in the object's header, of 64 KiB at most
@@ -38,9 +38,9 @@ def write_keras_h5(model: Model) -> bytes:
 
 def write_keras_h5_to(model: Model, target: Any) -> None:
     """Write a model into a file (a path or a binary file), one weight after another."""
+    model = for_keras(model)
     graph = in_keras_order(apart_from_masks(model.graph))
-    refuse_for_keras(graph)
-    _refuse_axes(graph)
+    check_h5(graph)
     config = _architecture(graph)
     names: dict[str, list[tuple[str, str]]] = {layer.name: [] for layer in graph.layers}
     # Keras takes a layer's weights in the order in which it lists them: what is trained first.
@@ -116,25 +116,6 @@ def _render(layer: Layer) -> tuple[str, dict[str, object]]:
     if layer.class_name == "Attention" and config["score_mode"] == "dot":
         del config["score_mode"]  # Keras 3 takes the word for a function of that name
     return layer.class_name, with_modules(config, only_layers=True)
-
-
-def _refuse_axes(graph: Graph) -> None:
-    """Refuse what Keras 3 loses on its way out of a `.h5`; raises ConversionError.
-
-    That is several axes, and the statistics that a Normalization was fitted to.
-    """
-    for layer in graph.layers:
-        axes = layer.config.get("axis")
-        fitted = layer.class_name == "Normalization" and layer.config["mean"] is None
-        if fitted or (isinstance(axes, list) and len(axes) != 1):
-            raise ConversionError(
-                "model.unsupported_option",
-                f'Keras 3 reads layer "{layer.name}" ({layer.class_name}) wrongly from a .h5.',
-                expected="one axis, and no fitted statistics",
-                got=f"axes {axes}",
-                hint="Write a .keras file instead.",
-                where=f"{layer.name}.axis",
-            )
 
 
 def _write_names(item: h5py.Group, name: str, values: list[str]) -> None:

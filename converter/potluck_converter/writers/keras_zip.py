@@ -24,9 +24,9 @@ from potluck_converter.writers.architecture import (
     bare_ends,
     described,
     keras3_nodes,
-    refuse_for_keras,
     with_modules,
 )
+from potluck_converter.writers.hard_sigmoid import for_keras
 from potluck_converter.writers.order import apart_from_masks, in_keras_order
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # one text for one model
@@ -41,6 +41,7 @@ def write_keras_zip(model: Model) -> bytes:
 
 def write_keras_zip_to(model: Model, target: Any) -> None:
     """Write a model into a file (a path or a binary file), its weights by way of a scratch file."""
+    model = for_keras(model)
     graph = in_keras_order(apart_from_masks(model.graph))
     model = replace(model, optimizer_state=writable_state(model, graph), graph=graph)
     config = _config(model)
@@ -61,7 +62,6 @@ def write_keras_zip_to(model: Model, target: Any) -> None:
 
 def _config(model: Model) -> dict[str, Any]:
     graph = model.graph
-    refuse_for_keras(graph)
     tensors = described(graph)
     whole = architecture(graph, _render, "Functional", lambda layer: keras3_nodes(layer, tensors))
     bare_ends(whole["config"])

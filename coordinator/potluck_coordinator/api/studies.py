@@ -108,7 +108,7 @@ async def get_ledger(site: TheSite, asker: TheAsker, study_id: str) -> Ledger:
 @router.get("/{study_id}/best")
 async def get_best(site: TheSite, asker: TheAsker, study_id: str) -> BestModel:
     """Give the best model's record."""
-    return best.to_wire(await _best(site, asker, study_id))
+    return await best.best_record(site, await _best(site, asker, study_id))
 
 
 @router.get("/{study_id}/best/model.h5", response_class=Response)

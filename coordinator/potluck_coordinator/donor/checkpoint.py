@@ -49,16 +49,20 @@ class State:
 
 
 def write_checkpoint(state: State) -> bytes:
-    """Write a state canonically."""
-    tensors = {f"weights/{name}": value for name, value in state.weights.items()}
+    """Write a state canonically. Every weight and every slot is float32, whatever it came as."""
+    tensors = {f"weights/{name}": _floats(value) for name, value in state.weights.items()}
     for slot, values in state.slots.items():
-        tensors |= {f"optimizer/{slot}/{name}": value for name, value in values.items()}
+        tensors |= {f"optimizer/{slot}/{name}": _floats(value) for name, value in values.items()}
     tensors["optimizer/iteration"] = np.array([state.iteration], np.int32)
     if state.plateau is not None:
         tensors[PLATEAU] = state.plateau
     tensors["accumulators/loss"] = np.array([state.loss_sum, state.loss_rows], np.float32)
     metadata = {"epoch": str(state.epoch), "format": FORMAT, "step": str(state.step)}
     return write_tensors(tensors, metadata)
+
+
+def _floats(values: NDArray[Any]) -> NDArray[np.float32]:
+    return np.asarray(values, np.float32)
 
 
 def write_tensors(tensors: Arrays, metadata: Mapping[str, str] | None = None) -> bytes:

@@ -10,6 +10,7 @@ from potluck_converter import ConversionError, Graph
 from potluck_converter.limits import DEFAULT_LIMITS
 from potluck_converter.readers import bounded_json
 from potluck_converter.readers.keras_config import read_architecture
+from potluck_converter.shapes import weight_specs
 from potluck_coordinator.donor.draws import draw_in_cells, drawing_layers
 from potluck_coordinator.scoring.backend import load_keras
 from potluck_coordinator.scoring.network import build_network, weight_variables
@@ -40,12 +41,15 @@ class Network:
     """A Keras model and its variables.
 
     `trained`, `fixed`: names `<layer>/<weight>` in the order of Keras's lists; a fixed variable
-    without a name is none of the model's weights (a seed).
+    without a name is none of the model's weights (a seed), or one of `kept`. `kept`: weights that
+    are whole numbers in Keras (a Normalization's count). No step reads or changes them, so that
+    they are handed on as they came.
     """
 
     model: Any
     trained: tuple[str, ...]
     fixed: tuple[str | None, ...]
+    kept: tuple[str, ...]
     shapes: Mapping[str, tuple[int, ...]]
     draws_normals: bool
 
@@ -68,7 +72,8 @@ def open_network(topology: bytes) -> Network:
         _check(layer.name, layer.class_name, layer.config)
     model = build_network(graph, training=drawing_layers(load_keras()))
     variables = weight_variables(model, graph)
-    names = {id(variable): name for name, variable in variables.items()}
+    kept = tuple(full for _, full, spec in weight_specs(graph) if spec.count)
+    names = {id(variable): name for name, variable in variables.items() if name not in kept}
     draw_in_cells(model, names)
     unnamed = [v.path for v in model.trainable_variables if id(v) not in names]
     if unnamed:
@@ -77,6 +82,7 @@ def open_network(topology: bytes) -> Network:
         model,
         tuple(names[id(variable)] for variable in model.trainable_variables),
         tuple(names.get(id(variable)) for variable in model.non_trainable_variables),
+        kept,
         {name: tuple(variable.shape) for name, variable in variables.items()},
         any(layer.class_name.startswith("Gaussian") for layer in graph.layers),
     )

@@ -150,6 +150,7 @@ class Training:
             slots,
             jnp.asarray([start.loss_sum, start.loss_rows], jnp.float32),
         )
+        self._kept = {name: start.weights[name] for name in network.kept}
         self._data = {name: jnp.asarray(data[name]) for name in "xyw" if name in data}
         self._iteration = start.iteration
         self._plateau = None if start.plateau is None else PlateauState.read(start.plateau)
@@ -215,7 +216,7 @@ class Training:
             name: np.asarray(value)
             for name, value in zip(network.fixed, fixed, strict=True)
             if name is not None
-        }
+        } | self._kept
         total, rows = np.asarray(sums)
         return State(
             weights=weights,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from potluck_converter import Graph, Layer, TensorRef
@@ -74,10 +75,10 @@ def _layer(keras: Any, layer: Layer, training: Mapping[str, Any] | None) -> Any:
     kind = TABLE[layer.class_name]
     config = with_modules(_loaded(kind.keras(layer.config), keras, whole=training is not None))
     make = (training or {}).get(layer.class_name) or getattr(keras.layers, layer.class_name)
-    if layer.class_name == "Normalization" and config["mean"] is None:
-        make = _fitted_normalization(keras)
     own = {"name": layer.name} | ({"trainable": layer.trainable} if kind.freezable else {})
-    return make.from_config({**own, **config})
+    made = make.from_config({**own, **config})
+    _compute_from_weights(made, keras)
+    return made
 
 
 def _loaded(config: Mapping[str, Any], keras: Any, *, whole: bool) -> dict[str, Any]:
@@ -95,30 +96,42 @@ def _loaded(config: Mapping[str, Any], keras: Any, *, whole: bool) -> dict[str, 
             value = _hard_sigmoid_keras2(keras)
         elif isinstance(value, dict):
             value = _loaded(value, keras, whole=whole)
-        elif key == "cells":
-            value = [_loaded(cell, keras, whole=whole) for cell in value]
+        elif key in ("cells", "layers"):
+            value = [_loaded(inner, keras, whole=whole) for inner in value]
         found[key] = value
     return found
 
 
+@cache
 def _hard_sigmoid_keras2(keras: Any) -> Any:
-    def hard_sigmoid(x: Any) -> Any:
+    """Make the function once, under a name of its own.
+
+    Bidirectional copies its layers by their configs, which name functions: an unknown one named
+    hard_sigmoid would come back as Keras 3's.
+    """
+
+    def hard_sigmoid_keras2(x: Any) -> Any:
         return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
-    return hard_sigmoid
+    return keras.saving.register_keras_serializable(package="potluck")(hard_sigmoid_keras2)
 
 
-def _fitted_normalization(keras: Any) -> Any:
-    """Make Normalization compute from its weights; Keras's own keeps a copy made beforehand."""
+def _compute_from_weights(layer: Any, keras: Any) -> None:
+    """Let each Normalization of a layer compute from its weights, also inside a wrapper or a model.
 
-    class Fitted(keras.layers.Normalization):  # type: ignore[misc]
-        def call(self, inputs: Any) -> Any:
-            shape = self._broadcast_shape
-            mean = keras.ops.reshape(self.adapt_mean, shape)
-            deviation = keras.ops.sqrt(keras.ops.reshape(self.adapt_variance, shape))
-            deviation = keras.ops.maximum(deviation, keras.backend.epsilon())
-            if self.invert:
-                return mean + inputs * deviation
-            return (inputs - mean) / deviation
+    Keras's own computes from a copy made when a file is loaded, which new weights do not reach.
+    """
+    for inner in [getattr(layer, "layer", None), *getattr(layer, "layers", ())]:
+        if inner is not None:
+            _compute_from_weights(inner, keras)
+    if not isinstance(layer, keras.layers.Normalization) or layer.input_mean is not None:
+        return
 
-    return Fitted
+    def call(inputs: Any) -> Any:
+        shape = layer._broadcast_shape
+        mean = keras.ops.reshape(layer.adapt_mean, shape)
+        deviation = keras.ops.sqrt(keras.ops.reshape(layer.adapt_variance, shape))
+        deviation = keras.ops.maximum(deviation, keras.backend.epsilon())
+        return mean + inputs * deviation if layer.invert else (inputs - mean) / deviation
+
+    layer.call = call

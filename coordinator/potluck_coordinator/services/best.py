@@ -6,13 +6,14 @@ import asyncio
 import io
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load as load_safetensors
 
 from potluck.protocol import records as wire
-from potluck_converter import ConversionError, graph_from_json
+from potluck_converter import ConversionError, graph_from_json, unwritable
 from potluck_converter import Model as Converted
 from potluck_coordinator.core.errors import Conflict, NotFound
 from potluck_coordinator.core.ranking import median_repeat
@@ -83,8 +84,10 @@ def _find(tx: Transaction, study: Study) -> Best:
     return Best(study, trial, last[chosen], summary.mean, summary.spread)
 
 
-def to_wire(best: Best) -> wire.BestModel:
+async def best_record(site: Site, best: Best) -> wire.BestModel:
     """Give what the wire tells of the best model."""
+    graph = await site.artifacts.get(best.trial.graph)
+    missing = await asyncio.to_thread(_unwritable, graph)
     return wire.BestModel.model_validate(
         {
             "study_id": best.study.id,
@@ -96,8 +99,14 @@ def to_wire(best: Best) -> wire.BestModel:
             "parameters": best.trial.parameters,
             "weights": best.unit.result,
             "classes": best.study.wire_plan["classes"],
+            "unwritable": missing,
         }
     )
+
+
+@lru_cache(maxsize=64)
+def _unwritable(graph: bytes) -> dict[str, str]:
+    return unwritable(graph_from_json(json.loads(graph)))
 
 
 async def render_best(site: Site, best: Best, kind: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from potluck_coordinator.core import reasons
 from potluck_coordinator.core.randomness import derive_seed
 from potluck_coordinator.core.ranking import (
     TrialState,
@@ -20,8 +21,6 @@ from potluck_coordinator.storage import leases, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
-REFIT_FAILED = "The best trial could not be trained again on all training rows."
-
 
 def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
     """End a study whose trials have all ended; with folds, the best one is refitted first."""
@@ -32,7 +31,8 @@ def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
         return
     best = next((number for number, place in places(tx, study).items() if place == 1), None)
     if best is None:
-        _end_study(site, tx, study, "failed", "No trial could be completed.", None)
+        reason = reasons.of_study([t.reason for t in all_trials])
+        _end_study(site, tx, study, "failed", reason, None)
         return
     if study.wire_plan["folds"]:
         refits = [u for u in units.of_trial(tx, study.id, best) if u.kind == "refit"]
@@ -40,7 +40,8 @@ def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
             _add_refit(site, tx, study, best)
             return
         if refits[0].diverged:
-            _end_study(site, tx, study, "failed", REFIT_FAILED, best)
+            reason = f"{reasons.REFIT_FAILED} {reasons.DIVERGED}"
+            _end_study(site, tx, study, "failed", reason, best)
             return
         if refits[0].state != UnitState.SCORED:
             return
@@ -92,7 +93,8 @@ def settle_refit(site: Site, tx: Transaction, study: Study, unit: Unit) -> None:
     still_best = places(tx, study).get(unit.trial) == 1
     running = any(t.state == TrialState.RUNNING for t in trials.of_study(tx, study.id))
     if unit.state == UnitState.SET_ASIDE and still_best and not running:
-        _end_study(site, tx, study, "failed", REFIT_FAILED, unit.trial)
+        reason = f"{reasons.REFIT_FAILED} {reasons.of_unit(unit.reasons)}"
+        _end_study(site, tx, study, "failed", reason, unit.trial)
     else:
         finish_if_done(site, tx, study)
 

@@ -14,6 +14,7 @@ from potluck.protocol.study import StudySpec
 from potluck_converter import (
     ConversionError,
     TrainingMemory,
+    form_warnings,
     graph_from_json,
     graph_to_json,
     initial_weights,
@@ -38,6 +39,8 @@ from potluck_coordinator.pipeline import (
 Json = Mapping[str, Any]
 SLOTS = 4
 """Most that an optimizer keeps for a weight: RMSprop's three and the moving average."""
+MOST_FORM_WARNINGS = 5
+"""A search over many layers' options says no more of what its models cannot be saved as."""
 
 
 def canonical_json(value: object) -> bytes:
@@ -131,11 +134,15 @@ class PreparedTrial:
     upload_bytes: int
 
 
-def check_overrides(graph: bytes, overrides: Sequence[Mapping[str, Any]], outputs: Json) -> None:
+def check_overrides(
+    graph: bytes, overrides: Sequence[Mapping[str, Any]], outputs: Json
+) -> list[str]:
     """Try overrides on a graph without training anything. Raises BadStudy.
 
     `outputs`: the output shapes that the study's target asks for, which no override may change.
+    Gives warnings: what some trial's model could not be saved as.
     """
+    told: dict[str, None] = {}
     for override in overrides:
         changed = _overridden(graph, override)
         shapes = _output_shapes(changed)
@@ -148,6 +155,8 @@ def check_overrides(graph: bytes, overrides: Sequence[Mapping[str, Any]], output
                 hint="Leave the last layer's units alone.",
                 where=", ".join(override),
             )
+        told |= dict.fromkeys(form_warnings(changed))
+    return list(told)[:MOST_FORM_WARNINGS]
 
 
 def _output_shapes(graph: Any) -> list[list[int | None]]:

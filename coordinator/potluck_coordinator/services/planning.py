@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -59,9 +60,9 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     graph = await site.artifacts.get(model.graph)
     outputs = {"shapes": [list(shape) for shape in facts.output_shapes.values()]}
     changes = [overrides(corner) for corner in corners]
-    await site.workers.run(check_overrides, graph, [c for c in changes if c] or [{}], outputs)
+    told = await site.workers.run(check_overrides, graph, [*filter(None, changes)] or [{}], outputs)
     budget = space.most_trials(spec.trials, spec.sampler)
-    wire = _wire_plan(spec, plan, model, budget)
+    wire = _wire_plan(spec, plan, model, budget, told)
     return Understood(plan, wire, model, dataset, content)
 
 
@@ -143,7 +144,9 @@ def _check_rungs(spec: StudySpec) -> None:
         )
 
 
-def _wire_plan(spec: StudySpec, plan: dict[str, Any], model: Model, budget: int) -> StudyPlan:
+def _wire_plan(
+    spec: StudySpec, plan: dict[str, Any], model: Model, budget: int, told: Sequence[str]
+) -> StudyPlan:
     folds = spec.pipeline.split.folds or 0
     networks = (folds or 1) * spec.repeats
     count = budget * networks * len(spec.rungs) + (1 if folds else 0)
@@ -172,5 +175,5 @@ def _wire_plan(spec: StudySpec, plan: dict[str, Any], model: Model, budget: int)
         trials=budget,
         units=count,
         total_flops=str(per_trial * budget),
-        warnings=list(plan["warnings"]),
+        warnings=[*plan["warnings"], *told],
     )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from potluck.protocol import donor as wire
-from potluck.protocol.base import ErrorDetail
+from potluck.protocol.base import ErrorDetail, one_line
+from potluck_coordinator.core import reasons
 from potluck_coordinator.core.errors import BadResult, PotluckError
 from potluck_coordinator.core.leases import (
     BLAMELESS,
@@ -28,6 +29,8 @@ from potluck_coordinator.storage import donors, leases, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
+REASON_CHARACTERS = 500
+"""What a refusal's words may take up among a unit's reasons."""
 REFUSALS: dict[Verdict, tuple[str, str]] = {
     Verdict.SPENT: ("lease.spent", "This lease was settled before; a token counts once."),
     Verdict.SUPERSEDED: ("lease.superseded", "Another donor has gone on with this unit."),
@@ -116,10 +119,9 @@ def _settle(
     if verdict is not Verdict.ACCEPT:
         return refused(lease.id, *REFUSALS[verdict])
     if problem is not None:
-        if leases.end(
-            tx, lease.id, LeaseState.REFUSED, now=site.now(), reason=problem.code, late=True
-        ):
-            give_up(site, tx, lease, unit, reason=problem.code, progressed=False)
+        reason = one_line(reasons.of_refusal(problem), REASON_CHARACTERS)
+        if leases.end(tx, lease.id, LeaseState.REFUSED, now=site.now(), reason=reason, late=True):
+            give_up(site, tx, lease, unit, reason=reason, progressed=False)
         return wire.Settlement(lease_id=lease.id, outcome="refused", error=_detail(problem))
     return _accept(site, tx, lease, unit, result)
 
@@ -247,7 +249,7 @@ def give_up(
     dropped: dict[str, Any] = (
         {"checkpoint": None, "checkpoint_step": 0, "checkpoint_lease": None} if stuck else {}
     )
-    reasons = [*unit.reasons, f"{lease.id}: {reason}"][-20:]
+    told = [*unit.reasons, f"{lease.id}: {reason}"][-20:]
     if after.set_aside:
         changed = units.change(
             tx,
@@ -256,10 +258,10 @@ def give_up(
             expect_lease=lease.id,
             lease_id=None,
             tries=tries,
-            reasons=reasons,
+            reasons=told,
         )
         if changed:
-            body = {"unit": unit.id, "trial": unit.trial, "reasons": reasons}
+            body = {"unit": unit.id, "trial": unit.trial, "reasons": told}
             record(tx, unit.study_id, "set_aside", body, now)
             settle_rung(site, tx, units.get(tx, unit.id))
     else:
@@ -270,7 +272,7 @@ def give_up(
             expect_lease=lease.id,
             lease_id=None,
             tries=tries,
-            reasons=reasons,
+            reasons=told,
             ready_since=unit.ready_since,
             **dropped,
         )

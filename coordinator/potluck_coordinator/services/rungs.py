@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from potluck_coordinator.core import reasons
 from potluck_coordinator.core.promotion import Next, RungUnit, decide
 from potluck_coordinator.core.ranking import (
     TrialState,
@@ -41,9 +42,10 @@ def settle_rung(site: Site, tx: Transaction, unit: Unit) -> None:
         summary = scored.get(unit.trial, {}).get(unit.rung)
         value = summary.mean if summary else None
     elif step is Next.FAIL:
-        state, reason = TrialState.FAILED, "Training diverged: its weights became NaN or infinite."
+        state, reason = TrialState.FAILED, reasons.DIVERGED
     else:
-        state, reason = TrialState.INCOMPLETE, "A unit was set aside; see its reasons."
+        aside = next(u for u in mine if u.rung == unit.rung and u.state == UnitState.SET_ASIDE)
+        state, reason = TrialState.INCOMPLETE, reasons.of_unit(aside.reasons)
     end_trial(site, tx, study, unit.trial, state, value, reason)
 
 

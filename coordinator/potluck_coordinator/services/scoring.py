@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from potluck.protocol.base import one_line
 from potluck_coordinator.core.records import Score, Unit, wire_fold
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.pipeline import decode
@@ -30,7 +31,9 @@ async def score_unit(site: Site, unit: Unit) -> None:
 
 async def set_aside(site: Site, unit: Unit, reason: str) -> None:
     """Set a returned unit aside that cannot be scored, with the reason."""
-    await site.writer.run(lambda tx: _set_aside(site, tx, unit, f"scoring: {reason}"[:500]))
+    await site.writer.run(
+        lambda tx: _set_aside(site, tx, unit, one_line(f"scoring: {reason}", 500))
+    )
 
 
 async def _compute(site: Site, unit: Unit) -> Scored:

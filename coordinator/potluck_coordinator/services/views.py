@@ -181,7 +181,7 @@ def _row(
     return wire.LeaderboardRow(
         rank=place,
         trial=trial.number,
-        state=trial.state,
+        state=_state(study, trial),
         rung=standing.rung,
         epochs=0 if standing.rung is None else study.spec["rungs"][standing.rung],
         mean=summary.mean if summary else None,
@@ -189,8 +189,17 @@ def _row(
         n=summary.n if summary else 0,
         claim_loss=claims[-1][1] if claims else None,
         parameters=dict(trial.parameters),
-        reason=trial.reason,
+        reason=trial.reason or (study.reason if _halted(study, trial) else ""),
     )
+
+
+def _halted(study: Study, trial: TrialLine) -> bool:
+    """Say whether a trial stands still because its study does; resuming lets it go on."""
+    return trial.state == TrialState.RUNNING and study.state in ("stopped", "failed")
+
+
+def _state(study: Study, trial: TrialLine) -> str:
+    return TrialState.STOPPED.value if _halted(study, trial) else trial.state
 
 
 def draw_curves(study: Study, facts: TrialFacts) -> list[wire.Curve]:
@@ -199,7 +208,7 @@ def draw_curves(study: Study, facts: TrialFacts) -> list[wire.Curve]:
     return [
         wire.Curve(
             trial=line.number,
-            state=line.state,
+            state=_state(study, line),
             scores=[
                 wire.CurvePoint(epoch=epochs[rung], value=summary.mean)
                 for rung, summary in facts.scored.get(line.number, {}).items()

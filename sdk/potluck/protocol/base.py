@@ -20,6 +20,17 @@ JsonValue = Any
 Backend = Literal["webgpu", "webgl", "wasm", "cpu", "jax"]
 
 
+def one_line(text: str, most: int) -> str:
+    """Give a text as one line of at most `most` characters, without control characters.
+
+    What strangers say is kept, and shown on pages and in terminals.
+    """
+    # Cut first: what is thrown away need not be looked at.
+    shown = "".join(c if c.isprintable() else " " for c in text[: 4 * most])
+    line = " ".join(shown.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 class Wire(BaseModel):
     """A frozen message; unknown fields are refused so that a typo is never silent."""
 

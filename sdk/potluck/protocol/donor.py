@@ -22,7 +22,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from potluck.protocol.base import Backend, BigCount, ErrorDetail, Sha256, UInt32, Wire
+from potluck.protocol.base import Backend, BigCount, ErrorDetail, Sha256, UInt32, Wire, one_line
 from potluck.protocol.optimizers import Optimizer
 from potluck.protocol.study import LossName, LossOptions
 
@@ -43,8 +43,8 @@ Commitments = Annotated[dict[Count, Sha256], Field(max_length=8)]
 
 
 def _cut(note: object) -> object:
-    """Shorten a driver's message: it may be pages long, and is no reason to turn a donor away."""
-    return note[:NOTE_CHARACTERS] if isinstance(note, str) else note
+    """Shorten a driver's message to one line: it may be pages long, and turns no donor away."""
+    return one_line(note, NOTE_CHARACTERS) if isinstance(note, str) else note
 
 
 Note = Annotated[str, BeforeValidator(_cut), Field(max_length=NOTE_CHARACTERS)]
@@ -215,7 +215,7 @@ class Handback(Wire):
     lease_id: LeaseId
     token: LeaseToken
     reason: Literal["closing", "paused", "stopped", "error", "over_limit"] = "closing"
-    detail: str = Field("", max_length=500)
+    detail: Note = ""
 
 
 class Abort(Wire):

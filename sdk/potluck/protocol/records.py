@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,10 @@ from potluck.protocol.study import (
 
 StudyState = Literal["preparing", "running", "completed", "stopped", "failed"]
 TrialState = Literal["running", "completed", "stopped", "failed", "incomplete"]
+Unwritable = Annotated[
+    dict[Literal["keras", "h5"], str],
+    Field(description="Files that cannot hold the model, each with why. TF.js files always can."),
+]
 UnitState = Literal["blocked", "ready", "leased", "returned", "scored", "set_aside", "cancelled"]
 
 
@@ -60,6 +64,7 @@ class ModelReport(Wire):
     forward_flops: BigCount
     training_flops: BigCount = Field(description="Per sample: forward, backward, estimated.")
     activation_bytes: BigCount = Field(description="Kept for one sample's backward pass.")
+    unwritable: Unwritable = Field(default_factory=dict)
     warnings: list[str]
 
 
@@ -324,6 +329,7 @@ class BestModel(Wire):
     parameters: dict[str, Scalar]
     weights: Sha256
     classes: list[str] | None
+    unwritable: Unwritable = Field(default_factory=dict)
 
 
 class StudyExtension(Wire):
