@@ -17,6 +17,7 @@ from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Graph, Kind, TensorRef
 from potluck_converter.layers import TABLE
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
+from potluck_converter.readers.arithmetic import arithmetic, check_made
 from potluck_converter.readers.blocks import UNMASK, Block, Entry, Flattener, Origin
 from potluck_converter.readers.calls import Beside, broken, call, ends
 from potluck_converter.readers.masks import OPERATIONS
@@ -47,6 +48,7 @@ def read_architecture(
         block.name, "sequential" if plain else "functional", raws, inputs, outputs, limits
     )
     flat.masks.check(graph)
+    check_made(graph, flat.made)
     if any(entry.block is not None for entry in block.entries):
         graph = in_keras_order(graph)  # what was laid flat came in an order of ours
     return Architecture(graph, [*flat.warnings, *said], origin)
@@ -70,6 +72,7 @@ def read_inner(model_config: Mapping[str, Any], limits: Limits = DEFAULT_LIMITS)
     kind: Kind = "sequential" if block.class_name == "Sequential" else "functional"
     graph = assemble(block.name, kind, raws, inputs, outputs, limits)[0]
     flat.masks.check(graph)
+    check_made(graph, flat.made)
     return in_keras_order(graph)
 
 
@@ -208,6 +211,10 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
         if not isinstance(nodes, list) or len(nodes) > 4 * limits.layers:
             raise broken("A layer's connections are not a list.", where=name)
         if is_operation(inner_class, layer, nodes):
+            computed = arithmetic(name, inner_class, layer, nodes)
+            if computed is not None:
+                found.extend(computed)
+                continue
             if inner_class in OPERATIONS:
                 operations[name] = (inner_class, layer)
                 found.append(mask_operation(name, inner_class, layer, nodes))
@@ -231,6 +238,7 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
                 block,
                 tuple(beside.stated),
                 tuple(beside.notes),
+                quiet=_quiet(name, inner_class, beside),
             )
         )
     outputs = tuple(ends(config.get("output_layers"), "output_layers"))
@@ -248,6 +256,21 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
         outputs,
         config.get("trainable") is not False,
     )
+
+
+def _quiet(name: str, class_name: str, beside: Beside) -> bool:
+    """Say whether a layer is called with training=False; raises where only some calls are."""
+    kind = TABLE.get(class_name)
+    if len(set(beside.quiet)) > 1 and (kind is None or kind.uses_training):
+        raise ConversionError(
+            "model.unsupported_option",
+            f'Layer "{name}" ({class_name}) is called with training=False at some places only.',
+            expected="training=False at each of its calls, or at none",
+            got=f"{sum(beside.quiet)} of {len(beside.quiet)} calls",
+            hint="Call it the same way everywhere and save again.",
+            where=f"{name}.training",
+        )
+    return any(beside.quiet)
 
 
 def _check_first(entries: list[Entry], name: str = "") -> None:
