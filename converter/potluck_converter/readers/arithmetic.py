@@ -298,16 +298,25 @@ def _channels(name: str, value: Any) -> Any:
     raise _constant(name, f"an array of shape {value.shape}")
 
 
-def check_made(graph: Graph, made: Mapping[str, int]) -> None:
+def check_made(graph: Graph, made: Mapping[str, tuple[int, int]]) -> None:
     """Insist that layers made of operations compute what these did; raises ConversionError.
 
-    `made` gives their names, with the axes of the largest constant. Shapes and masks are known
-    only when the graph is.
+    `made` gives their names, each with the axes of its constant and the channels that it counts on
+    (0: any). Shapes and masks are known only when the graph is.
     """
     for step in steps(graph) if made else ():
-        rank = made.get(step.layer.name)
-        if rank is None:
+        if step.layer.name not in made:
             continue
+        rank, channels = made[step.layer.name]
+        if channels not in (0, step.inputs[0][-1]):
+            raise ConversionError(
+                "model.unsupported_option",
+                f'"{step.layer.name}" takes channels of images that have not {channels}.',
+                expected=f"images of {channels} channels",
+                got=str(step.inputs[0][-1]),
+                hint="Bring the channels in order in the data, before the study.",
+                where=step.layer.name,
+            )
         if len({len(shape) for shape in step.inputs}) > 1 or rank > len(step.inputs[0]) + 1:
             raise ConversionError(
                 "model.unsupported_option",

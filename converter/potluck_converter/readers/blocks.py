@@ -35,6 +35,8 @@ class Entry:
     """How many axes an operation's first tensor has."""
     made: bool = False
     """Whether it is a layer for an operation; the operation's constant then has `rank` axes."""
+    channels: int = 0
+    """So many channels its input must have, where it stands for an operation; 0 is any number."""
     quiet: bool = False
     """Whether Keras 2 calls it with training=False."""
 
@@ -80,8 +82,8 @@ class Flattener:
         self._called: dict[str, int] = {}
         self.warnings: list[str] = []
         self.masks = Masks()
-        self.made: dict[str, int] = {}
-        """The layers that stand for operations, with the axes of the largest constant of each."""
+        self.made: dict[str, tuple[int, int]] = {}
+        """The layers that stand for operations, with `rank` and `channels` of each."""
 
     def flatten(
         self, block: Block
@@ -146,7 +148,7 @@ class Flattener:
                 self._layers[name] = _Grown(entry.class_name, dict(entry.config))
             name = self._names.get(id(entry), "")
             if entry.made:
-                self.made[name] = entry.rank
+                self.made[name] = (entry.rank, entry.channels)
                 continue  # no layer in the file, and without weights
             if name and frozen_here and entry.class_name != "InputLayer":
                 self._layers[name].config["trainable"] = False

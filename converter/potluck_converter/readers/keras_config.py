@@ -20,6 +20,7 @@ from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers.arithmetic import arithmetic, check_made
 from potluck_converter.readers.blocks import UNMASK, Block, Entry, Flattener, Origin
 from potluck_converter.readers.calls import Beside, broken, call, ends
+from potluck_converter.readers.channels import Pick, pick, stack
 from potluck_converter.readers.masks import OPERATIONS
 from potluck_converter.readers.operations import is_operation, mask_operation, refused
 from potluck_converter.writers.order import in_keras_order
@@ -205,6 +206,7 @@ def _first_input(
 def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, depth: int) -> Block:
     found: list[Entry] = []
     operations: dict[str, Any] = {}
+    picks: dict[str, Pick] = {}
     for entry in config["layers"]:
         name, inner_class, layer = _parts(entry)
         nodes = entry.get("inbound_nodes", [])
@@ -212,6 +214,15 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
             raise broken("A layer's connections are not a list.", where=name)
         if is_operation(inner_class, layer, nodes):
             computed = arithmetic(name, inner_class, layer, nodes)
+            if computed is not None:
+                found.extend(computed)
+                continue
+            picked = pick(name, inner_class, layer, nodes)
+            if isinstance(picked, Pick):
+                picks[name] = picked
+                operations[name] = (inner_class, layer)
+                continue
+            computed = picked or stack(name, inner_class, layer, nodes, picks)
             if computed is not None:
                 found.extend(computed)
                 continue

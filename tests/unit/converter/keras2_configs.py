@@ -18,6 +18,7 @@ _FUNCTIONS = {
     "Negative": "math.negative",
     "Cast": "cast",
     "Relu6": "nn.relu6",
+    "GetItem": "__operators__.getitem",
 }
 _SECOND = {"Cast": "dtype"}
 
@@ -52,14 +53,20 @@ def _layer(layer: dict[str, Any], quiet: tuple[str, ...]) -> dict[str, Any]:
     extra: dict[str, Any] = {"training": False} if layer["name"] in quiet else {}
     nodes = []
     for node in layer["inbound_nodes"]:
-        args = [*node["args"], *(v for v in node["kwargs"].values() if isinstance(v, dict))]
+        args = [
+            *node["args"][: 1 if layer["class_name"] == "GetItem" else None],
+            *(v for v in node["kwargs"].values() if isinstance(v, dict)),
+        ]
         if operation:
             nodes.append(_operation(args))
+            if layer["class_name"] == "GetItem":
+                nodes[-1][3] = {"slice_spec": _slices(node["args"][1])}
         else:
             taken = args[0] if isinstance(args[0], list) else args
             nodes.append([[*_value(one), dict(extra)] for one in taken])
     if operation:
-        found["class_name"] = "TFOpLambda"
+        sliced = layer["class_name"] == "GetItem"
+        found["class_name"] = "SlicingOpLambda" if sliced else "TFOpLambda"
         found["config"] = {
             "name": layer["config"]["name"],
             "dtype": "float32",
@@ -85,3 +92,10 @@ def _value(value: Any) -> Any:
         return value
     inner = value["config"]
     return inner["keras_history"] if value["class_name"] == "__keras_tensor__" else inner["value"]
+
+
+def _slices(spec: list[Any]) -> list[Any]:
+    return [
+        one["config"] if "__slice__" in one.values() else {"class_name": "__ellipsis__"}
+        for one in spec
+    ]

@@ -72,6 +72,10 @@ ONLY_KERAS3: dict[str, Callable[[Any], Any]] = {
     "activation": lambda x: ops.silu(ops.relu6(x)),
     "join": lambda x: ops.concatenate([x, 2 * x], axis=-1),
     "preprocess tf": lambda x: imagenet(x, "tf"),
+    "preprocess caffe": lambda x: imagenet(x, "caffe"),
+    "channels reversed": lambda x: x[..., ::-1],
+    "two channels": lambda x: x[:, :, :, :2],
+    "last channel": lambda x: x[..., 2:],
     "preprocess torch": lambda x: imagenet(x, "torch"),
 }
 
@@ -131,6 +135,8 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "x / y": (lambda x: x / L.Dense(3)(x), "bare operation"),
     "x // 2": (lambda x: x // 2, "bare operation"),
     "x / 0": (lambda x: x / 0.0, "constant"),
+    "one channel": (lambda x: L.Flatten()(x[..., 1]), "bare operation"),
+    "part of an image": (lambda x: x[:, 1:3], "bare operation"),
     "an array of places": (lambda x: x + np.ones((5, 3), "float32"), "constant"),
     "other axes": (lambda x: L.Dense(3)(x) + L.GlobalMaxPooling2D()(x), "numbers of axes"),
 }
@@ -144,6 +150,18 @@ def test_what_no_layer_computes_is_refused(name: str) -> None:
         read_model({"m.keras": save_zip(keras.Model(x, compute(x)))})
     assert said in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_images_that_keras_2_turns_from_rgb_to_bgr_are_read(channels: int) -> None:
+    model = built(lambda x: x[..., ::-1] + 1.0, (4, 5, channels))
+    content = keras2_h5(model)
+    if channels == 3:
+        check(model, read_model({"m.h5": content}))
+        return
+    # Keras 2 does not say how many there are.
+    with pytest.raises(ConversionError):
+        read_model({"m.h5": content})
 
 
 def test_small_whole_numbers_that_would_wrap_round_are_refused() -> None:
