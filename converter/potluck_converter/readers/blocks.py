@@ -37,6 +37,8 @@ class Entry:
     """Whether it is a layer for an operation; the operation's constant then has `rank` axes."""
     channels: int = 0
     """So many channels its input must have, where it stands for an operation; 0 is any number."""
+    filed: str = ""
+    """Its class in the file, where another stands for it."""
     quiet: bool = False
     """Whether Keras 2 calls it with training=False."""
 
@@ -155,7 +157,7 @@ class Flattener:
             if name and quiet_here:
                 grown = self._layers[name]
                 grown.class_name, grown.config = make_quiet(name, grown.class_name, grown.config)
-            children.append(Origin(entry.name, entry.class_name, name))
+            children.append(Origin(entry.name, entry.filed or entry.class_name, name))
         return Origin(block.name, block.class_name, "", tuple(children))
 
     def _free(self, name: str, scope: str) -> str:

@@ -21,8 +21,10 @@ from potluck_converter.readers.arithmetic import arithmetic, check_made
 from potluck_converter.readers.blocks import UNMASK, Block, Entry, Flattener, Origin
 from potluck_converter.readers.calls import Beside, broken, call, ends
 from potluck_converter.readers.channels import Pick, pick, stack
+from potluck_converter.readers.layer_scale import LAYER_SCALE, NOTE, replaced
 from potluck_converter.readers.masks import OPERATIONS
 from potluck_converter.readers.operations import is_operation, mask_operation, refused
+from potluck_converter.readers.scaled_sum import is_scaled_sum, scaled_sum
 from potluck_converter.writers.order import in_keras_order
 
 
@@ -158,11 +160,16 @@ def _sequential(config: Mapping[str, Any], limits: Limits, depth: int) -> Block:
         found.append(Entry(f"{name}_input", "InputLayer", given, ((),)))
     for entry in listed:
         name, class_name, layer = _parts(entry)
+        scale = replaced(entry, layer)
+        if scale is not None:
+            class_name, layer = "DepthwiseConv2D", scale
         block = _inside(class_name, entry, limits, depth)
         if block is None:
             _known(name, class_name)
         before = (TensorRef(found[-1].name),) if found else ()
-        found.append(Entry(name, class_name, layer, (before,), block))
+        filed = LAYER_SCALE if scale is not None else ""
+        said = _said(name, scale)
+        found.append(Entry(name, class_name, layer, (before,), block, notes=said, filed=filed))
     return Block(
         str(config.get("name", "sequential")),
         "Sequential",
@@ -209,6 +216,9 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
     picks: dict[str, Pick] = {}
     for entry in config["layers"]:
         name, inner_class, layer = _parts(entry)
+        scale = replaced(entry, layer)
+        if scale is not None:
+            inner_class, layer = "DepthwiseConv2D", scale
         nodes = entry.get("inbound_nodes", [])
         if not isinstance(nodes, list) or len(nodes) > 4 * limits.layers:
             raise broken("A layer's connections are not a list.", where=name)
@@ -234,12 +244,16 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
             _check_first(found)
             raise refused(name, inner_class, layer)
         block = _inside(inner_class, entry, limits, depth)
-        if block is None:
+        summed = is_scaled_sum(entry, layer)
+        if block is None and not summed:
             _known(name, inner_class)
         beside = Beside()
         calls = tuple(call(name, inner_class, node, beside) for node in nodes)
         if inner_class == "InputLayer":
             calls = ((),)
+        if summed:
+            found.extend(scaled_sum(name, layer, calls))
+            continue
         found.append(
             Entry(
                 name,
@@ -248,8 +262,9 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
                 calls,
                 block,
                 tuple(beside.stated),
-                tuple(beside.notes),
+                (*beside.notes, *_said(name, scale)),
                 quiet=_quiet(name, inner_class, beside),
+                filed=LAYER_SCALE if scale is not None else "",
             )
         )
     outputs = tuple(ends(config.get("output_layers"), "output_layers"))
@@ -267,6 +282,10 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
         outputs,
         config.get("trainable") is not False,
     )
+
+
+def _said(name: str, scale: Any) -> tuple[str, ...]:
+    return (f'Layer "{name}" {NOTE}',) if scale is not None else ()
 
 
 def _quiet(name: str, class_name: str, beside: Beside) -> bool:

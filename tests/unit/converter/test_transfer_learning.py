@@ -234,3 +234,54 @@ def test_dropout_inside_layers_ends_with_training_false() -> None:
     assert layers["both"].config["layer"]["config"]["dropout"] == 0.0
     assert layers["each"].config["layer"]["config"]["rate"] == 0.0
     check(model, read)
+
+
+def test_the_layer_scale_of_convnext_is_read() -> None:
+    inner = keras.Sequential([keras.Input((4, 4, 3)), L.Conv2D(6, 1), scale_of(6)], name="inner")
+    x = keras.Input((4, 4, 3), name="x")
+    y = L.DepthwiseConv2D(3, padding="same", name="convolved")(x)
+    y = inner(scale_of(3)(L.Add()([x, scale_of(3)(y)])))
+    model = keras.Model(x, y)
+    for index, layer in enumerate((*model.layers, *inner.layers)):
+        if type(layer).__name__ == "LayerScale":
+            layer.set_weights([np.linspace(1, 2, layer.projection_dim) * (index + 1)])
+    for file, content in (("m.keras", save_zip(model)), ("m.h5", save_h5(model))):
+        read = read_model({file: content})
+        check(model, read)
+        assert sum(w.size for w in read.weights.values()) == model.count_params()
+
+
+def test_the_scaled_sum_of_inception_resnet_is_read() -> None:
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    model = built(lambda x: CustomScaleLayer(0.17)([x, L.Dense(3)(x)]))
+    for file, content in (("m.keras", save_zip(model)), ("m.h5", save_h5(model))):
+        check(model, read_model({file: content}))
+
+
+def scale_of(channels: int) -> Any:
+    from keras.src.applications.convnext import LayerScale
+
+    return LayerScale(0.5, channels)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny", "ResNet50V2", "DenseNet121"),
+        *("InceptionV3", "NASNetMobile", "Xception", "MobileNetV2", "EfficientNetB0", "VGG16"),
+    ],
+)
+def test_a_head_on_a_network_of_keras_applications_predicts_as_before(name: str) -> None:
+    keras.utils.set_random_seed(1)
+    side = 75 if name in ("InceptionV3", "Xception") else 32
+    network = getattr(keras.applications, name)(
+        weights=None, include_top=False, input_shape=(side, side, 3), pooling="avg"
+    )
+    network.trainable = False
+    x = keras.Input((side, side, 3), name="x")
+    model = keras.Model(x, L.Dense(3, name="head")(network(x / 127.5 - 1, training=False)))
+    read = read_model({"m.keras": save_zip(model)})
+    check(model, read)
+    assert trainable_weights(read.graph) == {"head/kernel", "head/bias"}
