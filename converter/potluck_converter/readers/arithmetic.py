@@ -166,7 +166,7 @@ def _taken(name: str, class_name: str, config: Mapping[str, Any], node: Any) -> 
         constants = config.get("constants")
         if class_name == "TensorFlowOpLayer" and isinstance(constants, dict):
             for place, value in sorted(constants.items()):
-                if not str(place).isdigit() or int(place) > len(taken.given):
+                if not str(place).isdecimal() or int(place) > len(taken.given):
                     return None
                 taken.given.insert(int(place), _numbers(name, value))
     return taken if any(_is_ref(one) for one in taken.given) else None
