@@ -27,6 +27,8 @@ class Field:
     check: Check
     searchable: bool = False
     stored: bool = True
+    null_refused: bool = False
+    """Null has a meaning of its own that is not read; elsewhere it is an option left out."""
 
 
 @dataclass(frozen=True)
@@ -162,10 +164,21 @@ def normalise(kind: LayerKind, raw: Mapping[str, Any]) -> dict[str, Any]:
             )
     config: dict[str, Any] = {}
     for entry in kind.fields:
-        value = checked(entry, given.get(entry.name, entry.default))
+        value = _value(entry, given)
         if entry.stored:
             config[entry.name] = value
     return config
+
+
+def _value(entry: Field, given: Mapping[str, Any]) -> Any:
+    """Check what is given. TF.js writes null for an option that was left out."""
+    value = given.get(entry.name, entry.default)
+    if value is not None or entry.default is None or entry.null_refused:
+        return checked(entry, value)
+    try:
+        return entry.check(None)  # null may be one of its values
+    except Unfit:
+        return checked(entry, entry.default)
 
 
 def checked(entry: Field, value: Any) -> Any:

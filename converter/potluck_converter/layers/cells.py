@@ -60,7 +60,17 @@ class RNN(LayerKind):
         if isinstance(raw.get("cell"), list):
             stack = {"cells": raw["cell"]}
             raw["cell"] = {"class_name": "StackedRNNCells", "config": stack}
-        return raw
+        return self._without_repeated(raw)
+
+    def _without_repeated(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """Drop the cell's own options that TF.js writes beside the cell once more."""
+        cell = raw.get("cell")
+        inner = cell.get("config") if isinstance(cell, dict) else None
+        if not isinstance(inner, dict):
+            return raw
+        own = {"name", *(entry.name for entry in self.fields)}
+        repeated = {key for key in inner if key not in own and raw.get(key) == inner[key]}
+        return {key: value for key, value in raw.items() if key not in repeated}
 
     def output_shape(self, config: Config, inputs: Sequence[Shape]) -> Shape:
         steps, features = need_rank(inputs, 2)

@@ -26,7 +26,14 @@ from potluck_converter.layers.checks import (
     sizes,
 )
 from potluck_converter.layers.convolution import one_of_two, slid
-from potluck_converter.layers.recurrent import HINTS, at_home, dropouts, looped, trained
+from potluck_converter.layers.recurrent import (
+    HINTS,
+    at_home,
+    dropouts,
+    forget_bias,
+    looped,
+    trained,
+)
 
 
 class ConvLSTM2D(LayerKind):
@@ -45,7 +52,7 @@ class ConvLSTM2D(LayerKind):
         Field("activation", "tanh", activation, searchable=True),
         Field("recurrent_activation", "sigmoid", activation),
         Field("use_bias", True, boolean),
-        Field("unit_forget_bias", True, boolean),
+        Field("unit_forget_bias", True, forget_bias),
         *trained(),
         *dropouts(),
         *looped(),

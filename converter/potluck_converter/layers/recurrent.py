@@ -20,6 +20,8 @@ from potluck_converter.layers.initializers import GLOROT, ORTHOGONAL, ZEROS, ini
 from potluck_converter.layers.penalties import activity, constraint, regularizer
 
 _no = defaulted(boolean, False)
+forget_bias = defaulted(boolean, False)
+"""TF.js writes null where it was left out, and then begins the forget gate's bias at zero."""
 
 
 def trained() -> tuple[Field, ...]:
@@ -124,7 +126,7 @@ class _Gated(Cell):
 
 class _LSTM(_Gated):
     gates = 4
-    fields = (*_Gated.fields, Field("unit_forget_bias", True, boolean))
+    fields = (*_Gated.fields, Field("unit_forget_bias", True, forget_bias))
 
     def bias(self, config: Config, wide: int) -> WeightSpec:
         units = config["units"]

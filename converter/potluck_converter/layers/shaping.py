@@ -35,7 +35,7 @@ def _target_shape(value: Any) -> list[int]:
     length = integer(-1)
     if not isinstance(value, list | tuple) or not 1 <= len(value) <= MAX_RANK - 1:
         raise Unfit(f"1 to {MAX_RANK - 1} lengths", got=value)
-    target = [int(length(n)) for n in value]
+    target = [-1 if n is None else int(length(n)) for n in value]  # TF.js: null is any length
     if 0 in target or target.count(-1) > 1:
         raise Unfit("positive lengths, at most one of them -1", got=value)
     return target

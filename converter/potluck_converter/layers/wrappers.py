@@ -135,7 +135,7 @@ class Bidirectional(_Wrapper):
     fields = (
         Field("layer", None, _wrapped(*_RECURRENT)),
         Field("backward_layer", None, lambda v: None if v is None else _wrapped(*_RECURRENT)(v)),
-        Field("merge_mode", "concat", _merge_mode, searchable=True),
+        Field("merge_mode", "concat", _merge_mode, searchable=True, null_refused=True),
     )
 
     def upgrade(self, raw: dict[str, Any]) -> dict[str, Any]:

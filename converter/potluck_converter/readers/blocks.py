@@ -11,6 +11,7 @@ from potluck_converter.assemble import RawLayer
 from potluck_converter.errors import ConversionError, shorten
 from potluck_converter.graph import Call, TensorRef
 from potluck_converter.limits import MAX_NAME, Limits
+from potluck_converter.readers.inference import quiet as make_quiet
 from potluck_converter.readers.masks import Masks, Stated, passed
 
 
@@ -32,6 +33,14 @@ class Entry:
     constants: tuple[float, ...] = ()
     rank: int = 0
     """How many axes an operation's first tensor has."""
+    made: bool = False
+    """Whether it is a layer for an operation; the operation's constant then has `rank` axes."""
+    channels: int = 0
+    """So many channels its input must have, where it stands for an operation; 0 is any number."""
+    filed: str = ""
+    """Its class in the file, where another stands for it."""
+    quiet: bool = False
+    """Whether Keras 2 calls it with training=False."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +84,15 @@ class Flattener:
         self._called: dict[str, int] = {}
         self.warnings: list[str] = []
         self.masks = Masks()
+        self.made: dict[str, tuple[int, int]] = {}
+        """The layers that stand for operations, with `rank` and `channels` of each."""
 
     def flatten(
         self, block: Block
     ) -> tuple[list[RawLayer], list[TensorRef], list[TensorRef], Origin]:
         """Give layers, inputs, outputs, and where the file keeps each layer's weights."""
         self._claim_outer(block)
-        origin = self._claim(block, frozen=False)
+        origin = self._claim(block, frozen=False, quiet=False)
         outputs = self._run(block, None)
         order = list(self._layers)
         if any(entry.block for entry in block.entries):
@@ -117,16 +128,17 @@ class Flattener:
                 self._names[id(entry)] = name
                 self._layers[name] = _Grown(entry.class_name, dict(entry.config))
 
-    def _claim(self, block: Block, *, frozen: bool) -> Origin:
+    def _claim(self, block: Block, *, frozen: bool, quiet: bool) -> Origin:
         children = []
         for entry in block.entries:
             frozen_here = frozen or not block.trainable
+            quiet_here = quiet or entry.quiet
             self.warnings += entry.notes
             if entry.operation:
                 continue
             if entry.block is not None:
                 self.warnings.append(f'The model "{entry.name}" inside is laid flat.')
-                children.append(self._claim(entry.block, frozen=frozen_here))
+                children.append(self._claim(entry.block, frozen=frozen_here, quiet=quiet_here))
                 continue
             if id(entry) not in self._names and entry.class_name != "InputLayer":
                 name = self._free(_clean(entry.name), _clean(block.name))
@@ -137,9 +149,15 @@ class Flattener:
                 self._names[id(entry)] = name
                 self._layers[name] = _Grown(entry.class_name, dict(entry.config))
             name = self._names.get(id(entry), "")
+            if entry.made:
+                self.made[name] = (entry.rank, entry.channels)
+                continue  # no layer in the file, and without weights
             if name and frozen_here and entry.class_name != "InputLayer":
                 self._layers[name].config["trainable"] = False
-            children.append(Origin(entry.name, entry.class_name, name))
+            if name and quiet_here:
+                grown = self._layers[name]
+                grown.class_name, grown.config = make_quiet(name, grown.class_name, grown.config)
+            children.append(Origin(entry.name, entry.filed or entry.class_name, name))
         return Origin(block.name, block.class_name, "", tuple(children))
 
     def _free(self, name: str, scope: str) -> str:

@@ -33,6 +33,8 @@ class Beside:
     stated: list[tuple[Stated, ...]] = field(default_factory=list)
     """The masks that each call states."""
     notes: list[str] = field(default_factory=list)
+    quiet: list[bool] = field(default_factory=list)
+    """Whether each call of a Keras 2 layer says training=False."""
 
 
 def call(name: str, class_name: str, node: Any, beside: Beside) -> tuple[TensorRef, ...]:
@@ -44,6 +46,7 @@ def call(name: str, class_name: str, node: Any, beside: Beside) -> tuple[TensorR
     if not isinstance(node, list):
         raise broken("A connection is not in Keras's form.", got=repr(node)[:80], where=name)
     refs = []
+    quiet = False
     for entry in node:
         if not isinstance(entry, list) or not 3 <= len(entry) <= 4:
             raise broken("A connection is not in Keras's form.", got=repr(entry)[:80], where=name)
@@ -56,8 +59,12 @@ def call(name: str, class_name: str, node: Any, beside: Beside) -> tuple[TensorR
             # Keras 2 keeps a second tensor as [layer, call, output] among the other arguments.
             if isinstance(left.get(key), list):
                 refs.append(reference(left.pop(key), name))
+        if left.get("training") is False:
+            quiet = True
+            del left["training"]
         _check_extra(name, class_name, left, beside, keras3=False)
     beside.stated.append(())
+    beside.quiet.append(quiet)
     return tuple(refs)
 
 

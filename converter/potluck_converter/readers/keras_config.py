@@ -17,10 +17,14 @@ from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Graph, Kind, TensorRef
 from potluck_converter.layers import TABLE
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
+from potluck_converter.readers.arithmetic import arithmetic, check_made
 from potluck_converter.readers.blocks import UNMASK, Block, Entry, Flattener, Origin
 from potluck_converter.readers.calls import Beside, broken, call, ends
+from potluck_converter.readers.channels import Pick, pick, stack
+from potluck_converter.readers.layer_scale import LAYER_SCALE, NOTE, replaced
 from potluck_converter.readers.masks import OPERATIONS
 from potluck_converter.readers.operations import is_operation, mask_operation, refused
+from potluck_converter.readers.scaled_sum import is_scaled_sum, scaled_sum
 from potluck_converter.writers.order import in_keras_order
 
 
@@ -47,6 +51,7 @@ def read_architecture(
         block.name, "sequential" if plain else "functional", raws, inputs, outputs, limits
     )
     flat.masks.check(graph)
+    check_made(graph, flat.made)
     if any(entry.block is not None for entry in block.entries):
         graph = in_keras_order(graph)  # what was laid flat came in an order of ours
     return Architecture(graph, [*flat.warnings, *said], origin)
@@ -70,6 +75,7 @@ def read_inner(model_config: Mapping[str, Any], limits: Limits = DEFAULT_LIMITS)
     kind: Kind = "sequential" if block.class_name == "Sequential" else "functional"
     graph = assemble(block.name, kind, raws, inputs, outputs, limits)[0]
     flat.masks.check(graph)
+    check_made(graph, flat.made)
     return in_keras_order(graph)
 
 
@@ -154,11 +160,16 @@ def _sequential(config: Mapping[str, Any], limits: Limits, depth: int) -> Block:
         found.append(Entry(f"{name}_input", "InputLayer", given, ((),)))
     for entry in listed:
         name, class_name, layer = _parts(entry)
+        scale = replaced(entry, layer)
+        if scale is not None:
+            class_name, layer = "DepthwiseConv2D", scale
         block = _inside(class_name, entry, limits, depth)
         if block is None:
             _known(name, class_name)
         before = (TensorRef(found[-1].name),) if found else ()
-        found.append(Entry(name, class_name, layer, (before,), block))
+        filed = LAYER_SCALE if scale is not None else ""
+        said = _said(name, scale)
+        found.append(Entry(name, class_name, layer, (before,), block, notes=said, filed=filed))
     return Block(
         str(config.get("name", "sequential")),
         "Sequential",
@@ -202,12 +213,29 @@ def _first_input(
 def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, depth: int) -> Block:
     found: list[Entry] = []
     operations: dict[str, Any] = {}
+    picks: dict[str, Pick] = {}
     for entry in config["layers"]:
         name, inner_class, layer = _parts(entry)
+        scale = replaced(entry, layer)
+        if scale is not None:
+            inner_class, layer = "DepthwiseConv2D", scale
         nodes = entry.get("inbound_nodes", [])
         if not isinstance(nodes, list) or len(nodes) > 4 * limits.layers:
             raise broken("A layer's connections are not a list.", where=name)
         if is_operation(inner_class, layer, nodes):
+            computed = arithmetic(name, inner_class, layer, nodes)
+            if computed is not None:
+                found.extend(computed)
+                continue
+            picked = pick(name, inner_class, layer, nodes)
+            if isinstance(picked, Pick):
+                picks[name] = picked
+                operations[name] = (inner_class, layer)
+                continue
+            computed = picked or stack(name, inner_class, layer, nodes, picks)
+            if computed is not None:
+                found.extend(computed)
+                continue
             if inner_class in OPERATIONS:
                 operations[name] = (inner_class, layer)
                 found.append(mask_operation(name, inner_class, layer, nodes))
@@ -216,12 +244,16 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
             _check_first(found)
             raise refused(name, inner_class, layer)
         block = _inside(inner_class, entry, limits, depth)
-        if block is None:
+        summed = is_scaled_sum(entry, layer)
+        if block is None and not summed:
             _known(name, inner_class)
         beside = Beside()
         calls = tuple(call(name, inner_class, node, beside) for node in nodes)
         if inner_class == "InputLayer":
             calls = ((),)
+        if summed:
+            found.extend(scaled_sum(name, layer, calls))
+            continue
         found.append(
             Entry(
                 name,
@@ -230,7 +262,9 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
                 calls,
                 block,
                 tuple(beside.stated),
-                tuple(beside.notes),
+                (*beside.notes, *_said(name, scale)),
+                quiet=_quiet(name, inner_class, beside),
+                filed=LAYER_SCALE if scale is not None else "",
             )
         )
     outputs = tuple(ends(config.get("output_layers"), "output_layers"))
@@ -248,6 +282,25 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
         outputs,
         config.get("trainable") is not False,
     )
+
+
+def _said(name: str, scale: Any) -> tuple[str, ...]:
+    return (f'Layer "{name}" {NOTE}',) if scale is not None else ()
+
+
+def _quiet(name: str, class_name: str, beside: Beside) -> bool:
+    """Say whether a layer is called with training=False; raises where only some calls are."""
+    kind = TABLE.get(class_name)
+    if len(set(beside.quiet)) > 1 and (kind is None or kind.uses_training):
+        raise ConversionError(
+            "model.unsupported_option",
+            f'Layer "{name}" ({class_name}) is called with training=False at some places only.',
+            expected="training=False at each of its calls, or at none",
+            got=f"{sum(beside.quiet)} of {len(beside.quiet)} calls",
+            hint="Call it the same way everywhere and save again.",
+            where=f"{name}.training",
+        )
+    return any(beside.quiet)
 
 
 def _check_first(entries: list[Entry], name: str = "") -> None:

@@ -15,6 +15,7 @@ from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers import bounded_json, hdf5
 from potluck_converter.readers.blocks import Origin
 from potluck_converter.readers.keras_config import read_architecture
+from potluck_converter.readers.layer_scale import as_stored
 from potluck_converter.readers.stored import Wanted, leaves, match, mismatch, not_finite, wanted
 
 # State that Keras keeps beside weights and that a model does not need.
@@ -90,11 +91,17 @@ def legacy_weights(
 ) -> Mapping[str, NDArray[np.float32]]:
     """Read the weights that the graph has from a group for each outermost layer."""
     specs = wanted(graph)
+    shapes = {full: spec.shape for found in specs.values() for _, full, spec in found}
     listed = set(hdf5.texts(stored, "layer_names", limits))
     weights: dict[str, NDArray[np.float32]] = {}
     for child in origin.children:
         needed = [
-            Wanted(full, spec, layer.trainable and spec.trainable, leaf.name)
+            Wanted(
+                full,
+                as_stored(spec, leaf.class_name),
+                layer.trainable and spec.trainable,
+                leaf.name,
+            )
             for leaf in leaves(child)
             for layer, full, spec in specs.get(leaf.layer, ())
         ]
@@ -111,7 +118,8 @@ def legacy_weights(
         places = match(child.name, paths, needed)
         for one in needed:
             path = places[one.full]
-            weights[one.full] = hdf5.floats(home, path, one.spec, one.full, limits)
+            found = hdf5.floats(home, path, one.spec, one.full, limits)
+            weights[one.full] = found.reshape(shapes[one.full])
     return {full: weights[full] for full in _order(graph)}
 
 

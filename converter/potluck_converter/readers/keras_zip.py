@@ -26,6 +26,7 @@ from potluck_converter.readers import bounded_json, hdf5
 from potluck_converter.readers.blocks import Origin
 from potluck_converter.readers.keras_config import read_architecture
 from potluck_converter.readers.keras_h5 import STATE_LEFT_OUT
+from potluck_converter.readers.layer_scale import as_stored
 from potluck_converter.readers.stored import mismatch, not_finite, wanted
 
 SIGNATURE = b"PK"
@@ -237,7 +238,8 @@ def nested_weights(
                 place = f"{home}/{index}"
                 if place not in file:
                     raise mismatch(child.name, [one for _, one, _ in needed], [])
-                found[full] = hdf5.floats(file, place, spec, full, limits)
+                stored = as_stored(spec, child.class_name)
+                found[full] = hdf5.floats(file, place, stored, full, limits).reshape(spec.shape)
             _check_names(file, places, child, needed_names=[one for _, one, _ in needed])
 
     prefix = "layers/" if "layers" in file else "_layer_checkpoint_dependencies/"

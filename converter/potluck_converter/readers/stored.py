@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from potluck_converter.graph import Graph, Layer, Weights
 from potluck_converter.layers.base import WeightSpec
 from potluck_converter.readers.blocks import Origin
 from potluck_converter.shapes import weight_specs
+
+_UNNAMED = re.compile(r"[Vv]ariable(_\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ class Wanted:
     def ends(self) -> set[str]:
         """Give the last parts of the names that Keras 2, Keras 3 and TF.js have for it."""
         return {name.rpartition("/")[2] for name in (self.spec.name, self.spec.keras) if name}
+
+    def fits(self, path: str) -> bool:
+        """Say whether a stored name may be this weight's; Keras numbers those without a name."""
+        last = _last(path)
+        return last in self.ends or ("variable" in self.ends and _UNNAMED.match(last) is not None)
 
 
 def wanted(graph: Graph) -> dict[str, list[tuple[Layer, str, WeightSpec]]]:
@@ -54,7 +62,7 @@ def match(layer: str, stored: Sequence[str], weights: Sequence[Wanted]) -> dict[
     # Keras itself goes by the order: what is trained first, then the rest.
     ordered = [w for w in weights if w.trained] + [w for w in weights if not w.trained]
     if len(ordered) == len(stored) and all(
-        _last(path) in weight.ends for path, weight in zip(stored, ordered, strict=True)
+        weight.fits(path) for path, weight in zip(stored, ordered, strict=True)
     ):
         return {w.full: path for path, w in zip(stored, ordered, strict=True)}
     raise mismatch(layer, [w.full for w in weights], list(stored))
@@ -73,7 +81,7 @@ def _by_name(stored: Sequence[str], weights: Sequence[Wanted]) -> dict[str, str]
         fits = [
             path
             for path in stored
-            if _last(path) in weight.ends and (not several or weight.home in path.split("/"))
+            if weight.fits(path) and (not several or weight.home in path.split("/"))
         ]
         if len(fits) != 1:
             return None

@@ -16,6 +16,7 @@ from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers import bounded_json
 from potluck_converter.readers.keras_config import read_architecture
 from potluck_converter.readers.stored import not_finite
+from potluck_converter.readers.tfjs_names import match
 from potluck_converter.shapes import weight_shapes
 
 Listed = dict[str, tuple["Stored", memoryview]]
@@ -148,26 +149,30 @@ def _stored(spec: Mapping[str, Any]) -> Stored:
 
 
 def _weights(graph: Graph, listed: Listed) -> dict[str, NDArray[np.float32]]:
-    """Match names as TF.js does: in full, else without the part before the last (a cell's name)."""
-    given: Listed = {}
-    for name, value in listed.items():
-        name = name.removesuffix(":0")
-        *front, weight = name.split("/")
-        given[name] = value
-        given.setdefault("_".join(front) + "/" + weight, value)
-        if len(front) > 1:
-            given.setdefault("_".join(front[:-1]) + "/" + weight, value)
+    """Give each weight of the network its stored values; raises ConversionError."""
+    expected = weight_shapes(graph)
+    names = match(expected, {name: one.shape for name, (one, _) in listed.items()})
     weights = {}
-    for full, shape in weight_shapes(graph).items():
-        if full not in given or given[full][0].shape != shape:
-            raise ConversionError(
-                "model.weights_mismatch",
-                f"The weight {full} is missing or of another shape.",
-                expected=f"{full} {shape}",
-                got=str(given[full][0].shape) if full in given else "nothing",
-                hint="model.json and its weight files are of different models.",
-                where=full,
-            )
-        one, content = given[full]
+    for full, shape in expected.items():
+        if full not in names:
+            raise _mismatch(full, shape, listed)
+        one, content = listed[names[full]]
         weights[full] = one.floats(content)
     return weights
+
+
+def _mismatch(full: str, shape: tuple[int, ...], listed: Listed) -> ConversionError:
+    layer, *_, weight = full.split("/")
+    near = [
+        f"{name} {one.shape}"
+        for name, (one, _) in listed.items()
+        if layer in name and name.removesuffix(":0").endswith("/" + weight)
+    ]
+    return ConversionError(
+        "model.weights_mismatch",
+        f"The weight {full} is missing, of another shape, or there several times.",
+        expected=f"{full} {shape}",
+        got=shorten(", ".join(near[:3]), 200) or "nothing of that name",
+        hint="model.json and its weight files are of different models; save them again together.",
+        where=full,
+    )

@@ -48,8 +48,12 @@ CASES: dict[str, tuple[str, str, Callable[[], Any]]] = {
     "Lambda": (LAYER, "it", functional((3,), L.Lambda(lambda x: x * 2, name="it"))),
     "custom class": (LAYER, "it", functional((3,), Doubler(name="it"))),
     "unknown class": (LAYER, "it", it(L.AutoContrast, (4, 4, 3))),
-    "operation on a number": (LAYER, "multiply", functional((3,), lambda x: x * 2.0)),
-    "operation named like a layer": (LAYER, "softmax", functional((3,), keras.ops.softmax)),
+    "operation on a number": (LAYER, "power", functional((3,), lambda x: x**3.0)),
+    "operation named like a layer": (
+        LAYER,
+        "reshape",
+        functional((4,), lambda x: keras.ops.reshape(x, (-1, 2))),
+    ),
     "states passed in": (OPTION, "it.initial_state", with_states),
     "channels first": (
         OPTION,

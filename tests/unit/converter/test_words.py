@@ -89,7 +89,7 @@ def keras2_graph(class_name: str, config: dict[str, Any]) -> bytes:
 @pytest.mark.parametrize(
     ("class_name", "config", "named"),
     [
-        ("TFOpLambda", {"function": "math.multiply"}, "math.multiply"),
+        ("TFOpLambda", {"function": "math.floormod"}, "math.floormod"),
         ("SlicingOpLambda", {"function": "__operators__.getitem"}, "__operators__.getitem"),
         ("TensorFlowOpLayer", {"node_def": "..."}, "TensorFlowOpLayer"),
     ],
