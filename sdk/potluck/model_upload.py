@@ -113,7 +113,8 @@ def _paths(path: Path) -> list[Path]:
             f'["{path.name}", "weights.h5"].'
         ) from None
     shards = []
-    for name in names:
+    for listed in names:
+        name = listed.removeprefix("./")  # as a browser's download has it
         # A manifest must not make this machine send files from elsewhere.
         if Path(name).name != name:
             raise BadArgument(f"{path} names a weight file outside its own folder: {name!r}.")

@@ -67,7 +67,9 @@ def read_tfjs(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Mo
     inner = topology.get("model_config", topology)
     if not isinstance(inner, dict):
         raise ConversionError("model.not_tfjs", "modelTopology holds no model.", where=name)
-    found = read_architecture(inner, limits, keras3=False)
+    # The official converter keeps Keras 3's own words, in which hard_sigmoid is another function.
+    keras3 = str(topology.get("keras_version", "")).startswith("3")
+    found = read_architecture(inner, limits, keras3=keras3)
     graph, warnings = found.graph, found.warnings
     weights = _weights(graph, _listed(head.get("weightsManifest"), files))
     training = head.get("trainingConfig")

@@ -208,8 +208,6 @@ const CASES = {
       [L.bidirectional, { layer: L.gru({ units: 3, returnSequences: true }), mergeMode: 'sum' }],
       [L.bidirectional, { layer: L.simpleRNN({ units: 3 }), mergeMode: 'ave' }],
     )(),
-  'bidirectional rnn': () =>
-    chain(SERIES, [L.bidirectional, { layer: L.rnn({ cell: L.lstmCell({ units: 3 }) }) }])(),
   'time distributed': () =>
     chain(
       SERIES,

@@ -241,6 +241,16 @@ def tfjs_folder(folder: Path, shards: list[str]) -> Path:
     return folder
 
 
+def test_weight_files_of_a_browser_s_download_lie_beside_the_model(tmp_path: Path) -> None:
+    folder = tfjs_folder(tmp_path / "net", ["./model.weights.bin"])
+    (folder / "model.weights.bin").write_bytes(b"1")
+    assert set(model_sent(folder)[1]) == {"model.json", "model.weights.bin"}
+    for outside in ("./../secret.bin", "././../secret.bin", "./a/b.bin", "/etc/hosts", "./"):
+        folder = tfjs_folder(tmp_path / outside.replace("/", "_"), [outside])
+        with pytest.raises(BadArgument):
+            model_sent(folder)
+
+
 def test_an_h5_file_and_its_bytes_are_models(tmp_path: Path) -> None:
     path = tmp_path / "cnn.h5"
     path.write_bytes(HDF5_MAGIC + b"rest")

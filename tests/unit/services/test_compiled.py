@@ -320,7 +320,7 @@ def test_what_cannot_be_taken_is_a_warning_of_the_plan(options: Any, said: str) 
 
 
 def test_squared_errors_of_classes_stay_a_question_of_classes() -> None:
-    text = "a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(40))
+    text = "a,y\n" + "".join(f"{i / 4},{i % 2}\n" for i in range(40))
     squashed = planned(facts(model=network(1, "sigmoid"), loss="mse"), text)
     assert (squashed.loss, squashed.compiled) == ("binary_crossentropy", {})
     assert any("mean_squared_error" in said for said in squashed.warnings)
