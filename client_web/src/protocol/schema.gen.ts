@@ -3079,6 +3079,13 @@ export interface components {
          * @description One look at the sealed test split.
          */
         TestLook: {
+            /**
+             * Absent
+             * @description Metrics that these rows do not define, each with why.
+             */
+            absent?: {
+                [key: string]: string;
+            };
             /** At */
             at: number;
             /** Metrics */
@@ -3249,6 +3256,13 @@ export interface components {
         };
         /** UnitScore */
         UnitScore: {
+            /**
+             * Absent
+             * @description Metrics that these rows do not define, each with why.
+             */
+            absent?: {
+                [key: string]: string;
+            };
             /** Metrics */
             metrics: {
                 [key: string]: number;

@@ -159,12 +159,14 @@ async def _best(site: TheSite, asker: TheAsker, study_id: str) -> best.Best:
 @router.get("/{study_id}/test-looks")
 async def get_looks(site: TheSite, asker: TheAsker, study_id: str) -> list[TestLook]:
     """List the looks at the sealed test split."""
-    await views.study_view(site, asker, study_id)
+    study = await views.study_view(site, asker, study_id)
     found = await site.writer.read(lambda tx: stored.looks(tx, study_id))
-    return [best.look_to_wire(look) for look in found]
+    return [best.look_to_wire(look, study.plan.metrics) for look in found]
 
 
 @router.post("/{study_id}/test-looks", status_code=201)
 async def post_look(site: TheSite, asker: TheAsker, study_id: str) -> TestLook:
     """Score the best model on the sealed test split. Counted, and recorded in the ledger."""
-    return best.look_to_wire(await best.look_at_test(site, asker, study_id))
+    look = await best.look_at_test(site, asker, study_id)
+    study = await views.study_view(site, asker, study_id)
+    return best.look_to_wire(look, study.plan.metrics)

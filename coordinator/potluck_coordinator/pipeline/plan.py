@@ -27,6 +27,7 @@ from potluck_coordinator.pipeline.labels import as_numbers, read_target
 from potluck_coordinator.pipeline.not_yet import check_model, check_target
 from potluck_coordinator.pipeline.objective import infer_aim
 from potluck_coordinator.pipeline.one_hot import empty_classes
+from potluck_coordinator.pipeline.parts import part_warnings
 from potluck_coordinator.pipeline.roles import (
     Features,
     features_told,
@@ -37,7 +38,7 @@ from potluck_coordinator.pipeline.shapes import fit_shape
 from potluck_coordinator.pipeline.shares import Part
 from potluck_coordinator.pipeline.shares import settle as settle_parts
 from potluck_coordinator.pipeline.spelling import Spelling
-from potluck_coordinator.pipeline.target import target_column
+from potluck_coordinator.pipeline.target import target_column, target_numbers
 from potluck_coordinator.pipeline.weights import ClassWeight, check_weights, without_weights
 
 TUPLES = ("features", "classes", "input_shape", "warnings", "losses", "metrics")
@@ -243,6 +244,7 @@ def _with_rows(plan: Plan, dataset: Dataset, duplicates: Duplicates | None) -> P
     said = [*plan.warnings, *settled.warnings]
     if len(splits.test) == 0:
         said.append("There is no test part: no sealed score will be there in the end.")
+    said += part_warnings(plan, splits, target_numbers(dataset, plan.target, plan.classes))
     return replace(
         plan,
         duplicates=settled.duplicates,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from potluck_coordinator.core.measurable import undefined_for_classes
 
 SMALLEST = 1e-15
 """Probabilities are kept this far from 0: one sure mistake must not make a loss infinite."""
@@ -18,6 +21,8 @@ def measure_classes(
     truth: Numbers, values: Numbers, scores: Scores, *, margins: bool
 ) -> dict[str, float]:
     """Measure predicted class numbers [n] and what ranks the classes [n, classes].
+
+    Measures that the true classes leave without a meaning are left out.
 
     `margins`: scores are no probabilities, but distances from a boundary.
     """
@@ -41,24 +46,29 @@ def measure_classes(
         if classes > most:
             found[f"top_{most}_accuracy"] = _among_best(truth, scores, most)
     found |= {"hinge": _hinge(truth, scores)} if margins else {"log_loss": _log_loss(truth, scores)}
-    return found
+    without = undefined_for_classes(np.unique(truth).tolist())
+    return {name: value for name, value in found.items() if name not in without}
 
 
 def _shared(average: str, truth: Numbers, values: Numbers, suffix: str = "") -> dict[str, float]:
     from sklearn import metrics
 
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-        truth, values, average=average, zero_division=0.0
+        truth,
+        values,
+        average=average,
+        labels=np.unique(truth) if average == "macro" else None,
+        zero_division=0.0,
     )
     scores = {"precision": precision, "recall": recall, "f1": f1}
     return {name + suffix: float(score) for name, score in scores.items()}
 
 
 def _kappa(truth: Numbers, values: Numbers) -> float:
-    """Give Cohen's kappa; where chance alone agrees always, 1 for agreement and else 0."""
+    """Give Cohen's kappa, of rows of two classes or more; 0 for one class."""
     of_truth, of_values = _shares_of_classes(truth, values)
     expected, agreed = float(of_truth @ of_values), float((truth == values).mean())
-    return (agreed - expected) / (1 - expected) if 1 - expected > SMALLEST else float(agreed == 1)
+    return (agreed - expected) / (1 - expected) if 1 - expected > SMALLEST else 0.0
 
 
 def _correlation(truth: Numbers, values: Numbers) -> float:
@@ -112,4 +122,4 @@ def _area(area: Callable[..., float], truth: Numbers, scores: Scores) -> float:
         for number in numbers
         if 0 < int((truth == number).sum()) < len(truth)
     ]
-    return float(np.mean(areas)) if areas else 0.5
+    return float(np.mean(areas)) if areas else math.nan  # left out: the rows are of one class

@@ -13,11 +13,13 @@ from potluck_coordinator.scoring.job import Readout
 
 
 def compute_metrics(decoded: Readout, truth: NDArray[Any]) -> dict[str, float]:
-    """Compute every metric that the task has; `truth` is `Encoded.held["truth"]`.
+    """Compute every metric that these rows define; `truth` is `Encoded.held["truth"]`.
 
+    What the rows leave without a meaning is absent (`core.measurable` has the reasons). What the
+    predictions alone leave so, such as the precision of a class that was never predicted, is 0.
     `precision`, `recall` and `f1` are of the second of two classes. `roc_auc` and `pr_auc` are the
-    mean, over the classes that the rows both hold and lack, of one against the rest; 0.5 where no
-    class is both. `r2` is 0 for constant truth that is missed. `mape` is in percent.
+    mean, over the classes that the rows both hold and lack, of one against the rest; the `_macro`
+    ones are means over the classes that the rows hold. `mape` is in percent.
     """
     if decoded.classes is None:
         return measure_amounts(

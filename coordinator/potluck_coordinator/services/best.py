@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,7 @@ from potluck.protocol import records as wire
 from potluck_converter import ConversionError, graph_from_json, unwritable
 from potluck_converter import Model as Converted
 from potluck_coordinator.core.errors import Conflict, NotFound
+from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.ranking import median_repeat
 from potluck_coordinator.core.records import Look, Part, Study, Trial, Unit
 from potluck_coordinator.core.units import UnitState
@@ -216,6 +218,7 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
             "trial": look.trial,
             "weights": best.unit.result,
             "metrics": dict(scored.metrics),
+            "absent": absent(study.wire_plan["metrics"], scored.metrics),
             "rows": look.rows,
         }
         record(tx, study.id, "test_look", body, now)
@@ -225,12 +228,13 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
     return await site.writer.run(act)
 
 
-def look_to_wire(look: Look) -> wire.TestLook:
-    """Give what the wire tells of a look."""
+def look_to_wire(look: Look, metrics: Sequence[str]) -> wire.TestLook:
+    """Give what the wire tells of a look; `metrics`: those of its study's plan."""
     return wire.TestLook(
         number=look.number,
         trial=look.trial,
         metrics=dict(look.metrics),
+        absent=absent(metrics, look.metrics),
         rows=look.rows,
         at=look.at,
     )

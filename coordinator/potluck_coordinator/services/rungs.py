@@ -41,6 +41,7 @@ def settle_rung(site: Site, tx: Transaction, unit: Unit) -> None:
         scored = by_rung(summaries.units_of(tx, study.id, unit.trial))
         summary = scored.get(unit.trial, {}).get(unit.rung)
         value = summary.mean if summary else None
+        reason = "" if summary else f"{study.wire_plan['metric']} has no value on its rows."
     elif step is Next.FAIL:
         state, reason = TrialState.FAILED, reasons.DIVERGED
     else:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 from potluck.protocol.base import one_line
+from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.records import Score, Unit, wire_fold
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.pipeline import decode
@@ -69,7 +70,7 @@ def _keep(site: Site, tx: Transaction, unit: Unit, scored: Scored, predictions: 
     if not units.change(tx, unit.id, UnitEvent.SCORE, diverged=diverged):
         return  # cancelled while it was being scored
     study = studies.get(tx, unit.study_id)
-    value = None if diverged else scored.metrics[study.wire_plan["metric"]]
+    value = None if diverged else scored.metrics.get(study.wire_plan["metric"])
     score = Score(
         unit_id=unit.id,
         study_id=unit.study_id,
@@ -90,6 +91,7 @@ def _keep(site: Site, tx: Transaction, unit: Unit, scored: Scored, predictions: 
         "rung": unit.rung,
         "weights": unit.result,
         "metrics": dict(scored.metrics),
+        "absent": absent(study.wire_plan["metrics"], scored.metrics),
         "diverged": diverged,
         "rows": scored.rows,
         "predictions": predictions,

@@ -30,14 +30,17 @@ ByRung = Mapping[int, Mapping[int, Summary]]
 
 
 def by_rung(all_units: Iterable[UnitSummary]) -> ByRung:
-    """Average every trial's scores at each rung at which every network of it has one."""
+    """Average every trial's scores at each rung at which every network of it has one.
+
+    A part on which the objective is not defined counts for no trial: none has a value there.
+    """
     values: dict[tuple[int, int], list[tuple[int | None, int, float]] | None] = {}
     for unit in all_units:
         place = (unit.trial, unit.rung)
         known = values.setdefault(place, [])
-        if unit.value is None:
+        if unit.value is None and not unit.scored:
             values[place] = None
-        elif known is not None:
+        elif known is not None and unit.value is not None:
             fold = None if unit.fold == NO_FOLD else unit.fold
             known.append((fold, unit.repeat, unit.value))
     found: dict[int, dict[int, Summary]] = {}

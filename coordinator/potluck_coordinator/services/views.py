@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from potluck.protocol import records as wire
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.ranking import Standing, TrialState, rank
 from potluck_coordinator.core.records import Lease, Score, Study, Unit, wire_fold
 from potluck_coordinator.core.units import UnitState
@@ -257,10 +258,13 @@ async def trial_detail(site: Site, asker: Asker, study_id: str, number: int) -> 
         for lease in leases.of_units(tx, [u.id for u in own]):
             chain.setdefault(lease.unit_id, []).append(lease)
         names = donors.names(tx)
+        metrics = study.wire_plan["metrics"]
         told = [e for e in entries(tx, study.id) if e.body.get("trial") == number]
         return wire.TrialDetail(
             row=row,
-            units=[_unit(u, scores.get(tx, u.id), chain.get(u.id, []), names) for u in own],
+            units=[
+                _unit(u, scores.get(tx, u.id), chain.get(u.id, []), names, metrics) for u in own
+            ],
             ledger=[entry_to_wire(e) for e in told],
         )
 
@@ -268,12 +272,19 @@ async def trial_detail(site: Site, asker: Asker, study_id: str, number: int) -> 
 
 
 def _unit(
-    unit: Unit, score: Score | None, held: list[Lease], names: Mapping[str, str]
+    unit: Unit,
+    score: Score | None,
+    held: list[Lease],
+    names: Mapping[str, str],
+    metrics: Sequence[str],
 ) -> wire.UnitRecord:
     scored = None
     if score is not None:
         scored = wire.UnitScore(
-            metrics=dict(score.metrics), rows=score.rows, predictions=score.predictions
+            metrics=dict(score.metrics),
+            absent=absent(metrics, score.metrics),
+            rows=score.rows,
+            predictions=score.predictions,
         )
     return wire.UnitRecord.model_validate(
         {

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, case, func, select
+from sqlalchemy import Executable, and_, case, func, select
 from sqlmodel import Session, col
 
 from potluck_coordinator.core.leases import LeaseState
@@ -27,7 +27,10 @@ LARGEST = 1.7e308
 
 
 class UnitSummary(NamedTuple):
-    """A unit and its score's value. `fold` -1: none."""
+    """A unit and its score's value. `fold` -1: none.
+
+    `scored`: it has a score, and did not diverge; without a value, its part defines no objective.
+    """
 
     id: str
     trial: int
@@ -35,6 +38,7 @@ class UnitSummary(NamedTuple):
     repeat: int
     rung: int
     value: float | None
+    scored: bool = False
 
 
 class TrialSummary(NamedTuple):
@@ -96,6 +100,7 @@ def units_of(session: Session, study_id: str, trial: int | None = None) -> list[
             col(UnitRow.repeat),
             col(UnitRow.rung),
             col(ScoreRow.value),
+            and_(col(ScoreRow.unit_id).is_not(None), col(UnitRow.diverged).is_(False)),
         )
         .outerjoin(ScoreRow, col(ScoreRow.unit_id) == col(UnitRow.id))
         .where(col(UnitRow.study_id) == study_id, col(UnitRow.kind) == "trial")

@@ -257,6 +257,9 @@ class LeaderboardRow(Wire):
 
 class UnitScore(Wire):
     metrics: dict[str, float]
+    absent: dict[str, str] = Field(
+        default_factory=dict, description="Metrics that these rows do not define, each with why."
+    )
     rows: int
     predictions: Sha256 | None
 
@@ -335,6 +338,9 @@ class TestLook(Wire):
     number: int
     trial: int
     metrics: dict[str, float]
+    absent: dict[str, str] = Field(
+        default_factory=dict, description="Metrics that these rows do not define, each with why."
+    )
     rows: int
     at: float
 

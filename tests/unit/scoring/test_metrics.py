@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
+from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.pipeline import Decoded, decode
 from potluck_coordinator.pipeline.measures import suited_metrics
 from potluck_coordinator.scoring import compute_metrics
@@ -112,7 +113,6 @@ def test_agreement_by_chance_alone_is_worth_nothing() -> None:
     truth = np.array([0, 1, 0, 1, 0, 0])
     found = compute_metrics(decoded(alike), truth)
     assert (found["cohen_kappa"], found["mcc"], found["precision"]) == (0, 0, 0)
-    assert compute_metrics(decoded(alike), np.zeros(6, dtype=np.int32))["cohen_kappa"] == 1
 
 
 def test_rows_that_lack_a_class_are_still_measured() -> None:
@@ -123,9 +123,34 @@ def test_rows_that_lack_a_class_are_still_measured() -> None:
     assert found["log_loss"] == pytest.approx(-np.log(chances).mean())
 
 
-def test_rows_of_one_class_have_an_area_of_a_half() -> None:
-    found = compute_metrics(decoded(shares(1, 20, 2)), np.zeros(20, dtype=np.int32))
-    assert found["roc_auc"] == 0.5
+@pytest.mark.parametrize("number", [0, 1])
+def test_rows_of_one_class_define_no_measure_that_needs_two(number: int) -> None:
+    probabilities = shares(1, 20, 2)
+    found = compute_metrics(decoded(probabilities), np.full(20, number))
+    lacking = {"roc_auc", "pr_auc", "mcc", "cohen_kappa"}
+    if number == 0:
+        lacking |= {"precision", "recall", "f1"}
+    expected = set(suited_metrics("classification", LABELS[:2], margins=False))
+    assert set(found) == expected - lacking
+    reasons = absent(sorted(expected), found)
+    assert set(reasons) == lacking
+    assert all(reasons.values())
+    hits = (probabilities.argmax(axis=1) == number).mean()
+    assert found["accuracy"] == found["balanced_accuracy"] == found["recall_macro"] == hits
+
+
+def test_a_class_that_rows_lack_is_no_part_of_a_mean_over_classes() -> None:
+    certain = np.eye(3)[[0, 1, 0, 1]]
+    found = compute_metrics(decoded(certain), np.array([0, 1, 0, 1]))
+    for name in ("precision_macro", "recall_macro", "f1_macro", "roc_auc", "pr_auc", "mcc"):
+        assert found[name] == pytest.approx(1)
+    strayed = compute_metrics(decoded(np.eye(3)[[0, 1, 0, 2]]), np.array([0, 1, 0, 1]))
+    assert strayed["recall_macro"] == pytest.approx(0.75)
+
+
+def test_a_class_that_is_never_predicted_has_a_precision_of_nothing() -> None:
+    found = compute_metrics(decoded(np.array([[0.9, 0.1]] * 4)), np.array([0, 1, 0, 1]))
+    assert (found["precision"], found["recall"], found["f1"]) == (0, 0, 0)
 
 
 def test_a_sure_mistake_costs_much_but_not_infinitely() -> None:
@@ -144,7 +169,9 @@ def test_errors_are_in_the_targets_units(pairs: list[tuple[float, float]]) -> No
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean((truth - values) ** 2)))
     assert found["mae"] == pytest.approx(np.mean(np.abs(truth - values)))
     assert found["median_absolute_error"] == pytest.approx(np.median(np.abs(truth - values)))
-    assert set(found) == set(suited_metrics("regression", None, margins=False))
+    undefined = {"r2", "explained_variance"} if truth.min() == truth.max() else set()
+    undefined |= {"mape"} if np.abs(truth).min() < 1e-7 else set()
+    assert set(found) == set(suited_metrics("regression", None, margins=False)) - undefined
     if truth.std() > 1e-3:
         assert found["r2"] == pytest.approx(metrics.r2_score(truth, values))
 
@@ -160,7 +187,10 @@ def test_shares_logarithms_and_variance_are_as_defined(pairs: list[tuple[float, 
     truth, values = (np.array(side) for side in zip(*pairs, strict=True))
     found = compute_metrics(Decoded(None, values, None), truth)
     shares = [abs(t - v) / max(abs(t), 1e-7) for t, v in zip(truth, values, strict=True)]
-    assert found["mape"] == pytest.approx(100 * np.mean(shares))
+    if np.abs(truth).min() < 1e-7:
+        assert "mape" not in found
+    else:
+        assert found["mape"] == pytest.approx(100 * np.mean(shares))
     logs = [np.log1p(max(t, 1e-7)) - np.log1p(max(v, 1e-7)) for t, v in pairs]
     assert found["msle"] == pytest.approx(np.mean(np.square(logs)), abs=1e-12)
     if truth.std() > 1e-3:
@@ -172,7 +202,15 @@ def test_shares_logarithms_and_variance_are_as_defined(pairs: list[tuple[float, 
         )
 
 
-def test_one_row_has_an_r2() -> None:
-    found = compute_metrics(Decoded(None, np.array([2.0]), None), np.array([3.0]))
-    assert found["r2"] == 0
+@pytest.mark.parametrize("truth", [[3.0], [3.0, 3.0, 3.0]])
+def test_equal_true_values_define_no_share_of_their_spread(truth: list[float]) -> None:
+    found = compute_metrics(Decoded(None, np.full(len(truth), 2.0), None), np.array(truth))
     assert found["mae"] == 1
+    expected = suited_metrics("regression", None, margins=False)
+    assert set(absent(expected, found)) == {"r2", "explained_variance"}
+
+
+def test_a_true_value_of_0_has_no_share() -> None:
+    found = compute_metrics(Decoded(None, np.array([1.0, 2.0]), None), np.array([0.0, 2.0]))
+    assert "mape" not in found
+    assert found["r2"] == 0.5
