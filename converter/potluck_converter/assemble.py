@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from potluck_converter.errors import ConversionError, Unfit, shorten
@@ -30,6 +31,15 @@ class RawLayer:
     calls: tuple[Call, ...]
 
 
+PREPARING = frozenset(
+    {
+        *("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing", "IntegerLookup"),
+        *("StringLookup", "TextVectorization", "MelSpectrogram", "STFTSpectrogram"),
+    }
+)
+"""Keras's layers that turn words and other data into numbers."""
+
+
 def known_class(name: str, class_name: str) -> str:
     """Look a class up in the table; raises `model.unsupported_layer`."""
     found = class_name.removeprefix(OWN)
@@ -41,9 +51,17 @@ def known_class(name: str, class_name: str) -> str:
     elif class_name == "Lambda":
         reason = "a Lambda layer is program code, which Potluck never runs from an upload"
         hint = "Replace it with a built-in layer."
+    elif found in PREPARING:
+        reason = "it prepares data, which a study does before the network"
+        hint = (
+            "Take it out of the model, and save the model from the next layer on. A study encodes "
+            "a table's words and whole numbers itself; text becomes token numbers beforehand."
+        )
     else:
         reason = "it is custom, or not among the layers that Potluck knows"
-        hint = "Known layers: " + ", ".join(sorted(TABLE)) + "."
+        near = get_close_matches(found, TABLE, 3)
+        hint = f"Near it: {', '.join(near)}. " if near else ""
+        hint += "Build it from Keras's own layers; docs/converter.md lists those that are read."
     shown = shorten(class_name, 80)
     raise ConversionError(
         "model.unsupported_layer",
@@ -71,6 +89,9 @@ def assemble(
             expected=f"1 to {limits.layers} layers",
             got=str(len(raws)),
         )
+    for raw in raws:
+        if raw.class_name in PREPARING:
+            known_class(raw.name, raw.class_name)  # the reason for the strings that it takes, too
     warnings: list[str] = []
     layers = []
     for raw in raws:

@@ -18,6 +18,7 @@ HINTS = {
     "model.not_hdf5": 'Save with model.save("model.h5").',
     "model.not_quantizable": "Leave out the quantization.",
     "model.not_tfjs": "Save or convert the model again.",
+    "model.other_format": "Give a .keras, an .h5 or a model.json with its weights.",
     "model.override_impossible": "Choose another value, or change the layers behind it too.",
     "model.override_unknown_field": "Use one of the fields listed.",
     "model.override_unknown_layer": "Use one of the layers listed.",

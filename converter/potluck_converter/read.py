@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from potluck_converter.errors import ConversionError, shorten
+from potluck_converter.formats import HEAD_BYTES, other_format
 from potluck_converter.graph import Model
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
 
@@ -85,7 +86,10 @@ def _read_model(files: Mapping[str, bytes], limits: Limits) -> Model:
             ) from error
     if len(files) == 1 and not heads:
         [(name, content)] = files.items()
-        return read_one(content, content[:8], name, limits)
+        return read_one(content, content[:HEAD_BYTES], name, limits)
+    for name in sorted(rest, key=lambda name: not name.endswith(".pb")) if not heads else ():
+        if (other := other_format(files[name][:HEAD_BYTES], name)) is not None:
+            raise other
     raise ConversionError(
         "model.unreadable",
         "These files are not one model.",
@@ -97,7 +101,10 @@ def _read_model(files: Mapping[str, bytes], limits: Limits) -> Model:
 
 
 def read_one(content: bytes | BinaryIO, head: bytes, name: str, limits: Limits) -> Model:
-    """Read one `.h5` or `.keras`, given also how it begins; raises ConversionError."""
+    """Read one `.h5` or `.keras`; raises ConversionError.
+
+    `head`: how it begins, `HEAD_BYTES` or more.
+    """
     try:
         return _read_one(content, head, name, limits)
     except ConversionError as error:
@@ -110,6 +117,8 @@ def _read_one(content: bytes | BinaryIO, head: bytes, name: str, limits: Limits)
         from potluck_converter.readers.keras_zip import read_keras_zip
 
         return read_keras_zip(content, name, limits)
+    if not head.startswith(HDF5) and (other := other_format(head, name)) is not None:
+        raise other
     if name.lower().endswith(".keras") and not head.startswith(HDF5):
         raise ConversionError(
             "model.unreadable",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from potluck_converter.errors import ConversionError, unreadable
+from potluck_converter.formats import HEAD_BYTES
 from potluck_converter.graph import Model
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.read import is_architecture, is_tfjs, read_model, read_one
@@ -41,7 +42,7 @@ def _read(source: Path, limits: Limits) -> Model:
     if source.suffix.lower() == ".json":
         return read_model({path.name: path.read_bytes() for path in paths}, limits)
     with source.open("rb") as file:
-        head = file.read(8)
+        head = file.read(HEAD_BYTES)
         file.seek(0)
         return read_one(file, head, source.name, limits)
 

@@ -72,7 +72,7 @@ def linked_h5() -> bytes:
 @pytest.mark.parametrize(
     ("make", "code", "where"),
     [
-        (lambda: b"this is no HDF5 file at all" * 20, "model.not_hdf5", ""),
+        (lambda: b"age,city\n" * 20, "model.other_format", "a text file"),
         (lambda: dense_h5()[: len(dense_h5()) // 2], "model.truncated", ""),
         (weights_only_h5, "model.weights_only", ""),
         (lambda_h5, "model.unsupported_layer", "double"),

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck_converter.errors import ConversionError
+from potluck_converter.formats import other_archive
 from potluck_converter.graph import Graph, Model
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
 from potluck_converter.readers import bounded_json, hdf5
@@ -99,13 +100,17 @@ def _unreadable(
 def _checked(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, zipfile.ZipInfo]:
     """Measure every member by what the archive says of it, before any is read."""
     infos = archive.infolist()
+    if "config.json" not in archive.NameToInfo:
+        names = [info.filename for info in infos[:_MOST_MEMBERS]]
+        if (other := other_archive(names, name)) is not None:
+            raise other
     if len(infos) > _MOST_MEMBERS:
         raise _too_large(name, f"at most {_MOST_MEMBERS} members", str(len(infos)))
     found: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         if info.filename not in _MEMBERS:
-            if info.filename.startswith("assets/") and info.file_size == 0:
-                continue
+            if info.filename.startswith("assets/"):
+                continue  # never read: a layer that needs one is refused by its own name
             what = info.filename
             raise _unreadable(name, what, "config.json, metadata.json and model.weights.h5 alone")
         if info.filename in found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from potluck_converter.assemble import PREPARING
 from potluck_converter.errors import ConversionError
 from potluck_converter.layers import TABLE
 from potluck_converter.readers.blocks import Entry
@@ -19,6 +20,8 @@ def is_operation(class_name: str, config: Mapping[str, Any], nodes: list[Any]) -
     """
     keras3 = any(isinstance(node, dict) for node in nodes)
     keras2 = class_name in ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
+    if class_name in PREPARING:
+        return False
     kind = TABLE.get(class_name)
     if kind is not None and not kind.freezable:
         return False

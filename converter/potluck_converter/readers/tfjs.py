@@ -54,14 +54,23 @@ def read_tfjs(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Mo
     [name] = [name for name in files if name.endswith(".json")] or [""]
     head = bounded_json.parse(files[name], name, limits)
     topology = head.get("modelTopology")
-    if not isinstance(topology, dict) or head.get("format") == "graph-model":
+    if head.get("format") == "graph-model":
+        raise ConversionError(
+            "model.other_format",
+            "This is a TF.js graph model, which cannot be trained.",
+            expected="a TF.js layers model, a .keras or an .h5 file",
+            got="graph-model",
+            hint="Convert the Keras model that it was made from: save it as .keras, or with "
+            "tensorflowjs_converter --output_format=tfjs_layers_model.",
+            where=name,
+        )
+    if not isinstance(topology, dict):
         raise ConversionError(
             "model.not_tfjs",
             "This JSON is not a TF.js layers model.",
             expected="modelTopology of a layers model",
             got=str(head.get("format", "no modelTopology"))[:80],
-            hint="Graph models cannot be trained; save with model.save() in TF.js, or convert the "
-            "Keras .h5.",
+            hint="Save with model.save() in TF.js, or give the Keras .keras or .h5 file.",
             where=name,
         )
     inner = topology.get("model_config", topology)

@@ -210,6 +210,8 @@ def test_empty_and_misnamed_files_are_called_what_they_are(tmp_path: Path) -> No
     (tmp_path / "a.keras").touch()
     assert "The file is empty" in run(tmp_path / "a.keras", tmp_path / "out")[2]
     (tmp_path / "a.keras").write_text("hello there")
+    assert "a text file" in run(tmp_path / "a.keras", tmp_path / "out")[2]
+    (tmp_path / "a.keras").write_bytes(b"\x01\x02\x03")
     assert "a ZIP archive" in run(tmp_path / "a.keras", tmp_path / "out")[2]
 
 
