@@ -92,7 +92,8 @@ def _modern(value: Any) -> Any:
         else:
             found[key] = _modern(item)
     if found.get("class_name") in ("GRU", "GRUCell") and isinstance(found.get("config"), dict):
-        found["config"].setdefault("reset_after", False)
+        if found["config"].get("reset_after") is None:
+            found["config"]["reset_after"] = False
     return found
 
 

@@ -83,7 +83,6 @@ function sequentialInSequential() {
   return made;
 }
 
-const cell = (make, units, more) => make({ units, ...more });
 const CASES = {
   dense: chain([5], [L.dense, { units: 4 }], [L.dense, { units: 3, useBias: false }]),
   'dense with everything': chain([5], [

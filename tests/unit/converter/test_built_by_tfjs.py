@@ -75,6 +75,7 @@ def changed(name: str, layer: int, **options: Any) -> dict[str, bytes]:
     ("name", "options"),
     [
         ("dense", {"activation": None, "kernel_initializer": None, "bias_initializer": None}),
+        ("gru", {"reset_after": None, "go_backwards": None}),
         ("lstm", {"dropout": None, "recurrent_dropout": None, "return_sequences": None}),
         ("conv1d", {"padding": None, "data_format": None, "dilation_rate": None}),
         ("normalization", {"momentum": None, "epsilon": None, "axis": None, "center": None}),
