@@ -91,9 +91,9 @@ def _modern(value: Any) -> Any:
             found[key] = "hard_sigmoid_keras2"
         else:
             found[key] = _modern(item)
-    if found.get("class_name") in ("GRU", "GRUCell") and isinstance(found.get("config"), dict):
-        if found["config"].get("reset_after") is None:
-            found["config"]["reset_after"] = False
+    config = found.get("config")
+    if isinstance(config, dict) and found.get("class_name") in ("GRU", "GRUCell"):
+        found["config"] = {**config, "reset_after": config.get("reset_after") or False}
     return found
 
 
