@@ -19,8 +19,10 @@ from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 from tests.support.waiting import PATIENCE_S, until
 
+# What a shell starts in the background begins with interrupts ignored, and so do its children.
 WAITER = """
-import sys, potluck
+import signal, sys, potluck
+signal.signal(signal.SIGINT, signal.default_int_handler)
 study = potluck.Client(sys.argv[1]).study(sys.argv[2])
 print("waiting", flush=True)
 study.wait()
