@@ -33,15 +33,14 @@ class Uploads:
 
     def data(self, name: str, file: Upload) -> records.Dataset:
         """Upload a dataset's file."""
-        found, new = self._transport.upload(records.Dataset, DATASETS, [file], name)
-        if new:
-            self._new.append(f"{DATASETS}/{found.id}?unused=true")
-        return found
+        return self._dataset(DATASETS, [file], name)
 
     def bundled(self, name: str) -> records.Dataset:
         """Take a dataset that the coordinator brings."""
-        path = f"{DATASETS}/bundled/{name}"
-        found, new = self._transport.upload(records.Dataset, path, [], name)
+        return self._dataset(f"{DATASETS}/bundled/{name}", [], name)
+
+    def _dataset(self, path: str, files: Sequence[Upload], name: str) -> records.Dataset:
+        found, new = self._transport.upload(records.Dataset, path, files, name)
         if new:
             self._new.append(f"{DATASETS}/{found.id}?unused=true")
         return found

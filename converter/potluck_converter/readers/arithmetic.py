@@ -115,7 +115,7 @@ def arithmetic(
         if layer is None:
             return None
         found.append(layer)
-        rank = max(rank, *(np.ndim(one) for one in taken.given if not _is_ref(one)), 0, 0)
+        rank = max([rank, *(np.ndim(one) for one in taken.given if not _is_ref(one))])
     first = found[0]
     if any(one[:2] != first[:2] for one in found):
         return None  # one operation with other constants at each call

@@ -16,12 +16,16 @@ LAYER_SCALE = "LayerScale"
 NOTE = "is read as the LayerScale of Keras's ConvNeXt."
 
 
+def of_applications(entry: Mapping[str, Any]) -> bool:
+    """Say whether a layer's entry may be a class of Keras's own applications."""
+    home = entry.get("module")  # a `.h5` leaves it out
+    return home is None or str(home).startswith("keras.src.applications.")
+
+
 def replaced(entry: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any] | None:
     """Give the config of the DepthwiseConv2D that stands for it; None where it is another class."""
-    home = entry.get("module")  # a `.h5` leaves it out
-    own = home is None or str(home).startswith("keras.src.applications.")
     known = {"init_values", "projection_dim"} <= config.keys()
-    if entry.get("class_name") != LAYER_SCALE or not own or not known:
+    if entry.get("class_name") != LAYER_SCALE or not of_applications(entry) or not known:
         return None
     return {
         "name": config.get("name"),

@@ -7,13 +7,13 @@ from typing import Any
 
 from potluck_converter.graph import TensorRef
 from potluck_converter.readers.blocks import Entry
+from potluck_converter.readers.layer_scale import of_applications
 
 
 def is_scaled_sum(entry: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Say whether an entry is that layer, and no other of the same name."""
-    home = entry.get("module")  # a `.h5` leaves it out
-    own = home is None or str(home).startswith("keras.src.applications.")
-    return entry.get("class_name") == "CustomScaleLayer" and own and "scale" in config
+    named = entry.get("class_name") == "CustomScaleLayer"
+    return named and of_applications(entry) and "scale" in config
 
 
 def scaled_sum(

@@ -28,17 +28,17 @@ def match(expected: Mapping[str, Shape], stored: Mapping[str, Shape]) -> dict[st
         stored: Shapes by the file's names, in its order.
     """
     read = {name: parts for name, parts in _parts(stored).items() if len(parts) <= MOST_PARTS}
-    starts: dict[str, list[tuple[str, int]]] = {}
+    starts: dict[str, list[tuple[str, int, int]]] = {}
     for name, parts in read.items():
-        for word, end in _words(parts):
-            starts.setdefault(word, []).append((name, end))
+        for word, start, end in _words(parts):
+            starts.setdefault(word, []).append((name, start, end))
     pairs: dict[int, set[tuple[str, str]]] = {}
     for full, shape in expected.items():
         layer, *rest = full.split("/")
-        for name, end in starts.get(layer, ()):
+        for name, start, end in starts.get(layer, ()):
             parts = read[name]
             if stored[name] == shape and parts[-1] == rest[-1] and _within(rest, parts[end:]):
-                lost = len(parts) - end - len(rest) + _before(parts, end, layer)
+                lost = start + len(parts) - end - len(rest)
                 pairs.setdefault(lost, set()).add((full, name))
     found: dict[str, str] = {}
     for lost in sorted(pairs):
@@ -48,31 +48,24 @@ def match(expected: Mapping[str, Shape], stored: Mapping[str, Shape]) -> dict[st
 
 def _parts(stored: Mapping[str, Shape]) -> dict[str, list[str]]:
     """Split the names; stacked cells are numbered in the file's order, as TF.js numbers them."""
-    cells: dict[tuple[str, ...], list[str]] = {}
+    cells: dict[tuple[str, ...], dict[str, int]] = {}
     found = {}
     for name in stored:
         parts = name.removesuffix(":0").split("/")
         place = next((i for i, part in enumerate(parts) if _STACK.fullmatch(part)), None)
         if place is not None and place + 2 < len(parts):
-            seen = cells.setdefault(tuple(parts[: place + 1]), [])
-            if parts[place + 1] not in seen:
-                seen.append(parts[place + 1])
-            index = seen.index(parts[place + 1])
+            seen = cells.setdefault(tuple(parts[: place + 1]), {})
+            index = seen.setdefault(parts[place + 1], len(seen))
             parts = [*parts[:place], f"RNNCell_{index}", *parts[place + 2 :]]
         found[name] = parts
     return found
 
 
-def _words(parts: list[str]) -> Iterator[tuple[str, int]]:
-    """Give what may be a layer's name, with the place behind it; a slash in one became `_`."""
+def _words(parts: list[str]) -> Iterator[tuple[str, int, int]]:
+    """Give what may be a layer's name, from which part to before which; a slash in one is `_`."""
     for start in range(len(parts) - 1):
         for end in range(start + 1, len(parts)):
-            yield "_".join(parts[start:end]), end
-
-
-def _before(parts: list[str], end: int, layer: str) -> int:
-    """Count the parts before the layer's name."""
-    return next(start for start in range(end) if "_".join(parts[start:end]) == layer)
+            yield "_".join(parts[start:end]), start, end
 
 
 def _within(wanted: list[str], parts: list[str]) -> bool:

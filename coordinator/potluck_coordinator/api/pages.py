@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from potluck_coordinator.api.deps import TheAsker, TheSite
+from potluck_coordinator.api.deps import get_asker, get_site
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.services import models, views
-from potluck_coordinator.services.access import Asker
-from potluck_coordinator.services.site import Site
 
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -48,7 +46,7 @@ router = APIRouter()
 
 
 @router.get("/{path:path}", include_in_schema=False)
-async def page(path: str, site: TheSite, asker: TheAsker) -> Response:
+async def page(path: str, request: Request) -> Response:
     """Give a built file, or the app: with 404 where the address is no page, or names nothing."""
     if path.startswith("api/"):
         raise HTTPException(404, "There is no such address.")
@@ -62,15 +60,16 @@ async def page(path: str, site: TheSite, asker: TheAsker) -> Response:
     index = STATIC / "index.html"
     if not index.is_file():
         return HTMLResponse(NOT_BUILT, 503)
-    status = 200 if await _is_page(path, site, asker) else 404
+    status = 200 if await _is_page(path, request) else 404
     return FileResponse(index, status, headers={"Cache-Control": "no-cache"})
 
 
-async def _is_page(path: str, site: Site, asker: Asker) -> bool:
+async def _is_page(path: str, request: Request) -> bool:
     """Say whether an address is a page, and what it names is there for the asker."""
     parts = tuple(part for part in path.split("/") if part)
     if parts in PAGES:
         return True
+    site, asker = get_site(request), await get_asker(request)
     try:
         match parts:
             case ("studies", study_id):

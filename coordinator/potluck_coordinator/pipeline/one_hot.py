@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.one_hot import class_numbers
 from potluck_coordinator.pipeline.dataset import Array, Column, Numeric
 
 BLOCK = 1 << 20
@@ -34,13 +35,11 @@ def one_hot(column: Array) -> OneHot | None:
     """Read one-hot rows of numbers or booleans; None where one row is anything else."""
     if column.values.ndim != 2 or column.values.shape[1] < 2:
         return None
-    numbers = np.empty(len(column.values), dtype=np.float64)
-    for start, block in blocks(column.values):
-        ones = block == 1
-        if not (ones.sum(axis=1) == 1).all() or not (ones | (block == 0)).all():
-            return None
-        numbers[start : start + len(block)] = ones.argmax(axis=1)
-    return OneHot(column.name, numbers, column.dtype, True, width=column.values.shape[1])
+    numbers = class_numbers(column.values)
+    if numbers is None:
+        return None
+    width = column.values.shape[1]
+    return OneHot(column.name, numbers.astype(np.float64), column.dtype, True, width=width)
 
 
 def empty_classes(column: Column) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 
 from potluck_converter import ConversionError, read_model
 from potluck_coordinator.scoring.network import build_network, weight_variables
+from tests.unit.converter.oracles import predict
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = Path(__file__).with_name("built_by_tfjs.mjs")
@@ -55,9 +56,7 @@ def test_what_tfjs_built_predicts_the_same(name: str) -> None:
     for full, variable in weight_variables(network, model.graph).items():
         variable.assign(model.weights[full])
     inputs, expected = arrays(built()[name]["inputs"]), arrays(built()[name]["outputs"])
-    given = network(inputs if len(inputs) > 1 else inputs[0], training=False)
-    outputs = given if isinstance(given, list) else [given]
-    for ours, theirs in zip(outputs, expected, strict=True):
+    for ours, theirs in zip(predict(network, inputs), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=TOLERANCE * (1 + np.abs(theirs).max()))
 
 
