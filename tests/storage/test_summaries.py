@@ -99,6 +99,7 @@ def test_a_digest_counts_what_the_rows_say(session: Session) -> None:
     assert found.seconds_per_unit == leases.mean_seconds(session, "st") == 4.0
     (at_work,) = found.held
     assert at_work._asdict() == {
+        "donor_id": "d2",
         "name": "d2",
         "backend": "cpu",
         "trial": 0,

@@ -39,5 +39,6 @@ export type Parameter = NonNullable<StudySpec["parameters"]>[string];
 export type Scalar = boolean | number | string;
 export type StudyState = Study["state"];
 export type Task = StudyPlan["task"];
+export type TrialActivity = NonNullable<LeaderboardRow["activity"]>;
 export type TrialState = LeaderboardRow["state"];
 export type UnitState = UnitRecord["state"];

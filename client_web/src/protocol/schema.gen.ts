@@ -572,6 +572,8 @@ export interface paths {
         /**
          * Get Ledger
          * @description Give the study's hash-chained ledger; it outlives the study.
+         *
+         *     A page of it: the last `limit` entries before number `before`, or before the chain's end.
          */
         get: operations["get_ledger_api_v1_studies__study_id__ledger_get"];
         put?: never;
@@ -655,7 +657,7 @@ export interface paths {
         };
         /**
          * Get Trial
-         * @description Give a trial with its units, leases and ledger entries.
+         * @description Give a trial with its units, leases and, unless `ledger` is false, its ledger entries.
          */
         get: operations["get_trial_api_v1_studies__study_id__trials__number__get"];
         put?: never;
@@ -1466,26 +1468,25 @@ export interface components {
             /** Warnings */
             warnings: string[];
         };
-        /** DonorAtWork */
+        /**
+         * DonorAtWork
+         * @description A donor that is training now, once on each backend, whatever number of units it holds.
+         */
         DonorAtWork: {
             /** Backend */
             backend: string;
-            /** Epoch */
-            epoch: number;
-            /** Fold */
-            fold: number | null;
             /** Name */
             name: string;
-            /** Repeat */
-            repeat: number;
-            /** Rung */
-            rung: number;
-            /** Samples Per Second */
+            /**
+             * Samples Per Second
+             * @description Of all its units together; a claim.
+             */
             samples_per_second: number | null;
-            /** To Epoch */
-            to_epoch: number;
-            /** Trial */
-            trial: number;
+            /**
+             * Units
+             * @description In the order in which it began them.
+             */
+            units: components["schemas"]["UnitAtWork"][];
         };
         DonorMessage: components["schemas"]["Hello"] | components["schemas"]["Request"] | components["schemas"]["Heartbeat"] | components["schemas"]["Checkpoint"] | components["schemas"]["Complete"] | components["schemas"]["Abort"];
         /**
@@ -1899,6 +1900,11 @@ export interface components {
          * @description One trial. Ranked: completed by objective, then by rung and objective. Claims never rank.
          */
         LeaderboardRow: {
+            /**
+             * Activity
+             * @description What happens to a running trial at this moment.
+             */
+            activity?: ("waiting" | "training" | "being_scored") | null;
             /** Claim Loss */
             claim_loss: number | null;
             /** Epochs */
@@ -1976,7 +1982,10 @@ export interface components {
             /** To Step */
             to_step: number;
         };
-        /** Ledger */
+        /**
+         * Ledger
+         * @description A chain, or a part of it that was asked for.
+         */
         Ledger: {
             /** Entries */
             entries: components["schemas"]["LedgerEntry"][];
@@ -1985,6 +1994,12 @@ export interface components {
              * @example 9f86d081884c7d659f86d081884c7d659f86d081884c7d659f86d081884c7d65
              */
             head: string;
+            /**
+             * Length
+             * @description Entries of the whole chain. 0: an older coordinator does not say.
+             * @default 0
+             */
+            length?: number;
             /** Study Id */
             study_id: string;
         };
@@ -3207,6 +3222,24 @@ export interface components {
             trial: number;
         };
         /**
+         * UnitAtWork
+         * @description A unit that is being trained now.
+         */
+        UnitAtWork: {
+            /** Epoch */
+            epoch: number;
+            /** Fold */
+            fold: number | null;
+            /** Repeat */
+            repeat: number;
+            /** Rung */
+            rung: number;
+            /** To Epoch */
+            to_epoch: number;
+            /** Trial */
+            trial: number;
+        };
+        /**
          * UnitLimits
          * @description What a donor may spend on a unit before it must hand it back.
          */
@@ -4362,7 +4395,10 @@ export interface operations {
     };
     get_ledger_api_v1_studies__study_id__ledger_get: {
         parameters: {
-            query?: never;
+            query?: {
+                before?: number | null;
+                limit?: number | null;
+            };
             header?: never;
             path: {
                 study_id: string;
@@ -4517,7 +4553,9 @@ export interface operations {
     };
     get_trial_api_v1_studies__study_id__trials__number__get: {
         parameters: {
-            query?: never;
+            query?: {
+                ledger?: boolean;
+            };
             header?: never;
             path: {
                 study_id: string;

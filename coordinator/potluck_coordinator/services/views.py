@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from potluck.protocol import records as wire
@@ -93,7 +93,7 @@ def _study(tx: Transaction, asker: Asker, study: Study, digest: Digest) -> wire.
         best=leader[1] if leader else None,
         best_trial=leader[0] if leader else None,
         seconds_left=_seconds_left(study, digest, planned),
-        donors=[_at_work(held) for held in digest.held],
+        donors=_at_work(digest.held),
         test_looks=digest.looks,
         may_edit=asker.may_edit(study),
     )
@@ -116,10 +116,35 @@ def _leader(tx: Transaction, study: Study, digest: Digest) -> tuple[int, float] 
     return (first.number, first.summary.mean) if first and first.summary else None
 
 
-def _at_work(held: HeldUnit) -> wire.DonorAtWork:
-    return wire.DonorAtWork.model_validate(
-        {**held._asdict(), "name": held.name or "somebody", "fold": wire_fold(held.fold)}
-    )
+def _at_work(held: Sequence[HeldUnit]) -> list[wire.DonorAtWork]:
+    """Give each donor once, with all the units that it holds: a tab trains several together."""
+    by_donor: dict[tuple[str, str], list[HeldUnit]] = {}
+    for unit in held:
+        by_donor.setdefault((unit.donor_id, unit.backend), []).append(unit)
+    return [
+        wire.DonorAtWork(
+            name=own[0].name or "somebody",
+            backend=backend,
+            units=[
+                wire.UnitAtWork(
+                    trial=unit.trial,
+                    fold=wire_fold(unit.fold),
+                    repeat=unit.repeat,
+                    rung=unit.rung,
+                    epoch=unit.epoch,
+                    to_epoch=unit.to_epoch,
+                )
+                for unit in own
+            ],
+            samples_per_second=_sum(unit.samples_per_second for unit in own),
+        )
+        for (_, backend), own in by_donor.items()
+    ]
+
+
+def _sum(speeds: Iterable[float | None]) -> float | None:
+    known = [speed for speed in speeds if speed is not None]
+    return sum(known) if known else None
 
 
 def units_planned(study: Study, digest: Digest) -> int:
@@ -170,6 +195,8 @@ class TrialFacts:
     lines: Sequence[TrialLine]
     scored: ByRung
     claims: Mapping[int, list[tuple[int, float]]]
+    busy: Mapping[int, Collection[str]]
+    """Trial -> the states of its units that a donor or the scorer has."""
 
 
 def facts_of(tx: Transaction, study_id: str) -> TrialFacts:
@@ -178,6 +205,7 @@ def facts_of(tx: Transaction, study_id: str) -> TrialFacts:
         summaries.lines_of(tx, study_id),
         by_rung(summaries.units_of(tx, study_id)),
         scores.mean_claims(tx, study_id),
+        summaries.busy(tx, study_id),
     )
 
 
@@ -186,7 +214,7 @@ def draw_board(study: Study, facts: TrialFacts) -> list[wire.LeaderboardRow]:
     found = standings(facts.lines, facts.scored)
     places = rank(found, direction_of(study))
     rows = [
-        _row(study, line, standing, places.get(line.number), facts.claims.get(line.number))
+        _row(study, line, standing, places.get(line.number), facts)
         for line, standing in zip(facts.lines, found, strict=True)
     ]
     return sorted(rows, key=lambda r: (r.rank is None, r.rank or 0, r.trial))
@@ -197,13 +225,15 @@ def _row(
     trial: TrialLine,
     standing: Standing,
     place: int | None,
-    claims: list[tuple[int, float]] | None,
+    facts: TrialFacts,
 ) -> wire.LeaderboardRow:
     summary = standing.summary
+    state, claims = _state(study, trial), facts.claims.get(trial.number)
     return wire.LeaderboardRow(
         rank=place,
         trial=trial.number,
-        state=_state(study, trial),
+        state=state,
+        activity=_activity(facts.busy.get(trial.number, ())) if state == "running" else None,
         rung=standing.rung,
         epochs=0 if standing.rung is None else study.spec["rungs"][standing.rung],
         mean=summary.mean if summary else None,
@@ -213,6 +243,13 @@ def _row(
         parameters=dict(trial.parameters),
         reason=trial.reason or (study.reason if _halted(study, trial) else ""),
     )
+
+
+def _activity(states: Collection[str]) -> wire.TrialActivity:
+    """Say what happens to a running trial; the units' states are what the study's counts count."""
+    if UnitState.LEASED in states:
+        return "training"
+    return "being_scored" if UnitState.RETURNED in states else "waiting"
 
 
 def _halted(study: Study, trial: TrialLine) -> bool:
@@ -244,8 +281,10 @@ def draw_curves(study: Study, facts: TrialFacts) -> list[wire.Curve]:
     ]
 
 
-async def trial_detail(site: Site, asker: Asker, study_id: str, number: int) -> wire.TrialDetail:
-    """Give a trial with its units, their leases, and its ledger entries."""
+async def trial_detail(
+    site: Site, asker: Asker, study_id: str, number: int, *, with_ledger: bool = True
+) -> wire.TrialDetail:
+    """Give a trial with its units, their leases, and its ledger entries where they are wanted."""
 
     def look(tx: Transaction) -> wire.TrialDetail:
         study = seen(tx, asker, study_id)
@@ -259,7 +298,8 @@ async def trial_detail(site: Site, asker: Asker, study_id: str, number: int) -> 
             chain.setdefault(lease.unit_id, []).append(lease)
         names = donors.names(tx)
         metrics = study.wire_plan["metrics"]
-        told = [e for e in entries(tx, study.id) if e.body.get("trial") == number]
+        chain_of = entries(tx, study.id) if with_ledger else []
+        told = [e for e in chain_of if e.body.get("trial") == number]
         return wire.TrialDetail(
             row=row,
             units=[

@@ -10,6 +10,7 @@ from sqlalchemy import Executable, and_, case, func, select
 from sqlmodel import Session, col
 
 from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.storage.tables import (
     DatasetRow,
     DonorRow,
@@ -58,8 +59,9 @@ class TrialLine(NamedTuple):
 
 
 class HeldUnit(NamedTuple):
-    """A unit that is held now, and its donor's name."""
+    """A unit that is held now, and its donor."""
 
+    donor_id: str
     name: str | None
     backend: str
     trial: int
@@ -133,6 +135,23 @@ def lines_of(session: Session, study_id: str) -> list[TrialLine]:
         .order_by(col(TrialRow.number))
     )
     return [TrialLine(*found) for found in session.execute(query)]
+
+
+def busy(session: Session, study_id: str) -> dict[int, set[str]]:
+    """Say which trials have units with a donor or at the scorer: trial -> these units' states."""
+    query = (
+        select(col(UnitRow.trial), col(UnitRow.state))
+        .where(
+            col(UnitRow.study_id) == study_id,
+            col(UnitRow.kind) == "trial",
+            col(UnitRow.state).in_((UnitState.LEASED.value, UnitState.RETURNED.value)),
+        )
+        .distinct()
+    )
+    found: dict[int, set[str]] = {}
+    for trial, state in session.execute(query):
+        found.setdefault(trial, set()).add(state)
+    return found
 
 
 def digests(session: Session, study_ids: Collection[str]) -> dict[str, Digest]:
@@ -223,6 +242,7 @@ def _held(ids: list[str]) -> Executable:
     return (
         select(
             col(LeaseRow.study_id),
+            col(LeaseRow.donor_id),
             col(DonorRow.name),
             col(LeaseRow.backend),
             col(UnitRow.trial),
@@ -241,5 +261,5 @@ def _held(ids: list[str]) -> Executable:
             col(LeaseRow.state) == LeaseState.HELD.value,
             col(StudyRow.state) == "running",
         )
-        .order_by(col(LeaseRow.started_at))
+        .order_by(col(LeaseRow.started_at), col(UnitRow.trial), col(UnitRow.fold), col(UnitRow.id))
     )

@@ -22,6 +22,7 @@ from potluck.protocol.study import (
 
 StudyState = Literal["preparing", "running", "completed", "stopped", "failed"]
 TrialState = Literal["running", "completed", "stopped", "failed", "incomplete"]
+TrialActivity = Literal["waiting", "training", "being_scored"]
 Unwritable = Annotated[
     dict[Literal["keras", "h5"], str],
     Field(description="Files that cannot hold the model, each with why. TF.js files always can."),
@@ -198,16 +199,24 @@ class Counts(Wire):
     cancelled: int = 0
 
 
-class DonorAtWork(Wire):
-    name: str
-    backend: str
+class UnitAtWork(Wire):
+    """A unit that is being trained now."""
+
     trial: int
     fold: int | None
     repeat: int
     rung: int
     epoch: int
     to_epoch: int
-    samples_per_second: float | None
+
+
+class DonorAtWork(Wire):
+    """A donor that is training now, once on each backend, whatever number of units it holds."""
+
+    name: str
+    backend: str
+    units: list[UnitAtWork] = Field(description="In the order in which it began them.")
+    samples_per_second: float | None = Field(description="Of all its units together; a claim.")
 
 
 class Study(Wire):
@@ -245,6 +254,9 @@ class LeaderboardRow(Wire):
     rank: int | None
     trial: int
     state: TrialState
+    activity: TrialActivity | None = Field(
+        None, description="What happens to a running trial at this moment."
+    )
     rung: int | None = Field(description="The last rung with every score in.")
     epochs: int
     mean: float | None
@@ -325,9 +337,14 @@ class LedgerEntry(Wire):
 
 
 class Ledger(Wire):
+    """A chain, or a part of it that was asked for."""
+
     study_id: str
     entries: list[LedgerEntry]
     head: Sha256
+    length: int = Field(
+        0, description="Entries of the whole chain. 0: an older coordinator does not say."
+    )
 
 
 class TestLook(Wire):

@@ -1,11 +1,13 @@
 /** The words and tones of states, metrics and tasks: one place, so that pages agree. */
 
 import type {
-  Counts,
+  LeaderboardRow,
   LossName,
   MetricName,
+  Study,
   StudyState,
   Task,
+  TrialActivity,
   TrialState,
   UnitState,
 } from "../../protocol/records";
@@ -34,12 +36,18 @@ export const STUDY: Readonly<Record<StudyState, Word>> = {
   failed: { text: "failed", tone: "bad" },
 };
 
-export const TRIAL: Readonly<Record<TrialState, Word>> = {
-  running: { text: "training", tone: "warm" },
-  completed: { text: "scored", tone: "score" },
+const TRIAL: Readonly<Record<Exclude<TrialState, "running">, Word>> = {
+  completed: { text: "finished", tone: "score" },
   stopped: { text: "stopped early", tone: "grey" },
   failed: { text: "failed", tone: "bad" },
   incomplete: { text: "incomplete", tone: "grey" },
+};
+
+/** What happens to a running trial: it is with a donor, with the scorer, or with nobody. */
+const ACTIVITY: Readonly<Record<TrialActivity, Word>> = {
+  waiting: { text: "waiting", tone: "grey" },
+  training: { text: "training", tone: "warm" },
+  being_scored: { text: "being scored", tone: "warm" },
 };
 
 export const UNIT: Readonly<Record<UnitState, Word>> = {
@@ -156,25 +164,29 @@ export function parameterText(key: string): string {
 
 export interface Progress {
   readonly scored: number;
+  /** With the coordinator, which has yet to score them: no donor works on these. */
+  readonly beingScored: number;
+  /** With donors now. */
   readonly training: number;
+  /** Ready, blocked by a rung, and those that are still to be made. */
   readonly toGo: number;
   readonly setAside: number;
   readonly cancelled: number;
-  /** Units that were or will be trained: the bar's whole length. */
+  /** All units of the plan but cancelled ones: the bar's whole length. */
   readonly total: number;
 }
 
-/** The three parts of a study's bar. A returned unit is training until it is scored. */
-export function progress(counts: Counts): Progress {
-  const { blocked = 0, ready = 0, leased = 0, returned = 0, scored = 0 } = counts;
-  const training = leased + returned;
-  const toGo = blocked + ready;
+/** The parts of a study's bar; they add up to `total`. */
+export function progress({ counts, units_planned = 0 }: Pick<Study, "counts" | "units_planned">): Progress {
+  const { blocked = 0, ready = 0, leased = 0, returned = 0, scored = 0, set_aside = 0, cancelled = 0 } = counts;
+  const begun = leased + returned + scored + set_aside;
+  const total = Math.max(units_planned, begun + blocked + ready);
   return {
-    scored,
-    training,
-    toGo,
-    setAside: counts.set_aside ?? 0,
-    cancelled: counts.cancelled ?? 0,
-    total: scored + training + toGo,
+    scored, beingScored: returned, training: leased, toGo: total - begun, setAside: set_aside, cancelled, total,
   };
+}
+
+/** What one row of the leaderboard says of its trial. */
+export function trialWord(row: Pick<LeaderboardRow, "state" | "activity">): Word {
+  return row.state === "running" ? ACTIVITY[row.activity ?? "waiting"] : TRIAL[row.state];
 }

@@ -1,0 +1,31 @@
+import { describe, expect, test } from "vitest";
+import { nowText, type Facts } from "./now";
+
+const DONOR = { name: "quiet-otter", backend: "webgl", units: [], samples_per_second: null };
+const STUDY: Facts = {
+  state: "running", reason: "", counts: {}, units_planned: 0, donors: [], seconds_left: null,
+  finished_at: null, trials_done: 0,
+};
+
+describe("the sentence under the bar", () => {
+  test("says that nobody trains only where the bar shows nothing in training", () => {
+    const waiting = nowText({ ...STUDY, counts: { ready: 5, returned: 2 } });
+    expect(waiting.text).toContain("Nobody is training");
+    expect(waiting.invite).not.toBe("");
+    const busy = nowText({ ...STUDY, counts: { ready: 5, leased: 4 }, donors: [DONOR], seconds_left: 400 });
+    expect(busy.text).toBe("1 donor is training this study, about 7 minutes left.");
+  });
+
+  test("asks nobody for help with what only the coordinator can do", () => {
+    const scoring = nowText({ ...STUDY, counts: { returned: 2, scored: 10 }, units_planned: 12 });
+    expect(scoring).toEqual({ text: "The last 2 results of this study are being scored.", invite: "" });
+    // Trials that are still to be made are work for donors.
+    expect(nowText({ ...STUDY, counts: { returned: 2 }, units_planned: 12 }).invite).not.toBe("");
+  });
+
+  test("gives the reason where there is one", () => {
+    expect(nowText({ ...STUDY, state: "failed", reason: "The layer dense is too large." }).text).toBe(
+      "The layer dense is too large.",
+    );
+  });
+});

@@ -1,0 +1,52 @@
+/** What one sentence says of a study at this moment. Pure. */
+
+import type { Study } from "../../protocol/records";
+import { moment, plural, timeLeft } from "../shared/format";
+import { progress } from "../shared/words";
+
+export interface Now {
+  readonly text: string;
+  /** Where there is something that the reader can do about it. */
+  readonly invite: string;
+}
+
+/** What of a study the sentence hangs on. */
+export type Facts = Pick<
+  Study,
+  "state" | "reason" | "counts" | "units_planned" | "donors" | "seconds_left" | "finished_at" | "trials_done"
+>;
+
+/** The sentence under the bar, from the same counts and donors as the bar's legend. */
+export function nowText(study: Facts): Now {
+  if (study.reason !== undefined && study.reason !== "") return { text: study.reason, invite: "" };
+  switch (study.state) {
+    case "preparing":
+      return { text: "The coordinator prepares the data. Trials appear when it is done.", invite: "" };
+    case "running":
+      return running(study);
+    case "completed":
+      return { text: `All trials are done${at(study.finished_at)}.`, invite: "" };
+    case "stopped":
+      return { text: `Stopped${at(study.finished_at)}. What is scored stays.`, invite: "" };
+    default:
+      return { text: `The study failed${at(study.finished_at)}.`, invite: "" };
+  }
+}
+
+function running(study: Facts): Now {
+  const parts = progress(study);
+  const helping = study.donors.length;
+  if (helping > 0) {
+    const left = timeLeft(study.seconds_left);
+    const who = helping === 1 ? "1 donor is" : `${helping} donors are`;
+    return { text: `${who} training this study${left === "" ? "" : `, ${left}`}.`, invite: "Open another tab" };
+  }
+  if (parts.toGo === 0 && parts.beingScored > 0) {
+    return { text: `The last ${plural(parts.beingScored, "result")} of this study are being scored.`, invite: "" };
+  }
+  return { text: "Nobody is training this study right now.", invite: "Open a donor tab" };
+}
+
+function at(seconds: number | null): string {
+  return seconds === null ? "" : `, ${moment(seconds)}`;
+}
