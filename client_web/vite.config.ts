@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
+import { packed } from "./packed";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -12,7 +13,7 @@ function chunkFileNames({ moduleIds }: { readonly moduleIds: readonly string[] }
 
 export default defineConfig({
   base: "/",
-  plugins: [svelte()],
+  plugins: [svelte(), packed()],
   worker: { format: "es", rollupOptions: { output: { chunkFileNames } } },
   build: {
     outDir: "../coordinator/potluck_coordinator/static",

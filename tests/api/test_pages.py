@@ -102,3 +102,22 @@ def test_the_hint_of_a_bad_request_names_an_address_that_exists(client: TestClie
     hint = client.post("/api/v1/studies", json={}).json()["error"]["hint"]
     address = next(word for word in hint.split() if word.startswith("/"))
     assert client.get(address).status_code == 200
+
+
+def test_built_files_come_packed_to_those_who_read_that(client: TestClient) -> None:
+    largest = max((STATIC / "assets").glob("*.js"), key=lambda path: path.stat().st_size)
+    address = f"/assets/{largest.name}"
+    packed = client.get(address, headers={"Accept-Encoding": "gzip"})
+    plain = client.get(address, headers={"Accept-Encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content == largest.read_bytes()
+    assert int(packed.headers["content-length"]) < 0.5 * int(plain.headers["content-length"])
+    for answer in (packed, plain):
+        assert answer.headers["content-type"].startswith("text/javascript")
+        assert answer.headers["vary"] == "Accept-Encoding"
+    part = client.get(address, headers={"Accept-Encoding": "gzip", "Range": "bytes=0-9"})
+    assert (part.status_code, part.content) == (206, largest.read_bytes()[:10])
+    wasm = next((STATIC / "assets").glob("*.wasm"))
+    answer = client.get(f"/assets/{wasm.name}", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["content-type"] == "application/wasm"

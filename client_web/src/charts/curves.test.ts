@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Curve } from "../protocol/records";
-import { curvesOption, leadersFirst, lossAxisType, points, tableRows, toCsv, type CurvesInput } from "./curves";
+import { curvesOption, labelled, leadersFirst, lossAxisType, points, tableRows, toCsv, type CurvesInput } from "./curves";
 import type { Palette } from "./palette";
 
 const palette: Palette = {
@@ -16,7 +16,7 @@ const curves: Curve[] = [
     claims: [{ epoch: 1, value: 1.5 }, { epoch: 2, value: 0.5 }, { epoch: 3, value: 0.2 }],
   },
 ];
-const input: CurvesInput = { curves, metric: "accuracy", bestTrial: 1, epochs: 3 };
+const input: CurvesInput = { curves, metric: "accuracy", bestTrial: 1, epochs: 3, order: [1, 0] };
 
 interface Series {
   id: string;
@@ -39,6 +39,26 @@ describe("learning curves", () => {
 
   test("the best trial is drawn in the colour of scores", () => {
     expect(series().find((one) => one.id === "score-1")?.color).toBe(palette.score);
+  });
+
+  test("the coloured lines are the best trials, whatever their numbers", () => {
+    const many = Array.from({ length: 30 }, (_, trial): Curve => ({
+      trial, state: "completed", scores: [{ epoch: 3, value: trial / 30 }], claims: [],
+    }));
+    const order = many.map((curve) => curve.trial).reverse();
+    const drawn = curvesOption({ ...input, curves: many, bestTrial: 29, order }, palette)["series"] as Series[];
+    const coloured = drawn.filter((one) => one.id.startsWith("score") && one.color !== palette.claim);
+    expect(coloured.map((one) => one.id)).toEqual([29, 28, 27, 26, 25, 24, 23, 22].map((n) => `score-${n}`));
+  });
+
+  test("no label is printed over another, and the best keeps its own", () => {
+    const ending = (trial: number, epoch: number, value: number): Curve => ({
+      trial, state: "completed", scores: [{ epoch: 1, value: 0 }, { epoch, value }], claims: [],
+    });
+    const leaders = [ending(4, 10, 0.99), ending(9, 10, 0.98), ending(2, 3, 0.97), ending(7, 10, 0.5)];
+    expect(labelled(leaders, 10)).toEqual(new Set([4, 2, 7]));
+    expect(labelled([], 10)).toEqual(new Set());
+    expect(labelled([{ ...leaders[0]!, scores: [] }], 10)).toEqual(new Set());
   });
 
   test("no two leaders share a colour while there is one left", () => {

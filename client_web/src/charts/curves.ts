@@ -10,18 +10,36 @@ export interface CurvesInput {
   readonly metric: string;
   readonly bestTrial: number | null;
   readonly epochs: number;
+  /** Trials, the best first: these are coloured and named. Others follow by their numbers. */
+  readonly order: readonly number[];
 }
 
 /** Trials with a colour of their own; the others are thin, so that the leaders can be read. */
 const COLOURED = 7;
 
-/** The best first, then the others by how far they got, so that colours stay with the leaders. */
+/** The curves in the order of `input.order`, so that colours go to the leaders. */
 export function leadersFirst(input: CurvesInput): Curve[] {
-  const reach = (curve: Curve): number => curve.scores.at(-1)?.epoch ?? 0;
-  const isBest = (curve: Curve): number => Number(curve.trial === input.bestTrial);
-  return [...input.curves].sort(
-    (a, b) => isBest(b) - isBest(a) || reach(b) - reach(a) || a.trial - b.trial,
-  );
+  const places = new Map(input.order.map((trial, place) => [trial, place]));
+  const place = (curve: Curve): number => places.get(curve.trial) ?? input.order.length;
+  return [...input.curves].sort((a, b) => place(a) - place(b) || a.trial - b.trial);
+}
+
+/** How near two labels may lie, as parts of the plot's width and height. */
+const LABEL = { width: 0.2, height: 0.13 };
+
+/** Trials whose last point has room for a label beside it: of two that would overprint, the better. */
+export function labelled(leaders: readonly Curve[], epochs: number): Set<number> {
+  const values = leaders.flatMap((curve) => curve.scores.map((point) => point.value));
+  const span = Math.max(...values) - Math.min(...values) || 1;
+  const kept: { trial: number; x: number; y: number }[] = [];
+  for (const { trial, scores } of leaders) {
+    const last = scores.at(-1);
+    if (last === undefined) continue;
+    const [x, y] = [last.epoch / epochs, last.value / span];
+    const free = kept.every((k) => Math.abs(k.x - x) >= LABEL.width || Math.abs(k.y - y) >= LABEL.height);
+    if (free) kept.push({ trial, x, y });
+  }
+  return new Set(kept.map((k) => k.trial));
 }
 
 const pair = (point: CurvePoint): [number, number] => [point.epoch, point.value];
@@ -40,7 +58,14 @@ function colours(leaders: readonly Curve[], palette: Palette): Map<number, strin
 
 function scoreSeries(input: CurvesInput, palette: Palette): object[] {
   const leaders = leadersFirst(input);
-  const own = colours(leaders.filter((c) => c.trial !== input.bestTrial).slice(0, COLOURED), palette);
+  const own = colours(
+    leaders.filter((c) => c.trial !== input.bestTrial && c.scores.length > 0).slice(0, COLOURED),
+    palette,
+  );
+  const named = labelled(
+    leaders.filter((c) => c.trial === input.bestTrial || own.has(c.trial)),
+    input.epochs,
+  );
   return leaders.map((curve) => {
     const best = curve.trial === input.bestTrial;
     const coloured = best || own.has(curve.trial);
@@ -60,12 +85,12 @@ function scoreSeries(input: CurvesInput, palette: Palette): object[] {
       z: best ? 5 : coloured ? 3 : 2,
       emphasis: { focus: "none" },
       endLabel: {
-        show: coloured,
+        show: named.has(curve.trial),
         formatter: ended && !best ? `${curve.trial} stopped` : `trial ${curve.trial}`,
         color: best ? palette.score : palette.soft,
         distance: 6,
       },
-      labelLayout: { hideOverlap: true, moveOverlap: "shiftY" },
+      labelLayout: { hideOverlap: true },
     };
   });
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mimetypes import guess_type
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -10,6 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from potluck_coordinator.api.compression import reads_gzip
 from potluck_coordinator.api.deps import get_asker, get_site
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.services import models, views
@@ -54,14 +56,26 @@ async def page(path: str, request: Request) -> Response:
     if wanted is not None:
         immutable = path.startswith("assets/")
         cache = "public, max-age=31536000, immutable" if immutable else "no-cache"
-        return FileResponse(wanted, headers={"Cache-Control": cache})
+        return _file(wanted, request, 200, cache)
     if "." in path.rsplit("/", 1)[-1]:
         raise HTTPException(404, "There is no such file.")
     index = STATIC / "index.html"
     if not index.is_file():
         return HTMLResponse(NOT_BUILT, 503)
     status = 200 if await _is_page(path, request) else 404
-    return FileResponse(index, status, headers={"Cache-Control": "no-cache"})
+    return _file(index, request, status, "no-cache")
+
+
+def _file(wanted: Path, request: Request, status: int, cache: str) -> FileResponse:
+    """Give a built file, as gzip where the build packed it and the asker reads that."""
+    headers = {"Cache-Control": cache, "Vary": "Accept-Encoding"}
+    kind = guess_type(wanted.name)[0]
+    packed = wanted.with_name(wanted.name + ".gz")
+    # A part of a packed file would be a part of other bytes than those that were asked for.
+    plain = "range" in request.headers or not reads_gzip(request.headers.get("accept-encoding", ""))
+    if plain or not packed.is_file():
+        return FileResponse(wanted, status, headers, kind)
+    return FileResponse(packed, status, {**headers, "Content-Encoding": "gzip"}, kind)
 
 
 async def _is_page(path: str, request: Request) -> bool:

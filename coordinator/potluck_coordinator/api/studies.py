@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 
 from potluck.protocol.records import (
     BestModel,
@@ -24,6 +26,8 @@ from potluck_coordinator.services import best, ledgers, planning, studies, views
 from potluck_coordinator.storage import studies as stored
 
 router = APIRouter(prefix="/studies", tags=["studies"])
+MOST_ENTRIES = 1000
+LAST_ENTRY = 2**53
 
 
 @router.post("/plan")
@@ -99,15 +103,26 @@ async def get_curves(site: TheSite, asker: TheAsker, study_id: str) -> list[Curv
 
 
 @router.get("/{study_id}/trials/{number}")
-async def get_trial(site: TheSite, asker: TheAsker, study_id: str, number: int) -> TrialDetail:
-    """Give a trial with its units, leases and ledger entries."""
-    return await views.trial_detail(site, asker, study_id, number)
+async def get_trial(
+    site: TheSite, asker: TheAsker, study_id: str, number: int, ledger: bool = True
+) -> TrialDetail:
+    """Give a trial with its units, leases and, unless `ledger` is false, its ledger entries."""
+    return await views.trial_detail(site, asker, study_id, number, with_ledger=ledger)
 
 
 @router.get("/{study_id}/ledger")
-async def get_ledger(site: TheSite, asker: TheAsker, study_id: str) -> Ledger:
-    """Give the study's hash-chained ledger; it outlives the study."""
-    return await ledgers.study_ledger(site, asker, study_id)
+async def get_ledger(
+    site: TheSite,
+    asker: TheAsker,
+    study_id: str,
+    before: Annotated[int | None, Query(ge=0, le=LAST_ENTRY)] = None,
+    limit: Annotated[int | None, Query(ge=1, le=MOST_ENTRIES)] = None,
+) -> Ledger:
+    """Give the study's hash-chained ledger; it outlives the study.
+
+    A page of it: the last `limit` entries before number `before`, or before the chain's end.
+    """
+    return await ledgers.study_ledger(site, asker, study_id, before=before, limit=limit)
 
 
 @router.get("/{study_id}/best")

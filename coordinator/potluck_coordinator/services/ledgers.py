@@ -8,21 +8,34 @@ from potluck_coordinator.core.ledger import SITE_CHAIN, Entry
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import studies
-from potluck_coordinator.storage.ledger import entries, head
+from potluck_coordinator.storage.ledger import entries, head, length
 from potluck_coordinator.storage.transaction import Transaction
 
 
-async def study_ledger(site: Site, asker: Asker, study_id: str) -> wire.Ledger:
-    """Give a study's chain. A deleted study's stays readable by those who could read the study."""
+async def study_ledger(
+    site: Site,
+    asker: Asker,
+    study_id: str,
+    *,
+    before: int | None = None,
+    limit: int | None = None,
+) -> wire.Ledger:
+    """Give a study's chain. A deleted study's stays readable by those who could read the study.
+
+    With `limit`, only the last so many entries before number `before` (default: the chain's end),
+    in the chain's order.
+    """
 
     def look(tx: Transaction) -> wire.Ledger:
         study = studies.find(tx, study_id)
-        chain = entries(tx, study_id)
         if study is not None:
             asker.must_see(study)
-        elif not any(_may_read(asker, entry) for entry in chain):
+        elif not any(_may_read(asker, entry) for entry in entries(tx, study_id)):
             raise NotFound("study.not_found", "There is no such study.", got=study_id)
-        return _ledger(tx, study_id, chain)
+        there = length(tx, study_id)
+        end = there if before is None else min(before, there)
+        first = 0 if limit is None else max(0, end - limit)
+        return _ledger(tx, study_id, entries(tx, study_id, first - 1, end - first))
 
     return await site.writer.read(look)
 
@@ -41,7 +54,7 @@ def _may_read(asker: Asker, entry: Entry) -> bool:
 
 def _ledger(tx: Transaction, chain: str, found: list[Entry]) -> wire.Ledger:
     told = [entry_to_wire(entry) for entry in found]
-    return wire.Ledger(study_id=chain, entries=told, head=head(tx, chain))
+    return wire.Ledger(study_id=chain, entries=told, head=head(tx, chain), length=length(tx, chain))
 
 
 def entry_to_wire(entry: Entry) -> wire.LedgerEntry:

@@ -111,6 +111,14 @@ def head(session: Session, chain: str) -> str:
     return GENESIS if found is None else found
 
 
+def length(session: Session, chain: str) -> int:
+    """Count a chain's entries: they are numbered from 0 without a gap."""
+    last = session.execute(
+        select(col(LedgerHead.seq)).where(col(LedgerHead.chain) == chain)
+    ).scalar()
+    return 0 if last is None else last + 1
+
+
 def _move_head(
     session: Session, chain: str, old: tuple[int, str] | None, new: tuple[int, str]
 ) -> None:

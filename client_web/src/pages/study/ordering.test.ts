@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { LeaderboardRow } from "../../protocol/records";
-import { ariaSort, BY_RANK, clicked, parameterColumns, sorted } from "./ordering";
+import { ariaSort, bestFirst, BY_RANK, clicked, columnsFit, parameterColumns, settingsText, sorted, steady } from "./ordering";
 
 function row(trial: number, rank: number | null, parameters: LeaderboardRow["parameters"] = {}): LeaderboardRow {
   const mean = rank === null ? null : 1 - rank / 10;
   return {
     rank, trial, state: rank === null ? "running" : "completed", rung: rank === null ? null : 2,
-    epochs: 9, mean, spread: null, n: 1, claim_loss: null, parameters, reason: "",
+    epochs: 9, mean, spread: null, n: 1, claim_loss: null, parameters, reason: "", activity: null,
   };
 }
 
@@ -52,5 +52,42 @@ describe("parameter columns", () => {
       row(2, null, { "layers.a.units": 2, learning_rate: 0.2, batch_size: 32 }),
     ];
     expect(parameterColumns(list)).toEqual(["learning_rate", "layers.a.units"]);
+  });
+});
+
+describe("the best trials first", () => {
+  test("finished ones by rank, then the others by rung and score, failed ones and those without a score never", () => {
+    const at = (trial: number, rung: number, mean: number, state: LeaderboardRow["state"]): LeaderboardRow => ({
+      ...row(trial, null), rung, mean, state, rank: state === "stopped" ? 9 : null,
+    });
+    const list = [
+      row(0, null), row(8, 2), row(3, 1),
+      at(5, 0, 0.99, "running"), at(6, 1, 0.7, "running"), at(7, 1, 0.8, "stopped"), at(9, 2, 0.9, "failed"),
+    ];
+    expect(bestFirst(list, "maximize")).toEqual([3, 8, 7, 6, 5]);
+    expect(bestFirst(list, "minimize")).toEqual([3, 8, 6, 7, 5]);
+  });
+});
+
+describe("a board's width", () => {
+  const names = ["learning rate", "batch size", "dense units", "dropout rate"];
+
+  test("parameters get columns where all of them fit, else one that wraps", () => {
+    expect(columnsFit(names.slice(0, 1), "accuracy", 1084)).toBe(true);
+    expect(columnsFit(names, "accuracy", 1124)).toBe(true);
+    expect(columnsFit(names, "accuracy", 572)).toBe(false);
+    expect(columnsFit([...names, ...names], "accuracy", 1124)).toBe(false);
+  });
+
+  test("one line names every parameter that the trial has", () => {
+    const one = row(1, 1, { learning_rate: 0.00211, "layers.a.units": 64 });
+    expect(settingsText(one, ["learning_rate", "layers.a.units", "dropout"])).toBe("learning rate 2.11e-3 · a units 64");
+  });
+});
+
+describe("rows that stand still", () => {
+  test("keep their places, lose who is gone, and are followed by who is new", () => {
+    expect(steady([3, 1, 2], [1, 4, 3, 5])).toEqual([3, 1, 4, 5]);
+    expect(steady([], [2, 1])).toEqual([2, 1]);
   });
 });

@@ -1,6 +1,8 @@
 /** Sorting the leaderboard and finding its columns. Pure. */
 
-import type { LeaderboardRow, Scalar } from "../../protocol/records";
+import type { Direction, LeaderboardRow, Scalar, Study } from "../../protocol/records";
+import { parameter } from "../shared/format";
+import { parameterText } from "../shared/words";
 
 export interface Order {
   /** `rank`, `trial`, `mean`, `rung`, `state`, or `parameters.<name>`. */
@@ -66,4 +68,51 @@ export function clicked(order: Order, by: string): Order {
 /** What `aria-sort` says of a column. */
 export function ariaSort(order: Order, by: string): "ascending" | "descending" | "none" {
   return order.by !== by ? "none" : order.down ? "descending" : "ascending";
+}
+
+/** Trials from the best on: ranked by the coordinator first, then the others by how far they are and how good. */
+export function bestFirst(rows: readonly LeaderboardRow[], direction: Direction): number[] {
+  const sign = direction === "maximize" ? -1 : 1;
+  const finished = (row: LeaderboardRow): number => (row.state === "completed" ? (row.rank ?? Infinity) : Infinity);
+  const scored = rows.filter((row) => row.mean !== null && row.state !== "failed");
+  return [...scored]
+    .sort(
+      (a, b) =>
+        // Two that are not finished: Infinity less Infinity is NaN, and no order.
+        (finished(a) - finished(b) || 0) ||
+        (b.rung ?? 0) - (a.rung ?? 0) ||
+        sign * ((a.mean ?? 0) - (b.mean ?? 0)) ||
+        a.trial - b.trial,
+    )
+    .map((row) => row.trial);
+}
+
+const LETTER_PX = 7.2;
+const PADDING_PX = 18;
+
+/** Whether every parameter has room for a column of its own beside the other columns of a board. */
+export function columnsFit(names: readonly string[], metric: string, width: number): boolean {
+  const column = (text: string, least: number): number => Math.max(text.length + 2, least) * LETTER_PX + PADDING_PX;
+  const others = column("#", 3) + column("trial", 7) + column(metric, 15) + column("rung", 7) + column("state", 14);
+  return others + names.reduce((sum, name) => sum + column(name, 8), 0) + 2 * PADDING_PX <= width;
+}
+
+/** `rung 2 of 3` without its first word; a dash before the first rung is scored. */
+export function rungText(row: LeaderboardRow, study: Pick<Study, "spec">): string {
+  return row.rung === null ? "–" : `${row.rung + 1} of ${study.spec.rungs?.length ?? 1}`;
+}
+
+/** Parameters in one line: `learning rate 0.01 · dense units 64`. */
+export function settingsText(row: LeaderboardRow, names: readonly string[]): string {
+  return names
+    .filter((name) => row.parameters[name] !== undefined)
+    .map((name) => `${parameterText(name)} ${parameter(row.parameters[name])}`)
+    .join(" · ");
+}
+
+/** The trials where they stood, without those that are gone; new ones follow in the order of `wanted`. */
+export function steady(stood: readonly number[], wanted: readonly number[]): number[] {
+  const there = new Set(wanted);
+  const known = new Set(stood);
+  return [...stood.filter((trial) => there.has(trial)), ...wanted.filter((trial) => !known.has(trial))];
 }
