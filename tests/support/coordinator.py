@@ -14,7 +14,7 @@ from pathlib import Path
 
 import potluck
 from tests.support.programs import child_environment
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, until
 
 LISTENING = re.compile(r"Potluck is listening on (https?://\S+)")
 ADMIN = re.compile(r"Admin token, shown this once: (\S+)")
@@ -101,6 +101,10 @@ class Coordinator:
             except subprocess.TimeoutExpired:
                 self.kill()
         self._clients.close()
+
+    def operator_token(self) -> str:
+        """Give the token that the first start prints, after the address."""
+        return until(lambda: self.admin_token, what="the operator's token")
 
     def client(self, token: str | None = None) -> potluck.Client:
         """Give the SDK on this coordinator."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from potluck.protocol import records as wire
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.ledger import SITE_CHAIN, Entry
+from potluck_coordinator.core.visitors import ANYONE
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import studies
+from potluck_coordinator.storage import datasets, studies
 from potluck_coordinator.storage.ledger import entries, head
 from potluck_coordinator.storage.transaction import Transaction
 
@@ -20,7 +21,7 @@ async def study_ledger(site: Site, asker: Asker, study_id: str) -> wire.Ledger:
         chain = entries(tx, study_id)
         if study is not None:
             asker.must_see(study)
-        elif not any(_may_read(asker, entry) for entry in chain):
+        elif not any(_may_read(tx, asker, entry) for entry in chain):
             raise NotFound("study.not_found", "There is no such study.", got=study_id)
         return _ledger(tx, study_id, chain)
 
@@ -32,11 +33,18 @@ async def site_ledger(site: Site) -> wire.Ledger:
     return await site.writer.read(lambda tx: _ledger(tx, SITE_CHAIN, entries(tx, SITE_CHAIN)))
 
 
-def _may_read(asker: Asker, entry: Entry) -> bool:
+def _may_read(tx: Transaction, asker: Asker, entry: Entry) -> bool:
     if entry.kind != "study":
         return False
-    mine = asker.role == "admin" or (asker.may_submit and asker.name == entry.body["submitter"])
-    return mine or entry.body["spec"]["visibility"] == "public"
+    return entry.body["spec"]["visibility"] == "public" or asker.owns(_owner(tx, entry))
+
+
+def _owner(tx: Transaction, entry: Entry) -> str:
+    """Give whose a deleted study was. The ledger names no visitor: the dataset's row does."""
+    submitter = str(entry.body["submitter"])
+    if submitter != ANYONE:
+        return submitter
+    return datasets.get(tx, entry.body["spec"]["dataset_id"]).owner
 
 
 def _ledger(tx: Transaction, chain: str, found: list[Entry]) -> wire.Ledger:
