@@ -107,5 +107,5 @@ class Coordinator:
         return until(lambda: self.admin_token, what="the operator's token")
 
     def client(self, token: str | None = None) -> potluck.Client:
-        """Give the SDK on this coordinator."""
+        """Give the SDK on this coordinator; without a token all are one visitor's."""
         return self._clients.enter_context(potluck.Client(self.url, token=token))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx2
+from playwright.sync_api import Page
 
 from tests.support.keras_files import dense_h5
 from tests.support.waiting import PATIENCE_S
@@ -47,6 +49,12 @@ def sign_in(client: httpx2.Client, token: str) -> Any:
     session = client.post("/session", json={"token": token}).json()
     client.headers[CSRF] = session["csrf"]
     return session
+
+
+def sign_in_page(page: Page, token: str) -> None:
+    """Sign a real browser in as its page would; the next page that it opens knows."""
+    answer = page.request.post(urljoin(page.url, f"{API}/session"), data={"token": token})
+    assert answer.ok, answer.text()
 
 
 def key_of(client: httpx2.Client) -> str:

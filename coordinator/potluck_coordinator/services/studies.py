@@ -58,7 +58,7 @@ async def create(
             "Nobody could see this study: no token and no visitor's key came with it.",
             expected="visibility: public, or a key or token that it can belong to",
             got="visibility: private",
-            hint="Submit with the SDK, the `potluck` command or the page, which bring a key.",
+            hint="Use the SDK, the `potluck` command, or a browser that keeps this site's cookies.",
             where="visibility",
         )
     understood = await understand(site, asker, spec)
