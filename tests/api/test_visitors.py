@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from potluck.visitor import key_for, secret_file, secret_of
 from potluck_coordinator.core.visitors import owner_of
 from tests.support.coordinator import Coordinator
+from tests.support.keras_files import dense_h5
+from tests.support.programs import child_environment
 from tests.support.scripted_donor import ScriptedDonor, random_result
 from tests.support.visiting import (
     CSRF,
@@ -325,3 +331,39 @@ def test_visits_leave_no_rows(coordinator: Coordinator) -> None:
             keys.add(key_of(page))
     assert len(keys) == 20
     assert rows() == before
+
+
+def test_a_user_stops_in_another_process_what_they_submitted(
+    coordinator: Coordinator,
+    people: People,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def potluck_stop(study_id: str, user: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "potluck", "stop", study_id, "--url", coordinator.url]
+        environment = child_environment({"POTLUCK_CONFIG": str(tmp_path / user)})
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    monkeypatch.setenv("POTLUCK_CONFIG", str(tmp_path / "ann"))
+    client = coordinator.client()
+    study = client.submit(dense_h5(), "iris", {"learning_rate": [0.1, 0.2]}, visibility="private")
+    key = visitor_key(coordinator.url)
+    monkeypatch.setenv("POTLUCK_CONFIG", str(tmp_path / "bob"))
+    assert [client.studies(), client.models(), client.datasets()] == [[], [], []]
+    public = coordinator.client().submit(dense_h5(), "iris", {"learning_rate": [0.1, 0.2]})
+
+    refused = potluck_stop(public.id, "ann")
+    assert refused.returncode == 1
+    assert "access.not_yours" in refused.stderr
+    assert "study.not_found" in potluck_stop(study.id, "bob").stderr
+    stopped = potluck_stop(study.id, "ann")
+    assert (stopped.returncode, stopped.stderr) == (0, "")
+    assert people.operator.get(f"/studies/{study.id}").json()["state"] == "stopped"
+    assert not any(key in text for text in (refused.stderr, stopped.stdout, *coordinator.lines))
+
+
+def visitor_key(url: str) -> str:
+    """Give the key of the user whose configuration folder POTLUCK_CONFIG names."""
+    secret = secret_of(secret_file(), make=False)
+    assert secret is not None
+    return key_for(secret, url)

@@ -118,7 +118,7 @@ class Asker:
     def _told(self) -> str:
         if self.role != "anonymous":
             return self.name
-        return "another visitor" if self.visitor else "nobody: neither a token nor a visitor's key"
+        return "another visitor" if self.visitor else "nobody"
 
 
 def _who_may(owner: str) -> str:
