@@ -15,7 +15,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from potluck.visitor import key_for, secret_file, secret_of
 from potluck_coordinator.core.visitors import owner_of
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
@@ -33,6 +32,7 @@ from tests.support.visiting import (
     somebody,
     submit,
     upload,
+    users_key,
 )
 from tests.support.waiting import until
 
@@ -347,7 +347,7 @@ def test_a_user_stops_in_another_process_what_they_submitted(
     monkeypatch.setenv("POTLUCK_CONFIG", str(tmp_path / "ann"))
     client = coordinator.client()
     study = client.submit(dense_h5(), "iris", {"learning_rate": [0.1, 0.2]}, visibility="private")
-    key = visitor_key(coordinator.url)
+    key = users_key(coordinator.url)
     monkeypatch.setenv("POTLUCK_CONFIG", str(tmp_path / "bob"))
     assert [client.studies(), client.models(), client.datasets()] == [[], [], []]
     public = coordinator.client().submit(dense_h5(), "iris", {"learning_rate": [0.1, 0.2]})
@@ -360,10 +360,3 @@ def test_a_user_stops_in_another_process_what_they_submitted(
     assert (stopped.returncode, stopped.stderr) == (0, "")
     assert people.operator.get(f"/studies/{study.id}").json()["state"] == "stopped"
     assert not any(key in text for text in (refused.stderr, stopped.stdout, *coordinator.lines))
-
-
-def visitor_key(url: str) -> str:
-    """Give the key of the user whose configuration folder POTLUCK_CONFIG names."""
-    secret = secret_of(secret_file(), make=False)
-    assert secret is not None
-    return key_for(secret, url)

@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 import httpx2
 from playwright.sync_api import Page
 
+from potluck.visitor import key_for, secret_file, secret_of
 from tests.support.keras_files import dense_h5
 from tests.support.waiting import PATIENCE_S
 
@@ -60,6 +61,13 @@ def sign_in_page(page: Page, token: str) -> None:
 def key_of(client: httpx2.Client) -> str:
     """Give the key in a browser's cookie."""
     return str(client.cookies["potluck_visitor"])
+
+
+def users_key(url: str) -> str:
+    """Give the key of the SDK's user, whose configuration folder POTLUCK_CONFIG names."""
+    secret = secret_of(secret_file(), make=False)
+    assert secret is not None
+    return key_for(secret, url)
 
 
 def upload(client: httpx2.Client) -> dict[str, Any]:
