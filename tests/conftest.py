@@ -71,6 +71,14 @@ def compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def configuration_of_a_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the secret of whoever runs the tests out of them; programs that they start share it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POTLUCK_CONFIG", str(tmp_path_factory.mktemp("configuration")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Give one Chromium for all tests; each person has a context of her own."""

@@ -39,7 +39,8 @@ class Client:
     """Talk to the coordinator at `url`.
 
     `url` and `token` default to the environment's POTLUCK_URL and POTLUCK_TOKEN. A coordinator
-    that was started with `--open` asks for no token; an empty `token` sends none.
+    that was started with `--open` asks for no token; an empty `token` sends none. Without one,
+    what is submitted belongs to this user's visitor key (`potluck.visitor`).
     `transport` is for those who bring their own httpx2 transport.
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from potluck.errors import ApiError, BadArgument, ConnectionFailed, UnexpectedAnswer, api_error
 from potluck.protocol.base import ErrorBody, ErrorDetail, Wire
+from potluck.visitor import VisitorKey, is_loopback
 
 Answer = TypeVar("Answer")
 Upload = tuple[str, tuple[str, bytes | IO[bytes]]]
@@ -32,6 +32,7 @@ class Transport:
 
     A GET is tried up to five times with growing pauses when the connection fails or the coordinator
     is busy; anything else only when it never left this machine, so that nothing happens twice.
+    Without a token a visitor's key goes along, by which an open coordinator knows whose is what.
     """
 
     def __init__(
@@ -44,13 +45,16 @@ class Transport:
     ) -> None:
         self.url = checked_address(url)
         self._pause = pause
-        host = httpx2.URL(self.url).host
+        address = httpx2.URL(self.url)
+        headers = _authorization(token)
         self._http = httpx2.Client(
             base_url=self.url,
-            headers=_authorization(token),
+            headers=headers,
+            # A name and password in the address are a proxy's, and take the header.
+            auth=None if headers or address.userinfo else VisitorKey(self.url),
             timeout=TIMEOUT,
             follow_redirects=True,
-            trust_env=not _is_loopback(host),  # no proxy can reach this machine's own ports
+            trust_env=not is_loopback(address.host),  # no proxy can reach this machine's own ports
             transport=transport,
         )
 
@@ -172,13 +176,6 @@ def checked_address(url: str) -> str:
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise BadArgument(f"A coordinator's address looks like http://127.0.0.1:8000, got {url!r}.")
     return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _pause_s(attempt: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from potluck_coordinator.app import create_app
+from potluck_coordinator.core.visitors import new_visitor_key
 from potluck_coordinator.settings import Settings
 from tests.support.keras_files import dense_h5
 
@@ -18,7 +20,7 @@ SMALL = 200_000
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """Give an open coordinator that takes uploads of at most 200 kB."""
+    """Give an open coordinator that takes uploads of at most 200 kB, and one visitor's client."""
     folder = tmp_path_factory.mktemp("data")
     settings = Settings(
         data=folder,
@@ -28,7 +30,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         max_model_bytes=SMALL,
         max_dataset_bytes=SMALL,
     )
-    with TestClient(create_app(settings)) as found:
+    key = new_visitor_key(secrets.token_bytes(32))
+    with TestClient(create_app(settings), headers={"Authorization": f"Bearer {key}"}) as found:
         yield found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -209,3 +210,43 @@ def test_an_artifact_travels_as_gzip_in_ranges_and_only_once(closed: TestClient)
     for answer in (plain, packed):
         again = closed.get(address, headers={**hanna, "If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+
+
+KEY = "potluck_visitor_" + "k" * 43
+
+
+@pytest.mark.parametrize("key", [KEY, KEY[:-1], "potluck_visitor_"])
+def test_a_visitors_key_counts_for_nothing_where_a_token_is_needed(
+    closed: TestClient, key: str
+) -> None:
+    session = closed.get("/api/v1/session", headers=bearer(key))
+    assert (session.json()["name"], session.json()["may_submit"]) == ("", False)
+    refused = closed.post("/api/v1/datasets/bundled/iris", headers=bearer(key))
+    assert code(refused) == (401, "access.token_needed")
+    closed.cookies.set("potluck_visitor", key)
+    session = closed.get("/api/v1/session")
+    assert (session.json()["csrf"], session.json()["may_submit"]) == ("", False)
+    assert "set-cookie" not in session.headers
+    assert code(closed.post("/api/v1/datasets/bundled/iris")) == (401, "access.token_needed")
+
+
+def test_a_coordinator_that_is_open_no_longer_heeds_no_key(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, allowed_hosts=("testserver",), workers=1, open=True)
+    headers = bearer(KEY)
+    with TestClient(create_app(settings)) as opened:
+        study = submit(opened, headers)
+        address = f"/api/v1/studies/{study}"
+        assert opened.get(address, headers=headers).json()["may_edit"] is True
+        token = admin(opened)
+    shut = settings.model_copy(update={"open": False})
+    with TestClient(create_app(shut)) as closed:
+        assert closed.get(address, headers=headers).json()["may_edit"] is False
+        assert code(closed.post(f"{address}/stop", headers=headers)) == (403, "access.not_yours")
+        assert closed.get("/api/v1/models", headers=headers).json() == []
+        assert closed.post(f"{address}/stop", headers=bearer(token)).status_code == 200
+
+
+def test_a_key_goes_over_https_alone_where_it_was_given_over_https(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, allowed_hosts=("testserver",), workers=1, open=True)
+    with TestClient(create_app(settings), base_url="https://testserver") as opened:
+        assert "; secure" in opened.get("/api/v1/session").headers["set-cookie"].lower()

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.visitors import owner_of
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.drawings import Drawings
 from tests.api.conftest import spec
 
-ANYONE = Asker("anyone", "anonymous", open=True)
+NO_KEY = Asker("anyone", "anonymous", open=True)
+STRANGER = replace(NO_KEY, visitor="anyone:strange")
 OTHER = Asker("other", "submitter")
 
 
@@ -26,6 +29,12 @@ def study_id(client: TestClient, model_id: str, iris_id: str) -> Iterator[str]:
     assert answer.status_code == 201, answer.text
     yield str(answer.json()["id"])
     client.delete(f"/api/v1/studies/{answer.json()['id']}")
+
+
+def owner(client: TestClient) -> Asker:
+    """Give the visitor whose key the client sends."""
+    key = client.headers["Authorization"].removeprefix("Bearer ")
+    return replace(NO_KEY, visitor=owner_of(key))
 
 
 def run(client: TestClient, act: Any) -> Any:
@@ -43,7 +52,7 @@ def test_the_list_the_study_and_its_events_say_the_same(client: TestClient, stud
 
     async def draw() -> dict[str, str]:
         with drawings.follow(study_id) as followed:
-            return (await followed.drawing()).seen_by(ANYONE)
+            return (await followed.drawing()).seen_by(owner(client))
 
     told = {name: json.loads(data) for name, data in run(client, draw).items()}
     assert told["study"] == one
@@ -83,9 +92,10 @@ def test_a_drawing_shows_each_asker_only_what_it_may_see(client: TestClient, stu
             return await followed.drawing()
 
     drawing = run(client, draw)
-    assert json.loads(drawing.seen_by(ANYONE)["study"])["may_edit"] is True
-    with pytest.raises(NotFound):
-        drawing.seen_by(OTHER)
+    assert json.loads(drawing.seen_by(owner(client))["study"])["may_edit"] is True
+    for stranger in (OTHER, STRANGER, NO_KEY):
+        with pytest.raises(NotFound):
+            drawing.seen_by(stranger)
     client.delete(f"/api/v1/studies/{study_id}")
     with pytest.raises(NotFound):
         run(client, draw)

@@ -19,6 +19,7 @@ from potluck.cli import main
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, random_result
+from tests.support.visiting import bearer, users_key
 from tests.support.waiting import PATIENCE_S, until
 
 RNG = np.random.default_rng(8)
@@ -140,11 +141,13 @@ def test_a_model_that_a_study_uses_cannot_be_deleted(
     coordinator: Coordinator, client: potluck.Client
 ) -> None:
     study = client.submit(dense_h5(), rows(9), trials=1, epochs=1)
-    answer = httpx2.delete(f"{coordinator.url}/api/v1/models/{study.spec.model_id}")
+    mine = bearer(users_key(coordinator.url))
+    address = f"{coordinator.url}/api/v1/models/{study.spec.model_id}"
+    answer = httpx2.delete(address, headers=mine)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "model.in_use")
     address = f"{coordinator.url}/api/v1/datasets/{study.spec.dataset_id}?unused=true"
     study.stop()
-    answer = httpx2.delete(address)
+    answer = httpx2.delete(address, headers=mine)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "dataset.in_use")
     study.delete()
 

@@ -32,7 +32,7 @@ def submit(coordinator: Coordinator, name: str, trials: int, **changes: Any) -> 
     )
 
 
-def train(coordinator: Coordinator, study: potluck.Study, units: int) -> None:
+def train(coordinator: Coordinator, units: int) -> None:
     """Hand in so many units as a donor would, with whatever weights."""
     with ScriptedDonor(coordinator.url) as donor:
         for number in range(units):
@@ -53,7 +53,7 @@ def test_nothing_moves_from_the_first_trial_to_the_last(
     expect(page.get_by_text("Nobody is training this study right now")).to_be_visible()
     expect(page.get_by_text("waiting").first).to_be_visible()
     expect(page.get_by_text("training", exact=True)).to_have_count(0)
-    train(coordinator, study, study.plan.units)
+    train(coordinator, study.plan.units)
     expect(page.get_by_text("completed", exact=True)).to_be_visible()
     expect(page.get_by_text("finished", exact=True)).to_have_count(6)
     expect(page.get_by_role("link", name="Download .keras")).to_be_attached()
@@ -70,7 +70,7 @@ def test_a_board_of_any_width_fits_and_shows_its_parameters(
     more |= {"layers.hidden.use_bias": [True, False]}
     search = dict(list((SEARCH | more).items())[:searched])
     study = submit(coordinator, f"{searched} parameters", 4, search=search, epochs=1, rungs=1)
-    train(coordinator, study, 4)
+    train(coordinator, 4)
     for viewport in (WIDE, PHONE):
         page = person(study.url, viewport=viewport)
         board = page.get_by_role("region", name="Leaderboard", exact=True)
@@ -87,7 +87,7 @@ def test_a_trial_opens_beside_the_board_as_a_table(
     coordinator: Coordinator, person: Callable[..., Page]
 ) -> None:
     study = submit(coordinator, "Open one", 2, folds=2)
-    train(coordinator, study, 2)
+    train(coordinator, 2)
     for viewport in (WIDE, PHONE):
         page = person(study.url, viewport=viewport)
         opener = page.get_by_role("button", name="Trial 0", exact=True)
@@ -108,7 +108,7 @@ def test_charts_and_ledger_are_fetched_when_they_are_looked_at(
     coordinator: Coordinator, person: Callable[..., Page]
 ) -> None:
     study = submit(coordinator, "Light", 12, epochs=1, rungs=1)
-    train(coordinator, study, 12)
+    train(coordinator, 12)
     page = person("about:blank", viewport=WIDE)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -80,8 +80,9 @@ def test_a_revoked_account_opens_nothing(engine: Engine) -> None:
 
 def test_a_session_lasts_until_it_expires_or_is_closed(engine: Engine) -> None:
     with Session(engine) as session:
-        opened = access.open_session(session, "a", None, "csrf", 10.0)
-        access.open_session(session, "b", None, "csrf", 20.0)
+        made = access.create_account(session, "Ada", "submitter", HASH, 0.0)
+        opened = access.open_session(session, "a", made.id, "csrf", 10.0)
+        access.open_session(session, "b", made.id, "csrf", 20.0)
         assert access.find_session(session, "a", 9.99) == opened
         assert access.find_session(session, "a", 10.0) is None
         access.close_session(session, "b")

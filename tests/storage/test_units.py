@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine
@@ -192,6 +193,18 @@ def test_only_running_studies_offer_units_and_oldest_first(session: Session) -> 
     assert studies.move(session, "st", before=("running",), after="stopped")
     assert not studies.move(session, "st", before=("running",), after="stopped")
     assert units.candidates(session) == []
+
+
+def test_every_submitter_has_units_on_a_list_that_is_too_short_for_all(session: Session) -> None:
+    first = studies.get(session, "st")
+    studies.add(session, replace(first, id="later", owner="anyone:0"), [], [])
+    trial = trials.get(session, "st", 0)
+    assert trial is not None
+    trials.add(session, replace(trial, study_id="later"))
+    waiting = [unit(f"u{number}") for number in range(3)]
+    units.add(session, [*waiting, replace(unit("u3"), study_id="later", ready_since=9.0)])
+    listed = units.candidates(session, limit=2)
+    assert {c.owner for c in listed} == {"ann", "anyone:0"}
 
 
 def test_a_lease_ends_once_and_silence_is_found(session: Session) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import potluck
 from tests.support.programs import child_environment
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, until
 
 LISTENING = re.compile(r"Potluck is listening on (https?://\S+)")
 ADMIN = re.compile(r"Admin token, shown this once: (\S+)")
@@ -102,6 +102,10 @@ class Coordinator:
                 self.kill()
         self._clients.close()
 
+    def operator_token(self) -> str:
+        """Give the token that the first start prints, after the address."""
+        return until(lambda: self.admin_token, what="the operator's token")
+
     def client(self, token: str | None = None) -> potluck.Client:
-        """Give the SDK on this coordinator."""
+        """Give the SDK on this coordinator; without a token all are one visitor's."""
         return self._clients.enter_context(potluck.Client(self.url, token=token))

@@ -77,14 +77,32 @@ async function csrfToken(): Promise<string> {
   return csrf ?? "";
 }
 
+const CSRF = "X-Potluck-CSRF";
+const STALE = "access.csrf";
+
 const signed: Middleware = {
   async onRequest({ request }) {
-    if (request.method !== "GET") request.headers.set("X-Potluck-CSRF", await csrfToken());
+    if (request.method !== "GET") request.headers.set(CSRF, await csrfToken());
     return request;
   },
 };
 
-export const api = createClient<paths>({ baseUrl: "" });
+/**
+ * Send a request; once more where its CSRF token was another session's. So it is in the first of two
+ * tabs that a new browser opened at once, or after signing in elsewhere. Nothing was done then.
+ */
+export async function sendSigned(request: Request): Promise<Response> {
+  if (request.method === "GET") return fetch(request);
+  const again = request.clone();
+  const response = await fetch(request);
+  if (response.status !== 403) return response;
+  const body: unknown = await response.clone().json().catch(() => null);
+  if (refusal(403, body).detail.code !== STALE) return response;
+  again.headers.set(CSRF, (await loadSession()).csrf);
+  return fetch(again);
+}
+
+export const api = createClient<paths>({ baseUrl: "", fetch: sendSigned });
 api.use(signed);
 
 interface Answer<T> {
@@ -114,12 +132,20 @@ export async function upload<T>(
   form: FormData,
   onProgress: (share: number) => void,
 ): Promise<T> {
-  const token = await csrfToken();
+  try {
+    return await send<T>(path, form, onProgress, await csrfToken());
+  } catch (thrown) {
+    if (!(thrown instanceof ApiError) || thrown.detail.code !== STALE) throw thrown;
+    return send<T>(path, form, onProgress, (await loadSession()).csrf);
+  }
+}
+
+function send<T>(path: string, form: FormData, onProgress: (share: number) => void, token: string): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", path);
     request.responseType = "json";
-    request.setRequestHeader("X-Potluck-CSRF", token);
+    request.setRequestHeader(CSRF, token);
     request.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable) onProgress(event.loaded / event.total);
     });

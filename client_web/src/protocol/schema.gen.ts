@@ -256,6 +256,9 @@ export interface paths {
         /**
          * Get Session
          * @description Tell who asks, and the secret for changing requests.
+         *
+         *     On an open coordinator a browser gets a visitor's key in an HttpOnly cookie, or keeps the one
+         *     that it has for a year more.
          */
         get: operations["get_session_api_v1_session_get"];
         put?: never;

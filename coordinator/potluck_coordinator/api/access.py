@@ -6,7 +6,14 @@ from fastapi import APIRouter, Request, Response
 
 from potluck.protocol.records import Ledger, NewToken, Session, SignIn, SiteStatus, TokenRequest
 from potluck.version import VERSION
-from potluck_coordinator.api.deps import COOKIE, TheAsker, TheSite, check_origin
+from potluck_coordinator.api.deps import (
+    COOKIE,
+    VISITOR_COOKIE,
+    TheAsker,
+    TheSite,
+    bearer_word,
+    check_origin,
+)
 from potluck_coordinator.services import ledgers, sign_in, views
 
 router = APIRouter(tags=["access"])
@@ -25,11 +32,32 @@ async def get_site_ledger(site: TheSite) -> Ledger:
 
 
 @router.get("/session")
-async def get_session(site: TheSite, asker: TheAsker, request: Request) -> Session:
-    """Tell who asks, and the secret for changing requests."""
-    cookie = request.cookies.get(COOKIE)
-    found = await sign_in.by_cookie(site, cookie) if cookie else None
-    return sign_in.session_view(asker, found[1].csrf if found else "")
+async def get_session(
+    site: TheSite, asker: TheAsker, request: Request, response: Response
+) -> Session:
+    """Tell who asks, and the secret for changing requests.
+
+    On an open coordinator a browser gets a visitor's key in an HttpOnly cookie, or keeps the one
+    that it has for a year more.
+    """
+    response.headers["Cache-Control"] = "no-store"
+    if bearer_word(request) is not None:
+        return sign_in.session_view(asker, "")
+    key = sign_in.kept_key(site, request.cookies.get(VISITOR_COOKIE))
+    if site.settings.open:
+        key = key or sign_in.new_key()
+        response.set_cookie(
+            VISITOR_COOKIE,
+            key,
+            max_age=int(sign_in.VISITOR_SECONDS),
+            httponly=True,
+            # Not "strict": a link of elsewhere that leads here would come without it, and the
+            # answer's new key would take its place.
+            samesite="lax",
+            secure=site.settings.secure_cookies or request.url.scheme == "https",
+        )
+    asker, csrf = await sign_in.by_cookies(site, request.cookies.get(COOKIE), key)
+    return sign_in.session_view(asker, csrf)
 
 
 @router.post("/session")

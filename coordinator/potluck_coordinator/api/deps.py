@@ -11,11 +11,13 @@ from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from potluck_coordinator.core.errors import NotAllowed
+from potluck_coordinator.core.visitors import begins_as_visitor_key
 from potluck_coordinator.services import sign_in
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.site import Site
 
 COOKIE = "potluck_session"
+VISITOR_COOKIE = "potluck_visitor"
 CSRF_HEADER = "X-Potluck-CSRF"
 SECONDS_TO_HEAR = 0.02
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -41,21 +43,31 @@ def check_origin(connection: HTTPConnection) -> None:
         )
 
 
+def bearer_word(request: Request) -> str | None:
+    """Give the token or key of the Authorization header; None where a browser's cookies count.
+
+    Args:
+        request: The request.
+    """
+    authorization = request.headers.get("authorization", "")
+    return authorization[7:].strip() if authorization.lower().startswith("bearer ") else None
+
+
 async def get_asker(request: Request) -> Asker:
-    """Say who asks: bearer token, or cookie with the session's secret, or nobody."""
+    """Say who asks: a bearer's token or key, or a browser by its cookies, or nobody."""
     site = get_site(request)
     if request.method not in SAFE:
         check_origin(request)
-    authorization = request.headers.get("authorization", "")
-    if authorization.lower().startswith("bearer "):
-        return await sign_in.by_token(site, authorization[7:].strip())
-    cookie = request.cookies.get(COOKIE)
-    found = await sign_in.by_cookie(site, cookie) if cookie else None
-    if found is None:
-        return sign_in.nobody(site)
-    asker, session = found
-    if request.method not in SAFE:
-        sign_in.check_csrf(session, request.headers.get(CSRF_HEADER))
+    word = bearer_word(request)
+    if word is not None:
+        if begins_as_visitor_key(word):
+            return sign_in.by_visitor_key(site, word)
+        return await sign_in.by_token(site, word)
+    asker, csrf = await sign_in.by_cookies(
+        site, request.cookies.get(COOKIE), request.cookies.get(VISITOR_COOKIE)
+    )
+    if csrf and request.method not in SAFE:
+        sign_in.check_csrf(csrf, request.headers.get(CSRF_HEADER))
     return asker
 
 

@@ -68,7 +68,7 @@ async def post_model(
     if not new:
         response.status_code = 200
     elif not await still_wanted():
-        await models.delete_model(site, asker, model.id)
+        await models.take_back(site, asker, model)
     return models.to_wire(model)
 
 
@@ -145,7 +145,7 @@ async def post_dataset(
     if not new:
         response.status_code = 200
     elif not await still_wanted():
-        await datasets.delete_dataset(site, asker, dataset.id, unused=True)
+        await datasets.take_back(site, asker, dataset)
     return datasets.to_wire(dataset)
 
 

@@ -32,9 +32,9 @@ class Account:
 
 @dataclass(frozen=True)
 class BrowserSession:
-    """A browser's sign-in; `account_id` is None on an open coordinator."""
+    """A browser's sign-in to an account. Who has none is a visitor (`core.visitors`)."""
 
-    account_id: str | None
+    account_id: str
     csrf: str
     expires_at: float
 

@@ -7,22 +7,45 @@ from typing import Literal
 
 from potluck_coordinator.core.errors import NotAllowed, NotFound, NotSignedIn
 from potluck_coordinator.core.records import Study
+from potluck_coordinator.core.visitors import ANYONE, has_no_account
 
 Role = Literal["anonymous", "submitter", "admin"]
 
 
 @dataclass(frozen=True)
 class Asker:
-    """One request's author. On an open coordinator everybody submits under the name `anyone`."""
+    """One request's author. On an open coordinator all without an account go by `anyone`."""
 
     name: str
+    """How others are told of this asker; not what says whose a thing is."""
     role: Role
     open: bool = False
+    visitor: str = ""
+    """The owner that belongs to the visitor's key which came along; empty without a key."""
 
     @property
     def may_submit(self) -> bool:
         """Say whether this asker may upload and make studies."""
         return self.open or self.role in ("submitter", "admin")
+
+    @property
+    def owner(self) -> str:
+        """Give whom this asker's new things are kept under; without a key or account nobody's."""
+        return self.name if self.role != "anonymous" else self.visitor or ANYONE
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Give whose things are this asker's: an account's, and what its browser made before."""
+        account = (self.name,) if self.role != "anonymous" else ()
+        return (*account, self.visitor) if self.open and self.visitor else account
+
+    def owns(self, owner: str) -> bool:
+        """Say whether a thing is this asker's to change.
+
+        Args:
+            owner: Whom it is kept under.
+        """
+        return self.role == "admin" or owner in self.owners
 
     def must_submit(self) -> None:
         """Raise NotSignedIn unless this asker may submit."""
@@ -43,9 +66,26 @@ class Asker:
             raise NotAllowed("access.admin_only", "Only the admin may do this.", got=self.role)
 
     def must_own(self, owner: str, code: str) -> None:
-        """Raise NotFound unless this asker owns the thing: others need not know that it exists."""
-        if self.role != "admin" and not (self.may_submit and self.name == owner):
+        """Raise NotFound unless this asker owns the thing: others need not know that it exists.
+
+        Args:
+            owner: Whom it is kept under.
+            code: The refusal's code.
+        """
+        if not self.owns(owner):
             raise NotFound(code, "There is no such thing, or it is not yours.")
+
+    def must_use(self, owner: str, code: str) -> None:
+        """Raise NotFound unless this asker may make a study of the thing.
+
+        Whoever shows no key may use what was uploaded without one, and no more than use it.
+
+        Args:
+            owner: Whom it is kept under.
+            code: The refusal's code.
+        """
+        if not (self.may_submit and owner == self.owner):
+            self.must_own(owner, code)
 
     def may_see(self, study: Study) -> bool:
         """Say whether this asker may see a study."""
@@ -53,7 +93,7 @@ class Asker:
 
     def may_edit(self, study: Study) -> bool:
         """Say whether this asker may stop, extend or delete a study."""
-        return self.role == "admin" or (self.may_submit and self.name == study.owner)
+        return self.owns(study.owner)
 
     def must_see(self, study: Study) -> None:
         """Raise NotFound for a study that this asker may not see."""
@@ -62,10 +102,28 @@ class Asker:
 
     def must_edit(self, study: Study) -> None:
         """Raise NotAllowed for a study that belongs to somebody else."""
-        if not self.may_edit(study):
-            raise NotAllowed(
-                "access.not_yours",
-                "This study belongs to somebody else.",
-                expected=study.owner,
-                got=self.name or "nobody",
-            )
+        if self.may_edit(study):
+            return
+        visited = has_no_account(study.owner)
+        raise NotAllowed(
+            "access.not_yours",
+            "This study belongs to somebody else.",
+            expected=_who_may(study.owner),
+            got=self._told(),
+            hint="Ask this coordinator's operator, who may stop and delete every study here."
+            if visited
+            else "",
+        )
+
+    def _told(self) -> str:
+        if self.role != "anonymous":
+            return self.name
+        return "another visitor" if self.visitor else "nobody"
+
+
+def _who_may(owner: str) -> str:
+    if owner == ANYONE:
+        return "the operator: it was submitted without an account or a visitor's key"
+    if has_no_account(owner):
+        return "the browser or the program that submitted it, or the operator"
+    return owner

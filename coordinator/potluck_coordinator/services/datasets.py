@@ -30,7 +30,7 @@ async def add_dataset(
     """
     asker.must_submit()
     label = (name or filename).strip()[:120] or "dataset"
-    found = await site.writer.read(lambda tx: datasets.same(tx, asker.name, filename, artifact))
+    found = await site.writer.read(lambda tx: datasets.same(tx, asker.owner, filename, artifact))
     if found is not None:
         return found, False
     content = await site.artifacts.get(artifact)
@@ -43,14 +43,14 @@ async def add_dataset(
         raise
 
     def act(tx: Transaction) -> tuple[Dataset, bool]:
-        meanwhile = datasets.same(tx, asker.name, filename, artifact)
+        meanwhile = datasets.same(tx, asker.owner, filename, artifact)
         if meanwhile is not None:
             return meanwhile, False
         dataset = Dataset(
             id=site.new_id("ds"),
             name=label,
-            version=datasets.next_version(tx, asker.name, label),
-            owner=asker.name,
+            version=datasets.next_version(tx, asker.owner, label),
+            owner=asker.owner,
             hash=artifact,
             filename=filename,
             bytes=len(content),
@@ -85,10 +85,8 @@ async def get_dataset(site: Site, asker: Asker, dataset_id: str) -> Dataset:
 
 async def list_datasets(site: Site, asker: Asker) -> list[Dataset]:
     """List the asker's datasets; the admin sees all."""
-    if not asker.may_submit and asker.role != "admin":
-        return []
-    owner = None if asker.role == "admin" else asker.name
-    return await site.writer.read(lambda tx: datasets.by_owner(tx, owner))
+    owners = None if asker.role == "admin" else asker.owners
+    return await site.writer.read(lambda tx: datasets.by_owners(tx, owners))
 
 
 async def delete_dataset(
@@ -98,8 +96,24 @@ async def delete_dataset(
 
     Raises Conflict where a running study uses it, and with `unused` where any study does.
     """
-    dataset = await get_dataset(site, asker, dataset_id)
+    await _delete(site, asker, await get_dataset(site, asker, dataset_id), unused=unused)
 
+
+async def take_back(site: Site, asker: Asker, dataset: Dataset) -> None:
+    """Delete what a request has just made for somebody who has gone, also one without a key.
+
+    Args:
+        site: The coordinator.
+        asker: Who made it.
+        dataset: The dataset.
+
+    Raises:
+        Conflict: A study uses it by now.
+    """
+    await _delete(site, asker, dataset, unused=True)
+
+
+async def _delete(site: Site, asker: Asker, dataset: Dataset, *, unused: bool) -> None:
     def act(tx: Transaction) -> None:
         if studies.uses_dataset(tx, dataset.id, *(() if unused else ("running",))):
             raise Conflict(

@@ -15,6 +15,7 @@ from potluck_coordinator.core.records import Donor, Lease, Study, Trial, Unit, w
 from potluck_coordinator.core.scheduling import Asker, choose
 from potluck_coordinator.core.stacking import stack_from
 from potluck_coordinator.core.units import UnitEvent, UnitState, commit_steps, steps_per_epoch
+from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
 from potluck_coordinator.storage import donors, leases, scores, studies, trials, units
@@ -181,7 +182,7 @@ def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) 
                 "kind": unit.kind,
                 "study_id": study.id,
                 "study_name": study.name if public else HIDDEN,
-                "submitter": study.owner if public else "somebody",
+                "submitter": shown_owner(study.owner) if public else "somebody",
                 "trial": unit.trial,
                 "fold": wire_fold(unit.fold),
                 "repeat": unit.repeat,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from potluck.protocol import records as wire
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.ledger import SITE_CHAIN, Entry
+from potluck_coordinator.core.visitors import ANYONE
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import studies
+from potluck_coordinator.storage import datasets, studies
 from potluck_coordinator.storage.ledger import entries, head, length
 from potluck_coordinator.storage.transaction import Transaction
 
@@ -30,7 +31,7 @@ async def study_ledger(
         study = studies.find(tx, study_id)
         if study is not None:
             asker.must_see(study)
-        elif not any(_may_read(asker, entry) for entry in entries(tx, study_id)):
+        elif not any(_may_read(tx, asker, entry) for entry in entries(tx, study_id)):
             raise NotFound("study.not_found", "There is no such study.", got=study_id)
         there = length(tx, study_id)
         end = there if before is None else min(before, there)
@@ -45,11 +46,18 @@ async def site_ledger(site: Site) -> wire.Ledger:
     return await site.writer.read(lambda tx: _ledger(tx, SITE_CHAIN, entries(tx, SITE_CHAIN)))
 
 
-def _may_read(asker: Asker, entry: Entry) -> bool:
+def _may_read(tx: Transaction, asker: Asker, entry: Entry) -> bool:
     if entry.kind != "study":
         return False
-    mine = asker.role == "admin" or (asker.may_submit and asker.name == entry.body["submitter"])
-    return mine or entry.body["spec"]["visibility"] == "public"
+    return entry.body["spec"]["visibility"] == "public" or asker.owns(_owner(tx, entry))
+
+
+def _owner(tx: Transaction, entry: Entry) -> str:
+    """Give whose a deleted study was. The ledger names no visitor: the dataset's row does."""
+    submitter = str(entry.body["submitter"])
+    if submitter != ANYONE:
+        return submitter
+    return datasets.get(tx, entry.body["spec"]["dataset_id"]).owner
 
 
 def _ledger(tx: Transaction, chain: str, found: list[Entry]) -> wire.Ledger:

@@ -48,7 +48,7 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
     model = Model(
         id=site.new_id("md"),
         name=label.strip()[:120] or "model",
-        owner=asker.name,
+        owner=asker.owner,
         hash=hashlib.sha256(f"{graph}\n{weights}\n".encode()).hexdigest(),
         graph=graph,
         weights=weights,
@@ -75,7 +75,20 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
 
 async def delete_model(site: Site, asker: Asker, model_id: str) -> None:
     """Delete a model that no study uses. Raises NotFound, Conflict `model.in_use`."""
-    model = await get_model(site, asker, model_id)
+    await take_back(site, asker, await get_model(site, asker, model_id))
+
+
+async def take_back(site: Site, asker: Asker, model: Model) -> None:
+    """Delete what a request has just made for somebody who has gone, also one without a key.
+
+    Args:
+        site: The coordinator.
+        asker: Who made it.
+        model: The model.
+
+    Raises:
+        Conflict: `model.in_use` where a study uses it by now.
+    """
 
     def act(tx: Transaction) -> None:
         if studies.uses_model(tx, model.id):
@@ -133,10 +146,8 @@ async def get_model(site: Site, asker: Asker, model_id: str) -> Model:
 
 async def list_models(site: Site, asker: Asker) -> list[Model]:
     """List the asker's models; the admin sees all."""
-    if not asker.may_submit and asker.role != "admin":
-        return []
-    owner = None if asker.role == "admin" else asker.name
-    return await site.writer.read(lambda tx: models.by_owner(tx, owner))
+    owners = None if asker.role == "admin" else asker.owners
+    return await site.writer.read(lambda tx: models.by_owners(tx, owners))
 
 
 async def render(site: Site, model: Model, kind: str) -> bytes:

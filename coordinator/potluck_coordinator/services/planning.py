@@ -119,8 +119,8 @@ async def _materials(site: Site, asker: Asker, spec: StudySpec) -> tuple[Model, 
         return models.get(tx, spec.model_id), datasets.get(tx, spec.dataset_id)
 
     model, dataset = await site.writer.read(look)
-    asker.must_own(model.owner, "model.not_found")
-    asker.must_own(dataset.owner, "dataset.not_found")
+    asker.must_use(model.owner, "model.not_found")
+    asker.must_use(dataset.owner, "dataset.not_found")
     if dataset.deleted_at is not None:
         raise dataset_deleted()
     return model, dataset

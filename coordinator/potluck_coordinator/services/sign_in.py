@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 
 from potluck.protocol import records as wire
+from potluck_coordinator.core import visitors
 from potluck_coordinator.core.access import (
     TOKEN_BYTES,
     BrowserSession,
@@ -12,14 +14,15 @@ from potluck_coordinator.core.access import (
     new_token,
     same_secret,
 )
-from potluck_coordinator.core.errors import NotAllowed, NotSignedIn
+from potluck_coordinator.core.errors import BadInput, NotAllowed, NotSignedIn
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import access
 from potluck_coordinator.storage.transaction import Transaction
 
 SESSION_SECONDS = 30 * 24 * 3600.0
-ANYONE = "anyone"
+VISITOR_SECONDS = 365 * 24 * 3600.0
+"""How long a browser keeps its key after it was last here."""
 
 
 async def first_admin(site: Site) -> str | None:
@@ -52,10 +55,50 @@ async def by_token(site: Site, token: str) -> Asker:
 
 
 def nobody(site: Site) -> Asker:
-    """Give who asks without a token: on an open coordinator, `anyone`."""
+    """Give who asks without a token or key: on an open coordinator, `anyone`, who owns nothing."""
     if site.settings.open:
-        return Asker(ANYONE, "anonymous", open=True)
+        return Asker(visitors.ANYONE, "anonymous", open=True)
     return Asker("", "anonymous")
+
+
+def by_visitor_key(site: Site, key: str) -> Asker:
+    """Say who shows a visitor's key, which counts on an open coordinator alone.
+
+    Args:
+        site: The coordinator.
+        key: What begins as a visitor's key does.
+
+    Raises:
+        NotSignedIn: `access.visitor_key` on an open coordinator, where it has another form.
+    """
+    if not site.settings.open:
+        return nobody(site)
+    if not visitors.is_visitor_key(key):
+        raise NotSignedIn(
+            "access.visitor_key",
+            "This is no visitor's key.",
+            expected=f"{visitors.KEY_PREFIX} and 43 letters, digits, `-` or `_` (32 random bytes)",
+            got=f"{len(key)} characters",
+            hint="Check that it was copied whole, or make a new one.",
+        )
+    return replace(nobody(site), visitor=visitors.owner_of(key))
+
+
+def kept_key(site: Site, cookie: str | None) -> str | None:
+    """Give the visitor's key in a browser's cookie; None where it holds none, or none counts here.
+
+    Args:
+        site: The coordinator.
+        cookie: The cookie's value, whatever it may be; None where there is no such cookie.
+    """
+    if cookie is None or not site.settings.open or not visitors.is_visitor_key(cookie):
+        return None
+    return cookie
+
+
+def new_key() -> str:
+    """Make a key for a browser that has none."""
+    return visitors.new_visitor_key(secrets.token_bytes(visitors.KEY_BYTES))
 
 
 async def by_cookie(site: Site, cookie: str) -> tuple[Asker, BrowserSession] | None:
@@ -63,7 +106,7 @@ async def by_cookie(site: Site, cookie: str) -> tuple[Asker, BrowserSession] | N
 
     def look(tx: Transaction) -> tuple[Asker, BrowserSession] | None:
         session = access.find_session(tx, hash_token(cookie), site.now())
-        if session is None or session.account_id is None:
+        if session is None:
             return None
         account = access.get_account(tx, session.account_id)
         return Asker(account.name, account.role, site.settings.open), session
@@ -71,9 +114,35 @@ async def by_cookie(site: Site, cookie: str) -> tuple[Asker, BrowserSession] | N
     return await site.writer.read(look)
 
 
-def check_csrf(session: BrowserSession, given: str | None) -> None:
-    """Raise NotAllowed unless the header carries the session's own secret."""
-    if given is None or not same_secret(given, session.csrf):
+async def by_cookies(site: Site, session: str | None, visitor: str | None) -> tuple[Asker, str]:
+    """Say which browser asks, and the secret that its changing requests must carry.
+
+    A browser that is signed in keeps what it made before: its key counts beside the account.
+
+    Args:
+        site: The coordinator.
+        session: The cookie of a sign-in; None where there is none.
+        visitor: The cookie with a visitor's key; None where there is none.
+    """
+    key = kept_key(site, visitor)
+    owner = visitors.owner_of(key) if key else ""
+    found = await by_cookie(site, session) if session else None
+    if found is not None:
+        return replace(found[0], visitor=owner), found[1].csrf
+    return replace(nobody(site), visitor=owner), visitors.csrf_of(key) if key else ""
+
+
+def check_csrf(expected: str, given: str | None) -> None:
+    """Hold a changing request's header against the secret of its cookie.
+
+    Args:
+        expected: The secret that GET /api/v1/session tells this browser.
+        given: The header; None where it is missing.
+
+    Raises:
+        NotAllowed: `access.csrf` for another value.
+    """
+    if given is None or not same_secret(given, expected):
         raise NotAllowed(
             "access.csrf",
             "The request does not carry this session's secret.",
@@ -117,8 +186,27 @@ def session_view(asker: Asker, csrf: str) -> wire.Session:
 
 
 async def make_token(site: Site, asker: Asker, name: str) -> wire.NewToken:
-    """Make a submitter's token; only the admin may. Raises Conflict for a name in use."""
+    """Make a submitter's token; only the admin may.
+
+    Args:
+        site: The coordinator.
+        asker: Who asks.
+        name: What the account is called.
+
+    Raises:
+        BadInput: `access.name_reserved` for the name of those who have no account.
+        Conflict: `access.name_taken` for a name in use.
+    """
     asker.must_be_admin()
+    if visitors.has_no_account(name):
+        raise BadInput(
+            "access.name_reserved",
+            "This name stands for those who have no account.",
+            expected=f"another name than `{visitors.ANYONE}`, and none that begins with it and `:`",
+            got=name,
+            hint="Choose another name.",
+            where="name",
+        )
     token = new_token(secrets.token_bytes(TOKEN_BYTES))
 
     def act(tx: Transaction) -> None:

@@ -12,6 +12,7 @@ from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.ranking import Standing, TrialState, rank
 from potluck_coordinator.core.records import Lease, Score, Study, Unit, wire_fold
 from potluck_coordinator.core.units import UnitState
+from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.ledgers import entry_to_wire
 from potluck_coordinator.services.memory import too_large_for_all
@@ -77,7 +78,7 @@ def _study(tx: Transaction, asker: Asker, study: Study, digest: Digest) -> wire.
         id=study.id,
         name=study.name,
         description=spec.description,
-        submitter=study.owner,
+        submitter=shown_owner(study.owner),
         state=study.state,
         reason=study.reason,
         visibility=spec.visibility,

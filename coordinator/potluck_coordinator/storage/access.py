@@ -81,7 +81,7 @@ def revoke_account(session: Session, account_id: str) -> bool:
 
 
 def open_session(
-    session: Session, id_hash: str, account_id: str | None, csrf: str, expires_at: float
+    session: Session, id_hash: str, account_id: str, csrf: str, expires_at: float
 ) -> BrowserSession:
     """Keep a browser's sign-in until a Unix time."""
     session.add(
@@ -92,15 +92,15 @@ def open_session(
 
 
 def find_session(session: Session, id_hash: str, at: float) -> BrowserSession | None:
-    """Give a sign-in that has not expired and whose account, if any, is open."""
+    """Give a sign-in that has not expired and whose account is open."""
     row = session.execute(
         select(SessionRow).where(
             col(SessionRow.id_hash) == id_hash, col(SessionRow.expires_at) > at
         )
     ).scalar()
-    if row is None:
+    if row is None or row.account_id is None:
         return None
-    if row.account_id is not None and get_account(session, row.account_id).revoked:
+    if get_account(session, row.account_id).revoked:
         return None
     return BrowserSession(row.account_id, row.csrf, row.expires_at)
 

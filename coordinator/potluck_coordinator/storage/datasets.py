@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from sqlalchemy import func, update
@@ -57,15 +58,15 @@ def get(session: Session, dataset_id: str) -> Dataset:
     return fact(Dataset, found)
 
 
-def by_owner(session: Session, owner: str | None) -> list[Dataset]:
-    """List datasets that are still there, newest first; `None`: everybody's."""
+def by_owners(session: Session, owners: Sequence[str] | None) -> list[Dataset]:
+    """List datasets that are still there, newest first; `None`: all owners'."""
     query = (
         select(DatasetRow)
         .where(col(DatasetRow.deleted_at).is_(None))
         .order_by(col(DatasetRow.created_at).desc())
     )
-    if owner is not None:
-        query = query.where(DatasetRow.owner == owner)
+    if owners is not None:
+        query = query.where(col(DatasetRow.owner).in_(owners))
     return [fact(Dataset, found) for found in session.exec(query)]
 
 

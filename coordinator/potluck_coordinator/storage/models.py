@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
@@ -51,9 +52,9 @@ def remove(session: Session, model_id: str) -> None:
     session.exec(delete(ModelRow).where(col(ModelRow.id) == model_id))
 
 
-def by_owner(session: Session, owner: str | None) -> list[Model]:
-    """List models, newest first; `None`: everybody's."""
+def by_owners(session: Session, owners: Sequence[str] | None) -> list[Model]:
+    """List models, newest first; `None`: all owners'."""
     query = select(ModelRow).order_by(col(ModelRow.created_at).desc())
-    if owner is not None:
-        query = query.where(ModelRow.owner == owner)
+    if owners is not None:
+        query = query.where(col(ModelRow.owner).in_(owners))
     return [fact(Model, found) for found in session.exec(query)]

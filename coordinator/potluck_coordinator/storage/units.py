@@ -171,6 +171,7 @@ def candidates(
 ) -> list[Candidate]:
     """List ready units of running studies, the oldest of every submitter.
 
+    Where they are more than `limit`, every submitter has some, and not who began first has all.
     `memory_bytes`: only units that take at most so much.
     """
     roomy = [] if memory_bytes is None else [col(UnitRow.memory_bytes) <= memory_bytes]
@@ -189,7 +190,7 @@ def candidates(
         .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
         .join(oldest, oldest.c.id == col(UnitRow.id))
         .where(oldest.c.place <= per_owner)
-        .order_by(col(UnitRow.ready_since), col(UnitRow.trial), col(UnitRow.fold))
+        .order_by(oldest.c.place, col(UnitRow.ready_since), col(UnitRow.trial), col(UnitRow.fold))
         .limit(limit)
     )
     return [

@@ -140,7 +140,10 @@ def test_a_newer_coordinator_may_say_more() -> None:
     assert script.transport().get(SiteStatus, "/x").open
 
 
-def test_the_token_travels_as_a_bearer_and_only_if_there_is_one() -> None:
+def test_the_token_travels_as_a_bearer_and_only_if_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("POTLUCK_CONFIG", str(tmp_path))
     script = Script(good(), good())
     script.transport("secret").get(SiteStatus, "/x")
     script.transport().get(SiteStatus, "/x")
@@ -185,9 +188,10 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 
 
 def test_the_environment_names_the_coordinator_and_the_token(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     script = Script(good(), good())
+    monkeypatch.setenv("POTLUCK_CONFIG", str(tmp_path))
     monkeypatch.setenv("POTLUCK_URL", "http://elsewhere.test")
     monkeypatch.setenv("POTLUCK_TOKEN", "from the environment")
     with potluck.Client(transport=httpx2.MockTransport(script)) as client:
