@@ -206,6 +206,8 @@ def _stays_wide(step: Step, every: bool) -> bool:
     """Say whether the layer's output is as wide as its input. Raises `model.cannot_fit`."""
     layer = step.layer
     if layer.class_name in TAKES:
+        if layer.config.get("groups", 1) != 1:
+            raise _in_the_way(layer, "it takes them in groups")
         return False
     if layer.class_name in MERGES:
         if every:

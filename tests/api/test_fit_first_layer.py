@@ -72,7 +72,7 @@ def test_a_submit_that_is_refused_after_the_fit_leaves_nothing_behind(
     before = kept(coordinator)
     search = {"layers.hidden.units": [2], "layers.nowhere.units": [3]}
     with pytest.raises(potluck.BadInput) as caught:
-        client.submit(dense_h5(), str(towns), search, fit_first_layer=True, **OPTIONS)  # type: ignore[arg-type]  # passed on
+        client.submit(dense_h5(6), str(towns), search, fit_first_layer=True, **OPTIONS)  # type: ignore[arg-type]  # passed on
     assert caught.value.code == "model.override_unknown_layer"
     assert kept(coordinator) == before
 

@@ -162,14 +162,12 @@ def test_new_weights_come_from_the_seed_and_the_layers_own_initializer() -> None
     assert 0.98 * limit < np.abs(kernels[0]).max() <= limit
 
 
-@pytest.mark.parametrize("adapted", [True, False])
-def test_a_fitted_normalization_is_reset_and_it_is_said(adapted: bool) -> None:
-    norm = L.Normalization(name="norm") if adapted else L.Normalization(mean=3.0, variance=4.0)
-    if adapted:
+@pytest.mark.parametrize("options", [{}, {"axis": None}, {"mean": 3.0, "variance": 4.0}])
+def test_a_fitted_normalization_is_reset_and_it_is_said(options: dict[str, Any]) -> None:
+    norm = L.Normalization(**options)
+    if "mean" not in options:
         norm.adapt(np.random.default_rng(0).normal(3, 2, (50, 5)))
-        network = keras.Sequential([keras.Input((5,)), norm, L.Dense(2)])
-    else:
-        network = keras.Sequential([keras.Input((5,)), norm, L.Dense(2)])
+    network = keras.Sequential([keras.Input((5,)), norm, L.Dense(2)])
     fitted, fit = with_input_width(read(network), 7)
     [name] = fit.reset
     x = np.random.default_rng(0).normal(size=(3, 7)).astype(np.float32)
@@ -245,12 +243,13 @@ def two_inputs() -> Any:
         chain((5,), L.Embedding(9, 4), L.Flatten(), L.Dense(2))(),
         chain((5,), L.Activation("softmax"))(),
         chain((8, 8, 3), L.Flatten(), L.Dense(2))(),
+        chain((6, 4), L.Conv1D(4, 2, groups=2), L.LSTM(2))(),
         chain((6, 5), L.Permute((2, 1)), L.LSTM(2))(),
     ],
     ids=lambda network: "-".join(type(layer).__name__ for layer in network.layers),
 )
 def test_what_needs_its_width_is_refused_by_the_layers_name(network: Any) -> None:
-    error = refusal(network)
+    error = refusal(network, 8)
     assert error.code == "model.cannot_fit"
     assert error.expected
     assert error.got
