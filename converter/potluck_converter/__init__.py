@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from potluck_converter.fresh_weights import initial_weights
     from potluck_converter.graph import Call, Graph, Layer, Model, Shape, TensorRef
     from potluck_converter.graph_json import graph_bytes, graph_from_json, graph_to_json
+    from potluck_converter.input_width import InputFit, input_fit, with_input_width
     from potluck_converter.isolation import convert_isolated
     from potluck_converter.limits import DEFAULT_LIMITS, Limits
     from potluck_converter.memory import TrainingMemory, training_memory
@@ -37,6 +38,7 @@ __all__ = [
     "Call",
     "ConversionError",
     "Graph",
+    "InputFit",
     "Layer",
     "Limits",
     "Model",
@@ -55,6 +57,7 @@ __all__ = [
     "graph_to_json",
     "infer_shapes",
     "initial_weights",
+    "input_fit",
     "read_model",
     "report",
     "stateful_layers",
@@ -67,6 +70,7 @@ __all__ = [
     "weight_shapes",
     "weights_from_bytes",
     "weights_to_bytes",
+    "with_input_width",
     "with_overrides",
     "write_keras_h5",
     "write_keras_zip",
@@ -98,6 +102,7 @@ _HOMES = {
         "graph_from_json",
         "graph_to_json",
     ),
+    "potluck_converter.input_width": ("InputFit", "input_fit", "with_input_width"),
     "potluck_converter.isolation": ("convert_isolated",),
     "potluck_converter.limits": (
         "DEFAULT_LIMITS",

@@ -13,6 +13,7 @@ HINTS = {
     "model.bad_config": "Save the model again, with Keras itself.",
     "model.bad_seed": "Give another seed.",
     "model.broken_graph": "Save the model again, with Keras itself.",
+    "model.cannot_fit": "Build the model again for the new width.",
     "model.external_link": "Save the model again, into one file.",
     "model.no_input_shape": "Give the model an Input layer, or call it once, and save it again.",
     "model.not_hdf5": 'Save with model.save("model.h5").',

@@ -199,6 +199,7 @@ RULES: Mapping[str, _Rule] = {
     "metric": _word(_names(wire.MetricName), optional=True),
     "direction": _word(_names(wire.Direction), optional=True),
     "init": _word(("fresh", "uploaded"), optional=True),
+    "fit_first_layer": _flag(),
     "sampler": _word(("random", "grid")),
     "repeats": _whole("a whole number from 1 to 20", 1, 20),
     "seed": _whole(_SEED, 0, LARGEST_SEED),

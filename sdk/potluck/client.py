@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Literal
 
 import httpx2
+from pydantic import ValidationError
 
 from potluck.arguments import shown
 from potluck.data_upload import data_file, existing_file
 from potluck.defaults import DEFAULT_URL
-from potluck.errors import BadArgument
+from potluck.errors import BadArgument, BadInput
 from potluck.model_upload import model_files
 from potluck.notices import ROWS_ARE_PUBLIC, say
 from potluck.protocol import records
@@ -31,7 +32,7 @@ from potluck.protocol.study import (
 from potluck.specification import StudyOptions, require_consent, study_spec
 from potluck.study import Study
 from potluck.transport import Transport
-from potluck.understood import understood
+from potluck.understood import fitted_line, understood
 from potluck.uploads import Uploads
 
 
@@ -88,6 +89,7 @@ class Client:
         metric: MetricName | None = None,
         direction: Direction | None = None,
         init: Literal["fresh", "uploaded"] | None = None,
+        fit_first_layer: bool = False,
         sampler: Literal["random", "grid"] = "random",
         repeats: int = 1,
         seed: int = 0,
@@ -113,9 +115,11 @@ class Client:
         `free` to part. `target` names what to predict; it may be left out where the data leaves no
         doubt of it. `features` (all other columns but row numbers and ids) names what from.
         `loss_options` are Keras's (`{"label_smoothing": 0.1}`), `class_weight` is
-        `balanced` or maps labels to weights, `sample_weight` names a column. What stays `None` the
-        coordinator infers; `study.plan` says what it understood, and five lines on the error
-        stream with the plan's warnings, unless `quiet`.
+        `balanced` or maps labels to weights, `sample_weight` names a column. `fit_first_layer`:
+        where the encoded features have another width than the model takes, its first layer starts
+        anew for that width, and all others keep their weights; else that is refused. What stays
+        `None` the coordinator infers; `study.plan` says what it understood, and five lines on the
+        error stream with the plan's warnings, unless `quiet`.
 
         Encoded training rows reach donors' browsers: submitting says that they may
         (`rows_are_public`); False refuses. Raises `BadArgument` for what can be seen here, and an
@@ -144,6 +148,7 @@ class Client:
             metric=metric,
             direction=direction,
             init=init,
+            fit_first_layer=fit_first_layer,
             sampler=sampler,
             repeats=repeats,
             seed=seed,
@@ -173,8 +178,20 @@ class Client:
                 dataset_id=dataset.id,
                 default_name=f"{uploaded.name} on {dataset.name}",
             )
-            study = self.submit_spec(spec)
+            fitted = ""
+            try:
+                study = self.submit_spec(spec)
+            except BadInput as error:
+                offer = error.detail.offer
+                if offer is None or not options.fit_first_layer:
+                    raise
+                model_fitted = uploads.fitted(offer)
+                spec = spec.model_copy(update={"model_id": model_fitted.id})
+                study = self.submit_spec(spec)
+                fitted = fitted_line(model_fitted.name, offer, study.plan)
         if not quiet:
+            if fitted:
+                say(fitted)
             for line in understood(study.plan, spec):
                 say(line)
             say(ROWS_ARE_PUBLIC)
@@ -192,6 +209,21 @@ class Client:
         """Upload a model (a path, bytes or a Keras model); gives its record with the report."""
         with model_files(model) as (given_name, files):
             return Uploads(self._transport).model(name or given_name, files)
+
+    def fit_model(self, model: records.Model | str, width: int) -> records.Model:
+        """Make the same model for rows of `width` numbers: its first layer starts anew.
+
+        `model` is a model's record or id. The new record's `report.fitted` says what was changed.
+        Raises `BadInput` where the model cannot be fitted (`model.cannot_fit`).
+        """
+        given = model if isinstance(model, str) else model.id
+        try:
+            body = records.ModelFit(width=width)
+        except ValidationError:
+            raise BadArgument(
+                f"width must be a whole number from 1 to 1000000, got {shown(width)}."
+            ) from None
+        return self._transport.post(records.Model, f"/api/v1/models/{given}/fitted", body)
 
     def upload_data(self, data: object, name: str | None = None) -> records.Dataset:
         """Upload data (arrays, a DataFrame or a file); gives its record with the profile."""

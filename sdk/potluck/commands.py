@@ -64,8 +64,17 @@ def submit(
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Do not print what the coordinator understood.")
     ] = False,
+    fit_first_layer: Annotated[
+        bool,
+        typer.Option(
+            "--fit-first-layer",
+            help="Where the data has another width than the model, let its first layer start anew.",
+        ),
+    ] = False,
 ) -> None:
     """Upload a model and data, and start a study."""
+    import dataclasses
+
     from potluck.client import Client
     from potluck.study_file import read_study_file
     from potluck.tables import leaderboard_rows
@@ -73,7 +82,10 @@ def submit(
 
     written = read_study_file(study_file)
     with Client(url, token) as client:
-        study = client.submit_options(written.model, written.data, written.options, quiet=quiet)
+        options = written.options
+        if fit_first_layer:
+            options = dataclasses.replace(options, fit_first_layer=True)
+        study = client.submit_options(written.model, written.data, options, quiet=quiet)
         typer.echo(f"Study {study.id}: {study.name}")
         typer.echo(study.url)
         if wait or save is not None:

@@ -64,8 +64,16 @@ class ApiError(PotluckError):
 
     @property
     def hint(self) -> str:
-        """Say what to do."""
-        return self.detail.hint
+        """Say what to do; where the model could be fitted to the rows, how to ask for that."""
+        offer = self.detail.offer
+        if offer is None:
+            return self.detail.hint
+        which = "the model's first layer" if offer.layers else "the model that was uploaded"
+        act = "be fitted to" if offer.layers else "take"
+        return (
+            f"{self.detail.hint} Or let {which} {act} {offer.width} numbers: "
+            "fit_first_layer=True (potluck submit --fit-first-layer)."
+        ).strip()
 
     @property
     def where(self) -> str:

@@ -31,8 +31,9 @@ class StudyOptions:
 
     `search` maps parameters to values, lists or ranges. `epochs` are those of a whole trial;
     `rungs` a number of rungs, or their epoch counts. `folds` and `validation` (a fraction) exclude
-    each other; without either, 0.2 of the rows validate. `None` leaves the matter to the
-    coordinator, which infers it and shows it in the study's plan.
+    each other; without either, 0.2 of the rows validate. `fit_first_layer` lets the model's first
+    layer start anew where the rows have another width than it takes. `None` leaves the matter to
+    the coordinator, which infers it and shows it in the study's plan.
     """
 
     search: Mapping[str, object] = field(default_factory=dict)
@@ -56,6 +57,7 @@ class StudyOptions:
     metric: str | None = None
     direction: str | None = None
     init: str | None = None
+    fit_first_layer: bool = False
     sampler: str = "random"
     repeats: int = 1
     seed: int = 0

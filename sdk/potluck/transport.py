@@ -102,6 +102,11 @@ class Transport:
             options["json"] = body.model_dump(mode="json")
         return _read(kind, self._send("POST", path, **options))
 
+    def make(self, kind: type[Answer], path: str, body: Wire) -> tuple[Answer, bool]:
+        """Send a body; gives the answer, and whether it is new (201) or was there before (200)."""
+        response = self._send("POST", path, json=body.model_dump(mode="json"))
+        return _read(kind, response), response.status_code == 201
+
     def upload(
         self, kind: type[Answer], path: str, files: Sequence[Upload], name: str
     ) -> tuple[Answer, bool]:
@@ -197,7 +202,8 @@ def _read(kind: type[Answer], response: httpx2.Response) -> Answer:
 def refusal(status: int, content: bytes) -> ApiError:
     """Turn an error answer into the exception that fits it, whoever wrote its body."""
     try:
-        detail = ErrorBody.model_validate_json(content).error
+        # A newer coordinator may say more than this version knows.
+        detail = ErrorBody.model_validate_json(content, extra="ignore").error
     except ValidationError:
         text = content.decode(errors="replace").strip()
         detail = ErrorDetail(

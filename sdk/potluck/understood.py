@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from potluck.protocol.base import FitOffer
 from potluck.protocol.records import StudyPlan
 from potluck.protocol.study import StudySpec
 
@@ -33,6 +34,16 @@ def understood(plan: StudyPlan, spec: StudySpec) -> list[str]:
         f"{counted(plan.units, 'unit')} in all",
         *(f"Warning: {warning}" for warning in plan.warnings),
     ]
+
+
+def fitted_line(model: str, offer: FitOffer, plan: StudyPlan) -> str:
+    """Say which model a study got in place of the one that was given, and what stayed of that.
+
+    `model` is the new model's name, `offer` the one that was taken, `plan` the study's.
+    """
+    fresh = plan.init == "fresh"
+    begins = " The study itself begins with fresh weights (init: fresh)." if fresh else ""
+    return f"Fitted: {short(model)}. {offer.text}{begins}"
 
 
 def counted(number: int, what: str) -> str:

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from potluck.errors import PotluckError
 from potluck.protocol import records
+from potluck.protocol.base import FitOffer
 from potluck.transport import Transport, Upload
 
 MODELS = "/api/v1/models"
@@ -27,6 +28,15 @@ class Uploads:
     def model(self, name: str, files: Sequence[Upload]) -> records.Model:
         """Upload a model's files."""
         found, new = self._transport.upload(records.Model, MODELS, files, name)
+        if new:
+            self._new.append(f"{MODELS}/{found.id}")
+        return found
+
+    def fitted(self, offer: FitOffer) -> records.Model:
+        """Have the coordinator make the model that a refusal offers."""
+        body = records.ModelFit(width=offer.width)
+        path = f"{MODELS}/{offer.model_id}/fitted"
+        found, new = self._transport.make(records.Model, path, body)
         if new:
             self._new.append(f"{MODELS}/{found.id}")
         return found

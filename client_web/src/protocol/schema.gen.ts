@@ -246,6 +246,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{model_id}/fitted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Fitted
+         * @description Make the same model for rows of another width: its first layer starts anew.
+         *
+         *     200: this model was there before. A fitted model is made again from the one that was uploaded.
+         */
+        post: operations["post_fitted_api_v1_models__model_id__fitted_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -1552,6 +1574,11 @@ export interface components {
             /** Message */
             message: string;
             /**
+             * @description With `pipeline.input_mismatch`, and only where it can be done.
+             * @default null
+             */
+            offer?: components["schemas"]["FitOffer"] | null;
+            /**
              * Where
              * @description The field, layer, column or file concerned.
              * @default
@@ -1585,6 +1612,69 @@ export interface components {
              * @default 0
              */
             warmup_from?: number;
+        };
+        /**
+         * FitOffer
+         * @description A way out of a refusal: the model's first layer fitted to the width of the rows.
+         *
+         *     `POST /models/{model_id}/fitted` with `width` makes that model.
+         */
+        FitOffer: {
+            /**
+             * Layers
+             * @description Layers that start anew; empty where the uploaded model itself fits.
+             */
+            layers: string[];
+            /**
+             * Model Id
+             * @description The model to fit: the one that was uploaded.
+             */
+            model_id: string;
+            /**
+             * Text
+             * @description What it does to the weights, in plain words.
+             */
+            text: string;
+            /**
+             * Was
+             * @description How many numbers the uploaded model takes.
+             */
+            was: number;
+            /**
+             * Width
+             * @description How many numbers the new model takes.
+             */
+            width: number;
+        };
+        /**
+         * FittedFrom
+         * @description Of which model a fitted one was made, and what that did.
+         */
+        FittedFrom: {
+            /**
+             * Layers
+             * @description Layers that started anew.
+             */
+            layers: string[];
+            /** Model Id */
+            model_id: string;
+            /** Model Name */
+            model_name: string;
+            /**
+             * Text
+             * @description What started anew and what stayed, in plain words.
+             */
+            text: string;
+            /**
+             * Was
+             * @description How many numbers that model takes.
+             */
+            was: number;
+            /**
+             * Width
+             * @description How many numbers this one takes.
+             */
+            width: number;
         };
         /**
          * Fixed
@@ -2163,6 +2253,17 @@ export interface components {
             report: components["schemas"]["ModelReport"];
         };
         /**
+         * ModelFit
+         * @description Ask for a model whose first layer takes another number of inputs.
+         */
+        ModelFit: {
+            /**
+             * Width
+             * @description How many numbers a row has.
+             */
+            width: number;
+        };
+        /**
          * ModelReport
          * @description What the converter understood.
          */
@@ -2173,6 +2274,8 @@ export interface components {
              * @example 1234567890123
              */
             activation_bytes: string;
+            /** @description Where its first layer was fitted to another number of inputs. */
+            fitted?: components["schemas"]["FittedFrom"] | null;
             /**
              * Forward Flops
              * @example 1234567890123
@@ -3839,6 +3942,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    post_fitted_api_v1_models__model_id__fitted_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelFit"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
             };
             /** @description Validation Error */
             422: {

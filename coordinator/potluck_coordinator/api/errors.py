@@ -37,13 +37,20 @@ def status_of(error: errors.PotluckError) -> int:
 
 def detail_of(error: errors.PotluckError) -> ErrorDetail:
     """Give an error as the wire tells it."""
+    offer = error.offer if isinstance(error, errors.OtherWidth) else None
     return ErrorDetail.model_validate(
-        {"code": error.code, "message": error.message, **error.details()}
+        {
+            "code": error.code,
+            "message": error.message,
+            **error.details(),
+            "offer": None if offer is None else {**vars(offer), "layers": list(offer.layers)},
+        }
     )
 
 
 def _answer(status: int, detail: ErrorDetail) -> JSONResponse:
-    return JSONResponse(ErrorBody(error=detail).model_dump(), status)
+    # Without the offer that most refusals lack: an older SDK knows of none.
+    return JSONResponse(ErrorBody(error=detail).model_dump(exclude_none=True), status)
 
 
 def answer(error: errors.PotluckError) -> JSONResponse:

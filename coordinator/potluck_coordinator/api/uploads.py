@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Response, UploadFile
 
-from potluck.protocol.records import BundledDataset, Dataset, Model
+from potluck.protocol.records import BundledDataset, Dataset, Model, ModelFit
 from potluck_coordinator.api.deps import StillWanted, SubmittersRoute, TheAsker, TheSite
 from potluck_coordinator.core.errors import BadModel, TooLarge
 from potluck_coordinator.pipeline import bundled
-from potluck_coordinator.services import datasets, models
+from potluck_coordinator.services import datasets, fitting, models
 
 router = APIRouter()
 large = APIRouter(route_class=SubmittersRoute)
@@ -104,6 +104,32 @@ async def spool(upload: UploadFile, folder: Path, left: int) -> int:
 async def get_model(site: TheSite, asker: TheAsker, model_id: str) -> Model:
     """Give a model's report."""
     return models.to_wire(await models.get_model(site, asker, model_id))
+
+
+@router.post(
+    "/models/{model_id}/fitted",
+    status_code=201,
+    tags=["models"],
+    responses={200: {"model": Model}},
+)
+async def post_fitted(
+    site: TheSite,
+    asker: TheAsker,
+    still_wanted: StillWanted,
+    response: Response,
+    model_id: str,
+    body: ModelFit,
+) -> Model:
+    """Make the same model for rows of another width: its first layer starts anew.
+
+    200: this model was there before. A fitted model is made again from the one that was uploaded.
+    """
+    model, new = await fitting.fit_model(site, asker, model_id, body.width)
+    if not new:
+        response.status_code = 200
+    elif not await still_wanted():
+        await models.take_back(site, asker, model)
+    return models.to_wire(model)
 
 
 @router.get("/models/{model_id}/file", tags=["models"], response_class=Response)

@@ -5,6 +5,7 @@
     │   ├── BadModel             model.*
     │   ├── BadDataset           dataset.*
     │   ├── BadStudy             study.*, search.*, pipeline.*
+    │   │   └── OtherWidth           pipeline.input_mismatch
     │   └── BadResult            result.*
     ├── TooLarge            413  size.*
     ├── NotSignedIn         401  access.*
@@ -17,6 +18,8 @@ The status belongs to `api/errors.py`; here a refusal only has a stable `code`.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 
 class PotluckError(Exception):
@@ -81,6 +84,31 @@ class BadDataset(BadInput):
 
 class BadStudy(BadInput):
     """A specification asks for what cannot be."""
+
+
+@dataclass(frozen=True)
+class FitOffer:
+    """How a model could be fitted to the rows; the fields are those of the wire's FitOffer."""
+
+    model_id: str
+    width: int
+    was: int
+    layers: tuple[str, ...]
+    text: str
+
+
+class OtherWidth(BadStudy):
+    """The rows have another number of features than the model's input.
+
+    `width` is theirs. `offer` says how the model could be fitted to it, where it can.
+    """
+
+    width: int = 0
+    offer: FitOffer | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the trip out of a worker process, the width too."""
+        return (*super().__reduce__(), {"width": self.width})
 
 
 class BadResult(BadInput):

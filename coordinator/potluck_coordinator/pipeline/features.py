@@ -113,11 +113,14 @@ def _whole(column: Numeric | Array) -> bool:
 
 
 def _check_tokens(column: Column, vocabulary: int) -> None:
+    hint = "Number the words from 0, or give the Embedding a larger input_dim."
     if not isinstance(column, Categorical) and _whole(column):
         low, high = column.values.min(), column.values.max()
         if low >= 0 and high < vocabulary:
             return
         got = f"numbers from {low:g} to {high:g}"
+        if low >= 0:
+            hint = f"Number the words from 0, or give the Embedding an input_dim of {high + 1:g}."
     else:
         got = f"{column.dtype}"
     raise BadStudy(
@@ -125,6 +128,6 @@ def _check_tokens(column: Column, vocabulary: int) -> None:
         f"The model begins with an Embedding, which {column.name!r} does not suit.",
         expected=f"whole numbers from 0 to {vocabulary - 1}",
         got=got,
-        hint="Number the words from 0, or give the Embedding a larger input_dim.",
+        hint=hint,
         where=column.name,
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import islice, permutations
 
-from potluck_coordinator.core.errors import BadStudy
+from potluck_coordinator.core.errors import BadStudy, OtherWidth
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
 from potluck_coordinator.pipeline.facts import ModelFacts, Shape
 from potluck_coordinator.pipeline.features import width_of
@@ -22,7 +22,8 @@ def fit_shape(
     """Give the input shape of a row, and what is to be said about how it was read.
 
     Axes of 1 come and go. Flat rows take the shape of the model's input, and rows of several axes
-    go flat, in the order of their numbers. Raises BadStudy `pipeline.input_mismatch`.
+    go flat, in the order of their numbers. Raises BadStudy `pipeline.input_mismatch`, as OtherWidth
+    where only the number of features differs.
     """
     shapes = list(model.input_shapes.values())
     if len(shapes) != 1:
@@ -137,7 +138,8 @@ def _mismatch(
         parts = [f"{column.name} {width_of(column)}" for column in widest[:8]]
         got += f" ({', '.join(parts)}{', …' if len(widest) > 8 else ''})"
         hint = hint or _about_widest(widest[0], row)
-    return BadStudy(
+    kind = OtherWidth if _only_width(row, model) else BadStudy
+    error = kind(
         "pipeline.input_mismatch",
         message,
         expected=takes,
@@ -145,6 +147,17 @@ def _mismatch(
         hint=hint or f"Pick other features, or give the model's input the shape {_shown(row)}.",
         where="pipeline.features",
     )
+    if isinstance(error, OtherWidth):
+        error.width = row[-1]
+    return error
+
+
+def _only_width(row: Row, model: ModelFacts) -> bool:
+    """Tell whether a model whose input has another last axis would take the rows."""
+    shapes = list(model.input_shapes.values())
+    if len(shapes) != 1 or len(shapes[0]) != len(row) or not row:
+        return False
+    return shapes[0][-1] is not None and _exact(row[:-1], shapes[0][:-1]) is not None
 
 
 def _about_widest(column: Column, row: Row) -> str:

@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from potluck.protocol import records as wire
 from potluck_converter import (
@@ -49,14 +51,34 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
         id=site.new_id("md"),
         name=label.strip()[:120] or "model",
         owner=asker.owner,
-        hash=hashlib.sha256(f"{graph}\n{weights}\n".encode()).hexdigest(),
+        hash=model_hash(graph, weights),
         graph=graph,
         weights=weights,
         report=await asyncio.to_thread(report, converted),
         facts=facts_to_json(await asyncio.to_thread(facts_of, converted)),
         created_at=site.now(),
     )
-    body = {"model": model.id, "hash": model.hash, "graph": graph, "weights": weights}
+    return await keep_model(site, model, graph_bytes, weight_bytes)
+
+
+async def keep_model(
+    site: Site,
+    model: Model,
+    graph_bytes: bytes,
+    weight_bytes: bytes,
+    told: Mapping[str, Any] | None = None,
+) -> tuple[Model, bool]:
+    """Keep a model whose bytes were put; give the kept one, and whether it is new.
+
+    `graph_bytes` and `weight_bytes` are its artifacts; `told` is more to write into the ledger.
+    """
+    body = {
+        "model": model.id,
+        "hash": model.hash,
+        "graph": model.graph,
+        "weights": model.weights,
+        **(told or {}),
+    }
 
     def act(tx: Transaction) -> tuple[Model, bool]:
         found = models.same(tx, model)
@@ -67,10 +89,15 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
         return model, True
 
     made = await site.writer.run(act)
-    for artifact, content in ((graph, graph_bytes), (weights, weight_bytes)):
+    for artifact, content in ((model.graph, graph_bytes), (model.weights, weight_bytes)):
         if not await site.artifacts.exists(artifact):
             await site.artifacts.put(content)  # a deletion of the same bytes came between
     return made
+
+
+def model_hash(graph: str, weights: str) -> str:
+    """Give the hash of a model, from those of its graph and weights."""
+    return hashlib.sha256(f"{graph}\n{weights}\n".encode()).hexdigest()
 
 
 async def delete_model(site: Site, asker: Asker, model_id: str) -> None:
@@ -141,6 +168,13 @@ async def get_model(site: Site, asker: Asker, model_id: str) -> Model:
     """Give a model that the asker owns. Raises NotFound."""
     model = await site.writer.read(lambda tx: models.get(tx, model_id))
     asker.must_own(model.owner, "model.not_found")
+    return model
+
+
+async def usable_model(site: Site, asker: Asker, model_id: str) -> Model:
+    """Give a model that the asker may make a study of. Raises NotFound."""
+    model = await site.writer.read(lambda tx: models.get(tx, model_id))
+    asker.must_use(model.owner, "model.not_found")
     return model
 
 

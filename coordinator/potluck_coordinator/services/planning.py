@@ -9,12 +9,13 @@ from typing import Any
 
 from potluck.protocol.records import PlannedPart, StudyPlan
 from potluck.protocol.study import LossOptions, StudySpec
-from potluck_coordinator.core.errors import BadStudy, NotFound
+from potluck_coordinator.core.errors import BadStudy, NotFound, OtherWidth
 from potluck_coordinator.core.records import Dataset, Model
 from potluck_coordinator.search import Dimension, Range, Space
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.compiled import compiled_parameters, study_space
 from potluck_coordinator.services.facts import facts_from_json
+from potluck_coordinator.services.fitting import fit_offer
 from potluck_coordinator.services.jobs import check_overrides, plan_job
 from potluck_coordinator.services.memory import largest_memory, too_large_for_all
 from potluck_coordinator.services.site import Site
@@ -44,14 +45,18 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     _check_rungs(spec)
     content = await site.artifacts.get(dataset.hash)
     facts = facts_from_json(model.facts)
-    plan = await site.workers.run(
-        plan_job,
-        content,
-        dataset.filename,
-        spec.model_dump(mode="json"),
-        facts,
-        timeout_s=SECONDS_TO_PREPARE,
-    )
+    try:
+        plan = await site.workers.run(
+            plan_job,
+            content,
+            dataset.filename,
+            spec.model_dump(mode="json"),
+            facts,
+            timeout_s=SECONDS_TO_PREPARE,
+        )
+    except OtherWidth as error:
+        error.offer = await fit_offer(site, asker, model, error.width)
+        raise
     _check_size(spec)  # after the plan, which knows whether so many folds can be at all
     rows = unit_rows(plan["rows_train"], spec.pipeline.split.folds)
     parameters, said = compiled_parameters(spec, facts.compiled, rows)

@@ -43,6 +43,21 @@ class Exact(Wire):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class FitOffer(Wire):
+    """A way out of a refusal: the model's first layer fitted to the width of the rows.
+
+    `POST /models/{model_id}/fitted` with `width` makes that model.
+    """
+
+    model_id: str = Field(description="The model to fit: the one that was uploaded.")
+    width: int = Field(description="How many numbers the new model takes.")
+    was: int = Field(description="How many numbers the uploaded model takes.")
+    layers: list[str] = Field(
+        description="Layers that start anew; empty where the uploaded model itself fits."
+    )
+    text: str = Field(description="What it does to the weights, in plain words.")
+
+
 class ErrorDetail(Wire):
     """One refusal: a stable code, what was expected, what came, what to do."""
 
@@ -52,6 +67,9 @@ class ErrorDetail(Wire):
     got: str = ""
     hint: str = ""
     where: str = Field("", description="The field, layer, column or file concerned.")
+    offer: FitOffer | None = Field(
+        None, description="With `pipeline.input_mismatch`, and only where it can be done."
+    )
 
 
 class ErrorBody(Wire):

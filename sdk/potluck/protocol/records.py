@@ -54,6 +54,17 @@ class LayerReport(Wire):
     )
 
 
+class FittedFrom(Wire):
+    """Of which model a fitted one was made, and what that did."""
+
+    model_id: str
+    model_name: str
+    was: int = Field(description="How many numbers that model takes.")
+    width: int = Field(description="How many numbers this one takes.")
+    layers: list[str] = Field(description="Layers that started anew.")
+    text: str = Field(description="What started anew and what stayed, in plain words.")
+
+
 class ModelReport(Wire):
     """What the converter understood."""
 
@@ -67,6 +78,9 @@ class ModelReport(Wire):
     training_flops: BigCount = Field(description="Per sample: forward, backward, estimated.")
     activation_bytes: BigCount = Field(description="Kept for one sample's backward pass.")
     unwritable: Unwritable = Field(default_factory=dict)
+    fitted: FittedFrom | None = Field(
+        None, description="Where its first layer was fitted to another number of inputs."
+    )
     warnings: list[str]
 
 
@@ -76,6 +90,12 @@ class Model(Wire):
     hash: Sha256 = Field(description="Of the canonical graph and weights together.")
     created_at: float
     report: ModelReport
+
+
+class ModelFit(Exact):
+    """Ask for a model whose first layer takes another number of inputs."""
+
+    width: int = Field(ge=1, le=1_000_000, description="How many numbers a row has.")
 
 
 class Column(Wire):

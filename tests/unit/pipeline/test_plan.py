@@ -214,3 +214,11 @@ def test_an_array_as_target_is_refused() -> None:
     with pytest.raises(BadInput) as caught:
         plan_study(two_pictures(), spec(target="a"), model((4,), 1, "sigmoid"))
     assert caught.value.code == "pipeline.not_yet"
+
+
+def test_an_embedding_that_is_too_small_hears_how_large_it_must_be() -> None:
+    text = "word,kind\n" + "".join(f"{i % 12},{'xyz'[i % 3]}\n" for i in range(60))
+    with pytest.raises(BadInput) as caught:
+        plan_study(table(text), spec(features=["word"]), model((1,), 3, "softmax", vocabulary=10))
+    assert caught.value.code == "pipeline.tokens_mismatch"
+    assert "input_dim of 12" in caught.value.hint

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from potluck_coordinator.core.errors import BadStudy
+from potluck_coordinator.core.errors import BadStudy, OtherWidth
 from potluck_coordinator.pipeline import Plan, encode, plan_study, profile
 from tests.unit.pipeline.cases import arrays, model, plan_table, spec
 
@@ -121,3 +122,26 @@ def test_the_width_is_told_before_there_is_a_model_and_in_the_plan() -> None:
     assert plan.encoded_width == 8
     pictures = profile(arrays(x=np.zeros((4, 8, 8, 3)), y=np.arange(4))).columns[0]
     assert pictures.width == 192
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted", "width"),
+    [((7,), (5,), 7), ((6, 7), (6, 5), 7), ((6, 7), (None, 5), 7)],
+)
+def test_a_refusal_of_the_width_alone_says_the_width_that_is_needed(
+    row: tuple[int, ...], wanted: tuple[int | None, ...], width: int
+) -> None:
+    error = refused(row, wanted)
+    assert isinstance(error, OtherWidth)
+    again = pickle.loads(pickle.dumps(error))  # as it comes out of a worker process
+    assert (type(again), again.width) == (OtherWidth, width)
+    assert again.details() == error.details()
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted"), [((7,), (5, 1)), ((6, 7), (5,)), ((6, 7), (8, 5)), ((7, 6), (6, 7))]
+)
+def test_other_refusals_of_shapes_name_no_width(
+    row: tuple[int, ...], wanted: tuple[int | None, ...]
+) -> None:
+    assert not isinstance(refused(row, wanted), OtherWidth)

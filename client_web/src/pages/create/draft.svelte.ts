@@ -1,7 +1,7 @@
 /** The draft of a new study: kept over steps, pages and reloads, until it is submitted. */
 
 import { api, asApiError, read, type ApiError } from "../../protocol/http";
-import type { Dataset, Model, StudyPlan } from "../../protocol/records";
+import type { Dataset, FitOffer, FittedFrom, Model, StudyPlan } from "../../protocol/records";
 import { layerForms } from "./space";
 import { concerns, emptyDraft, makeSpec, sentence, type Draft } from "./spec";
 
@@ -57,15 +57,42 @@ export class NewStudyDraft {
     }
   }
 
-  /** Take a model; fields of layers that it shares with the one before keep what was typed. */
-  useModel(model: Model): void {
+  /**
+   * Take a model. Its layers' fields keep what was typed where it is the one before, or `alike`:
+   * the same but for the width of its input.
+   */
+  useModel(model: Model, alike = false): void {
     const typed = Object.fromEntries(this.fields.parameters.map((form) => [form.key, form]));
     const training = this.fields.parameters.filter((form) => !form.key.startsWith("layers."));
-    const same = this.fields.modelId === model.id;
+    const same = alike || this.fields.modelId === model.id;
     const layers = layerForms(model.report.layers).map((form) => (same && typed[form.key]) || form);
     this.model = model;
     this.fields.modelId = model.id;
     this.fields.parameters = [...training, ...layers];
+  }
+
+  /** How the model could be fitted to the rows, where a refusal says that it can. */
+  get offer(): FitOffer | null {
+    return this.submitError?.detail.offer ?? this.planError?.detail.offer ?? null;
+  }
+
+  /** Take the fitted model in the place of the one that the rows do not fit. */
+  async fit({ model_id, width }: FitOffer): Promise<void> {
+    const call = api.POST("/api/v1/models/{model_id}/fitted", { params: { path: { model_id } }, body: { width } });
+    await this.#takeAlike(read(call));
+  }
+
+  /** Take back the model that the present one was made from. */
+  async unfit({ model_id }: FittedFrom): Promise<void> {
+    await this.#takeAlike(read(api.GET("/api/v1/models/{model_id}", { params: { path: { model_id } } })));
+  }
+
+  async #takeAlike(fetched: Promise<Model>): Promise<void> {
+    const before = this.fields.modelId;
+    const model = await fetched;
+    if (this.fields.modelId !== before) return; // another one was chosen meanwhile
+    this.useModel(model, true);
+    [this.planError, this.submitError] = [null, null];
   }
 
   useDataset(dataset: Dataset): void {

@@ -1,0 +1,116 @@
+"""Fit models to the width of a table: the first layer starts anew, the others stay."""
+
+from __future__ import annotations
+
+import asyncio
+
+from potluck.protocol.records import FittedFrom
+from potluck_converter import ConversionError
+from potluck_coordinator.core.errors import FitOffer, NotFound
+from potluck_coordinator.core.records import Model
+from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.facts import facts_from_json
+from potluck_coordinator.services.fit_job import fit_job, offer_job
+from potluck_coordinator.services.models import as_bad_model, keep_model, model_hash, usable_model
+from potluck_coordinator.services.site import Site
+
+SECONDS_TO_FIT = 120.0
+LONGEST_NAME = 90
+ENDINGS = (".keras", ".h5", ".hdf5", ".json")
+
+
+async def fit_model(site: Site, asker: Asker, model_id: str, width: int) -> tuple[Model, bool]:
+    """Make a model for rows of `width` numbers; give it, and whether it is new.
+
+    A fitted model is made again from the one that was uploaded, where that is still there, so that
+    columns can change often and nothing but the first layer is lost. The same model and width
+    again give the same entry; the model's own width gives the model itself.
+
+    Raises NotFound, BadModel `model.cannot_fit` or `model.too_large`, TooLarge `size.upload`.
+    """
+    asker.must_submit()
+    source = await _uploaded(site, asker, await usable_model(site, asker, model_id))
+    was = input_width(source)
+    if was == width:
+        return source, False
+    graph, weights = await asyncio.gather(
+        site.artifacts.get(source.graph), site.artifacts.get(source.weights)
+    )
+    most = site.settings.max_model_bytes
+    try:
+        fitted = await site.workers.run(
+            fit_job,
+            graph,
+            weights,
+            source.report,
+            source.facts,
+            width,
+            most,
+            timeout_s=SECONDS_TO_FIT,
+        )
+    except ConversionError as error:
+        raise as_bad_model(error) from error
+    new_graph, new_weights = await asyncio.gather(
+        site.artifacts.put(fitted.graph), site.artifacts.put(fitted.weights)
+    )
+    origin = FittedFrom(
+        model_id=source.id,
+        model_name=source.name,
+        was=was or 0,
+        width=width,
+        layers=list(fitted.layers),
+        text=fitted.text,
+    )
+    model = Model(
+        id=site.new_id("md"),
+        name=fitted_name(source.name, width),
+        owner=asker.owner,
+        hash=model_hash(new_graph, new_weights),
+        graph=new_graph,
+        weights=new_weights,
+        report={**fitted.report, "fitted": origin.model_dump()},
+        facts=fitted.facts,
+        created_at=site.now(),
+    )
+    told = {"fitted_from": source.hash, "width": width}
+    return await keep_model(site, model, fitted.graph, fitted.weights, told)
+
+
+async def fit_offer(site: Site, asker: Asker, model: Model, width: int) -> FitOffer | None:
+    """Say how a model could be fitted to rows of `width` numbers; None where it cannot be."""
+    source = await _uploaded(site, asker, model)
+    was = input_width(source)
+    if was is None:
+        return None
+    if was == width:
+        text = f"The model “{source.name}”, as it was uploaded, takes {width} numbers."
+        return FitOffer(model_id=source.id, width=width, was=was, layers=(), text=text)
+    graph = await site.artifacts.get(source.graph)
+    most = site.settings.max_model_bytes
+    found = await site.workers.run(offer_job, graph, width, most, timeout_s=SECONDS_TO_FIT)
+    if found is None:
+        return None
+    layers, text = found
+    return FitOffer(model_id=source.id, width=width, was=was, layers=layers, text=text)
+
+
+def input_width(model: Model) -> int | None:
+    """Give the last axis of a model's one input; None for several inputs or an open length."""
+    shapes = list(facts_from_json(model.facts).input_shapes.values())
+    return shapes[0][-1] if len(shapes) == 1 and shapes[0] else None
+
+
+def fitted_name(name: str, width: int) -> str:
+    """Name a fitted model after the one that it was made of, without the file's ending."""
+    stem = next((name[: -len(end)] for end in ENDINGS if name.lower().endswith(end)), name)
+    return f"{stem[:LONGEST_NAME] or 'model'}, {width} input{'s' if width != 1 else ''}"
+
+
+async def _uploaded(site: Site, asker: Asker, model: Model) -> Model:
+    """Give the model that a fitted one was made of, as far as it is there and the asker's."""
+    while fitted := model.report.get("fitted"):
+        try:
+            model = await usable_model(site, asker, fitted["model_id"])
+        except NotFound:
+            break
+    return model
