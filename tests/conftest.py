@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
 
 from potluck_coordinator.browser.chromium import ensure_chromium, launch_options
+from tests.support import programs
 from tests.support.coordinator import Coordinator
 from tests.support.room import Room
 
@@ -31,6 +32,12 @@ settings.load_profile("repeatable")
 
 Start = Callable[..., Coordinator]
 ROOM = Room()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look once, before the processes that share the tests start, whether too much is kept."""
+    if not hasattr(config, "workerinput"):
+        programs.make_room()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -57,16 +64,12 @@ def needs_browser(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Let JAX compile each program once in this process: tests ask for the same small ones often.
-
-    Each process has a folder of its own, because JAX writes there without a lock; processes that
-    tests start share another (`tests.support.programs`).
-    """
+def compiled_programs() -> None:
+    """Let JAX compile each program once: tests ask for the same small ones often."""
     if "jax" in sys.modules:
         import jax
 
-        jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("programs")))
+        jax.config.update("jax_compilation_cache_dir", str(programs.kept_folder()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
