@@ -1,8 +1,8 @@
 """Programs that JAX compiled, kept for who asks next: compiling is most of its work in tests.
 
 What pytest's own processes compile stays in the user's cache, for each other, for the next run and
-for other checkouts: a file's name is a hash of all that it was compiled from. What processes compile
-that tests start, and kill in the middle of it, is kept as long as the pytest process that did.
+for other checkouts: a file's name is a hash of all that it was compiled from. What is compiled by
+processes that tests start, and may kill meanwhile, is kept as long as the pytest process.
 """
 
 from __future__ import annotations
