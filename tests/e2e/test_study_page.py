@@ -1,4 +1,4 @@
-"""The study page while a search runs: it holds still, it fits, and it fetches what is looked at."""
+"""The study page: it fits, and it fetches what is looked at."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from playwright.sync_api import Page, expect
 import potluck
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
-from tests.support.layout import MOST_SHIFT, shifts, watch_layout
 from tests.support.scripted_donor import ScriptedDonor, random_result
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -40,26 +39,6 @@ def train(coordinator: Coordinator, units: int) -> None:
             donor.heartbeat(lease, samples_per_second=100.0)
             done = random_result(donor, lease, number)
             assert donor.complete(lease, done, claims={"loss": 0.5}).outcome == "accepted"
-
-
-@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-def test_nothing_moves_from_the_first_trial_to_the_last(
-    coordinator: Coordinator, person: Callable[..., Page], viewport: dict[str, int]
-) -> None:
-    study = submit(coordinator, f"Holds still at {viewport['width']}", 6, folds=2)
-    page = person("about:blank", viewport=viewport)
-    watch_layout(page)
-    page.goto(study.url)
-    expect(page.get_by_text("Nobody is training this study right now")).to_be_visible()
-    expect(page.get_by_text("waiting").first).to_be_visible()
-    expect(page.get_by_text("training", exact=True)).to_have_count(0)
-    train(coordinator, study.plan.units)
-    expect(page.get_by_text("completed", exact=True)).to_be_visible()
-    expect(page.get_by_text("finished", exact=True)).to_have_count(6)
-    expect(page.get_by_role("link", name="Download .keras")).to_be_attached()
-    moved = shifts(page)
-    assert moved.total <= MOST_SHIFT, "\n".join(map(str, moved.largest))
-    study.delete()
 
 
 @pytest.mark.parametrize("searched", [1, 5, 8])

@@ -63,7 +63,7 @@ def test_only_the_browser_that_submitted_a_study_may_change_it(
         expect(page.get_by_role("button", name="Delete the dataset")).to_have_count(mine)
         for place, empty in (("/models", "No model yet"), ("/datasets", "No dataset yet")):
             page.goto(coordinator.url + place)
-            expect(page.get_by_text("Loading")).to_have_count(0)
+            expect(page.get_by_text("Loading the")).to_have_count(0)
             expect(page.get_by_text(empty)).to_have_count(1 - mine)
 
     ann.goto(study)
