@@ -1,0 +1,68 @@
+"""A long ledger is read a page at a time, and nothing is lost between two pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.api.conftest import spec
+from tests.support.waiting import until
+
+FOUR = {"trials": 4, "parameters": {"learning_rate": {"kind": "float", "low": 0.001, "high": 0.1}}}
+
+
+@pytest.fixture
+def address(client: TestClient, model_id: str, iris_id: str) -> Iterator[str]:
+    """Give a stopped study whose chain has a handful of entries."""
+    made = client.post("/api/v1/studies", json=spec(model_id, iris_id, **FOUR))
+    assert made.status_code == 201, made.text
+    found = f"/api/v1/studies/{made.json()['id']}"
+    until(lambda: client.get(found).json()["counts"]["ready"] == 4, what="four trials")
+    client.post(f"{found}/stop")
+    yield found
+    client.delete(found)
+
+
+def page(client: TestClient, address: str, **query: Any) -> Any:
+    """Read a part of a study's ledger."""
+    answer = client.get(f"{address}/ledger", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_pages_from_the_newest_to_the_oldest_are_the_whole_chain(
+    client: TestClient, address: str
+) -> None:
+    whole = page(client, address)
+    assert whole["length"] == len(whole["entries"]) >= 5
+    read: list[Any] = []
+    before: dict[str, int] = {}
+    while not read or read[0]["seq"] > 0:
+        part = page(client, address, limit=2, **before)
+        assert (part["head"], part["length"]) == (whole["head"], whole["length"])
+        assert 1 <= len(part["entries"]) <= 2
+        read = part["entries"] + read
+        before = {"before": read[0]["seq"]}
+    assert read == whole["entries"]
+    assert page(client, address, limit=2, before=0)["entries"] == []
+    beyond = page(client, address, limit=2, before=10**12)
+    assert beyond["entries"] == whole["entries"][-2:]
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": 0}, {"limit": 1001}, {"before": -1}, {"before": 2**70}]
+)
+def test_a_page_has_bounds(client: TestClient, address: str, query: dict[str, int]) -> None:
+    assert client.get(f"{address}/ledger", params=query).status_code == 422
+
+
+def test_a_trial_is_given_without_its_entries_to_those_who_need_none(
+    client: TestClient, address: str
+) -> None:
+    with_them = client.get(f"{address}/trials/0").json()
+    without = client.get(f"{address}/trials/0", params={"ledger": False}).json()
+    assert len(with_them["ledger"]) > 0
+    assert without == {**with_them, "ledger": []}
