@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Curve } from "../protocol/records";
-import { curvesOption, labelled, leadersFirst, lossAxisType, points, tableRows, toCsv, type CurvesInput } from "./curves";
+import { curvesOption, labelled, leadersFirst, lossAxisType, lossText, points, tableRows, toCsv, type CurvesInput } from "./curves";
 import type { Palette } from "./palette";
 
 const palette: Palette = {
@@ -95,6 +95,10 @@ describe("learning curves", () => {
     expect(lossAxisType([zero])).toBe("value");
     expect(lossAxisType([])).toBe("value");
   });
+});
+
+test("a loss beside the axis stays short at any power of ten", () => {
+  expect([0, 0.05, 1, 20000, 1e10, 1e-10].map(lossText)).toEqual(["0", "0.05", "1", "20000", "1e10", "1e-10"]);
 });
 
 describe("the table behind the chart", () => {

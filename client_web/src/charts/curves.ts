@@ -118,6 +118,12 @@ export function lossAxisType(curves: readonly Curve[]): "log" | "value" {
   return values.length > 0 && low > 0 && Math.max(...values) / low > 50 ? "log" : "value";
 }
 
+/** A loss beside its axis, short at any power of ten: `0.05`, `1e-10`. */
+export function lossText(value: number): string {
+  const size = Math.abs(value);
+  return size !== 0 && (size < 0.001 || size >= 1e5) ? value.toExponential(0).replace("e+", "e") : String(value);
+}
+
 /** Two panels over one epoch axis: scores, solid, above; donors' training losses, dashed, below. */
 export function curvesOption(input: CurvesInput, palette: Palette): EChartsCoreOption {
   const text = { color: palette.soft, fontFamily: palette.font, fontSize: 12 };
@@ -149,7 +155,14 @@ export function curvesOption(input: CurvesInput, palette: Palette): EChartsCoreO
     ],
     yAxis: [
       { ...yAxis, type: "value", gridIndex: 0, name: input.metric },
-      { ...yAxis, type: lossAxisType(input.curves), gridIndex: 1, splitNumber: 2, name: "training loss (claims)" },
+      {
+        ...yAxis,
+        type: lossAxisType(input.curves),
+        gridIndex: 1,
+        splitNumber: 2,
+        name: "training loss (claims)",
+        axisLabel: { ...text, formatter: lossText },
+      },
     ],
     tooltip: {
       trigger: "item",

@@ -24,6 +24,7 @@ describe("numbers as people read them", () => {
   test("a mean without a spread pretends none", () => {
     expect(format.meanSpread(0.987, 0.0041)).toBe("0.987 ± 0.004");
     expect(format.meanSpread(0.987, null)).toBe("0.987");
+    expect(format.meanSpread(0.933, 1.36e-16)).toBe("0.933 ± 0.000");
   });
 
   test.each([

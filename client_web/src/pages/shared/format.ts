@@ -50,10 +50,14 @@ export function score(value: number | null | undefined): string {
   return size >= 100 ? value.toFixed(1) : value.toFixed(3);
 }
 
+const ROUNDING = 1e-12;
+
 /** `0.987 ± 0.004`; the spread is left out where there is none. */
 export function meanSpread(mean: number | null, spread: number | null | undefined): string {
   if (mean === null) return "–";
-  return spread === null || spread === undefined ? score(mean) : `${score(mean)} ± ${score(spread)}`;
+  if (spread === null || spread === undefined) return score(mean);
+  // Equal scores can differ in their last bit: no spread that anybody measured.
+  return `${score(mean)} ± ${score(spread < ROUNDING * Math.abs(mean) ? 0 : spread)}`;
 }
 
 /** A hyperparameter's value: `0.0021` -> `2.1e-3`, whole numbers and words as they are. */
