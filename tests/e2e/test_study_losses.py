@@ -8,13 +8,16 @@ from playwright.sync_api import Page, expect
 
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
+from tests.support.visiting import sign_in_page
 
 
 def test_losses_metrics_and_weights_that_fit_are_offered(
     coordinator: Coordinator, person: Callable[..., Page]
 ) -> None:
     model = coordinator.client().upload_model(dense_h5())
-    page = person(f"{coordinator.url}/studies/new?model={model.id}")
+    page = person(coordinator.url)
+    sign_in_page(page, coordinator.operator_token())  # the model is the SDK user's, not this page's
+    page.goto(f"{coordinator.url}/studies/new?model={model.id}")
     page.get_by_role("button", name="Next: data").click()
     page.get_by_role("button", name="Use Iris").click()
     loss, metric = page.get_by_label("Training loss"), page.get_by_label("Rank trials by")
