@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from potluck.errors import Busy, ConnectionFailed, ServerFault, WaitTimeout
@@ -94,10 +94,11 @@ def _state(study: Study, address: str) -> str:
     if study.state == "running" and not study.donors and not study.counts.returned:
         return f"Waiting for donors at {address}/donate"
     if study.state == "running":
-        return f"{_counted(study.donors)} at work"
+        return f"{donors_counted(study)} at work"
     return study.state.capitalize()
 
 
-def _counted(donors: Iterable[object]) -> str:
-    number = len(list(donors))
+def donors_counted(study: Study) -> str:
+    """Say how many donors train a study now: `1 donor`, `2 donors`."""
+    number = len(study.donors)
     return "1 donor" if number == 1 else f"{number} donors"

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
 from tests.support.layout import MOST_SHIFT, shifts, watch_layout
-from tests.support.scripted_donor import ScriptedDonor, random_result
+from tests.support.scripted_donor import hand_in
 from tests.support.visiting import sign_in_page
 from tests.support.waiting import PATIENCE_S
 
@@ -34,10 +34,7 @@ def study_id(coordinator: Coordinator) -> str:
         rungs=2,
         name="Something to look at",
     )
-    with ScriptedDonor(coordinator.url) as donor:
-        for _ in range(study.plan.units):
-            lease = donor.await_lease()
-            donor.complete(lease, random_result(donor, lease), claims={"loss": 0.5})
+    hand_in(coordinator.url, study.plan.units)
     study.wait(timeout=PATIENCE_S, progress=False)
     study.look_at_test()
     return study.id

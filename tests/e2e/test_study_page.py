@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 import potluck
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
-from tests.support.scripted_donor import ScriptedDonor, random_result
+from tests.support.scripted_donor import hand_in
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 SEARCH: dict[str, Any] = {
@@ -31,16 +31,6 @@ def submit(coordinator: Coordinator, name: str, trials: int, **changes: Any) -> 
     )
 
 
-def train(coordinator: Coordinator, units: int) -> None:
-    """Hand in so many units as a donor would, with whatever weights."""
-    with ScriptedDonor(coordinator.url) as donor:
-        for number in range(units):
-            lease = donor.await_lease()
-            donor.heartbeat(lease, samples_per_second=100.0)
-            done = random_result(donor, lease, number)
-            assert donor.complete(lease, done, claims={"loss": 0.5}).outcome == "accepted"
-
-
 @pytest.mark.parametrize("searched", [1, 5, 8])
 def test_a_board_of_any_width_fits_and_shows_its_parameters(
     coordinator: Coordinator, person: Callable[..., Page], searched: int
@@ -49,7 +39,7 @@ def test_a_board_of_any_width_fits_and_shows_its_parameters(
     more |= {"layers.hidden.use_bias": [True, False]}
     search = dict(list((SEARCH | more).items())[:searched])
     study = submit(coordinator, f"{searched} parameters", 4, search=search, epochs=1, rungs=1)
-    train(coordinator, 4)
+    hand_in(coordinator.url, 4)
     for viewport in (WIDE, PHONE):
         page = person(study.url, viewport=viewport)
         board = page.get_by_role("region", name="Leaderboard", exact=True)
@@ -66,7 +56,7 @@ def test_a_trial_opens_beside_the_board_as_a_table(
     coordinator: Coordinator, person: Callable[..., Page]
 ) -> None:
     study = submit(coordinator, "Open one", 2, folds=2)
-    train(coordinator, 2)
+    hand_in(coordinator.url, 2)
     for viewport in (WIDE, PHONE):
         page = person(study.url, viewport=viewport)
         opener = page.get_by_role("button", name="Trial 0", exact=True)
@@ -87,7 +77,7 @@ def test_charts_and_ledger_are_fetched_when_they_are_looked_at(
     coordinator: Coordinator, person: Callable[..., Page]
 ) -> None:
     study = submit(coordinator, "Light", 12, epochs=1, rungs=1)
-    train(coordinator, 12)
+    hand_in(coordinator.url, 12)
     page = person("about:blank", viewport=WIDE)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -10,18 +10,10 @@ from playwright.sync_api import Page, expect
 from tests.e2e.test_person import make_study
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
-from tests.support.scripted_donor import ScriptedDonor, random_result
+from tests.support.scripted_donor import hand_in
 
 ACTS = re.compile("^(Stop|Resume|Extend|Delete)$")
 LOOK = "Look at the test split"
-
-
-def train(coordinator: Coordinator, units: int) -> None:
-    """Hand results of a study's units in."""
-    with ScriptedDonor(coordinator.url) as donor:
-        for _ in range(units):
-            lease = donor.await_lease()
-            donor.complete(lease, random_result(donor, lease))
 
 
 def test_only_the_browser_that_submitted_a_study_may_change_it(
@@ -45,7 +37,7 @@ def test_only_the_browser_that_submitted_a_study_may_change_it(
     ann.get_by_role("button", name="Resume the study").click()
     expect(bob.get_by_text("running", exact=True).first).to_be_visible()
 
-    train(coordinator, units=4)
+    hand_in(coordinator.url, units=4)
     expect(ann.get_by_text("completed", exact=True).first).to_be_visible()
     ann.get_by_role("button", name=LOOK).click()
     ann.get_by_role("button", name="Break the seal and look").click()

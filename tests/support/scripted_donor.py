@@ -229,3 +229,13 @@ def random_result(donor: ScriptedDonor, lease: wire.Lease, seed: int = 0) -> byt
     start = donor.start_weights(lease)
     weights = {k: rng.normal(size=v.shape).astype(np.float32) for k, v in start.items()}
     return state(weights, lease.unit, end_step(lease.unit))
+
+
+def hand_in(url: str, units: int) -> None:
+    """Hand in so many units of a coordinator as a donor would, with random weights."""
+    with ScriptedDonor(url) as donor:
+        for number in range(units):
+            lease = donor.await_lease()
+            donor.heartbeat(lease, samples_per_second=100.0)
+            done = random_result(donor, lease, number)
+            assert donor.complete(lease, done, claims={"loss": 0.5}).outcome == "accepted"

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from potluck.protocol.records import LeaderboardRow, Study
-from potluck.waiting import planned
+from potluck.waiting import donors_counted, planned
 
 LINE_EVERY = 6
 """Where there is no terminal, a line each so many scored units."""
@@ -48,8 +48,7 @@ class StudyProgress:
     def update(self, study: Study) -> None:
         """Show what the record says."""
         counts, total = study.counts, planned(study)
-        helping = "1 donor" if len(study.donors) == 1 else f"{len(study.donors)} donors"
-        facts = f"{helping} training, {study.trials_done} trials done"
+        facts = f"{donors_counted(study)} training, {study.trials_done} trials done"
         if study.best is not None:
             facts += f", best {study.plan.metric} {study.best:.4f}"
         self._bar.update(self._task, completed=counts.scored, total=total or None, facts=facts)

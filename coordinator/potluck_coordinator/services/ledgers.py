@@ -33,17 +33,14 @@ async def study_ledger(
             asker.must_see(study)
         elif not any(_may_read(tx, asker, entry) for entry in entries(tx, study_id)):
             raise NotFound("study.not_found", "There is no such study.", got=study_id)
-        there = length(tx, study_id)
-        end = there if before is None else min(before, there)
-        first = 0 if limit is None else max(0, end - limit)
-        return _ledger(tx, study_id, entries(tx, study_id, first - 1, end - first))
+        return _ledger(tx, study_id, before, limit)
 
     return await site.writer.read(look)
 
 
 async def site_ledger(site: Site) -> wire.Ledger:
     """Give the site's own chain: uploads and deletions, by hash."""
-    return await site.writer.read(lambda tx: _ledger(tx, SITE_CHAIN, entries(tx, SITE_CHAIN)))
+    return await site.writer.read(lambda tx: _ledger(tx, SITE_CHAIN))
 
 
 def _may_read(tx: Transaction, asker: Asker, entry: Entry) -> bool:
@@ -60,9 +57,14 @@ def _owner(tx: Transaction, entry: Entry) -> str:
     return datasets.get(tx, entry.body["spec"]["dataset_id"]).owner
 
 
-def _ledger(tx: Transaction, chain: str, found: list[Entry]) -> wire.Ledger:
-    told = [entry_to_wire(entry) for entry in found]
-    return wire.Ledger(study_id=chain, entries=told, head=head(tx, chain), length=length(tx, chain))
+def _ledger(
+    tx: Transaction, chain: str, before: int | None = None, limit: int | None = None
+) -> wire.Ledger:
+    there = length(tx, chain)
+    end = there if before is None else min(before, there)
+    first = 0 if limit is None else max(0, end - limit)
+    told = [entry_to_wire(entry) for entry in entries(tx, chain, first - 1, end - first)]
+    return wire.Ledger(study_id=chain, entries=told, head=head(tx, chain), length=there)
 
 
 def entry_to_wire(entry: Entry) -> wire.LedgerEntry:

@@ -4,7 +4,7 @@ import { nowText, type Facts } from "./now";
 const DONOR = { name: "quiet-otter", backend: "webgl", units: [], samples_per_second: null };
 const STUDY: Facts = {
   state: "running", reason: "", counts: {}, units_planned: 0, donors: [], seconds_left: null,
-  finished_at: null, trials_done: 0,
+  finished_at: null,
 };
 
 describe("the sentence under the bar", () => {

@@ -13,7 +13,7 @@ export interface Now {
 /** What of a study the sentence hangs on. */
 export type Facts = Pick<
   Study,
-  "state" | "reason" | "counts" | "units_planned" | "donors" | "seconds_left" | "finished_at" | "trials_done"
+  "state" | "reason" | "counts" | "units_planned" | "donors" | "seconds_left" | "finished_at"
 >;
 
 /** The sentence under the bar, from the same counts and donors as the bar's legend. */

@@ -10,6 +10,17 @@ export interface Order {
   readonly down: boolean;
 }
 
+/** What a board shows, whichever form it has. */
+export interface BoardProps {
+  readonly study: Study;
+  readonly rows: readonly LeaderboardRow[];
+  /** The parameters that differ between trials. */
+  readonly names: readonly string[];
+  readonly metric: string;
+  readonly title: string;
+  readonly open: (trial: number) => void;
+}
+
 export const BY_RANK: Order = { by: "rank", down: false };
 
 /** The parameters worth a column: those in which trials differ, in a steady order. */
