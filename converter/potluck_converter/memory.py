@@ -38,6 +38,8 @@ POOLED_VOLUMES = {"MaxPooling3D": 75, "AveragePooling3D": 9}
 """The same for each number of the input."""
 WINDOWS = frozenset({"Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose"})
 """Layers that lay a window's numbers out at every place of their output, to multiply them."""
+BY_CHANNEL = frozenset({"DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"})
+"""Layers that do so where their taps have gaps."""
 VOLUMES, IN_GROUPS, DILATED = 25, 26, 17
 """Numbers for each of these that are kept in volumes, with channels in groups, with gaps."""
 SCORES = {"MultiHeadAttention": 26, "Attention": 12, "AdditiveAttention": 12}
@@ -135,27 +137,44 @@ def _is_one_kernel(name: str, config: Mapping[str, Any]) -> bool:
 
 def _window(step: Step) -> int:
     """Count the numbers of a convolution's windows at every place of the output."""
-    found = 0
-    for name, config in _configs(step):
-        if name in WINDOWS and step.inputs:
-            size = config["kernel_size"]
-            window = prod(size) if isinstance(size, Sequence) else int(size)
-            found += window * (step.inputs[0][-1] or 1) * _size(step.output[:-1])
-    return found
+    places = _size(step.output[:-1])
+    return sum(
+        prod(_each(config["kernel_size"])) * (step.inputs[0][-1] or 1) * places
+        for name, config in _configs(step)
+        if _lays_out(step, name, config)
+    )
 
 
 def _windows_kept(step: Step) -> int:
     """Say how many times a convolution keeps its windows for the way back."""
     kept = 0
     for name, config in _configs(step):
-        if name not in WINDOWS:
+        if not _lays_out(step, name, config):
             continue
-        gaps = config.get("dilation_rate") or 1
-        dilated = max(gaps) > 1 if isinstance(gaps, Sequence) else int(gaps) > 1
+        grouped = name in BY_CHANNEL or int(config.get("groups") or 1) > 1
         kept = max(
             kept,
             VOLUMES if name in ("Conv3D", "Conv3DTranspose") else 0,
-            IN_GROUPS if int(config.get("groups") or 1) > 1 else 0,
-            DILATED if dilated else 0,
+            IN_GROUPS if grouped else 0,
+            DILATED if _has_gaps(config) else 0,
         )
     return kept
+
+
+def _lays_out(step: Step, name: str, config: Mapping[str, Any]) -> bool:
+    """Say whether a layer lays windows out: not where it takes each channel by itself."""
+    if not step.inputs or name not in WINDOWS | BY_CHANNEL:
+        return False
+    if name in BY_CHANNEL:
+        return _has_gaps(config)
+    alone = int(config.get("groups") or 1) == step.inputs[0][-1] != 1
+    even = len(set(_each(config.get("strides") or 1))) == 1
+    return not (alone and even and len(step.output) < 4) or _has_gaps(config)
+
+
+def _has_gaps(config: Mapping[str, Any]) -> bool:
+    return max(_each(config.get("dilation_rate") or 1)) > 1
+
+
+def _each(option: Sequence[int] | int) -> Sequence[int]:
+    return option if isinstance(option, Sequence) else (option,)

@@ -88,6 +88,23 @@ def gaps() -> Any:
     )
 
 
+def channels() -> Any:
+    import keras
+
+    k = keras.layers
+    return stacked(
+        (16, 16, 8),
+        k.Conv2D(16, 7, padding="same", groups=8),
+        k.DepthwiseConv2D(5, padding="same"),
+    )
+
+
+def channels_with_gaps() -> Any:
+    import keras
+
+    return stacked((16, 16, 8), keras.layers.DepthwiseConv2D(3, padding="same", dilation_rate=2))
+
+
 def taken(page: EnginePage, backend: str, make: Callable[[], Any], by_kernels: bool) -> float:
     """Give what was told of the bytes that a step takes."""
     unit = replace(small_unit(make()), batch_size=BATCH, optimizer=optimizer(EVERY["adam"]))
@@ -104,7 +121,11 @@ def taken(page: EnginePage, backend: str, make: Callable[[], Any], by_kernels: b
     return told / trained.bytes
 
 
-@pytest.mark.parametrize("make", [perceptron, images, volumes, series, step_by_step, heads, gaps])
+EVERY_KIND = [perceptron, images, volumes, series, step_by_step, heads, gaps]
+EVERY_KIND += [channels, channels_with_gaps]
+
+
+@pytest.mark.parametrize("make", EVERY_KIND)
 def test_a_unit_takes_about_what_was_told(page: EnginePage, make: Callable[[], Any]) -> None:
     assert LEAST <= taken(page, "wasm", make, by_kernels=True) <= MOST
     # Loops over one memory need less, and never more.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tests.parity.case import Case, chain, layer
@@ -13,6 +14,10 @@ SHAPES = {1: SERIES, 2: IMAGE, 3: VOLUME}
 def _one(name: str, rank: int, cls: str, *args: Any, **options: Any) -> Case:
     build = chain(SHAPES[rank], layer(cls, *args, **options))
     return Case(name, build)
+
+
+def _by_channel(name: str, rank: int, *args: Any, **options: Any) -> Case:
+    return replace(_one(name, rank, f"Conv{rank}D", *args, groups=4, **options), keras2=False)
 
 
 def _plain() -> list[Case]:
@@ -88,6 +93,12 @@ CASES = (
     _one("conv1d_causal_dilated", 1, "Conv1D", 3, 2, padding="causal", dilation_rate=3),
     _one("conv1d_causal_strides", 1, "Conv1D", 3, 3, padding="causal", strides=2),
     _one("conv1d_causal_groups", 1, "Conv1D", 4, 2, padding="causal", groups=2),
+    # A group for each channel: computed as a depthwise convolution, where its strides are even.
+    _by_channel("conv1d_channels", 1, 8, 3, strides=2, padding="causal"),
+    _by_channel("conv2d_channels", 2, 8, 3, padding="same", activation="relu"),
+    _by_channel("conv2d_channels_narrow", 2, 4, (1, 2), strides=3, padding="same"),
+    _by_channel("conv2d_channels_oblong", 2, 4, (3, 2), strides=(2, 1)),
+    _by_channel("conv2d_channels_dilated", 2, 4, 2, dilation_rate=2),
     _one("conv2d_oblong", 2, "Conv2D", 3, (3, 2), strides=(2, 1), padding="same"),
     _one("conv2d_oblong_dilated", 2, "Conv2D", 3, (2, 3), dilation_rate=(3, 1)),
     # Kernels narrower than the strides, with padding: WASM's own kernels give up without a word.

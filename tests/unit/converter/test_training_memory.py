@@ -69,9 +69,25 @@ def test_only_the_largest_patches_lie_there_at_a_time() -> None:
     large = k.Conv2D(2, 5, padding="same")
     alone, both = memory_of(large, shape=(8, 8, 2)), memory_of(large, small, shape=(8, 8, 2))
     assert both.sample - alone.sample == FLOAT * PLAIN * 8 * 8 * 2
-    groups = memory_of(k.Conv2D(2, 5, padding="same", groups=2), shape=(8, 8, 2))
-    gaps = memory_of(k.Conv2D(2, 5, padding="same", dilation_rate=2), shape=(8, 8, 2))
+    alone = memory_of(k.Conv2D(4, 5, padding="same"), shape=(8, 8, 4))
+    groups = memory_of(k.Conv2D(4, 5, padding="same", groups=2), shape=(8, 8, 4))
+    gaps = memory_of(k.Conv2D(4, 5, padding="same", dilation_rate=2), shape=(8, 8, 4))
     assert groups.sample > gaps.sample > alone.sample
+
+
+def test_a_convolution_of_each_channel_by_itself_lays_no_windows_out() -> None:
+    import keras
+
+    k = keras.layers
+    grouped = memory_of(k.Conv2D(4, 7, padding="same", groups=4), shape=(8, 8, 4))
+    depthwise = memory_of(k.DepthwiseConv2D(7, padding="same"), shape=(8, 8, 4))
+    assert grouped.sample == depthwise.sample == FLOAT * PLAIN * 2 * 8 * 8 * 4
+    for gaps in (
+        k.Conv2D(4, 7, padding="same", groups=4, dilation_rate=2),
+        k.DepthwiseConv2D(7, padding="same", dilation_rate=2),
+        k.Conv2D(4, 7, padding="same", groups=4, strides=(2, 1)),
+    ):
+        assert memory_of(gaps, shape=(8, 8, 4)).sample > 10 * depthwise.sample
 
 
 def test_attention_takes_each_query_with_each_key_for_each_head() -> None:

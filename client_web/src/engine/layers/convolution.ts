@@ -59,21 +59,40 @@ export function makeConvolve({ tf, axes }: Pick<Kit, "tf" | "axes">) {
     const padded = paddings(lengths, where).reduce((all, sides, i) => axes.pad(all, i + 1, sides), x);
     const plain = groups === 1 && where.over.every((window) => window.dilation === 1);
     if (plain && where.over.length <= 2) return stock(padded, kernel, where);
+    if (groups > 1 && canGoByChannel(kernel, where)) return byChannel(padded, kernel, where);
     const shape = where.over.map((window, i) => windows(padded.shape[i + 1] ?? 0, window));
     const flat = product(axes.patches(padded, where.over), kernel, groups);
     return tf.reshape(flat, [x.shape[0] ?? 1, ...shape, kernel.shape[kernel.rank - 1] ?? 1]);
   };
 
-  /** Where TF.js's convolution is right, it is the faster one. */
-  function stock(x: Tensor, kernel: Tensor, { over }: Geometry): Tensor {
-    const strides = over.map((window) => window.stride);
-    const flat = over.length === 1;
-    const x4 = flat ? tf.expandDims(x, 1) : x;
-    const kernel4 = flat ? tf.expandDims(kernel, 0) : kernel;
-    const steps: [number, number] = flat ? [1, strides[0] ?? 1] : [strides[0] ?? 1, strides[1] ?? 1];
-    const out = tf.conv2d(x4 as Tensor4D, kernel4 as Tensor4D, steps, "valid");
-    return flat ? tf.squeeze(out, [1]) : out;
+  type Convolution = (x: Tensor4D, kernel: Tensor4D, strides: [number, number]) => Tensor;
+
+  /** Convolve over one axis or two by what knows two. */
+  function overTwo(x: Tensor, kernel: Tensor, { over }: Geometry, convolution: Convolution): Tensor {
+    const [first = 1, second = first] = over.map((window) => window.stride);
+    if (over.length > 1) return convolution(x as Tensor4D, kernel as Tensor4D, [first, second]);
+    const [x4, kernel4] = [tf.expandDims(x, 1) as Tensor4D, tf.expandDims(kernel, 0) as Tensor4D];
+    // The axis that is added has one place: any stride does.
+    return tf.squeeze(convolution(x4, kernel4, [first, first]), [1]);
   }
+
+  /** Where TF.js's convolution is right, it is the faster one. */
+  function stock(x: Tensor, kernel: Tensor, where: Geometry): Tensor {
+    return overTwo(x, kernel, where, (x4, kernel4, strides) => tf.conv2d(x4, kernel4, strides, "valid"));
+  }
+
+  /** Convolve each channel by itself, without laying the windows out. */
+  function byChannel(x: Tensor, kernel: Tensor, where: Geometry): Tensor {
+    const channels = x.shape[x.rank - 1] ?? 1;
+    const depthwise = tf.reshape(kernel, [...kernel.shape.slice(0, -2), channels, -1]);
+    return overTwo(x, depthwise, where, (x4, kernel4, strides) => tf.depthwiseConv2d(x4, kernel4, strides, "valid"));
+  }
+}
+
+/** Say whether a group is one channel and TF.js's depthwise convolution, of even steps without gaps, is right. */
+function canGoByChannel(kernel: Tensor, { over }: Geometry): boolean {
+  const even = over.every(({ stride, dilation }) => dilation === 1 && stride === over[0]?.stride);
+  return even && over.length <= 2 && kernel.shape[kernel.rank - 2] === 1;
 }
 
 /** Add a bias to every place: in two axes, since WebGPU adds a row to five wrongly. */
