@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,27 @@ RENDERINGS = {".keras": "model.keras", ".h5": "model.h5", ".zip": "tfjs.zip"}
 """What a file's ending asks for, by the coordinator's name for it."""
 
 
+def file_form(path: str | Path, unwritable: Mapping[str, str]) -> tuple[Path, str]:
+    """Say what a path's ending asks for: the path, and the coordinator's name for that form.
+
+    `unwritable`: the forms that cannot hold the model (`keras`, `h5`), each with why. Raises
+    `BadArgument`, which names the endings that do.
+    """
+    to = Path(path).expanduser()
+    remote = RENDERINGS.get(to.suffix.lower())
+    if remote is None:
+        raise BadArgument(
+            f"Name a .keras or .h5 file (Keras) or a .zip file (TF.js), got {to.name!r}."
+        )
+    missing = {f".{form}": why for form, why in unwritable.items()}
+    why = missing.get(to.suffix.lower())
+    if why is not None:
+        names = [to.with_suffix(e).name for e in RENDERINGS if e not in missing]
+        better = " or ".join(f'save("{name}")' for name in names)
+        raise BadArgument(f"{why} Use {better} instead.")
+    return to, remote
+
+
 class Best:
     """The best model as it was when it was asked for.
 
@@ -30,11 +52,6 @@ class Best:
         self._transport = transport
         self._path = f"/api/v1/studies/{record.study_id}/best"
         self.record = record
-
-    @property
-    def _missing(self) -> dict[str, str]:
-        """Give the endings of files that cannot hold the model, each with why."""
-        return {f".{form}": why for form, why in self.record.unwritable.items()}
 
     @property
     def trial(self) -> int:
@@ -72,17 +89,7 @@ class Best:
         `.keras` and `.h5` are for Keras 3, `.zip` has TF.js files. A `.h5` cannot hold every model.
         Raises `BadArgument`, which names the endings that do.
         """
-        to = Path(path).expanduser()
-        remote = RENDERINGS.get(to.suffix.lower())
-        if remote is None:
-            raise BadArgument(
-                f"Name a .keras or .h5 file (Keras) or a .zip file (TF.js), got {to.name!r}."
-            )
-        why = self._missing.get(to.suffix.lower())
-        if why is not None:
-            names = [to.with_suffix(e).name for e in RENDERINGS if e not in self._missing]
-            better = " or ".join(f'save("{name}")' for name in names)
-            raise BadArgument(f"{why} Use {better} instead.")
+        to, remote = file_form(path, self.record.unwritable)
         return self._transport.download(f"{self._path}/{remote}", to)
 
     def keras(self) -> Any:

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
@@ -13,6 +14,7 @@ import httpx2
 from pydantic import ValidationError
 
 from potluck.arguments import shown
+from potluck.best import file_form
 from potluck.data_upload import data_file, existing_file
 from potluck.defaults import DEFAULT_URL
 from potluck.errors import BadArgument, BadInput
@@ -160,16 +162,30 @@ class Client:
         return self.submit_options(model, data, options, quiet=quiet)
 
     def submit_options(
-        self, model: object, data: object, options: StudyOptions, *, quiet: bool = False
+        self,
+        model: object,
+        data: object,
+        options: StudyOptions,
+        *,
+        quiet: bool = False,
+        save_as: str | Path | None = None,
     ) -> Study:
-        """Do as `submit` does, with the options gathered in one value."""
+        """Do as `submit` does, with the options gathered in one value.
+
+        `save_as`: where the best model is to be saved in the end (`.keras`, `.h5`, `.zip`); refused
+        with `BadArgument` before anything runs where such a file cannot hold the model.
+        """
         require_consent(options)
+        if save_as is not None:
+            file_form(save_as, {})
         # Before anything is uploaded: what cannot be written down must leave nothing behind.
         study_spec(options, model_id="-", dataset_id="-", default_name="-")
         with Uploads(self._transport) as uploads, ExitStack() as opened:
             send_model = self._model(model, uploads, opened)
             dataset, target = self._data(data, uploads, opened)()
             uploaded = send_model()
+            if save_as is not None:
+                file_form(save_as, uploaded.report.unwritable)
             if options.target is None and target is not None:
                 options = dataclasses.replace(options, target=target)
             spec = study_spec(

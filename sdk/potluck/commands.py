@@ -85,7 +85,9 @@ def submit(
         options = written.options
         if fit_first_layer:
             options = dataclasses.replace(options, fit_first_layer=True)
-        study = client.submit_options(written.model, written.data, options, quiet=quiet)
+        study = client.submit_options(
+            written.model, written.data, options, quiet=quiet, save_as=save
+        )
         typer.echo(f"Study {study.id}: {study.name}")
         typer.echo(study.url)
         if wait or save is not None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import potluck
+from potluck.commands import app
 from potluck_converter import graph_from_json, graph_to_json, read_model, write_tfjs
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import saved
@@ -28,8 +29,12 @@ def network(*layers: Any) -> Any:
 
 
 def adapted() -> bytes:
+    return adapted_to(5.0)
+
+
+def adapted_to(mean: float) -> bytes:
     layer = L.Normalization(name="standard")
-    layer.adapt(np.random.default_rng(1).normal(5.0, 2.0, (40, 4)).astype(np.float32))
+    layer.adapt(np.random.default_rng(1).normal(mean, 2.0, (40, 4)).astype(np.float32))
     return saved(network(layer, L.Dense(6, activation="relu")), ".keras")
 
 
@@ -76,6 +81,20 @@ def test_a_model_that_h5_cannot_hold_comes_home_as_keras(
     assert ".keras" in answer.json()["error"]["hint"]
     for name in ("best.keras", "best.zip"):
         assert best.save(tmp_path / name).stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["best.h5", "best.onnx", "best"])
+def test_a_file_that_cannot_hold_the_best_model_is_refused_before_anything_runs(
+    coordinator: Coordinator, tmp_path: Path, name: str
+) -> None:
+    client = coordinator.client()
+    before = [one.id for one in (*client.studies(), *client.models())]
+    (tmp_path / "irises.keras").write_bytes(adapted_to(3.0))
+    (tmp_path / "study.yaml").write_text("model: irises.keras\ndata: iris\ntrials: 1\n")
+    command = ["submit", str(tmp_path / "study.yaml"), "--url", coordinator.url, "--token", ""]
+    with pytest.raises(potluck.BadArgument, match=r"\.keras"):
+        app([*command, "--save", str(tmp_path / name)], standalone_mode=False)
+    assert [one.id for one in (*client.studies(), *client.models())] == before
 
 
 def test_gates_with_the_old_hard_sigmoid_come_home_in_every_form(
