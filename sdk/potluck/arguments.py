@@ -191,7 +191,7 @@ RULES: Mapping[str, _Rule] = {
     "target": _text("a column's name", optional=True),
     "features": _Rule("a list of column names", _is_column_list, True, _column_hint),
     "task": _word(_names(wire.Task), optional=True),
-    "scaling": _word(_names(wire.Scaling)),
+    "scaling": _word(_names(wire.Scaling), optional=True),
     "loss": _word(_names(wire.LossName), optional=True),
     "loss_options": _Rule("a mapping such as {'label_smoothing': 0.1}", _is_mapping),
     "class_weight": _Rule("'balanced', or a mapping from labels to numbers", _is_weights, True),

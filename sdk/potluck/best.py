@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib
 import io
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from potluck.errors import BadArgument, MissingExtra
-from potluck.protocol.records import BestModel, Predictions
+from potluck.protocol.records import BestModel, Predictions, Unwritable
 from potluck.protocol.study import Scalar
 from potluck.transport import Transport
 
@@ -20,7 +19,7 @@ RENDERINGS = {".keras": "model.keras", ".h5": "model.h5", ".zip": "tfjs.zip"}
 """What a file's ending asks for, by the coordinator's name for it."""
 
 
-def file_form(path: str | Path, unwritable: Mapping[str, str]) -> tuple[Path, str]:
+def file_form(path: str | Path, unwritable: Unwritable) -> tuple[Path, str]:
     """Say what a path's ending asks for: the path, and the coordinator's name for that form.
 
     `unwritable`: the forms that cannot hold the model (`keras`, `h5`), each with why. Raises

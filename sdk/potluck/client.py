@@ -83,7 +83,7 @@ class Client:
         target: str | None = None,
         features: Sequence[str] | None = None,
         task: Task | None = None,
-        scaling: Scaling = "standard",
+        scaling: Scaling | None = None,
         loss: LossName | None = None,
         loss_options: Mapping[str, object] | None = None,
         class_weight: Literal["balanced"] | Mapping[str, float] | None = None,
@@ -116,6 +116,8 @@ class Client:
         of the rows). `duplicates`: rows with equal features stay `together` in one part, or are
         `free` to part. `target` names what to predict; it may be left out where the data leaves no
         doubt of it. `features` (all other columns but row numbers and ids) names what from.
+        `scaling` of numbers: `standard` (mean 0, deviation 1), `minmax` (0 to 1) or `none`; left
+        out, it is `standard`, but `none` of the features of a model that scales them itself.
         `loss_options` are Keras's (`{"label_smoothing": 0.1}`), `class_weight` is
         `balanced` or maps labels to weights, `sample_weight` names a column. `fit_first_layer`:
         where the encoded features have another width than the model takes, its first layer starts

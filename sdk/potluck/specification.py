@@ -49,7 +49,7 @@ class StudyOptions:
     target: str | None = None
     features: Sequence[str] | None = None
     task: str | None = None
-    scaling: str = "standard"
+    scaling: str | None = None
     loss: str | None = None
     loss_options: Mapping[str, object] = field(default_factory=dict)
     class_weight: str | Mapping[str, float] | None = None

@@ -88,13 +88,13 @@ def test_a_file_that_cannot_hold_the_best_model_is_refused_before_anything_runs(
     coordinator: Coordinator, tmp_path: Path, name: str
 ) -> None:
     client = coordinator.client()
-    before = [one.id for one in (*client.studies(), *client.models())]
+    before = [*(s.id for s in client.studies()), *(m.id for m in client.models())]
     (tmp_path / "irises.keras").write_bytes(adapted_to(3.0))
     (tmp_path / "study.yaml").write_text("model: irises.keras\ndata: iris\ntrials: 1\n")
     command = ["submit", str(tmp_path / "study.yaml"), "--url", coordinator.url, "--token", ""]
     with pytest.raises(potluck.BadArgument, match=r"\.keras"):
         app([*command, "--save", str(tmp_path / name)], standalone_mode=False)
-    assert [one.id for one in (*client.studies(), *client.models())] == before
+    assert [*(s.id for s in client.studies()), *(m.id for m in client.models())] == before
 
 
 def test_gates_with_the_old_hard_sigmoid_come_home_in_every_form(

@@ -2478,18 +2478,17 @@ export interface components {
          * @description From a dataset to tensors. `None` means: let the coordinator infer it, and show it.
          *
          *     `sample_weight` names a column of weights, numbers from 0: never a feature; `None` is none.
+         *     `scaling`: numbers are scaled to mean 0 and deviation 1 (`standard`), to 0 to 1 (`minmax`), or
+         *     not. Inferred: `standard`, but `none` of the features of a model that scales them itself or
+         *     whose first layer is frozen.
          */
         Pipeline: {
             /** Features */
             features?: string[] | null;
             /** Sample Weight */
             sample_weight?: string | null;
-            /**
-             * Scaling
-             * @default standard
-             * @enum {string}
-             */
-            scaling?: "standard" | "minmax" | "none";
+            /** Scaling */
+            scaling?: ("standard" | "minmax" | "none") | null;
             split?: components["schemas"]["Split"];
             /** Target */
             target?: string | null;
@@ -3102,6 +3101,13 @@ export interface components {
             rows_validation: number;
             /** Sample Weight */
             sample_weight?: string | null;
+            /**
+             * Scaling
+             * @description How numbers among the features are scaled.
+             * @default standard
+             * @enum {string}
+             */
+            scaling?: "standard" | "minmax" | "none";
             /** Target */
             target: string;
             /**

@@ -58,7 +58,7 @@ def fit(dataset: Dataset, plan: Plan, rows: Rows) -> dict[str, Any]:
         target |= {"signs": plan.loss in ("hinge", "squared_hinge")}
     else:
         values = target_numbers(dataset, plan.target, None)[rows]
-        scaling = "none" if plan.own_units else plan.scaling
+        scaling = "none" if plan.own_units else plan.target_scaling or plan.scaling
         offset, scale = _scale(values[:, np.newaxis], scaling)
         target |= {"kind": "number", "offset": offset[0], "scale": scale[0]}
     weights = fit_weights(

@@ -28,6 +28,7 @@ class ModelFacts:
     counts), in Keras's words, `linear` for nothing. `vocabulary` is the Embedding's `input_dim`
     where the first layer is one: such a model takes whole numbers. `compiled` is what the
     converter's `compiled` gives, None where nothing was; `warnings` are repeated by plans.
+    `scaled_by` names the layer that scales the inputs before anything else, empty for none.
     """
 
     input_shapes: Mapping[str, Shape]
@@ -37,3 +38,4 @@ class ModelFacts:
     vocabulary: int | None = None
     compiled: Mapping[str, Any] | None = None
     warnings: tuple[str, ...] = ()
+    scaled_by: str = ""

@@ -34,6 +34,7 @@ from potluck_coordinator.pipeline.roles import (
     plain_target,
     suggested_features,
 )
+from potluck_coordinator.pipeline.scaling import settle_scaling
 from potluck_coordinator.pipeline.shapes import fit_shape
 from potluck_coordinator.pipeline.shares import Part
 from potluck_coordinator.pipeline.shares import settle as settle_parts
@@ -50,7 +51,8 @@ class Plan:
 
     `tokens`: features go in as int32, unscaled. With folds, `rows_train` counts all rows that are
     not test rows. `rows_*` are 0 for parts that the study does not have. `margins`: the outputs
-    rank classes, but are no probabilities. `own_units`: the target is not scaled. `losses` and
+    rank classes, but are no probabilities. `scaling` is that of features, and of a numeric target
+    where `target_scaling` is None. `own_units`: the target is not scaled. `losses` and
     `metrics` are those that would suit. `duplicates`: may rows with equal features part? `parts`:
     what each part holds. `encoded_width`: how many numbers the features of a row become.
     `spellings`: how columns are written that are not plain, which the dataset is read with.
@@ -85,6 +87,7 @@ class Plan:
     loss_options: Mapping[str, float | bool] = field(default_factory=dict)
     margins: bool = False
     own_units: bool = False
+    target_scaling: Scaling | None = None
     class_weight: ClassWeight | None = None
     sample_weight: str | None = None
     losses: tuple[LossName, ...] = ()
@@ -150,6 +153,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     ]
     input_shape, read_so = _input_shape(dataset, features, width, model, chosen.left_out)
     split = asked.split
+    scalings = settle_scaling(asked.scaling, model)
     plan = Plan(
         task=aim.task,
         target=target,
@@ -161,7 +165,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         metric=aim.metric,
         direction=aim.direction,
         init=spec.init or _init(model),
-        scaling=asked.scaling,
+        scaling=scalings.features,
         tokens=model.vocabulary is not None,
         input_shape=input_shape,
         validation=split.validation,
@@ -177,10 +181,12 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
             *aim.warnings,
             *warnings,
             *read_so,
+            *scalings.warnings,
         ),
         loss_options=dict(aim.loss.options),
         margins=aim.loss.reading == "margins",
         own_units=aim.loss.own_units,
+        target_scaling=scalings.target,
         class_weight=spec.class_weight,
         sample_weight=asked.sample_weight,
         losses=aim.losses,

@@ -202,6 +202,7 @@ def _wire_plan(
         rows_validation=plan["rows_validation"],
         rows_test=plan["rows_test"],
         folds=folds,
+        scaling=plan["scaling"],
         duplicates=plan["duplicates"],
         parts=_parts(plan),
         encoded_width=plan["encoded_width"],

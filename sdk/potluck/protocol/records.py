@@ -15,6 +15,7 @@ from potluck.protocol.study import (
     LossOptions,
     MetricName,
     Scalar,
+    Scaling,
     StudySpec,
     Task,
     Visibility,
@@ -186,6 +187,7 @@ class StudyPlan(Wire):
     rows_validation: int
     rows_test: int
     folds: int
+    scaling: Scaling = Field("standard", description="How numbers among the features are scaled.")
     duplicates: Duplicates = Field(
         "together", description="Whether rows with equal features stay in one part of a split."
     )

@@ -154,13 +154,16 @@ class Pipeline(Exact):
     """From a dataset to tensors. `None` means: let the coordinator infer it, and show it.
 
     `sample_weight` names a column of weights, numbers from 0: never a feature; `None` is none.
+    `scaling`: numbers are scaled to mean 0 and deviation 1 (`standard`), to 0 to 1 (`minmax`), or
+    not. Inferred: `standard`, but `none` of the features of a model that scales them itself or
+    whose first layer is frozen.
     """
 
     target: str | None = None
     features: list[str] | None = None
     task: Task | None = None
     sample_weight: str | None = None
-    scaling: Scaling = "standard"
+    scaling: Scaling | None = None
     split: Split = Field(default_factory=Split)
 
 

@@ -16,7 +16,7 @@ export interface Draft {
   /** Null: every column but the target, row numbers and ids. */
   features: string[] | null;
   task: Task | "auto";
-  scaling: "standard" | "minmax" | "none";
+  scaling: "auto" | "standard" | "minmax" | "none";
   split: "validation" | "folds";
   validation: string;
   test: string;
@@ -46,7 +46,7 @@ export interface Draft {
 export function emptyDraft(): Draft {
   return {
     modelId: "", datasetId: "", name: "", description: "", target: "", features: null,
-    task: "auto", scaling: "standard", split: "validation", validation: "20", test: "20", folds: "5",
+    task: "auto", scaling: "auto", split: "validation", validation: "20", test: "20", folds: "5",
     stratify: true, duplicates: "auto", loss: "auto", lossOptions: {}, weights: "none", weightColumn: "", metric: "auto", direction: "auto", init: "auto",
     visibility: "public", rowsArePublic: false, sampler: "random", trials: "12", epochs: "9",
     rungs: "2", repeats: "1", seed: "0", parameters: allTrainingForms(),
@@ -122,7 +122,7 @@ export function makeSpec(draft: Draft): Made {
       target: draft.target || null,
       features: draft.features,
       task: known(draft.task),
-      scaling: draft.scaling,
+      scaling: known(draft.scaling),
       sample_weight: draft.weights === "column" ? draft.weightColumn || null : null,
       split: {
         validation: folded ? null : reader.percent("validation", draft.validation, 1),

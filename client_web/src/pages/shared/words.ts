@@ -28,6 +28,13 @@ export const DUPLICATES: Readonly<Record<"together" | "free", string>> = {
   free: "split row by row",
 };
 
+/** How numbers among the features are scaled. */
+export const SCALINGS: Readonly<Record<"standard" | "minmax" | "none", string>> = {
+  standard: "to mean 0, deviation 1",
+  minmax: "to 0 to 1",
+  none: "leave as they are",
+};
+
 export const STUDY: Readonly<Record<StudyState, Word>> = {
   preparing: { text: "preparing", tone: "grey" },
   running: { text: "running", tone: "warm" },
