@@ -61,9 +61,10 @@ class TrainingMemory:
     def of(self, batch_size: int, slots: int) -> int:
         """Estimate bytes: weights, gradients, `slots` states, a batch.
 
-        On GPUs weights and states lie in one tensor, and so do the next ones.
+        On GPUs weights and states lie in one tensor, and so do the next ones. Frozen weights lie
+        there twice: as they came, and in the network.
         """
-        return self.weights + self.trained * (4 + 2 * slots) + self.sample * batch_size
+        return 2 * self.weights + self.trained * (3 + 2 * slots) + self.sample * batch_size
 
 
 def training_memory(graph: Graph) -> TrainingMemory:
@@ -94,7 +95,8 @@ def _numbers(step: Step) -> int:
     output, found = _size(step.output), 0
     each = PLAIN
     for name, config in _configs(step):
-        each = max(each, OUTPUTS.get(name, PLAIN))
+        fixed = name == "BatchNormalization" and not step.layer.trainable
+        each = max(each, PLAIN if fixed else OUTPUTS.get(name, PLAIN))
         found += ACTIVATIONS.get(str(config.get("activation")), 0) * output
         found += POOLED_VOLUMES.get(name, 0) * _size(step.inputs[0]) if step.inputs else 0
     found += _windows_kept(step) * _window(step)

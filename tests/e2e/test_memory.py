@@ -132,6 +132,18 @@ def test_a_unit_takes_about_what_was_told(page: EnginePage, make: Callable[[], A
     assert taken(page, "wasm", make, by_kernels=False) >= LEAST
 
 
+@pytest.mark.parametrize("make", EVERY_KIND)
+def test_frozen_layers_too(page: EnginePage, make: Callable[[], Any]) -> None:
+    def frozen() -> Any:
+        network = make()
+        for layer in network.layers[:-1]:
+            layer.trainable = False
+        return network
+
+    assert LEAST <= taken(page, "wasm", frozen, by_kernels=True)
+    assert LEAST <= taken(page, "wasm", frozen, by_kernels=False)
+
+
 @pytest.mark.parametrize("backend", ["webgl", "webgpu"])
 @pytest.mark.parametrize("make", [perceptron, images, series])
 def test_on_a_gpu_too(page: EnginePage, make: Callable[[], Any], backend: str) -> None:
