@@ -42,6 +42,15 @@ def behind_arithmetic() -> Any:
     return keras.Model(inputs, L.Dense(1)(L.Dense(4)(inputs / 127.5 - 1.0)))
 
 
+def flattened() -> Any:
+    return network(L.Reshape((2, 1)), L.Flatten(), L.Rescaling(0.01, name="behind"), L.Dense(4))
+
+
+def pooled() -> Any:
+    layers = (L.AveragePooling1D(2), L.Dropout(0.1), L.Flatten(), L.Rescaling(0.01))
+    return network(L.Reshape((2, 1)), *layers)
+
+
 def frozen() -> Any:
     return network(L.Dense(4, trainable=False, name="learned"))
 
@@ -80,6 +89,8 @@ def planned(coordinator: Coordinator, make: Callable[[], Any], **asked: Any) -> 
         (given_statistics, "given"),
         (rescaled, "smaller"),
         (behind_arithmetic, ""),
+        (flattened, "behind"),
+        (pooled, ""),
         (frozen, "learned"),
     ],
 )
@@ -121,3 +132,71 @@ def test_a_layer_fitted_to_another_width_scales_no_more(coordinator: Coordinator
         fit_first_layer=True,
     )
     assert study.stop().plan.scaling == "standard"
+
+
+POSITIVE = (1.0 + 4.0 / (1.0 + np.exp(-(RAW[:, 1] - 15.0)))).astype(np.float32)
+
+
+def rated() -> Any:
+    inputs = keras.Input((2,))
+    hidden = L.Dense(1, activation="sigmoid")(L.BatchNormalization()(inputs))
+    return keras.Model(inputs, hidden * 4.0 + 1.0)
+
+
+def behind_relu() -> Any:
+    return keras.Sequential([keras.Input((2,)), L.Dense(1), L.ReLU()])
+
+
+def squashed(amounts: Any) -> Any:
+    return (amounts - amounts.min()) / (amounts.max() - amounts.min())
+
+
+def bounded(activation: str) -> Any:
+    return keras.Sequential([keras.Input((2,)), L.Dense(1, activation=activation)])
+
+
+@pytest.mark.parametrize(
+    ("model", "target", "said"),
+    [
+        (rated(), POSITIVE, "the target is not scaled"),
+        (behind_relu(), POSITIVE, "the target is not scaled"),
+        (bounded("sigmoid"), squashed(POSITIVE), "the target is not scaled"),
+        (bounded("sigmoid"), POSITIVE, "the target is scaled to 0 to 1"),
+        (bounded("tanh"), POSITIVE - 3, "the target is scaled to 0 to 1"),
+        (rated(), 100 * POSITIVE, "cannot reach all of the target"),
+        (bounded("linear"), POSITIVE, ""),
+        (bounded("leaky_relu"), POSITIVE, ""),
+    ],
+)
+def test_a_target_is_scaled_to_where_the_outputs_reach(
+    coordinator: Coordinator, model: Any, target: Any, said: str
+) -> None:
+    study = coordinator.client().submit(
+        model=saved(model, ".keras"),
+        data=(RAW, target),
+        search={},
+        trials=1,
+        epochs=1,
+        task="regression",
+    )
+    found = [w for w in study.stop().plan.warnings if "outputs lie" in w]
+    assert [said in warning for warning in found] == ([True] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("scaling", "warned"), [("standard", True), ("minmax", False), ("none", True)]
+)
+def test_a_target_that_the_outputs_cannot_reach_is_warned_of_with_the_remedy(
+    coordinator: Coordinator, scaling: Any, warned: bool
+) -> None:
+    study = coordinator.client().submit(
+        model=saved(bounded("sigmoid"), ".keras"),
+        data=(RAW, POSITIVE),
+        search={},
+        trials=1,
+        epochs=1,
+        task="regression",
+        scaling=scaling,
+    )
+    found = [w for w in study.stop().plan.warnings if "cannot reach" in w]
+    assert ['"minmax"' in warning for warning in found] == ([True] if warned else [])

@@ -29,6 +29,7 @@ class ModelFacts:
     where the first layer is one: such a model takes whole numbers. `compiled` is what the
     converter's `compiled` gives, None where nothing was; `warnings` are repeated by plans.
     `scaled_by` names the layer that scales the inputs before anything else, empty for none.
+    `reach`: between what numbers the outputs lie, None for no end.
     """
 
     input_shapes: Mapping[str, Shape]
@@ -39,3 +40,4 @@ class ModelFacts:
     compiled: Mapping[str, Any] | None = None
     warnings: tuple[str, ...] = ()
     scaled_by: str = ""
+    reach: tuple[float | None, float | None] = (None, None)

@@ -49,9 +49,10 @@ def infer_aim(target: Numeric | Categorical, spec: StudySpec, model: ModelFacts)
     _refuse_constant(target, classes, task)
     activation = model.final_activation
     if task == "classification":
+        _refuse_amounts(target, classes, outputs, spec)
         _check_classes(classes, outputs, activation, asked=spec.loss)
     else:
-        _check_regression(target, outputs, activation, warnings)
+        _check_regression(target, outputs, activation)
     loss = settle_loss(spec, task, outputs, activation)
     if loss.own_units and isinstance(target, Numeric):
         _check_amounts(target, loss)
@@ -173,9 +174,31 @@ def _check_classes(
         )
 
 
-def _check_regression(
-    target: Numeric | Categorical, outputs: int, activation: str, warnings: list[str]
+def _refuse_amounts(
+    target: Numeric | Categorical, classes: tuple[str, ...], outputs: int, spec: StudySpec
 ) -> None:
+    """Refuse a loss or metric of classes for numbers that are none."""
+    if isinstance(target, Categorical) or target.integer or spec.pipeline.task is not None:
+        return
+    if len(classes) == outputs or (outputs == 1 and len(classes) == 2):
+        return
+    loss = spec.loss is not None
+    named = spec.loss or spec.objective.metric
+    if named is None:
+        return  # the model's softmax said so
+    raise BadStudy(
+        "pipeline.loss_unsuited" if loss else "pipeline.metric_unsuited",
+        f"{named} is for classes, and the target {target.name!r} holds amounts.",
+        expected="a loss of amounts, such as mean_squared_error"
+        if loss
+        else "a metric of amounts, such as r2, rmse or mae",
+        got=f"{len(classes)} different numbers, with fractions",
+        hint="Leave it out, or set the task to classification if each number is a class.",
+        where="loss" if loss else "objective.metric",
+    )
+
+
+def _check_regression(target: Numeric | Categorical, outputs: int, activation: str) -> None:
     if isinstance(target, Categorical):
         raise BadDataset(
             "dataset.target_not_numeric",
@@ -193,10 +216,6 @@ def _check_regression(
             got=f"{outputs} outputs, {activation}",
             hint="Give the last layer one unit without activation, or choose classification.",
             where="model",
-        )
-    if activation != "linear":
-        warnings.append(
-            f"The last activation is {activation}: it cannot reach every value of the target."
         )
 
 

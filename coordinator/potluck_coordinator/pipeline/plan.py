@@ -34,7 +34,7 @@ from potluck_coordinator.pipeline.roles import (
     plain_target,
     suggested_features,
 )
-from potluck_coordinator.pipeline.scaling import settle_scaling
+from potluck_coordinator.pipeline.scaling import Settled, feature_scaling, target_scaling
 from potluck_coordinator.pipeline.shapes import fit_shape
 from potluck_coordinator.pipeline.shares import Part
 from potluck_coordinator.pipeline.shares import settle as settle_parts
@@ -153,7 +153,10 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     ]
     input_shape, read_so = _input_shape(dataset, features, width, model, chosen.left_out)
     split = asked.split
-    scalings = settle_scaling(asked.scaling, model)
+    scaling = feature_scaling(asked.scaling, model)
+    scaled = Settled(scaling.scaling)
+    if aim.classes is None:
+        scaled = target_scaling(asked.scaling, model, column, own_units=aim.loss.own_units)
     plan = Plan(
         task=aim.task,
         target=target,
@@ -165,7 +168,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         metric=aim.metric,
         direction=aim.direction,
         init=spec.init or _init(model),
-        scaling=scalings.features,
+        scaling=scaling.scaling,
         tokens=model.vocabulary is not None,
         input_shape=input_shape,
         validation=split.validation,
@@ -181,12 +184,13 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
             *aim.warnings,
             *warnings,
             *read_so,
-            *scalings.warnings,
+            *scaling.warnings,
+            *scaled.warnings,
         ),
         loss_options=dict(aim.loss.options),
         margins=aim.loss.reading == "margins",
         own_units=aim.loss.own_units,
-        target_scaling=scalings.target,
+        target_scaling=scaled.scaling,
         class_weight=spec.class_weight,
         sample_weight=asked.sample_weight,
         losses=aim.losses,

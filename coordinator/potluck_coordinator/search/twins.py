@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 
 from potluck_coordinator.search.rules import Scalar, boundaries
 
 Point = dict[str, Scalar]
 
+_ONE_FUNCTION = {"swish": "silu", "hard_swish": "hard_silu"}
+_MOST_IN_32_BITS = 3.4e38
 _OF_A_SCHEDULE = (
     "decay_epochs",
     "decay_rate",
@@ -35,13 +38,22 @@ def as_trained(
     rows; where they are known, a larger batch is all of them. The form is for comparing alone: a
     trial keeps the values that were drawn.
     """
-    found = dict(point)
+    found = {name: _same(name, value) for name, value in point.items()}
     if rows is not None and "batch_size" in found:
         found["batch_size"] = min(int(found["batch_size"]), rows)
     _of_optimizer(found)
     _of_average(found)
     _of_schedule(found, epochs)
     return found
+
+
+def _same(name: str, value: Scalar) -> Scalar:
+    """Give one value for all that train alike: networks compute with 32 bits."""
+    if isinstance(value, str) and name.endswith("activation"):
+        return _ONE_FUNCTION.get(value.lower(), value)
+    if isinstance(value, float) and abs(value) < _MOST_IN_32_BITS:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    return value
 
 
 def _of_optimizer(point: Point) -> None:

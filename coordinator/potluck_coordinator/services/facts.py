@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from potluck_converter import (
-    Graph,
-    Layer,
     Model,
     compiled,
     infer_shapes,
@@ -18,16 +15,11 @@ from potluck_converter import (
     weight_shapes,
 )
 from potluck_coordinator.pipeline import LayerFacts, ModelFacts
+from potluck_coordinator.services.input_scaling import scaled_by
+from potluck_coordinator.services.model_ending import Reach, ending_of
 
 FITTED = ("Normalization",)
 MOST_SAID = 3
-_SCALING = ("Rescaling", "Normalization")
-_BEFORE_SCALING = (
-    *("InputLayer", "Reshape", "Permute", "Cropping2D", "Concatenate", "Resizing", "CenterCrop"),
-    *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomCrop"),
-    *("ZeroPadding2D", "Masking"),
-)
-_PASSING = ("Dropout", "Flatten", "Reshape", "Identity", "Permute", "ActivityRegularization")
 
 
 def facts_of(model: Model) -> ModelFacts:
@@ -40,10 +32,11 @@ def facts_of(model: Model) -> ModelFacts:
     vocabulary = None
     if first is not None and first.class_name == "Embedding":
         vocabulary = int(first.config["input_dim"])
+    ending = ending_of(graph)
     return ModelFacts(
         input_shapes={ref.layer: tuple(shapes[ref.layer]) for ref in graph.inputs},
         output_shapes={ref.layer: tuple(shapes[ref.layer]) for ref in graph.outputs},
-        final_activation=_final_activation(graph),
+        final_activation=ending.activation,
         layers=tuple(
             LayerFacts(
                 name=layer.name,
@@ -57,7 +50,8 @@ def facts_of(model: Model) -> ModelFacts:
         vocabulary=vocabulary,
         compiled=compiled(model.training_config),
         warnings=_few(stateful_layers(model.warnings)),
-        scaled_by=_scaled_by(model),
+        scaled_by=scaled_by(model),
+        reach=_finite(ending.reach),
     )
 
 
@@ -66,40 +60,9 @@ def _few(said: list[str]) -> tuple[str, ...]:
     return (*said[:MOST_SAID], *([f"So were {more} more layers."] if more > 0 else []))
 
 
-def _scaled_by(model: Model) -> str:
-    """Name the layer that scales what comes in, where that is done first of all."""
-    for layer in model.graph.layers:
-        if layer.class_name in _SCALING and _changes_numbers(model, layer):
-            return layer.name
-        if layer.class_name not in (*_BEFORE_SCALING, *_SCALING):
-            return ""
-    return ""
-
-
-def _changes_numbers(model: Model, layer: Layer) -> bool:
-    """Say whether a layer scales: a Normalization that was never fitted does not."""
-    if layer.class_name == "Rescaling":
-        scale, offset = np.asarray(layer.config["scale"]), np.asarray(layer.config["offset"])
-        return bool(np.any(scale != 1) or np.any(offset != 0))
-    weights = [model.weights.get(f"{layer.name}/{name}") for name in ("mean", "variance")]
-    if weights[0] is None or weights[1] is None:
-        return layer.config["mean"] is not None
-    return bool(np.any(weights[0] != 0) or np.any(weights[1] != 1))
-
-
-def _final_activation(graph: Graph) -> str:
-    name = graph.outputs[0].layer
-    while True:
-        layer = graph.layer(name)
-        if layer.class_name == "Softmax":
-            return "softmax"
-        activation = layer.config.get("activation")
-        if activation is not None:
-            return str(activation)
-        passes_through = layer.class_name in _PASSING
-        if not (passes_through and layer.calls[0].inputs):
-            return "linear"
-        name = layer.calls[0].inputs[0].layer
+def _finite(reach: Reach) -> tuple[float | None, float | None]:
+    low, high = (end if math.isfinite(end) else None for end in reach)
+    return low, high
 
 
 def facts_to_json(facts: ModelFacts) -> dict[str, Any]:
@@ -113,11 +76,12 @@ def facts_to_json(facts: ModelFacts) -> dict[str, Any]:
         "compiled": facts.compiled,
         "warnings": list(facts.warnings),
         "scaled_by": facts.scaled_by,
+        "reach": list(facts.reach),
     }
 
 
 def facts_from_json(data: Mapping[str, Any]) -> ModelFacts:
-    """Read facts from JSON, also of models kept before the last three fields were."""
+    """Read facts from JSON, also of models kept before the last four fields were."""
     return ModelFacts(
         input_shapes={k: tuple(v) for k, v in data["input_shapes"].items()},
         output_shapes={k: tuple(v) for k, v in data["output_shapes"].items()},
@@ -127,4 +91,10 @@ def facts_from_json(data: Mapping[str, Any]) -> ModelFacts:
         compiled=data.get("compiled"),
         warnings=tuple(data.get("warnings", ())),
         scaled_by=data.get("scaled_by", ""),
+        reach=_two(data.get("reach", (None, None))),
     )
+
+
+def _two(ends: Sequence[float | None]) -> tuple[float | None, float | None]:
+    low, high = ends
+    return low, high

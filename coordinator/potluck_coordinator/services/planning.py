@@ -11,7 +11,7 @@ from potluck.protocol.records import PlannedPart, StudyPlan
 from potluck.protocol.study import LossOptions, StudySpec
 from potluck_coordinator.core.errors import BadStudy, NotFound, OtherWidth
 from potluck_coordinator.core.records import Dataset, Model
-from potluck_coordinator.search import Dimension, Range, Space
+from potluck_coordinator.search import extremes, samples
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.compiled import compiled_parameters, study_space
 from potluck_coordinator.services.facts import facts_from_json
@@ -63,7 +63,7 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     plan["compiled"] = {**plan["compiled"], **parameters}
     plan["warnings"] = [*plan["warnings"], *said]
     space = study_space(spec, plan["compiled"])
-    corners = extremes(space)
+    corners = samples(space)
     for corner in corners:
         optimizer(corner, spec.rungs[-1])
         batch_size(corner)
@@ -81,10 +81,8 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
 
 def fewer_trials(possible: int, asked: int) -> str:
     """Say that the search space is smaller than the trials asked for."""
-    return (
-        f"The search space has {possible} {'point' if possible == 1 else 'points'} that train "
-        f"differently: {possible} of the {asked} trials asked for can be made."
-    )
+    points = "1 point" if possible == 1 else f"{possible} points that train differently"
+    return f"The search space has {points}: {possible} of the {asked} trials asked for can be made."
 
 
 async def explain(site: Site, asker: Asker, spec: StudySpec) -> StudyPlan:
@@ -100,23 +98,6 @@ async def explain(site: Site, asker: Asker, spec: StudySpec) -> StudyPlan:
     needed = await site.workers.run(largest_memory, graph, points, rows_bytes)
     warnings = [*plan.warnings, *too_large_for_all(needed, roomiest)]
     return plan.model_copy(update={"warnings": warnings})
-
-
-def extremes(space: Space) -> list[dict[str, Any]]:
-    """Give the points that differ from the first one in one parameter, taken to its ends."""
-    ends = {
-        name: [d.low, d.high] if isinstance(d, Range) and d.step is None else _ends(d)
-        for name, d in space.free.items()
-    }
-    base = {name: values[0] for name, values in ends.items()}
-    points = [base] + [{**base, n: value} for n, values in ends.items() for value in values[1:]]
-    return [dict(space.effective(point)) for point in points]
-
-
-def _ends(dimension: Dimension) -> list[Any]:
-    if isinstance(dimension, Range):
-        return [dimension.value(0), dimension.value((dimension.size or 1) - 1)]
-    return list(dimension.choices)
 
 
 async def _materials(site: Site, asker: Asker, spec: StudySpec) -> tuple[Model, Dataset]:

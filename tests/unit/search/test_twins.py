@@ -51,6 +51,11 @@ TWINS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"schedule": "one_cycle", "start_divisor": 1.0, "end_divisor": 1.0}, {}),
     ({"schedule": "step", "every_epochs": 10.0, "factor": 0.5}, {}),
     ({"schedule": "piecewise", "boundaries": "10, 20"}, {}),
+    ({"layers.a.activation": "swish"}, {"layers.a.activation": "silu"}),
+    (
+        {"layers.a.recurrent_activation": "hard_swish"},
+        {"layers.a.recurrent_activation": "hard_silu"},
+    ),
     (
         {"schedule": "piecewise", "boundaries": "2,4"},
         {"schedule": "piecewise", "boundaries": "2.0, 4, 30"},
@@ -87,6 +92,8 @@ DIFFERENT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"schedule": "piecewise", "boundaries": "9"}, {}),
     ({"use_ema": True}, {"use_ema": True, "ema_momentum": 0.5}),
     ({"batch_size": 64}, {"batch_size": 100}),
+    ({"layers.a.activation": "silu"}, {"layers.a.activation": "gelu"}),
+    ({"weight_decay": 1e-5}, {"weight_decay": 1.000001e-5}),
 ]
 
 
@@ -95,6 +102,11 @@ def test_what_trains_differently_stays_apart(one: dict[str, Any], other: dict[st
     common: dict[str, Any] = {"learning_rate": 0.01, "optimizer": "adam"}
     first, second = common | one, common | other
     assert as_trained(first, EPOCHS, 100) != as_trained(second, EPOCHS, 100)
+
+
+def test_numbers_that_are_equal_in_32_bits_are_one_point() -> None:
+    one, other = {"learning_rate": 0.1}, {"learning_rate": 0.1 + 1e-12}
+    assert as_trained(one) == as_trained(other)
 
 
 def test_batches_of_more_than_all_rows_are_one() -> None:
