@@ -21,6 +21,7 @@ from potluck.protocol.study import (
 from potluck_coordinator.core.errors import BadInput, BadStudy
 from potluck_coordinator.pipeline.compiled import aim_with_compiled
 from potluck_coordinator.pipeline.dataset import Dataset
+from potluck_coordinator.pipeline.exact import refuse_merged
 from potluck_coordinator.pipeline.facts import ModelFacts
 from potluck_coordinator.pipeline.features import check_features
 from potluck_coordinator.pipeline.labels import as_numbers, read_target
@@ -132,6 +133,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     check_target(dataset, target, chosen.names, spec, model)
     dataset = read_target(dataset, target, spec, model)
     column = target_column(dataset, target)
+    refuse_merged(column, "target")
     try:
         settled = aim_with_compiled(column, spec, model)
     except BadInput as error:
