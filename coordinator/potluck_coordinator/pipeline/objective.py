@@ -20,6 +20,8 @@ from potluck_coordinator.pipeline.losses import (
 )
 from potluck_coordinator.pipeline.measures import CLASSIFICATION, SMALLER_IS_BETTER, suited_metrics
 from potluck_coordinator.pipeline.one_hot import OneHot
+from potluck_coordinator.pipeline.reach import out_of_reach
+from potluck_coordinator.pipeline.scaling import settle_scaling
 from potluck_coordinator.pipeline.target import classes_of
 
 MOST_CLASSES = 1000
@@ -52,10 +54,13 @@ def infer_aim(target: Numeric | Categorical, spec: StudySpec, model: ModelFacts)
     if task == "classification":
         _check_classes(classes, outputs, activation, asked=spec.loss)
     else:
-        _check_regression(target, outputs, activation, warnings)
+        _check_regression(target, outputs, activation)
     loss = settle_loss(spec, task, outputs, activation)
     if loss.own_units and isinstance(target, Numeric):
         _check_amounts(target, loss)
+    if task == "regression" and isinstance(target, Numeric):
+        scaling = settle_scaling(spec.pipeline.scaling, model).target
+        warnings += out_of_reach(target, activation, None if loss.own_units else scaling)
     named = classes if task == "classification" else None
     metrics = suited_metrics(task, named, loss.reading == "margins")
     metric, direction = _objective(spec, task, metrics, warnings)
@@ -166,9 +171,7 @@ def _check_classes(
         )
 
 
-def _check_regression(
-    target: Numeric | Categorical, outputs: int, activation: str, warnings: list[str]
-) -> None:
+def _check_regression(target: Numeric | Categorical, outputs: int, activation: str) -> None:
     if isinstance(target, Categorical):
         raise BadDataset(
             "dataset.target_not_numeric",
@@ -186,10 +189,6 @@ def _check_regression(
             got=f"{outputs} outputs, {activation}",
             hint="Give the last layer one unit without activation, or choose classification.",
             where="model",
-        )
-    if activation != "linear":
-        warnings.append(
-            f"The last activation is {activation}: it cannot reach every value of the target."
         )
 
 

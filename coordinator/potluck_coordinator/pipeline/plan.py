@@ -42,6 +42,7 @@ from potluck_coordinator.pipeline.shares import settle as settle_parts
 from potluck_coordinator.pipeline.spelling import Spelling
 from potluck_coordinator.pipeline.target import target_column, target_numbers
 from potluck_coordinator.pipeline.weights import ClassWeight, check_weights, without_weights
+from potluck_coordinator.pipeline.wording import words_told
 
 TUPLES = ("features", "classes", "input_shape", "warnings", "losses", "metrics")
 
@@ -147,6 +148,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     if model.vocabulary is not None:
         dataset = as_numbers(dataset, features)
     width, warnings = check_features(dataset, features, model.vocabulary)
+    warnings += words_told(dataset, target, features)
     warnings += features_told(dataset, features, chosen.left_out)
     warnings += [
         f"{name} is {what} and was left out of the features."
