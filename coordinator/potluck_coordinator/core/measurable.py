@@ -23,6 +23,13 @@ REASONS: Mapping[str, str] = {
     "mape": "a true value is 0",
 }
 """Why a metric is absent where it is: each has one reason alone."""
+_ONE_ROW = "there is only one row"
+
+
+def why_undefined(name: str, rows: int | None = None) -> str:
+    """Say why a metric has no value. `rows`: how many there were; of one, nothing can differ."""
+    why = REASONS[name]
+    return _ONE_ROW if rows == 1 and why in (_ONE_CLASS, _CONSTANT) else why
 
 
 def undefined_for_classes(present: Collection[int]) -> set[str]:
@@ -41,8 +48,14 @@ def undefined_for_amounts(low: float, high: float, smallest: float) -> set[str]:
     return (constant if low == high else set()) | ({"mape"} if smallest < ZERO else set())
 
 
-def absent(expected: Collection[str], metrics: Mapping[str, float]) -> dict[str, str]:
-    """Give the metrics that a score lacks, each with its reason; none where it diverged."""
+def absent(
+    expected: Collection[str], metrics: Mapping[str, float], rows: int | None = None
+) -> dict[str, str]:
+    """Give the metrics that a score lacks, each with its reason; none where it diverged.
+
+    `rows`: on how many it was measured.
+    """
     if not metrics:
         return {}
-    return {name: REASONS[name] for name in expected if name in REASONS and name not in metrics}
+    lacking = [name for name in expected if name in REASONS and name not in metrics]
+    return {name: why_undefined(name, rows) for name in lacking}

@@ -6,25 +6,33 @@ import io
 import math
 import zipfile
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potluck_coordinator.core.errors import BadDataset
-from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset, Numeric
+from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
+from potluck_coordinator.pipeline.flat_arrays import read_numbers, read_words
 from potluck_coordinator.pipeline.limits import ReadLimits
-from potluck_coordinator.pipeline.table import is_number
+from potluck_coordinator.pipeline.spelling import Spelling
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-MOST_LABELS = 100
-SAMPLE = 1000
 HEADER_BYTES = 4096
 """A plain array's header takes 118 bytes; numpy's own default allows 10,000."""
 
 
-def read_arrays(content: bytes, filename: str, limits: ReadLimits) -> Dataset:
-    """Read an `.npz` whose arrays share their first axis. Raises BadDataset (`dataset.*`)."""
+def read_arrays(
+    content: bytes,
+    filename: str,
+    limits: ReadLimits,
+    spellings: Mapping[str, Spelling] | None = None,
+) -> Dataset:
+    """Read an `.npz` whose arrays share their first axis. Raises BadDataset (`dataset.*`).
+
+    `spellings`: those of a plan; None finds out how words are written.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = _members(archive, filename, limits)
@@ -38,7 +46,7 @@ def read_arrays(content: bytes, filename: str, limits: ReadLimits) -> Dataset:
             hint="Save the arrays again with numpy.savez_compressed.",
             where=filename,
         ) from None
-    return _dataset(arrays, filename, limits)
+    return _dataset(arrays, filename, limits, spellings)
 
 
 def _members(
@@ -122,7 +130,12 @@ def _header(member: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any
         ) from None
 
 
-def _dataset(arrays: dict[str, NDArray[Any]], filename: str, limits: ReadLimits) -> Dataset:
+def _dataset(
+    arrays: dict[str, NDArray[Any]],
+    filename: str,
+    limits: ReadLimits,
+    spellings: Mapping[str, Spelling] | None,
+) -> Dataset:
     flat = [name for name, array in arrays.items() if array.ndim == 0]
     if flat:
         raise BadDataset(
@@ -146,20 +159,19 @@ def _dataset(arrays: dict[str, NDArray[Any]], filename: str, limits: ReadLimits)
         raise _no_rows(filename, "arrays with 0 rows")
     if rows > limits.rows:
         raise _too_large(f"at most {limits.rows:,} rows", f"{rows:,}", filename)
-    columns = {name: _column(name, array, filename) for name, array in arrays.items()}
+    read = {name: _column(name, array, filename, spellings) for name, array in arrays.items()}
+    columns = {name: column for name, (column, _) in read.items()}
     said = tuple(c.note for c in columns.values() if isinstance(c, Categorical) and c.note)
-    return Dataset("arrays", rows, columns, said)
+    found = {name: spelling for name, (_, spelling) in read.items() if spelling is not None}
+    return Dataset("arrays", rows, columns, said, found)
 
 
-def _note(name: str, words: tuple[str, ...]) -> str:
-    """Say of many numbers saved as text that they are taken as words; few may be labels."""
-    some = words[:SAMPLE]
-    if len(words) <= MOST_LABELS or not all(is_number(word.replace(",", "")) for word in some):
-        return ""
-    return f"{name}: numbers saved as text are taken as words. Save {name}.astype('float32')."
-
-
-def _column(name: str, array: NDArray[Any], filename: str) -> Column:
+def _column(
+    name: str,
+    array: NDArray[Any],
+    filename: str,
+    spellings: Mapping[str, Spelling] | None,
+) -> tuple[Column, Spelling | None]:
     one_a_row = array.size == len(array)
     if array.dtype.kind == "U":
         if not one_a_row:
@@ -170,18 +182,19 @@ def _column(name: str, array: NDArray[Any], filename: str) -> Column:
                 got=f"shape {list(array.shape)}",
                 where=filename,
             )
-        words, codes = np.unique(array.reshape(-1), return_inverse=True)
-        vocabulary = tuple(words.tolist())
-        note = _note(name, vocabulary)
-        return Categorical(name, codes.astype(np.int64), vocabulary, str(array.dtype), note)
+        return read_words(name, array.reshape(-1), spellings)
     if array.size == 0:
-        raise _no_rows(filename, f"{name!r} with shape {list(array.shape)}")
+        raise BadDataset(
+            "dataset.no_columns",
+            f"The rows of the array {name!r} hold no numbers.",
+            expected="at least one number a row",
+            got=f"shape {list(array.shape)}",
+            hint="Leave the array out, or look how its columns were selected.",
+            where=filename,
+        )
     if one_a_row and array.ndim <= 2:  # y of shape [n, 1] is a plain target
-        values = array.reshape(-1).astype(np.float64)
-        present = values[np.isfinite(values)]
-        integer = bool(np.all(present == np.floor(present)))
-        return Numeric(name, values, str(array.dtype), integer)
-    return Array(name, array)
+        return read_numbers(name, array.reshape(-1), spellings), None
+    return Array(name, array), None
 
 
 def _no_rows(filename: str, got: str) -> BadDataset:

@@ -22,7 +22,7 @@ class Numeric:
 
     `spelled`: the same column as words, where few are written otherwise than plain (5 €), or one
     number in several ways (1 and 1e0): labels stay as they are written. `gaps`: words for no
-    number.
+    number. `merged`: two whole numbers above 2**53 that `values` cannot tell apart.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Numeric:
     integer: bool
     spelled: Categorical | None = None
     gaps: tuple[str, ...] = ()
+    merged: tuple[str, ...] = ()
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -42,7 +43,7 @@ class Numeric:
 class Categorical:
     """Words: `codes` into `vocabulary` (sorted), -1 where missing.
 
-    `note`: why the column is words though it looks like numbers.
+    `note`: why the column is words though it looks like numbers. `gaps`: words for no word.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Categorical:
     vocabulary: tuple[str, ...]
     dtype: str
     note: str = ""
+    gaps: tuple[str, ...] = ()
 
     @property
     def missing(self) -> NDArray[np.bool_]:

@@ -9,6 +9,8 @@ import numpy as np
 
 from potluck_coordinator.core.errors import BadDataset, BadStudy
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset, Numeric
+from potluck_coordinator.pipeline.exact import refuse_merged
+from potluck_coordinator.pipeline.gaps import missing_values
 
 MOST_CATEGORIES = 512
 LARGEST = 1e30
@@ -72,19 +74,10 @@ def _constant(column: Column) -> bool:
 
 
 def _check(column: Column, vocabulary: int | None) -> None:
-    missing = column.missing
-    if missing.any():
-        words = column.gaps if isinstance(column, Numeric) else ()
-        gaps = f" ({' or '.join(map(repr, words[:3]))} says so)" if words else ""
-        raise BadDataset(
-            "dataset.missing_values",
-            f"The feature {column.name!r} has rows without a finite value.",
-            expected="a finite number or a word in every row",
-            got=f"{int(missing.sum())} rows without one{gaps}, "
-            f"first row {int(missing.argmax()) + 1}",
-            hint="Leave the column out, or fill or remove these rows and upload again.",
-            where=column.name,
-        )
+    if column.missing.any():
+        hint = "Leave the column out, or fill or remove these rows and upload again."
+        raise missing_values(column, "feature", hint)
+    refuse_merged(column, "feature")
     if vocabulary is not None:
         _check_tokens(column, vocabulary)
     elif isinstance(column, Categorical):

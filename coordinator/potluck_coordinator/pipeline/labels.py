@@ -34,7 +34,8 @@ def read_target(dataset: Dataset, target: str, spec: StudySpec, model: ModelFact
     if column.missing.any():
         return dataset  # which is refused
     numbers, words = len(np.unique(column.values)), len(spelled.vocabulary)
-    if not _fits(words, outputs) and _fits(numbers, outputs) and numbers < words:
+    fewer = numbers < words and not column.merged
+    if not _fits(words, outputs) and _fits(numbers, outputs) and fewer:
         twice = " and ".join(map(repr, _written_twice(column, spelled)))
         return _saying(dataset, f"{target}: {twice} are taken as one class.")
     if _fits(words, outputs) or task == "classification" or model.final_activation == "softmax":

@@ -12,6 +12,7 @@ from potluck.protocol.study import StudySpec
 from potluck_coordinator.core.errors import BadDataset, BadInput, BadStudy
 from potluck_coordinator.pipeline.dataset import Array, Dataset
 from potluck_coordinator.pipeline.facts import ModelFacts
+from potluck_coordinator.pipeline.gaps import missing_values
 from potluck_coordinator.pipeline.losses import task_of
 from potluck_coordinator.pipeline.one_hot import blocks, first_other_row, one_hot
 
@@ -85,16 +86,8 @@ def _check_rows(
     column: Array, spec: StudySpec, model: ModelFacts, output: Sequence[int | None]
 ) -> None:
     """Let one-hot rows pass; refuse all others with their own reason."""
-    missing = column.missing
-    if missing.any():
-        raise BadDataset(
-            "dataset.missing_values",
-            f"The target {column.name!r} has rows with a value that is missing.",
-            expected="a finite number everywhere",
-            got=f"{int(missing.sum())} rows without, first row {int(missing.argmax()) + 1}",
-            hint="Remove these rows and upload the dataset again.",
-            where=column.name,
-        )
+    if column.missing.any():
+        raise missing_values(column, "target", "Remove these rows and upload the dataset again.")
     width, units = column.values.shape[1], output[0] if output else None
     found = one_hot(column)
     binary = found is not None or _binary(column.values)

@@ -10,6 +10,7 @@ from potluck.protocol.study import Direction, LossName, MetricName, StudySpec, T
 from potluck_coordinator.core.errors import BadDataset, BadStudy
 from potluck_coordinator.pipeline.dataset import Categorical, Numeric
 from potluck_coordinator.pipeline.facts import ModelFacts
+from potluck_coordinator.pipeline.gaps import missing_values
 from potluck_coordinator.pipeline.losses import (
     Loss,
     settle_loss,
@@ -87,16 +88,8 @@ def _outputs(model: ModelFacts) -> int:
 
 
 def _refuse_missing(target: Numeric | Categorical) -> None:
-    missing = int(target.missing.sum())
-    if missing:
-        raise BadDataset(
-            "dataset.missing_values",
-            f"The target {target.name!r} has rows without a value.",
-            expected="a value in every row",
-            got=f"{missing} rows without one, first row {int(target.missing.argmax()) + 1}",
-            hint="Remove these rows and upload the dataset again.",
-            where=target.name,
-        )
+    if target.missing.any():
+        raise missing_values(target, "target", "Remove these rows and upload the dataset again.")
 
 
 def _refuse_constant(target: Numeric | Categorical, classes: tuple[str, ...], task: Task) -> None:

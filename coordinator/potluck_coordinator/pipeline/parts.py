@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from potluck_coordinator.core.errors import BadStudy
 from potluck_coordinator.core.measurable import (
-    REASONS,
     undefined_for_amounts,
     undefined_for_classes,
+    why_undefined,
 )
 
 if TYPE_CHECKING:
@@ -44,21 +44,24 @@ def part_warnings(plan: Plan, splits: Splits, truth: Numbers) -> list[str]:
     said = said[:MOST_NAMED] + [f"{len(said) - MOST_NAMED} more parts lack a class."] * (
         len(said) > MOST_NAMED
     )
-    without = sum(plan.metric in _undefined(part, plan) for part in scored)
+    lacking = [len(part) for part in scored if plan.metric in _undefined(part, plan)]
+    without = len(lacking)
+    why = why_undefined(plan.metric, max(lacking)) if lacking else ""
     if without == len(scored) and without:
-        why = REASONS[plan.metric]
         raise BadStudy(
             "pipeline.metric_undefined",
             f"{plan.metric} has no value on the rows that trials are scored on: {why}.",
             expected="rows on which the metric is defined",
             got=why,
-            hint="Take another metric, other shares of the split, or another split seed.",
+            hint="Take another metric, larger shares of the split, fewer folds, or more rows."
+            if max(lacking) == 1
+            else "Take another metric, other shares of the split, or another split seed.",
             where="objective.metric",
         )
     if without:
         said.append(
-            f"{plan.metric} has no value in {without} of {len(scored)} folds "
-            f"({REASONS[plan.metric]}): trials are ranked by the others."
+            f"{plan.metric} has no value in {without} of {len(scored)} folds ({why}): "
+            "trials are ranked by the others."
         )
     return said
 

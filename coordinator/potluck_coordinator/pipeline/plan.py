@@ -21,6 +21,7 @@ from potluck.protocol.study import (
 from potluck_coordinator.core.errors import BadInput, BadStudy
 from potluck_coordinator.pipeline.compiled import aim_with_compiled
 from potluck_coordinator.pipeline.dataset import Dataset
+from potluck_coordinator.pipeline.exact import refuse_merged
 from potluck_coordinator.pipeline.facts import ModelFacts
 from potluck_coordinator.pipeline.features import check_features
 from potluck_coordinator.pipeline.labels import as_numbers, read_target
@@ -41,6 +42,7 @@ from potluck_coordinator.pipeline.shares import settle as settle_parts
 from potluck_coordinator.pipeline.spelling import Spelling
 from potluck_coordinator.pipeline.target import target_column, target_numbers
 from potluck_coordinator.pipeline.weights import ClassWeight, check_weights, without_weights
+from potluck_coordinator.pipeline.wording import words_told
 
 TUPLES = ("features", "classes", "input_shape", "warnings", "losses", "metrics")
 
@@ -132,6 +134,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     check_target(dataset, target, chosen.names, spec, model)
     dataset = read_target(dataset, target, spec, model)
     column = target_column(dataset, target)
+    refuse_merged(column, "target")
     try:
         settled = aim_with_compiled(column, spec, model)
     except BadInput as error:
@@ -145,6 +148,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     if model.vocabulary is not None:
         dataset = as_numbers(dataset, features)
     width, warnings = check_features(dataset, features, model.vocabulary)
+    warnings += words_told(dataset, target, features)
     warnings += features_told(dataset, features, chosen.left_out)
     warnings += [
         f"{name} is {what} and was left out of the features."

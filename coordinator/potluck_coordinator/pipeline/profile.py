@@ -11,6 +11,7 @@ from potluck.protocol.records import Column as ColumnProfile
 from potluck.protocol.records import DatasetProfile
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
 from potluck_coordinator.pipeline.features import width_of
+from potluck_coordinator.pipeline.gaps import infinite_rows
 from potluck_coordinator.pipeline.identifiers import identifiers
 from potluck_coordinator.pipeline.roles import suggested_target
 from potluck_coordinator.pipeline.target import label_of
@@ -83,9 +84,12 @@ def _short(value: Any) -> str:
 def _warnings(dataset: Dataset, identifying: Mapping[str, str]) -> list[str]:
     said: list[str] = []
     for column in dataset.columns.values():
-        missing = int(column.missing.sum())
+        infinite = infinite_rows(column)
+        missing = int(column.missing.sum()) - infinite
         if missing:
             said.append(f"{column.name}: {missing} of {dataset.rows} rows have no value.")
+        if infinite:
+            said.append(f"{column.name}: {infinite} of {dataset.rows} rows are infinite.")
         if why := identifying.get(column.name):
             said.append(f"{column.name}: {why}. It is no feature unless you choose it.")
     return said

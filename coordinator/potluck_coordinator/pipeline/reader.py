@@ -25,8 +25,8 @@ def read_dataset(
 ) -> Dataset:
     """Read a CSV, TSV or `.npz` file. Raises BadDataset (`dataset.*`).
 
-    `spellings`: those of a plan, so that a table is read as it was when the plan was made; None
-    finds out how each column is written.
+    `spellings`: those of a plan, so that a column is read as it was when the plan was made; None
+    finds out how each is written.
     """
     limits = limits or ReadLimits()
     suffix = PurePath(filename).suffix.lower()
@@ -39,7 +39,7 @@ def read_dataset(
             where=filename,
         )
     if suffix == ".npz":
-        return read_arrays(content, filename, limits)
+        return read_arrays(content, filename, limits, spellings)
     if suffix in TABLES:
         return read_table(content, filename, limits, spellings)
     raise BadDataset(

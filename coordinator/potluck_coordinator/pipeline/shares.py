@@ -88,7 +88,8 @@ def settle(dataset: Dataset, plan: Plan, asked: Duplicates | None) -> Settled:
             chosen, splits = together, kept
     parts = parts_of(splits, plan, kinds)
     off = _off(parts, kinds, plan, LITTLE)
-    said = _about_repeats(chosen, found, asked, bool(off))
+    can = chosen.duplicates == "together" or _splits(dataset, together, groups)
+    said = _about_repeats(chosen, found, asked, off=bool(off), can=can)
     more = [f"{len(off) - MOST_WARNINGS} more parts are off."] if len(off) > MOST_WARNINGS else []
     most = len(plan.classes or ()) > MOST_CLASSES
     shown = tuple(replace(part, kinds=()) if most else part for part in parts[:MOST_PARTS])
@@ -133,6 +134,15 @@ def _kept(
     return None if gross and not must else splits
 
 
+def _splits(dataset: Dataset, plan: Plan, groups: Ints) -> bool:
+    """Tell whether the rows can be split so."""
+    try:
+        split_groups(dataset, plan, groups)
+    except BadStudy:
+        return False
+    return True
+
+
 def _off(parts: list[Part], kinds: Ints, plan: Plan, allowed: Tolerance) -> list[str]:
     """Say of each part whose size or mixture is off what is, the worst of it."""
     total = len(kinds)
@@ -165,7 +175,7 @@ def _range(number: int, bins: int) -> str:
 
 
 def _about_repeats(
-    chosen: Plan, found: Repeats, asked: Duplicates | None, off: bool
+    chosen: Plan, found: Repeats, asked: Duplicates | None, *, off: bool, can: bool
 ) -> tuple[str, ...]:
     if not found.share:
         return ()
@@ -176,8 +186,8 @@ def _about_repeats(
         return (f'{several} and stay in its part; duplicates "free" lets them part.',)
     if asked is None and not found.copies:
         return (
-            f"{several}, as rows with few different values do: they were split row by row. "
-            'Duplicates "together" keeps equal rows in one part.',
+            f"{several}, as rows with few different values do: they were split row by row."
+            + (' Duplicates "together" keeps equal rows in one part.' if can else ""),
         )
     if asked is None:
         return (

@@ -79,8 +79,8 @@ def split_groups(dataset: Dataset, plan: Plan, groups: Ints) -> Splits:
     none = np.zeros(dataset.rows, dtype=np.int64)
     strata = strata_of(dataset, plan) if plan.stratify else none
     everything = np.arange(dataset.rows, dtype=np.int64)
-    test = draw(everything, groups, strata, plan.test, _order(plan.seed, 0, dataset.rows))
-    _refuse_empty(test, plan.test, "test", plan)
+    shuffled = _order(plan.seed, 0, dataset.rows)
+    test = _drawn(everything, groups, strata, plan.test, shuffled, "test")
     rest = np.setdiff1d(everything, test)
     order = _order(plan.seed, 1, dataset.rows)
     if plan.folds is not None:
@@ -89,10 +89,10 @@ def split_groups(dataset: Dataset, plan: Plan, groups: Ints) -> Splits:
         folds = tuple(Fold(np.setdiff1d(rest, rows), rows) for rows in held)
         return Splits(rest, None, test, folds)
     share = (plan.validation or 0.0) * dataset.rows / max(len(rest), 1)
-    validation = draw(rest, groups, strata, share, order)
-    _refuse_empty(validation, share, "validation", plan)
+    validation = _drawn(rest, groups, strata, share, order, "validation")
     train = np.setdiff1d(rest, validation)
-    _refuse_empty(train, 1.0, "training", plan)
+    if len(train) == 0:
+        raise _empty("training", equal=len(np.unique(groups[rest])) < len(rest))
     return Splits(train, validation, test)
 
 
@@ -171,34 +171,51 @@ def strata_of(dataset: Dataset, plan: Plan) -> Ints:
     return np.searchsorted(edges, values, side="right").astype(np.int64)
 
 
-def _refuse_empty(rows: Rows, share: float, name: str, plan: Plan) -> None:
-    if share > 0 and len(rows) == 0:
-        together = plan.duplicates == "together"
-        raise BadStudy(
-            "pipeline.too_few_rows",
-            f"The {name} part would hold no row.",
-            expected="at least one row in each part",
-            got="0 rows",
-            hint=(TOGETHER if together else "") + "Choose other fractions, or add rows.",
-            where=f"pipeline.split.{'validation' if name == 'training' else name}",
-        )
+def _drawn(rows: Rows, groups: Ints, strata: Ints, share: float, order: Ints, name: str) -> Rows:
+    """Draw a part, and refuse one without rows. Equal rows are named where they are why."""
+    taken = draw(rows, groups, strata, share, order)
+    if share > 0 and len(taken) == 0:
+        alone = np.arange(len(groups), dtype=np.int64)
+        raise _empty(name, equal=len(draw(rows, alone, strata, share, order)) > 0)
+    return taken
+
+
+def _empty(name: str, *, equal: bool) -> BadStudy:
+    return BadStudy(
+        "pipeline.too_few_rows",
+        f"The {name} part would hold no row.",
+        expected="at least one row in each part",
+        got="0 rows",
+        hint=(TOGETHER if equal else "") + "Choose other fractions, or add rows.",
+        where=f"pipeline.split.{'validation' if name == 'training' else name}",
+    )
 
 
 def _refuse_folds(folds: int, rest: Rows, groups: Ints, strata: Ints, plan: Plan) -> None:
-    rows = "different rows" if plan.duplicates == "together" else "rows"
-    most, what = len(np.unique(groups[rest])), f"{rows} outside the test part"
+    most, what = _most_folds(rest, groups, strata, plan)
+    if folds <= most:
+        return
+    alone = np.arange(len(groups), dtype=np.int64)
+    equal = folds <= _most_folds(rest, alone, strata, plan)[0]
+    by_class = ", or turn stratification off" if "class" in what else ""
+    raise BadStudy(
+        "pipeline.too_many_folds",
+        "There are more folds than rows to deal into them.",
+        expected=f"at most {most} folds ({most} {what} outside the test part)",
+        got=f"{folds} folds",
+        hint=(TOGETHER if equal else "") + f"Ask for fewer folds{by_class}.",
+        where="pipeline.split.folds",
+    )
+
+
+def _most_folds(rest: Rows, groups: Ints, strata: Ints, plan: Plan) -> tuple[int, str]:
+    """Give how many folds there can be, and the rows that there are only so many of."""
+    most = len(np.unique(groups[rest]))
+    rows = "different rows" if most < len(rest) else "rows"
+    what = rows
     if plan.classes is not None and plan.stratify:
         for number, label in enumerate(plan.classes):
             of_class = len(np.unique(groups[rest[strata[rest] == number]]))
             if of_class < most:
-                most, what = of_class, f"{rows} of class {label!r} outside the test part"
-    if folds > most:
-        raise BadStudy(
-            "pipeline.too_many_folds",
-            "There are more folds than rows to deal into them.",
-            expected=f"at most {most} folds ({most} {what})",
-            got=f"{folds} folds",
-            hint=(TOGETHER if plan.duplicates == "together" else "")
-            + "Ask for fewer folds, or turn stratification off.",
-            where="pipeline.split.folds",
-        )
+                most, what = of_class, f"{rows} of class {label!r}"
+    return most, what

@@ -14,14 +14,14 @@ from potluck.protocol.words import MISSING_WORDS
 from potluck_coordinator.core.errors import BadDataset
 from potluck_coordinator.pipeline.conventions import Found, find_spellings
 from potluck_coordinator.pipeline.dataset import Categorical, Dataset, Numeric
+from potluck_coordinator.pipeline.exact import merged_words
+from potluck_coordinator.pipeline.header import read_names
 from potluck_coordinator.pipeline.limits import ReadLimits
 from potluck_coordinator.pipeline.spelling import Spelling
 
 QUOTED = "\ue000"
 """Stands before a word such as NA that the file has in quotation marks, while it is read."""
 DELIMITERS = (",", "\t", ";")
-
-
 MOST_SPELLED = 1000
 """More different labels than that are no classes."""
 
@@ -39,7 +39,7 @@ def read_table(
     text = _text(content, filename)
     delimiter = _delimiter(text, filename)
     header, blanks, rows = _scan(text, delimiter, filename, limits)
-    names, warnings = _names(header, filename)
+    names, warnings = read_names(header, filename)
     frame = _frame(text, delimiter, names, filename)
     if frame.height != rows + len(blanks):
         raise _unreadable(filename, f"{frame.height} records where {rows + len(blanks)} were seen")
@@ -137,32 +137,6 @@ def _scan(
     return header, blanks, rows
 
 
-def _names(header: list[str], filename: str) -> tuple[list[str], list[str]]:
-    names = [name.strip() or f"column_{i + 1}" for i, name in enumerate(header)]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise BadDataset(
-            "dataset.repeated_column",
-            "Two columns have the same name.",
-            expected="a name of its own for each column",
-            got=", ".join(repeated[:5]),
-            where=filename,
-        )
-    numbers = [name for name in names if is_number(name)]
-    if len(numbers) == len(names):
-        return names, ["All column names are numbers: does the file lack a header line?"]
-    return names, []
-
-
-def is_number(word: str) -> bool:
-    """Tell whether a word can be read as a number."""
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
 def _frame(text: str, delimiter: str, names: list[str], filename: str) -> pl.DataFrame:
     # Blank lines before the header are no records to the scan, but are to polars.
     marks = "|".join(re.escape(word) for word in MISSING_WORDS if word)
@@ -211,7 +185,8 @@ def _column(
         return _categorical(name, words, note)
     different = numbers.n_unique()
     several = different <= MOST_SPELLED and different < words.n_unique() <= MOST_SPELLED
-    return _numeric(name, numbers, _categorical(name, words, "") if several else None)
+    spelled = _categorical(name, words, "") if several else None
+    return _numeric(name, numbers, spelled, merged=merged_words(words))
 
 
 def _numeric(
@@ -219,11 +194,12 @@ def _numeric(
     numbers: pl.Series,
     spelled: Categorical | None = None,
     gaps: tuple[str, ...] = (),
+    merged: tuple[str, ...] = (),
 ) -> Numeric:
     values = numbers.fill_null(float("nan")).to_numpy().astype(np.float64)
     present = values[np.isfinite(values)]
     integer = bool(np.all(present == np.floor(present)))
-    return Numeric(name, values, "integer" if integer else "number", integer, spelled, gaps)
+    return Numeric(name, values, "integer" if integer else "number", integer, spelled, gaps, merged)
 
 
 def _categorical(name: str, words: pl.Series, note: str) -> Categorical:

@@ -231,3 +231,41 @@ def test_no_more_warnings_than_a_person_reads() -> None:
     plan = plan_study(dataset, asked, model((2,), 1, "sigmoid"))
     assert len(plan.warnings) < 12
     assert len(plan.parts) == 32
+
+
+def few_of_q(q: int) -> str:
+    return "a,y\n" + "".join(f"{i * 1.5},{'q' if i < q else 'p'}\n" for i in range(60))
+
+
+def refusal(text: str, **split: Any) -> BadStudy:
+    with pytest.raises(BadStudy) as caught:
+        planned(text, 1, **split)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "split"),
+    [
+        (few_of_q(30), {"folds": 50}),
+        (few_of_q(30), {"validation": 0.001}),
+        (few_of_q(2), {"folds": 5, "test": 0}),
+        # Equal rows, but it is not for them that the part is empty.
+        (few_of_q(30) + "0.0,p\n0.0,p\n", {"validation": 0.001, "duplicates": "together"}),
+        (few_of_q(2) + "80.5,p\n80.5,p\n", {"folds": 5, "test": 0}),
+    ],
+)
+def test_equal_rows_are_not_blamed_where_they_are_not_why(text: str, split: dict[str, Any]) -> None:
+    assert "duplicates" not in refusal(text, **split).hint
+
+
+def test_stratification_is_only_blamed_for_a_class_with_few_rows() -> None:
+    assert "stratification" not in refusal(few_of_q(30), folds=55, stratify=False).hint
+    assert "stratification" in refusal(few_of_q(2), folds=5, test=0).hint
+
+
+def test_what_would_be_refused_is_not_recommended() -> None:
+    text = "a,b,y\n" + "".join(f"1,2,{'pq'[i % 2]}\n" for i in range(60))
+    said = [one for one in planned(text, 2)[1].warnings if "repeat another row" in one]
+    assert len(said) == 1
+    assert "together" not in said[0]
+    refusal(text, duplicates="together")

@@ -124,3 +124,31 @@ def test_what_is_written_as_csv_is_read_back(rows: list[tuple[float, str]]) -> N
     assert isinstance(word, Categorical)
     assert np.array_equal(number.values, [n for n, _ in rows])
     assert [word.vocabulary[code] for code in word.codes] == [w for _, w in rows]
+
+
+@pytest.mark.parametrize(
+    ("header", "warned"),
+    [
+        ("5.1,3.5,1.4,0.2,Iris-setosa", True),
+        ("5.1,3.5", True),
+        ("1,2,label", True),
+        ("7,a,b", False),
+        ("0,1,2,3,y", False),
+        ("country,1990,1991,1992,1993", False),
+    ],
+)
+def test_a_header_that_looks_like_a_row_is_pointed_out(header: str, warned: bool) -> None:
+    row = ",".join("1" for _ in header.split(","))
+    said = profile(table(f"{header}\n{row}\n{row}\n")).warnings
+    assert any("header" in one and "5.1" in one for one in said) == (warned and "5.1" in header)
+    assert any("lack a header line" in one for one in said) == warned
+
+
+def test_equal_cells_in_a_first_row_without_header_are_explained() -> None:
+    with pytest.raises(BadDataset) as caught:
+        table("5,0,0,0\n1,0,0,3\n")
+    assert caught.value.code == "dataset.repeated_column"
+    assert "lack a header line" in caught.value.hint
+    with pytest.raises(BadDataset) as caught:
+        table("a,a,b\n1,0,0\n")
+    assert "header" not in caught.value.hint
