@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from potluck import BadArgument
-from potluck.data_upload import data_file, npz
+from potluck.arrays import npz
+from potluck.data_upload import data_file
 from potluck.model_upload import model_files
 from potluck_coordinator.pipeline import read_dataset
 
