@@ -45,7 +45,7 @@ def _check_name(name: str) -> None:
 def plain_array(name: str, values: object) -> np.ndarray[Any, Any]:
     """Give an array of floats, whole numbers or text with a row axis. Raises `BadArgument`."""
     try:
-        array = np.asarray(_dense(name, values))
+        array = np.asarray(_unmasked(name, _dense(name, values)))
     except (ValueError, TypeError, OverflowError) as error:
         raise BadArgument(f"The array {name!r} is ragged: {str(error)[:200]}.") from None
     if array.ndim == 0:
@@ -80,6 +80,30 @@ def _dense(name: str, values: Any) -> Any:
     if is_of(values, "Series", "pandas") and values.dtype.kind in "iuf" and values.hasnans:
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
     return values
+
+
+def _unmasked(name: str, values: Any) -> Any:
+    """Give a masked array, or a list of them, with NaN where something is masked.
+
+    What lies under a mask is anything (-9999), and numpy hands it on as if it were data. Text has
+    no NaN: it is refused here, as the coordinator refuses numbers.
+    """
+    if isinstance(values, list | tuple):
+        masked = any(isinstance(item, np.ma.MaskedArray) for item in values)
+        return [_unmasked(name, item) for item in values] if masked else values
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    if values.dtype.names is not None or not np.ma.is_masked(values):
+        return values.data
+    if values.dtype.kind in "biu":
+        return values.astype(np.float64).filled(np.nan)
+    if values.dtype.kind in "fcmM":
+        return values.filled(np.nan if values.dtype.kind in "fc" else np.array("NaT", values.dtype))
+    gone = np.ma.getmaskarray(values).reshape(len(values), -1).any(axis=1)
+    raise BadArgument(
+        f"The array {name!r} has rows without a value: {int(gone.sum())} rows are masked, first "
+        f"row {int(gone.argmax()) + 1}. Remove these rows."
+    )
 
 
 def as_days(times: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
