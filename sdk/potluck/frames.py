@@ -51,7 +51,10 @@ def _pandas_csv(frame: Any) -> bytes:
 
 
 def _check_cells(name: str, column: Any) -> None:
-    odd = next((v for v in column if isinstance(v, list | tuple | dict | set | np.ndarray)), None)
+    if any(isinstance(v, bytes | bytearray | memoryview) for v in column):
+        raise _bytes(name, "bytes", '.str.decode("utf-8")')
+    nested = (list, tuple, dict, set, frozenset, np.ndarray, complex)
+    odd = next((v for v in column if isinstance(v, nested)), None)
     if odd is not None or column.dtype.kind == "c":
         held = "complex numbers" if odd is None else shown(odd)
         raise BadArgument(
@@ -60,10 +63,20 @@ def _check_cells(name: str, column: Any) -> None:
         )
 
 
+def _bytes(name: str, kind: str, way_out: str) -> BadArgument:
+    return BadArgument(
+        f"The column {name!r} holds {kind}; expected a number or a word in each row. Make words of "
+        f"it, for example with {way_out}, or leave the column out."
+    )
+
+
 def _polars_csv(frame: Any) -> bytes:
     import polars as pl
 
-    nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
+    binary = [name for name, kind in frame.schema.items() if kind == pl.Binary]
+    if binary:
+        raise _bytes(binary[0], "Binary", ".cast(pl.String)")
+    nested = [n for n, kind in frame.schema.items() if kind.is_nested() or kind == pl.Object]
     if nested:
         raise BadArgument(
             f"The column {nested[0]!r} holds {frame.schema[nested[0]]}; expected a number or a "
@@ -80,4 +93,11 @@ def _polars_csv(frame: Any) -> bytes:
     frame = frame.with_columns(changed)
     texts = [c for c in frame.get_columns() if c.dtype in (pl.String, pl.Categorical, pl.Enum)]
     words = any(c.cast(pl.String).is_in(MISSING_WORDS).any() for c in texts)
-    return str(frame.write_csv(quote_style="non_numeric" if words else "necessary")).encode()
+    try:
+        return str(frame.write_csv(quote_style="non_numeric" if words else "necessary")).encode()
+    except pl.exceptions.PolarsError as error:  # a kind of a polars that is newer than this
+        kinds = ", ".join(f"{name!r} {kind}" for name, kind in list(frame.schema.items())[:20])
+        raise BadArgument(
+            f"polars cannot write the DataFrame as CSV: {str(error).splitlines()[0][:200]}. Leave "
+            f"out what is neither numbers nor words: {kinds}."
+        ) from None
