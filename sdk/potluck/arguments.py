@@ -83,18 +83,20 @@ def _is_text(value: object) -> bool:
 
 
 def _whole(words: str, low: int, high: int = LARGEST_WHOLE, *, optional: bool = False) -> _Rule:
-    return _Rule(words, lambda value: _is_whole(value, low, high), optional, _number_hint)
+    return _Rule(words, lambda value: _is_whole(value, low, high), optional, number_hint)
 
 
-def _number_hint(value: object) -> str:
+def number_hint(value: object) -> str:
+    """Say how to write the number that was probably meant; nothing where none was."""
     if isinstance(value, str):
-        return "Write the number without quotation marks." if _reads_as_number(value) else ""
+        return "Write the number without quotation marks." if reads_as_number(value) else ""
     if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_WHOLE:
         return f"Write {int(value)}."
     return ""
 
 
-def _reads_as_number(text: str) -> bool:
+def reads_as_number(text: str) -> bool:
+    """Tell text that is a number in quotation marks."""
     try:
         float(text)
     except ValueError:
@@ -148,7 +150,7 @@ def _fraction_hint(value: object) -> str:
             "Rows of your own for validation cannot be given: put all rows in one dataset, and "
             "the coordinator parts them."
         )
-    return _number_hint(value)
+    return number_hint(value)
 
 
 def _is_column_list(value: object) -> bool:

@@ -33,7 +33,7 @@ def data_file(data: object) -> Iterator[tuple[str, Upload, str | None]]:
     if isinstance(data, str | Path):
         path = existing_file(data)
         if path is None:
-            raise BadArgument(f"There is no data file at {shown(str(data))}.")
+            raise BadArgument(no_data_file(data))
         with open_files([path]) as opened:
             yield path.stem, ("file", opened[0]), None
         return
@@ -48,6 +48,21 @@ def existing_file(named: str | Path) -> Path | None:
         return path if path.is_file() else None
     except (OSError, ValueError, RuntimeError):  # too long, a zero byte, an unknown home
         return None
+
+
+def is_folder(named: str | Path) -> bool:
+    """Tell whether a folder is at a path."""
+    try:
+        return Path(named).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def no_data_file(named: str | Path) -> str:
+    """Say that there is no file at a path, and whether there is a folder."""
+    if str(named) and is_folder(named):
+        return f"{shown(str(named))} is a folder. Data is one file in it: a .csv or an .npz."
+    return f"There is no data file at {shown(str(named))}."
 
 
 def _content(data: object) -> tuple[str, bytes, str | None]:

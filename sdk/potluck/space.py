@@ -8,7 +8,7 @@ from typing import cast
 
 from pydantic import TypeAdapter
 
-from potluck.arguments import is_number, plain, shown
+from potluck.arguments import is_number, number_hint, plain, reads_as_number, shown
 from potluck.errors import BadArgument
 from potluck.protocol import study as wire
 from potluck.protocol.study import Parameter, Scalar
@@ -124,7 +124,8 @@ def _ranged(name: str, kind: str, given: Mapping[str, object]) -> Parameter:
         if value is None and (end == "step" or end not in fields):
             fields.pop(end, None)
         elif not is_number(value) or (kind == "int" and not isinstance(value, int)):
-            raise BadArgument(f"{end} of {name!r} must be {words}, got {shown(value)}.")
+            said = f"{end} of {name!r} must be {words}, got {shown(value)}."
+            raise BadArgument(f"{said} {number_hint(value)}".rstrip())
     if not isinstance(fields.get("log", False), bool):
         raise BadArgument(f"log of {name!r} must be true or false, got {shown(fields['log'])}.")
     if "low" not in fields or "high" not in fields:
@@ -153,6 +154,11 @@ def _scalar(name: str, value: object) -> Scalar:
     found = plain(value)
     if isinstance(found, bool) or is_number(found):
         return cast("Scalar", found)
+    if isinstance(found, str) and name != "boundaries" and reads_as_number(found):
+        raise BadArgument(
+            f"A value of the parameter {name!r} must be a number, got {shown(found)}. Write the "
+            "number without quotation marks."
+        )
     if isinstance(found, str) and len(found) <= LONGEST_WORD and found.isprintable():
         return found
     raise BadArgument(

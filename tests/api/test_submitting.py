@@ -179,6 +179,30 @@ def test_a_bundled_datasets_target_is_known(client: potluck.Client) -> None:
     study.delete()
 
 
+def test_a_folder_of_a_bundled_datasets_name_is_not_taken_for_it(
+    coordinator: Coordinator,
+    client: potluck.Client,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "iris").mkdir()
+    (tmp_path / "m.h5").write_bytes(dense_h5())
+    (tmp_path / "study.yaml").write_text("model: m.h5\ndata: iris\ntrials: 1\n")
+    where = ("--url", coordinator.url)
+    assert run("submit", str(tmp_path / "study.yaml"), *where) == 2
+    said = capsys.readouterr().err
+    assert "is a folder" in said
+    assert "'bundled:iris'" in said
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(potluck.BadArgument, match="is a folder") as refusal:
+        client.submit(dense_h5(), "iris")
+    assert "'bundled:iris'" in str(refusal.value)
+    client.submit(dense_h5(), "bundled:iris", trials=1, quiet=True).delete()
+    with pytest.raises(potluck.BadArgument, match="is a folder"):
+        client.upload_data("iris")
+
+
 def run(*arguments: str) -> int:
     """Run the command line here; give its exit status."""
     with pytest.raises(SystemExit) as caught:
