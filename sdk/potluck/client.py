@@ -18,6 +18,7 @@ from potluck.best import file_form
 from potluck.data_upload import data_file, existing_file, is_folder, no_data_file
 from potluck.defaults import DEFAULT_URL
 from potluck.errors import BadArgument, BadInput
+from potluck.frames import index_left_out
 from potluck.model_upload import model_files
 from potluck.notices import ROWS_ARE_PUBLIC, say
 from potluck.protocol import records
@@ -212,6 +213,8 @@ class Client:
                 study = self.submit_spec(spec)
                 fitted = fitted_line(model_fitted.name, offer, study.plan)
         if not quiet:
+            if left_out := index_left_out(data):
+                say(left_out)
             if fitted:
                 say(fitted)
             for line in understood(study.plan, spec):
@@ -250,7 +253,10 @@ class Client:
     def upload_data(self, data: object, name: str | None = None) -> records.Dataset:
         """Upload data (arrays, a DataFrame or a file); gives its record with the profile."""
         with data_file(data) as (given_name, file, _):
-            return Uploads(self._transport).data(name or given_name, file)
+            uploaded = Uploads(self._transport).data(name or given_name, file)
+        if left_out := index_left_out(data):
+            say(left_out)
+        return uploaded
 
     def study(self, study_id: str) -> Study:
         """Give the handle of a study, wherever it was submitted from. Raises `NotFound`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,27 @@ def frame_csv(frame: Any) -> bytes:
         return _pandas_csv(frame)
     except UnicodeEncodeError:
         raise BadArgument("The DataFrame holds text that is no Unicode.") from None
+
+
+def index_left_out(data: object) -> str:
+    """Say of what was passed as data which named index of a DataFrame is not sent; "" if none is.
+
+    `df.groupby(...).mean()` and `df.set_index(...)` make columns an index, where nobody sees them.
+    """
+    things: list[Any] = [data]
+    if isinstance(data, Mapping):
+        things = list(data.values())
+    elif isinstance(data, tuple):
+        things = list(data)
+    for frame in things:
+        if is_of(frame, "DataFrame", "pandas"):
+            columns = [str(column) for column in frame.columns]
+            names = [str(name) for name in frame.index.names if name is not None]
+            lost = [name for name in names if name not in columns]
+            if lost:
+                listed = ", ".join(f'"{name}"' for name in lost)
+                return f"The index {listed} was left out; df.reset_index() makes it columns."
+    return ""
 
 
 def _pandas_csv(frame: Any) -> bytes:

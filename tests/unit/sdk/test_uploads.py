@@ -21,6 +21,7 @@ from hypothesis.extra import numpy as hnp
 from potluck import BadArgument
 from potluck.arrays import npz
 from potluck.data_upload import data_file
+from potluck.frames import index_left_out
 from potluck.model_upload import model_files
 from potluck_coordinator.pipeline import read_dataset
 
@@ -226,6 +227,28 @@ def test_dates_become_days(library: Any) -> None:
 def test_data_of_another_form_is_refused_with_what_to_do(data: object, words: str) -> None:
     with pytest.raises(BadArgument, match=words):
         sent(data)
+
+
+SALES = pd.DataFrame({"shop": ["a", "b"], "day": [1, 2], "sold": [3, 4]})
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (SALES, ""),
+        (SALES[SALES.sold > 3], ""),
+        (SALES.set_index("shop"), '"shop"'),
+        (SALES.set_index("shop", drop=False), ""),
+        (SALES.groupby(["shop", "day"]).mean(), '"shop", "day"'),
+        (pl.DataFrame({"a": [1]}), ""),
+    ],
+)
+def test_a_named_index_that_is_not_sent_is_told(frame: Any, said: str) -> None:
+    for data in (frame, (frame, [0, 1]), {"x": frame}):
+        found = index_left_out(data)
+        assert found == (
+            f"The index {said} was left out; df.reset_index() makes it columns." if said else ""
+        )
 
 
 def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
