@@ -15,6 +15,7 @@ from potluck.protocol.words import meant
 MOST_SHOWN = 60
 LARGEST_SEED = 2**32 - 1
 LARGEST_WHOLE = 2**53
+LARGEST_WEIGHT = 1e6
 _SEED = f"a whole number from 0 to {LARGEST_SEED}"
 
 
@@ -168,11 +169,25 @@ def _is_rungs(value: object) -> bool:
 
 
 def _is_weights(value: object) -> bool:
-    return value == "balanced" or (
+    return (isinstance(value, str) and value == "balanced") or (
         isinstance(value, Mapping)
         and all(_is_text(str(label)) for label in value if not isinstance(label, int))
-        and all(is_number(plain(one)) for one in value.values())
+        and not any(_no_weight(one) for one in value.values())
     )
+
+
+def _no_weight(value: object) -> bool:
+    number = plain(value)
+    return not is_number(number) or not 0 <= number <= LARGEST_WEIGHT  # type: ignore[operator]
+
+
+def _weight_hint(value: object) -> str:
+    if isinstance(value, Mapping):
+        wrong = [(label, one) for label, one in value.items() if _no_weight(one)]
+        return f"The weight of {shown(wrong[0][0])} is {shown(wrong[0][1])}." if wrong else ""
+    if isinstance(value, list | tuple) or hasattr(value, "shape"):
+        return "Name the labels: dict(zip(labels, weights))."
+    return ""
 
 
 def _is_mapping(value: object) -> bool:
@@ -196,7 +211,13 @@ RULES: Mapping[str, _Rule] = {
     "scaling": _word(_names(wire.Scaling), optional=True),
     "loss": _word(_names(wire.LossName), optional=True),
     "loss_options": _Rule("a mapping such as {'label_smoothing': 0.1}", _is_mapping),
-    "class_weight": _Rule("'balanced', or a mapping from labels to numbers", _is_weights, True),
+    "class_weight": _Rule(
+        "'balanced', or a mapping from labels to weights, which are numbers above 0 (at 0 a class "
+        "does not count) up to 1000000",
+        _is_weights,
+        True,
+        _weight_hint,
+    ),
     "sample_weight": _text("the name of a column of weights", optional=True),
     "metric": _word(_names(wire.MetricName), optional=True),
     "direction": _word(_names(wire.Direction), optional=True),

@@ -156,7 +156,13 @@ def _by_label(weights: str | Mapping[str, float] | None) -> str | dict[str, floa
     """Name classes by label: Keras's users write class numbers as numbers."""
     if weights is None or isinstance(weights, str):
         return weights
-    return {str(label): float(str(plain(weight))) for label, weight in weights.items()}
+    found: dict[str, float] = {}
+    for given, weight in weights.items():
+        label = str(plain(given))
+        if label in found:
+            raise BadArgument(f"class_weight names the label {shown(label)} twice.")
+        found[label] = float(str(plain(weight)))
+    return found
 
 
 def require_consent(options: StudyOptions) -> None:

@@ -135,6 +135,10 @@ def test_any_value_as_data_or_model_is_sent_or_refused(value: Any) -> None:
         ({"task": "classifier"}, "Did you mean 'classification'"),
         ({"sampler": "grid search"}, "Did you mean 'grid'"),
         ({"class_weight": {"a": "heavy"}}, "class_weight"),
+        ({"class_weight": {0: -1, 1: 2}}, "numbers above 0.*The weight of 0 .*is -1"),
+        ({"class_weight": {0: 1e7}}, "up to 1000000"),
+        ({"class_weight": np.array([1.0, 2.0])}, "Name the labels"),
+        ({"class_weight": {0: 1, "0": 2}}, "the label '0' .*twice"),
         ({"sample_weight": [1.0, 2.0]}, "name of a column"),
         ({"search": {"learning_rate": Float("1", 2)}}, "low of 'learning_rate' must be a number"),  # type: ignore[arg-type]
         ({"search": {"a": Int(1, 2.5)}}, "high of 'a' must be a whole number"),  # type: ignore[arg-type]
@@ -163,6 +167,13 @@ def test_a_number_of_very_many_digits_is_refused(name: str) -> None:
 def test_every_option_has_a_rule_and_its_own_default_keeps_it() -> None:
     assert set(RULES) == set(OPTIONS)
     assert written(StudyOptions()).trials == 12
+
+
+def test_labels_of_numpy_are_named_as_pythons_own() -> None:
+    keys = {np.int64(0): 1, np.float64(1.0): 2, np.bool_(True): 3}
+    for (key, weight), label in zip(keys.items(), ("0", "1.0", "True"), strict=False):
+        found = written(StudyOptions(class_weight={key: weight})).class_weight  # type: ignore[dict-item]
+        assert found == {label: weight}
 
 
 def test_numpys_scalars_are_plain_values() -> None:
