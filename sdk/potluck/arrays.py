@@ -96,9 +96,12 @@ def _unmasked(name: str, values: Any) -> Any:
     if values.dtype.names is not None or not np.ma.is_masked(values):
         return values.data
     if values.dtype.kind in "biu":
-        return values.astype(np.float64).filled(np.nan)
-    if values.dtype.kind in "fcmM":
-        return values.filled(np.nan if values.dtype.kind in "fc" else np.array("NaT", values.dtype))
+        return np.ma.filled(values.astype(np.float64), np.nan)
+    if values.dtype.kind in "mM":
+        nothing: Any = np.array("NaT", values.dtype)[()]
+        return np.ma.filled(values, nothing)
+    if values.dtype.kind in "fc":
+        return np.ma.filled(values, np.nan)
     gone = np.ma.getmaskarray(values).reshape(len(values), -1).any(axis=1)
     raise BadArgument(
         f"The array {name!r} has rows without a value: {int(gone.sum())} rows are masked, first "

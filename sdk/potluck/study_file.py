@@ -50,7 +50,7 @@ class _Loader(yaml.SafeLoader):
     A key that stands twice in one mapping is refused: the last one would win without a word.
     """
 
-    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.Node:
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
         """Read one mapping. Raises `BadArgument` for a repeated key."""
         node = super().compose_mapping_node(anchor)
         lines: dict[object, int] = {}
