@@ -73,7 +73,7 @@ def rung_epochs(rungs: int | Sequence[int], epochs: int | None) -> list[int]:
     A number of rungs spreads them by a factor of three: 3 rungs of 18 epochs are [2, 6, 18]. Equal
     counts fall together, so that few epochs have fewer rungs.
     """
-    checked({"rungs": rungs, "epochs": epochs})
+    rungs = checked({"rungs": rungs, "epochs": epochs})["rungs"]
     if isinstance(rungs, int):
         total = DEFAULT_EPOCHS if epochs is None else epochs
         counts = (round(total / RUNG_FACTOR**back) for back in range(min(rungs, MOST_RUNGS)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -119,6 +120,12 @@ def test_any_value_as_data_or_model_is_sent_or_refused(value: Any) -> None:
         ({"epochs": True}, "epochs must be a whole number.*true or false"),
         ({"trials": False}, "trials"),
         ({"search": [1]}, "search must be a mapping"),
+        ({"search": {1: [0.1]}}, "Its key 1 .a whole number. is no text"),
+        ({"features": {"a", "b"}}, "use a list"),
+        ({"validation": 0}, "validation must be a fraction of the rows above 0 and below 1, got 0"),
+        ({"validation": 20}, "For 20 % write 0.2"),
+        ({"test": 1}, "test must be a fraction of the rows from 0 to below 1, got 1"),
+        ({"test": -0.1}, "test must be a fraction of the rows from 0 to below 1, got -0.1"),
         ({"rungs": None}, "rungs must be a whole number from 1, or a list"),
         ({"rungs": [1, 2.5]}, "rungs"),
         ({"features": "age"}, r"list of column names.*Write \['age'\]"),
@@ -153,6 +160,16 @@ def test_a_wrong_type_is_refused_in_one_sentence(arguments: dict[str, Any], word
     with pytest.raises(BadArgument, match=words) as refusal:
         written(StudyOptions(**arguments))
     assert "\n" not in str(refusal.value)
+
+
+def test_arrays_and_a_frames_columns_are_lists() -> None:
+    frame = pd.DataFrame({"a": [1], "b": [2]})
+    for columns in (frame.columns, frame.columns.to_numpy(), pd.Series(["a", "b"])):
+        options = StudyOptions(features=columns, rungs=np.array([2, 6]))  # type: ignore[arg-type]
+        spec = written(options)
+        assert spec.pipeline.features == ["a", "b"]
+        assert spec.rungs == [2, 6]
+    assert written(StudyOptions(test=0)).pipeline.split.test == 0
 
 
 @pytest.mark.parametrize("name", OPTIONS)

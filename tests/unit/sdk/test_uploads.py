@@ -326,6 +326,14 @@ def test_a_manifest_cannot_make_other_files_leave(tmp_path: Path) -> None:
         model_sent(folder)
 
 
+def test_an_empty_path_and_a_folder_without_a_model_are_told(tmp_path: Path) -> None:
+    for model in ("", [""]):
+        with pytest.raises(BadArgument, match="path is empty"):
+            model_sent(model)
+    with pytest.raises(BadArgument, match=r"holds no model.json"):
+        model_sent(tmp_path)
+
+
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("[]")
     missing = tfjs_folder(tmp_path / "net", ["gone.bin"])
