@@ -15,6 +15,8 @@ from potluck.protocol.words import meant
 MOST_SHOWN = 60
 LARGEST_SEED = 2**32 - 1
 LARGEST_WHOLE = 2**53
+LARGEST_WEIGHT = 1e6
+ORDERLESS = "The order of a set is not fixed: use a list."
 _SEED = f"a whole number from 0 to {LARGEST_SEED}"
 
 
@@ -56,6 +58,16 @@ def plain(value: object) -> object:
     return value
 
 
+def as_list(value: object) -> object:
+    """Give a row of values of numpy, pandas or polars as a list; anything else as it is."""
+    several = getattr(value, "ndim", 1) == 1 and hasattr(value, "dtype")
+    give = getattr(value, "tolist", None) or getattr(value, "to_list", None)
+    if several and callable(give):
+        found: object = give()
+        return found
+    return value
+
+
 @dataclass(frozen=True)
 class _Rule:
     """What an argument takes: a test, and the words for it."""
@@ -83,18 +95,20 @@ def _is_text(value: object) -> bool:
 
 
 def _whole(words: str, low: int, high: int = LARGEST_WHOLE, *, optional: bool = False) -> _Rule:
-    return _Rule(words, lambda value: _is_whole(value, low, high), optional, _number_hint)
+    return _Rule(words, lambda value: _is_whole(value, low, high), optional, number_hint)
 
 
-def _number_hint(value: object) -> str:
+def number_hint(value: object) -> str:
+    """Say how to write the number that was probably meant; nothing where none was."""
     if isinstance(value, str):
-        return "Write the number without quotation marks." if _reads_as_number(value) else ""
+        return "Write the number without quotation marks." if reads_as_number(value) else ""
     if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_WHOLE:
         return f"Write {int(value)}."
     return ""
 
 
-def _reads_as_number(text: str) -> bool:
+def reads_as_number(text: str) -> bool:
+    """Tell text that is a number in quotation marks."""
     try:
         float(text)
     except ValueError:
@@ -138,8 +152,11 @@ def _names(literal: Any) -> list[str]:
     return list(typing.get_args(literal))
 
 
-def _fraction(words: str, *, optional: bool = False) -> _Rule:
-    return _Rule(words, is_number, optional, _fraction_hint)
+def _fraction(words: str, *, zero: bool = False, optional: bool = False) -> _Rule:
+    def allows(value: object) -> bool:
+        return is_number(value) and (0 < value < 1 or (zero and value == 0))  # type: ignore[operator]
+
+    return _Rule(words, allows, optional, _fraction_hint)
 
 
 def _fraction_hint(value: object) -> str:
@@ -148,7 +165,9 @@ def _fraction_hint(value: object) -> str:
             "Rows of your own for validation cannot be given: put all rows in one dataset, and "
             "the coordinator parts them."
         )
-    return _number_hint(value)
+    if is_number(value) and 1 < value <= 100:  # type: ignore[operator]
+        return f"For {value} % write {value / 100:g}."  # type: ignore[operator]
+    return "" if isinstance(value, float) else number_hint(value)
 
 
 def _is_column_list(value: object) -> bool:
@@ -156,6 +175,8 @@ def _is_column_list(value: object) -> bool:
 
 
 def _column_hint(value: object) -> str:
+    if isinstance(value, set | frozenset):
+        return ORDERLESS
     return f"Write [{value!r}]." if isinstance(value, str) and len(value) < MOST_SHOWN else ""
 
 
@@ -166,11 +187,32 @@ def _is_rungs(value: object) -> bool:
 
 
 def _is_weights(value: object) -> bool:
-    return value == "balanced" or (
+    return (isinstance(value, str) and value == "balanced") or (
         isinstance(value, Mapping)
         and all(_is_text(str(label)) for label in value if not isinstance(label, int))
-        and all(is_number(plain(one)) for one in value.values())
+        and not any(_no_weight(one) for one in value.values())
     )
+
+
+def _no_weight(value: object) -> bool:
+    number = plain(value)
+    return not is_number(number) or not 0 <= number <= LARGEST_WEIGHT  # type: ignore[operator]
+
+
+def _weight_hint(value: object) -> str:
+    if isinstance(value, Mapping):
+        wrong = [(label, one) for label, one in value.items() if _no_weight(one)]
+        return f"The weight of {shown(wrong[0][0])} is {shown(wrong[0][1])}." if wrong else ""
+    if isinstance(value, list | tuple) or hasattr(value, "shape"):
+        return "Name the labels: dict(zip(labels, weights))."
+    return ""
+
+
+def _key_hint(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return ""
+    odd = next((key for key in value if not _is_text(key)), None)
+    return f"Its key {shown(odd)} is no text: write the name in quotation marks."
 
 
 def _is_mapping(value: object) -> bool:
@@ -178,13 +220,15 @@ def _is_mapping(value: object) -> bool:
 
 
 RULES: Mapping[str, _Rule] = {
-    "search": _Rule("a mapping from parameters to values, lists or ranges", _is_mapping),
+    "search": _Rule(
+        "a mapping from parameters to values, lists or ranges", _is_mapping, False, _key_hint
+    ),
     "trials": _whole("a whole number from 1 to 10000", 1, 10_000),
     "epochs": _whole("a whole number from 1", 1, optional=True),
     "rungs": _Rule("a whole number from 1, or a list of epoch counts", _is_rungs, False),
     "folds": _whole("a whole number from 2", 2, optional=True),
     "validation": _fraction("a fraction of the rows above 0 and below 1", optional=True),
-    "test": _fraction("a fraction of the rows from 0 to below 1"),
+    "test": _fraction("a fraction of the rows from 0 to below 1", zero=True),
     "stratify": _flag(),
     "split_seed": _whole(_SEED, 0, LARGEST_SEED),
     "duplicates": _word(_names(wire.Duplicates), optional=True),
@@ -193,8 +237,16 @@ RULES: Mapping[str, _Rule] = {
     "task": _word(_names(wire.Task), optional=True),
     "scaling": _word(_names(wire.Scaling), optional=True),
     "loss": _word(_names(wire.LossName), optional=True),
-    "loss_options": _Rule("a mapping such as {'label_smoothing': 0.1}", _is_mapping),
-    "class_weight": _Rule("'balanced', or a mapping from labels to numbers", _is_weights, True),
+    "loss_options": _Rule(
+        "a mapping such as {'label_smoothing': 0.1}", _is_mapping, False, _key_hint
+    ),
+    "class_weight": _Rule(
+        "'balanced', or a mapping from labels to weights, which are numbers above 0 (at 0 a class "
+        "does not count) up to 1000000",
+        _is_weights,
+        True,
+        _weight_hint,
+    ),
     "sample_weight": _text("the name of a column of weights", optional=True),
     "metric": _word(_names(wire.MetricName), optional=True),
     "direction": _word(_names(wire.Direction), optional=True),
@@ -209,6 +261,9 @@ RULES: Mapping[str, _Rule] = {
     "rows_are_public": _flag(),
 }
 
+LISTS = ("rungs", "features")
+"""Arguments that may be an array, or a DataFrame's columns."""
+
 
 def checked(arguments: Mapping[str, object]) -> dict[str, Any]:
     """Give the arguments with numpy's scalars made plain. Raises `BadArgument` for the first wrong.
@@ -218,6 +273,8 @@ def checked(arguments: Mapping[str, object]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, given in arguments.items():
         rule, value = RULES.get(name), plain(given)
+        if name in LISTS:
+            value = as_list(value)
         if rule is not None and not (value is None and rule.optional) and not rule.allows(value):
             said = f"{name} must be {rule.words}, got {shown(value)}."
             raise BadArgument(" ".join(part for part in (said, rule.hint(value)) if part))

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from potluck.arguments import shown
 from potluck.best import file_form
-from potluck.data_upload import data_file, existing_file
+from potluck.data_upload import data_file, existing_file, is_folder, no_data_file
 from potluck.defaults import DEFAULT_URL
 from potluck.errors import BadArgument, BadInput
+from potluck.frames import index_left_out
 from potluck.model_upload import model_files
 from potluck.notices import ROWS_ARE_PUBLIC, say
 from potluck.protocol import records
@@ -36,6 +37,9 @@ from potluck.study import Study
 from potluck.transport import Transport
 from potluck.understood import fitted_line, understood
 from potluck.uploads import Uploads
+
+BUNDLED = "bundled:"
+"""Before a bundled dataset's name: needed only where a file or a folder is called like it."""
 
 
 class Client:
@@ -107,7 +111,8 @@ class Client:
         paths (an architecture's `.json`, its weights' `.h5`); a `.keras` or `.h5` file's bytes; a
         Keras model; or what `upload_model` and `models` gave. `data`: a pair (X, y), a pandas or
         polars DataFrame, a dict of arrays `[rows, ...]`, the path of a `.csv` or `.npz` file, the
-        name of a bundled dataset (`digits`), or what `upload_data` and `datasets` gave.
+        name of a bundled dataset (`digits`; `bundled:digits` where a folder is called like it), or
+        what `upload_data` and `datasets` gave.
 
         `search` maps parameters (`learning_rate`, `batch_size`, `optimizer`, its own such as
         `momentum`, and `layers.<name>.<field>`) to a value, a list of choices, or a `Float` or
@@ -208,6 +213,8 @@ class Client:
                 study = self.submit_spec(spec)
                 fitted = fitted_line(model_fitted.name, offer, study.plan)
         if not quiet:
+            if left_out := index_left_out(data):
+                say(left_out)
             if fitted:
                 say(fitted)
             for line in understood(study.plan, spec):
@@ -246,7 +253,10 @@ class Client:
     def upload_data(self, data: object, name: str | None = None) -> records.Dataset:
         """Upload data (arrays, a DataFrame or a file); gives its record with the profile."""
         with data_file(data) as (given_name, file, _):
-            return Uploads(self._transport).data(name or given_name, file)
+            uploaded = Uploads(self._transport).data(name or given_name, file)
+        if left_out := index_left_out(data):
+            say(left_out)
+        return uploaded
 
     def study(self, study_id: str) -> Study:
         """Give the handle of a study, wherever it was submitted from. Raises `NotFound`."""
@@ -320,9 +330,15 @@ class Client:
 
     def _bundled(self, name: str) -> records.BundledDataset:
         there = {dataset.name: dataset for dataset in self.bundled()}
-        if name not in there:
+        word = name.removeprefix(BUNDLED)
+        # A folder may hold one's own rows: the bundled ones are not taken for them unasked.
+        if name and is_folder(name):
+            alike = Path(name).name
+            ask = f" The bundled dataset is {BUNDLED + alike!r}." if alike in there else ""
+            raise BadArgument(no_data_file(name) + ask)
+        if word not in there:
             raise BadArgument(
                 f"There is no data file at {shown(name)}, and no bundled dataset of that name "
                 f"(there are {', '.join(there)})."
             )
-        return there[name]
+        return there[word]

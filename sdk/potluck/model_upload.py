@@ -77,6 +77,8 @@ def _name(path: Path) -> str:
 
 
 def _path(given: object) -> Path:
+    if given == "":
+        raise BadArgument("The model's path is empty. Give the path of a .keras or an .h5 file.")
     if isinstance(given, str | Path):
         try:
             path = Path(given).expanduser()
@@ -97,6 +99,11 @@ def _together(given: Sequence[object]) -> list[Path]:
 
 
 def _paths(path: Path) -> list[Path]:
+    if path.is_dir() and not (path / MODEL_JSON).is_file():
+        raise BadArgument(
+            f"The folder {path} holds no {MODEL_JSON}. Give the model's file, or a folder with a "
+            f"{MODEL_JSON} and its weight files."
+        )
     if path.is_dir():
         path = path / MODEL_JSON
     if not path.is_file():

@@ -8,7 +8,16 @@ from typing import cast
 
 from pydantic import TypeAdapter
 
-from potluck.arguments import is_number, plain, shown
+from potluck.arguments import (
+    ORDERLESS,
+    RULES,
+    as_list,
+    is_number,
+    number_hint,
+    plain,
+    reads_as_number,
+    shown,
+)
 from potluck.errors import BadArgument
 from potluck.protocol import study as wire
 from potluck.protocol.study import Parameter, Scalar
@@ -72,6 +81,7 @@ def parameter(name: str, value: object) -> Parameter:
         return value
     if isinstance(value, Mapping):
         return _from_mapping(name, value)
+    value = as_list(value)
     match value:
         case Fixed():
             return wire.Fixed(value=_scalar(name, value.value))
@@ -81,6 +91,8 @@ def parameter(name: str, value: object) -> Parameter:
             return _ranged(name, "int", vars(value))
         case Choice():
             return _choice(name, value.choices)
+        case set() | frozenset():
+            raise BadArgument(f"{name!r} cannot be {shown(value)}. {ORDERLESS}")
         case list() | tuple() | range():
             return _choice(name, value)
     return wire.Fixed(value=_scalar(name, value))
@@ -88,6 +100,12 @@ def parameter(name: str, value: object) -> Parameter:
 
 def parameters(search: Mapping[str, object]) -> dict[str, Parameter]:
     """Turn a whole search space into its wire form."""
+    for name in search:
+        if name in RULES:
+            raise BadArgument(
+                f"{name!r} is not searched: it is an argument of submit (in a study file a key "
+                f"beside search), with one value for all trials. Write {name}=... there."
+            )
     return {name: parameter(name, value) for name, value in search.items()}
 
 
@@ -105,6 +123,7 @@ def _from_mapping(name: str, given: Mapping[object, object]) -> Parameter:
 
 
 def _choice(name: str, choices: object) -> Parameter:
+    choices = as_list(choices)
     if not isinstance(choices, list | tuple | range):
         raise BadArgument(f"The choices of {name!r} must be a list, got {shown(choices)}.")
     if not 1 <= len(choices) <= MOST_CHOICES:
@@ -124,7 +143,8 @@ def _ranged(name: str, kind: str, given: Mapping[str, object]) -> Parameter:
         if value is None and (end == "step" or end not in fields):
             fields.pop(end, None)
         elif not is_number(value) or (kind == "int" and not isinstance(value, int)):
-            raise BadArgument(f"{end} of {name!r} must be {words}, got {shown(value)}.")
+            said = f"{end} of {name!r} must be {words}, got {shown(value)}."
+            raise BadArgument(f"{said} {number_hint(value)}".rstrip())
     if not isinstance(fields.get("log", False), bool):
         raise BadArgument(f"log of {name!r} must be true or false, got {shown(fields['log'])}.")
     if "low" not in fields or "high" not in fields:
@@ -153,6 +173,11 @@ def _scalar(name: str, value: object) -> Scalar:
     found = plain(value)
     if isinstance(found, bool) or is_number(found):
         return cast("Scalar", found)
+    if isinstance(found, str) and name != "boundaries" and reads_as_number(found):
+        raise BadArgument(
+            f"A value of the parameter {name!r} must be a number, got {shown(found)}. Write the "
+            "number without quotation marks."
+        )
     if isinstance(found, str) and len(found) <= LONGEST_WORD and found.isprintable():
         return found
     raise BadArgument(

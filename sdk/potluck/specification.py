@@ -73,7 +73,7 @@ def rung_epochs(rungs: int | Sequence[int], epochs: int | None) -> list[int]:
     A number of rungs spreads them by a factor of three: 3 rungs of 18 epochs are [2, 6, 18]. Equal
     counts fall together, so that few epochs have fewer rungs.
     """
-    checked({"rungs": rungs, "epochs": epochs})
+    rungs = checked({"rungs": rungs, "epochs": epochs})["rungs"]
     if isinstance(rungs, int):
         total = DEFAULT_EPOCHS if epochs is None else epochs
         counts = (round(total / RUNG_FACTOR**back) for back in range(min(rungs, MOST_RUNGS)))
@@ -156,7 +156,13 @@ def _by_label(weights: str | Mapping[str, float] | None) -> str | dict[str, floa
     """Name classes by label: Keras's users write class numbers as numbers."""
     if weights is None or isinstance(weights, str):
         return weights
-    return {str(label): float(str(plain(weight))) for label, weight in weights.items()}
+    found: dict[str, float] = {}
+    for given, weight in weights.items():
+        label = str(plain(given))
+        if label in found:
+            raise BadArgument(f"class_weight names the label {shown(label)} twice.")
+        found[label] = float(str(plain(weight)))
+    return found
 
 
 def require_consent(options: StudyOptions) -> None:

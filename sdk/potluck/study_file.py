@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,26 @@ import yaml
 
 from potluck.arguments import checked, shown
 from potluck.errors import BadArgument
+from potluck.protocol.optimizers import AnyOptimizer, Common
+from potluck.protocol.schedules import Schedule
 from potluck.protocol.words import meant
 from potluck.specification import StudyOptions
 
 OPTION_KEYS = tuple(field.name for field in dataclasses.fields(StudyOptions))
 KEYS = ("model", "data", *OPTION_KEYS)
+_SCHEDULES = typing.get_args(typing.get_args(Schedule)[0])
+SEARCHED = tuple(
+    dict.fromkeys(
+        ["learning_rate", "batch_size", "optimizer", "schedule"]
+        + [
+            name
+            for kind in (Common, *typing.get_args(AnyOptimizer), *_SCHEDULES)
+            for name in kind.model_fields
+            if name != "name"
+        ]
+    )
+)
+"""Parameters, which stand under `search`."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +45,30 @@ class StudyFile:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML, in which `1e-4` is a number (YAML 1.1 takes it for text)."""
+    """Plain YAML, in which `1e-4` is a number (YAML 1.1 takes it for text).
+
+    A key that stands twice in one mapping is refused: the last one would win without a word.
+    """
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        """Read one mapping. Raises `BadArgument` for a repeated key."""
+        node = super().compose_mapping_node(anchor)
+        lines: dict[object, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            line = key.start_mark.line + 1
+            # 1 and "1" too: labels and names are text in the end.
+            forms = {key.value, self.construct_object(key)}
+            for form in forms & lines.keys():
+                raise _twice(key.value, lines[form], line)
+            lines |= dict.fromkeys(forms, line)
+        return node
+
+
+def _twice(key: str, first: int, line: int) -> BadArgument:
+    where = f"twice in line {line}" if first == line else f"in line {first} and in line {line}"
+    return BadArgument(f"The key {shown(key)} stands {where}. Leave one of them out.")
 
 
 _Loader.add_implicit_resolver(
@@ -49,6 +88,8 @@ def read_study_file(path: Path) -> StudyFile:
         raise BadArgument(f"The study file {path} is no UTF-8 text.") from None
     try:
         written = yaml.load(text, Loader=_Loader)
+    except BadArgument as error:
+        raise BadArgument(f"{path}: {error}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # A date that no calendar has, a number of too many digits, brackets without an end.
         raise BadArgument(f"{path} is no YAML: {str(error)[:500]}") from None
@@ -60,14 +101,10 @@ def read_study_file(path: Path) -> StudyFile:
 def _study_file(path: Path, written: dict[str, Any]) -> StudyFile:
     for key in written:
         if key not in KEYS:
-            near = meant(key, KEYS)
-            told = f"Did you mean {near}?" if near else f"Known: {', '.join(KEYS)}."
-            raise BadArgument(f"{path}: unknown key {shown(key)}. {told}")
+            raise BadArgument(f"{path}: unknown key {shown(key)}. {_other_key(key)}")
     model, data = written.get("model"), written.get("data")
-    models = model if isinstance(model, list) else [model]
-    for key, given in (("model", models), ("data", [data])):
-        if not given or not all(isinstance(one, str) for one in given):
-            raise BadArgument(f"{path}: {key} is missing; write a path, as in `{key}: ...`.")
+    _check_path(path, "model", model, model if isinstance(model, list) else [model])
+    _check_path(path, "data", data, [data])
     search = written.get("search")
     if search is not None and not isinstance(search, dict):
         raise BadArgument(f"{path}: search maps parameters to values, got {shown(search)}.")
@@ -85,6 +122,27 @@ def _study_file(path: Path, written: dict[str, Any]) -> StudyFile:
         data=_beside(path, str(data)),
         options=StudyOptions(**options),
     )
+
+
+def _other_key(key: str) -> str:
+    """Say what to do about a key that is none."""
+    near = meant(key, KEYS) if key not in SEARCHED else None
+    if near:
+        return f"Did you mean {near}?"
+    searched = key if key.startswith("layers.") else meant(key, SEARCHED)
+    if searched:
+        return f"Parameters stand under search: `search: {{{searched}: ...}}`."
+    return f"Known: {', '.join(KEYS)}."
+
+
+def _check_path(path: Path, key: str, given: object, paths: list[object]) -> None:
+    if given in (None, ""):
+        raise BadArgument(f"{path}: {key} is missing; write a path, as in `{key}: ...`.")
+    if not paths or not all(isinstance(one, str) and one for one in paths):
+        several = " or a list of paths" if key == "model" else ""
+        number = isinstance(given, bool | int | float)
+        hint = " Write it in quotation marks." if number else ""
+        raise BadArgument(f"{path}: {key} must be a path{several}, got {shown(given)}.{hint}")
 
 
 def _beside(path: Path, named: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import numpy as np
+import pandas as pd
 import pytest
 
 import potluck
@@ -177,6 +178,41 @@ def test_a_bundled_datasets_target_is_known(client: potluck.Client) -> None:
     study = client.submit(dense_h5(), "iris", trials=1, quiet=True)
     assert study.spec.pipeline.target == "species"
     study.delete()
+
+
+def test_an_index_that_was_left_out_is_said(
+    client: potluck.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = rows(14)
+    frame = pd.DataFrame(x, columns=list("abcd"), index=pd.Index(np.arange(60), name="day"))
+    client.submit(dense_h5(), (frame, y), trials=1).delete()
+    assert 'The index "day" was left out' in capsys.readouterr().err
+    client.submit(dense_h5(), (frame, y), trials=1, quiet=True).delete()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_of_a_bundled_datasets_name_is_not_taken_for_it(
+    coordinator: Coordinator,
+    client: potluck.Client,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "iris").mkdir()
+    (tmp_path / "m.h5").write_bytes(dense_h5())
+    (tmp_path / "study.yaml").write_text("model: m.h5\ndata: iris\ntrials: 1\n")
+    where = ("--url", coordinator.url)
+    assert run("submit", str(tmp_path / "study.yaml"), *where) == 2
+    said = capsys.readouterr().err
+    assert "is a folder" in said
+    assert "'bundled:iris'" in said
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(potluck.BadArgument, match="is a folder") as refusal:
+        client.submit(dense_h5(), "iris")
+    assert "'bundled:iris'" in str(refusal.value)
+    client.submit(dense_h5(), "bundled:iris", trials=1, quiet=True).delete()
+    with pytest.raises(potluck.BadArgument, match="is a folder"):
+        client.upload_data("iris")
 
 
 def run(*arguments: str) -> int:

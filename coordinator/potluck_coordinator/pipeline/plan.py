@@ -41,7 +41,7 @@ from potluck_coordinator.pipeline.shares import Part
 from potluck_coordinator.pipeline.shares import settle as settle_parts
 from potluck_coordinator.pipeline.spelling import Spelling
 from potluck_coordinator.pipeline.target import target_column, target_numbers
-from potluck_coordinator.pipeline.weights import ClassWeight, check_weights, without_weights
+from potluck_coordinator.pipeline.weights import ClassWeight, settle_weights, without_weights
 from potluck_coordinator.pipeline.wording import words_told
 
 TUPLES = ("features", "classes", "input_shape", "warnings", "losses", "metrics")
@@ -142,7 +142,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         error.hint = getattr(column, "note", "") or error.hint
         raise
     aim = settled.aim
-    check_weights(spec, aim.classes)
+    class_weight = settle_weights(spec, aim.classes)
     left_out = {target: "the target", asked.sample_weight: "the rows' weight"}
     features = tuple(name for name in chosen.names if name not in left_out)
     if model.vocabulary is not None:
@@ -195,7 +195,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         margins=aim.loss.reading == "margins",
         own_units=aim.loss.own_units,
         target_scaling=scaled.scaling,
-        class_weight=spec.class_weight,
+        class_weight=class_weight,
         sample_weight=asked.sample_weight,
         losses=aim.losses,
         metrics=aim.metrics,

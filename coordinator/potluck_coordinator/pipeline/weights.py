@@ -15,6 +15,8 @@ from potluck_coordinator.pipeline.dataset import Dataset, Numeric, Rows
 from potluck_coordinator.pipeline.target import target_numbers
 
 MOST = 1e6
+TRUE, FALSE = ("true", "yes", "on"), ("false", "no", "off")
+"""What YAML writes for true and false."""
 ClassWeight = Literal["balanced"] | Mapping[str, float]
 
 
@@ -60,11 +62,11 @@ def _check_column(dataset: Dataset, name: str) -> None:
         )
 
 
-def check_weights(spec: StudySpec, classes: Sequence[str] | None) -> None:
-    """Refuse class weights that cannot be. Raises BadStudy `pipeline.weights`."""
+def settle_weights(spec: StudySpec, classes: Sequence[str] | None) -> ClassWeight | None:
+    """Give class weights by the classes' own names. Raises BadStudy `pipeline.weights`."""
     by_class = spec.class_weight
     if by_class is None:
-        return
+        return None
     if spec.pipeline.sample_weight is not None:
         raise _refusal(
             "Rows are weighted by class or by a column.", "one of the two", "both", "class_weight"
@@ -74,8 +76,9 @@ def check_weights(spec: StudySpec, classes: Sequence[str] | None) -> None:
             "Regression has no classes to weigh.", "none", "class_weight", "class_weight"
         )
     if by_class == "balanced":
-        return
-    unknown = [name for name in by_class if name not in classes]
+        return by_class
+    named = {label: class_called(label, classes) for label in by_class}
+    unknown = [label for label, name in named.items() if name is None]
     if unknown:
         raise _refusal(
             "The target has no such class.",
@@ -83,8 +86,43 @@ def check_weights(spec: StudySpec, classes: Sequence[str] | None) -> None:
             ", ".join(unknown[:8]),
             "class_weight",
         )
-    if not any(by_class.get(name, 1.0) for name in classes):
+    labels = {name: label for label, name in named.items() if name is not None}
+    if len(labels) < len(by_class):
+        twice = [label for label, name in named.items() if name and labels[name] != label]
+        both = ", ".join(f"{label} and {labels[named[label] or '']}" for label in twice[:8])
+        raise _refusal("A class has two weights.", "one for each class", both, "class_weight")
+    weights = {name: by_class[label] for name, label in labels.items()}
+    if not any(weights.get(name, 1.0) for name in classes):
         raise _refusal("No class counts.", "a weight above 0", "0 for every class", "class_weight")
+    return weights
+
+
+def class_called(label: str, classes: Sequence[str]) -> str | None:
+    """Give the class that a label means: the one of that name, else the only one of that value.
+
+    Labels come as the submitter's language writes them: 0.0 for the class 0, True for 1 or yes.
+    """
+    if label in classes:
+        return label
+    fitting = [name for name in classes if _same_value(label, name)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _same_value(label: str, name: str) -> bool:
+    word, other = label.lower(), name.lower()
+    if word in ("true", "false"):
+        return other in (TRUE if word == "true" else FALSE) or _number(other) == (word == "true")
+    number = _number(word)
+    if other in ("true", "false"):
+        return number == (other == "true")
+    return number is not None and number == _number(other)
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
 
 
 def _refusal(message: str, expected: str, got: str, where: str) -> BadStudy:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.protocol.study import LossName, StudySpec
-from potluck_coordinator.core.errors import BadInput
+from potluck_coordinator.core.errors import BadInput, BadStudy
 from potluck_coordinator.pipeline import Plan, encode, plan_study, read_dataset
 from potluck_coordinator.pipeline.losses import KINDS, suited_losses
+from potluck_coordinator.pipeline.weights import class_called, settle_weights
 from tests.unit.pipeline.cases import amounts, flowers, model, table
 
 SOFT = model((4,), 3, "softmax")
@@ -232,3 +233,41 @@ def test_what_cannot_be_is_refused_with_its_code(
     assert caught.value.code == code
     assert caught.value.expected
     assert caught.value.got
+
+
+@pytest.mark.parametrize(
+    ("label", "classes", "name"),
+    [
+        ("0.0", ("0", "1"), "0"),
+        ("0", ("0.0", "1.0"), "0.0"),
+        ("False", ("0", "1"), "0"),
+        ("True", ("False", "True"), "True"),
+        ("True", ("false", "true"), "true"),
+        ("1", ("False", "True"), "True"),
+        ("1.0", ("false", "true"), "true"),
+        ("True", ("no", "yes"), "yes"),
+        ("False", ("OFF", "ON"), "OFF"),
+        ("1", ("01", "1"), "1"),
+        ("1", ("01", "1.0"), None),
+        ("True", ("1", "yes"), None),
+        ("1", ("no", "yes"), None),
+        ("nan", ("nan ", "b"), None),
+        ("maybe", ("no", "yes"), None),
+    ],
+)
+def test_a_label_means_the_only_class_of_its_value(
+    label: str, classes: tuple[str, ...], name: str | None
+) -> None:
+    assert class_called(label, classes) == name
+
+
+def test_weights_are_kept_by_the_classes_own_names() -> None:
+    asked = spec(class_weight={"True": 3, "False": 0.5}, **TWO)
+    dataset = read_dataset(answers().encode(), "answers.csv")
+    plan = plan_study(dataset, asked, model((1,), 1, "sigmoid"))
+    assert plan.class_weight == {"yes": 3, "no": 0.5}
+
+
+def test_two_labels_of_one_class_are_refused() -> None:
+    with pytest.raises(BadStudy, match="two weights"):
+        settle_weights(spec(class_weight={"0": 1, "0.0": 2}), ("0", "1"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -119,6 +120,12 @@ def test_any_value_as_data_or_model_is_sent_or_refused(value: Any) -> None:
         ({"epochs": True}, "epochs must be a whole number.*true or false"),
         ({"trials": False}, "trials"),
         ({"search": [1]}, "search must be a mapping"),
+        ({"search": {1: [0.1]}}, "Its key 1 .a whole number. is no text"),
+        ({"features": {"a", "b"}}, "use a list"),
+        ({"validation": 0}, "validation must be a fraction of the rows above 0 and below 1, got 0"),
+        ({"validation": 20}, "For 20 % write 0.2"),
+        ({"test": 1}, "test must be a fraction of the rows from 0 to below 1, got 1"),
+        ({"test": -0.1}, "test must be a fraction of the rows from 0 to below 1, got -0.1"),
         ({"rungs": None}, "rungs must be a whole number from 1, or a list"),
         ({"rungs": [1, 2.5]}, "rungs"),
         ({"features": "age"}, r"list of column names.*Write \['age'\]"),
@@ -135,6 +142,10 @@ def test_any_value_as_data_or_model_is_sent_or_refused(value: Any) -> None:
         ({"task": "classifier"}, "Did you mean 'classification'"),
         ({"sampler": "grid search"}, "Did you mean 'grid'"),
         ({"class_weight": {"a": "heavy"}}, "class_weight"),
+        ({"class_weight": {0: -1, 1: 2}}, "numbers above 0.*The weight of 0 .*is -1"),
+        ({"class_weight": {0: 1e7}}, "up to 1000000"),
+        ({"class_weight": np.array([1.0, 2.0])}, "Name the labels"),
+        ({"class_weight": {0: 1, "0": 2}}, "the label '0' .*twice"),
         ({"sample_weight": [1.0, 2.0]}, "name of a column"),
         ({"search": {"learning_rate": Float("1", 2)}}, "low of 'learning_rate' must be a number"),  # type: ignore[arg-type]
         ({"search": {"a": Int(1, 2.5)}}, "high of 'a' must be a whole number"),  # type: ignore[arg-type]
@@ -151,6 +162,16 @@ def test_a_wrong_type_is_refused_in_one_sentence(arguments: dict[str, Any], word
     assert "\n" not in str(refusal.value)
 
 
+def test_arrays_and_a_frames_columns_are_lists() -> None:
+    frame = pd.DataFrame({"a": [1], "b": [2]})
+    for columns in (frame.columns, frame.columns.to_numpy(), pd.Series(["a", "b"])):
+        options = StudyOptions(features=columns, rungs=np.array([2, 6]))  # type: ignore[arg-type]
+        spec = written(options)
+        assert spec.pipeline.features == ["a", "b"]
+        assert spec.rungs == [2, 6]
+    assert written(StudyOptions(test=0)).pipeline.split.test == 0
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_number_of_very_many_digits_is_refused(name: str) -> None:
     many = 10**5000
@@ -163,6 +184,13 @@ def test_a_number_of_very_many_digits_is_refused(name: str) -> None:
 def test_every_option_has_a_rule_and_its_own_default_keeps_it() -> None:
     assert set(RULES) == set(OPTIONS)
     assert written(StudyOptions()).trials == 12
+
+
+def test_labels_of_numpy_are_named_as_pythons_own() -> None:
+    keys = {np.int64(0): 1, np.float64(1.0): 2, np.bool_(True): 3}
+    for (key, weight), label in zip(keys.items(), ("0", "1.0", "True"), strict=False):
+        found = written(StudyOptions(class_weight={key: weight})).class_weight  # type: ignore[dict-item]
+        assert found == {label: weight}
 
 
 def test_numpys_scalars_are_plain_values() -> None:

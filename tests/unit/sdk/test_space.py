@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 import potluck
@@ -32,6 +34,11 @@ def test_the_readme_example_becomes_a_range_and_a_choice() -> None:
         ("adam", wire.Fixed(value="adam")),
         (np.float64(0.5), wire.Fixed(value=0.5)),
         (("sgd", "adam"), wire.Choice(choices=["sgd", "adam"])),
+        (np.array([1, 2]), wire.Choice(choices=[1, 2])),
+        (pd.Series([0.5, 0.1], index=[7, 9]), wire.Choice(choices=[0.5, 0.1])),
+        (pd.Index(["sgd", "adam"]), wire.Choice(choices=["sgd", "adam"])),
+        (pl.Series([1, 2]), wire.Choice(choices=[1, 2])),
+        (potluck.Choice(np.array([1, 2])), wire.Choice(choices=[1, 2])),  # type: ignore[arg-type]
         (range(1, 4), wire.Choice(choices=[1, 2, 3])),
         (potluck.Choice([1, "a"]), wire.Choice(choices=[1, "a"])),
         (potluck.Fixed(3), wire.Fixed(value=3)),
@@ -57,6 +64,18 @@ def test_numbers_keep_their_kind_through_a_choice() -> None:
     found = parameter("p", [1, 1.5, True, "x"])
     assert isinstance(found, wire.Choice)
     assert [type(value) for value in found.choices] == [int, float, bool, str]
+
+
+@pytest.mark.parametrize("values", [{1, 2}, frozenset({"a"})])
+def test_a_set_of_choices_is_refused_for_its_order(values: object) -> None:
+    with pytest.raises(potluck.BadArgument, match=r"'momentum'.*use a list"):
+        parameter("momentum", values)
+
+
+@pytest.mark.parametrize("name", ["epochs", "seed", "loss", "folds", "trials", "rungs"])
+def test_an_argument_of_submit_is_not_searched(name: str) -> None:
+    with pytest.raises(potluck.BadArgument, match=f"'{name}' is not searched.*argument of submit"):
+        parameters({name: [1, 2]})
 
 
 @pytest.mark.parametrize(

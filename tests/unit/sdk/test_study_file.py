@@ -53,7 +53,25 @@ def test_what_a_file_leaves_out_is_as_submit_leaves_it_out(tmp_path: Path) -> No
     ("text", "words"),
     [
         ("model: a.h5\n", "data is missing"),
-        ("model: [1]\ndata: b\n", "model is missing"),
+        ("data: a.csv\nmodel: ''\n", "model is missing"),
+        ("model: [1]\ndata: b\n", r"model must be a path or a list of paths, got \[1\]"),
+        ("model: 5\ndata: b\n", "model must be a path.*got 5.*quotation marks"),
+        ("model: a\ndata: 2024\n", "data must be a path, got 2024.*quotation marks"),
+        ("model: a\ndata: 0\n", "data must be a path, got 0"),
+        ("model: a\ndata: [d.csv, d.csv]\n", r"data must be a path, got \['d.csv', 'd.csv'\]"),
+        ("model: a\ndata: b\nepochs: 5\nepochs: 50\n", "'epochs'.*in line 3 and in line 4"),
+        (
+            "model: a\ndata: b\nsearch: {momentum: 0, 'momentum': 1}\n",
+            "'momentum'.*twice in line 3",
+        ),
+        ("model: a\ndata: b\nclass_weight:\n  1: 2\n  '1': 3\n", "'1'.*line 4 and in line 5"),
+        ("model: a\ndata: b\nclass_weight: {yes: 2, true: 3}\n", "'true'.*twice"),
+        ("model: a\ndata: b\nsearch:\n  a: {low: 1,\n    low: 2}\n", "'low'.*line 4 and"),
+        ("model: a\ndata: b\nlr: 0.1\n", "under search: `search: {learning_rate: ...}`"),
+        ("model: a\ndata: b\nlearning_rate: 0.1\n", "under search"),
+        ("model: a\ndata: b\nbatch_size: 8\n", "under search"),
+        ("model: a\ndata: b\nmin_lr: 8\n", "under search"),
+        ("model: a\ndata: b\nlayers.dense.units: 8\n", "under search"),
         ("model: a\ndata: b\ntrails: 3\n", "Did you mean trials"),
         ("model: a\ndata: b\nsearch: [1]\n", "search maps"),
         ("- a\n", "one key a line"),
@@ -79,7 +97,30 @@ def test_a_model_may_be_several_files(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text("model: [net.json, net.weights.h5]\ndata: digits\n")
     assert read_study_file(file).model == [str(tmp_path / "net.json"), "net.weights.h5"]
-    for wrong in ("[]", "[1]", "{a: b}"):
+    for wrong in ("[]", "[1]", "{a: b}", "[net.json, '']"):
         file.write_text(f"model: {wrong}\ndata: digits\n")
-        with pytest.raises(BadArgument, match="model is missing"):
+        with pytest.raises(BadArgument, match="model must be a path"):
             read_study_file(file)
+
+
+def test_anchors_may_be_merged_and_overridden(tmp_path: Path) -> None:
+    text = """
+model: a
+data: b
+search:
+  learning_rate: &rate {low: 1e-3, high: 1}
+  momentum: &half {<<: *rate, high: 0.5}
+  rho: {<<: *half, low: 0.1}
+"""
+    search = read_study_file(written(tmp_path, text)).options.search
+    assert search["rho"] == {"low": 0.1, "high": 0.5}
+
+
+@pytest.mark.parametrize(
+    "text", ["['1e-3']", "'0.01'", "{choices: ['1']}", "{low: '1e-3', high: 1}"]
+)
+def test_a_number_in_quotation_marks_is_no_value_of_a_parameter(tmp_path: Path, text: str) -> None:
+    file = written(tmp_path, f"model: a\ndata: b\nsearch: {{learning_rate: {text}}}\n")
+    options = read_study_file(file).options
+    with pytest.raises(BadArgument, match="without quotation marks"):
+        study_spec(options, model_id="m", dataset_id="d", default_name="x")

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from potluck import BadArgument
-from potluck.data_upload import data_file, npz
+from potluck.arrays import npz
+from potluck.data_upload import data_file
+from potluck.frames import index_left_out
 from potluck.model_upload import model_files
 from potluck_coordinator.pipeline import read_dataset
 
@@ -211,12 +213,42 @@ def test_dates_become_days(library: Any) -> None:
         (pl.DataFrame({"a": [[1, 2], [3]]}), "'a' holds"),
         (pd.DataFrame({("a", "b"): [1], ("a", "c"): [2]}), "several levels"),
         (pd.DataFrame({"a": [1j]}), "complex"),
+        (pd.DataFrame({"a": [1j, "x"]}), "'a' holds"),
+        (pd.DataFrame({"a": [b"x", b"y"]}), "'a' holds bytes.*decode"),
+        (pd.DataFrame({"a": [None, bytearray(b"y")]}), "'a' holds bytes.*decode"),
+        (pd.DataFrame({"a": pd.Categorical([b"x", b"y"])}), "'a' holds bytes.*decode"),
+        (pl.DataFrame({"a": [b"x", b"y"]}), r"'a' holds Binary.*cast\(pl.String\)"),
+        (pl.DataFrame({"a": [{"b": 1}]}), "'a' holds Struct"),
+        (pl.DataFrame({"a": pl.Series([[1]], dtype=pl.Array(pl.Int8, 1))}), "'a' holds Array"),
+        (pl.DataFrame({"a": pl.Series([object()], dtype=pl.Object)}), "'a' holds Object"),
         (sklearn.utils.Bunch(text=[1]), "needs data and target"),
     ],
 )
 def test_data_of_another_form_is_refused_with_what_to_do(data: object, words: str) -> None:
     with pytest.raises(BadArgument, match=words):
         sent(data)
+
+
+SALES = pd.DataFrame({"shop": ["a", "b"], "day": [1, 2], "sold": [3, 4]})
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (SALES, ""),
+        (SALES[SALES.sold > 3], ""),
+        (SALES.set_index("shop"), '"shop"'),
+        (SALES.set_index("shop", drop=False), ""),
+        (SALES.groupby(["shop", "day"]).mean(), '"shop", "day"'),
+        (pl.DataFrame({"a": [1]}), ""),
+    ],
+)
+def test_a_named_index_that_is_not_sent_is_told(frame: Any, said: str) -> None:
+    for data in (frame, (frame, [0, 1]), {"x": frame}):
+        found = index_left_out(data)
+        assert found == (
+            f"The index {said} was left out; df.reset_index() makes it columns." if said else ""
+        )
 
 
 def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
@@ -292,6 +324,14 @@ def test_a_manifest_cannot_make_other_files_leave(tmp_path: Path) -> None:
     folder = tfjs_folder(tmp_path / "net", ["../secret.bin"])
     with pytest.raises(BadArgument, match="outside"):
         model_sent(folder)
+
+
+def test_an_empty_path_and_a_folder_without_a_model_are_told(tmp_path: Path) -> None:
+    for model in ("", [""]):
+        with pytest.raises(BadArgument, match="path is empty"):
+            model_sent(model)
+    with pytest.raises(BadArgument, match=r"holds no model.json"):
+        model_sent(tmp_path)
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
