@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 from potluck_converter.errors import ConversionError, Unfit, shorten
@@ -12,11 +11,9 @@ from potluck_converter.graph import Call, Graph, Kind, Layer, TensorRef
 from potluck_converter.layers import RENAMED, TABLE
 from potluck_converter.layers.base import normalise
 from potluck_converter.limits import DEFAULT_LIMITS, MAX_NAME, Limits
+from potluck_converter.refused_classes import OWN, PREPARING, refused_class
 from potluck_converter.shapes import check_size, ordered_calls, steps, unfit
 
-CONTAINERS = frozenset({"Sequential", "Functional", "Model"})
-OWN = "Potluck"
-"""Stands before the names of our own TF.js classes."""
 MOST_WRAPPED = 8
 _STATEFUL = " was stateful; here each batch starts from zero."
 
@@ -31,46 +28,13 @@ class RawLayer:
     calls: tuple[Call, ...]
 
 
-PREPARING = frozenset(
-    {
-        *("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing", "IntegerLookup"),
-        *("StringLookup", "TextVectorization", "MelSpectrogram", "STFTSpectrogram"),
-    }
-)
-"""Keras's layers that turn words and other data into numbers."""
-
-
 def known_class(name: str, class_name: str) -> str:
     """Look a class up in the table; raises `model.unsupported_layer`."""
     found = class_name.removeprefix(OWN)
     found = RENAMED.get(found, found)
     if found in TABLE:
         return found
-    if class_name in CONTAINERS:
-        reason, hint = "a model is no layer here", "Build it as one flat model."
-    elif class_name == "Lambda":
-        reason = "a Lambda layer is program code, which Potluck never runs from an upload"
-        hint = "Replace it with a built-in layer."
-    elif found in PREPARING:
-        reason = "it prepares data, which a study does before the network"
-        hint = (
-            "Take it out of the model, and save the model from the next layer on. A study encodes "
-            "a table's words and whole numbers itself; text becomes token numbers beforehand."
-        )
-    else:
-        reason = "it is custom, or not among the layers that Potluck knows"
-        near = get_close_matches(found, TABLE, 3)
-        hint = f"Near it: {', '.join(near)}. " if near else ""
-        hint += "Build it from Keras's own layers; docs/converter.md lists those that are read."
-    shown = shorten(class_name, 80)
-    raise ConversionError(
-        "model.unsupported_layer",
-        f'Potluck cannot use layer "{shorten(name, 80)}" of class {shown}: {reason}.',
-        expected="layers that Potluck knows",
-        got=shown,
-        hint=hint,
-        where=name,
-    )
+    raise refused_class(name, class_name)
 
 
 def assemble(

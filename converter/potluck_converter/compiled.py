@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from potluck_converter.errors import shorten
+from potluck_converter.origin import is_custom, optimizer_class
 from potluck_converter.training_config import LATER, OPTIMIZERS, snake
 
 MOST_METRICS = 32
@@ -42,7 +43,6 @@ _ASIDE = frozenset(
 )
 _NO_NUMBER = "no plain number"
 MOST_PIECES = 65
-_HOMES = frozenset({"keras", "tf_keras", "tensorflow", "keras_core", "builtins", ""})
 
 
 def compiled(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -116,7 +116,8 @@ def _optimizer(value: Any, said: list[str]) -> dict[str, Any] | None:
     if isinstance(value, str):
         value = {"class_name": value, "config": {}}
     known = isinstance(value, dict) and isinstance(value.get("class_name"), str)
-    name = _OPTIMIZERS.get(value["class_name"].lower()) if known and _is_keras(value) else None
+    own = known and not is_custom(value)
+    name = _OPTIMIZERS.get(optimizer_class(value).lower()) if own else None
     config = value.get("config") if known else None
     if name is None or not isinstance(config, dict):
         said.append(f"The compiled optimizer {_shown(value)} is custom or not known here.")
@@ -139,7 +140,7 @@ def _optimizer(value: Any, said: list[str]) -> dict[str, Any] | None:
 
 def _schedule(value: Mapping[str, Any], said: list[str]) -> dict[str, Any] | None:
     name, config = value.get("class_name"), value.get("config")
-    if not isinstance(name, str) or not isinstance(config, dict) or not _is_keras(value):
+    if not isinstance(name, str) or not isinstance(config, dict) or is_custom(value):
         said.append(f"The compiled learning rate schedule {_shown(value)} is custom.")
         return None
     lists = {
@@ -160,8 +161,10 @@ def _named(value: Any) -> dict[str, Any] | None:
     if isinstance(value, dict):
         name, config = value.get("class_name"), value.get("config")
         if name == "function" and isinstance(config, str):
-            return _named(config) if value.get("module") in ("builtins", "keras.losses") else None
-        if not isinstance(name, str) or not isinstance(config, dict) or not _is_keras(value):
+            # Keras writes its own functions by their full names; any other is the submitter's.
+            own = config in _OWN_FUNCTIONS and not is_custom(value)
+            return _named(config) if own else None
+        if not isinstance(name, str) or not isinstance(config, dict) or is_custom(value):
             return None
         if name == "MeanMetricWrapper":  # Keras 2's, around a function
             named = config.get("name") in ("accuracy", "acc")
@@ -180,16 +183,19 @@ def _named(value: Any) -> dict[str, Any] | None:
     return {"name": short, "options": {k[:80]: _number(v) for k, v in list(options.items())[:32]}}
 
 
-_KNOWN = frozenset(
+_OWN_FUNCTIONS = frozenset(
     {"mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error", "poisson"}
-    | {"mean_squared_logarithmic_error", "huber", "log_cosh", "root_mean_squared_error"}
+    | {"mean_squared_logarithmic_error", "huber", "log_cosh", "kl_divergence", "dice", "tversky"}
     | {"binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"}
-    | {"binary_focal_crossentropy", "categorical_focal_crossentropy", "kl_divergence", "dice"}
-    | {"hinge", "squared_hinge", "categorical_hinge", "cosine_similarity", "tversky", "ctc"}
-    | {"circle", "accuracy", "binary_accuracy", "categorical_accuracy", "crossentropy", "auc"}
-    | {"sparse_categorical_accuracy", "top_k_categorical_accuracy", "precision", "recall"}
-    | {"sparse_top_k_categorical_accuracy", "f1_score", "fbeta_score", "r2_score", "mean_io_u"}
-    | {"io_u"}
+    | {"binary_focal_crossentropy", "categorical_focal_crossentropy", "cosine_similarity"}
+    | {"hinge", "squared_hinge", "categorical_hinge", "ctc", "circle", "binary_accuracy"}
+    | {"categorical_accuracy", "sparse_categorical_accuracy", "top_k_categorical_accuracy"}
+    | {"sparse_top_k_categorical_accuracy"}
+)
+"""Keras's losses and metrics that are functions."""
+_KNOWN = _OWN_FUNCTIONS | (
+    {"root_mean_squared_error", "accuracy", "crossentropy", "auc", "precision", "recall"}
+    | {"f1_score", "fbeta_score", "r2_score", "mean_io_u", "io_u"}
 )
 """Functions of Keras, and classes by the name that `snake` gives them."""
 
@@ -237,14 +243,6 @@ def _only(value: Any) -> Any:
         else:
             break
     return value
-
-
-def _is_keras(value: Mapping[str, Any]) -> bool:
-    """Tell Keras's own class from another that has the same name."""
-    module, registered = value.get("module"), value.get("registered_name")
-    home = module.partition(".")[0] if isinstance(module, str) else ""
-    own = registered in (None, value.get("class_name"), "function")
-    return home in _HOMES and own
 
 
 def _matters(value: Any, plain: Any = None) -> bool:

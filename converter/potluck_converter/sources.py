@@ -71,6 +71,8 @@ def _model_in(folder: Path, limits: Limits) -> Path:
     found += [p for p in files if p.suffix.lower() in _ENDINGS and p not in taken]
     if len(found) == 1:
         return found[0]
+    if not found and (folder / "saved_model.pb").is_file():
+        return folder / "saved_model.pb"  # refused, by its own name
     if not found:
         hint = "Name the folder that holds the model, or the model's file."
         raise _no_model("There is no model in this folder.", folder, hint, "none of them")

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from potluck_converter.origin import is_custom, optimizer_class
+
 OPTIMIZERS = frozenset(
     {"SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion"}
 )
@@ -66,7 +68,7 @@ def understood(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not isinstance(optimizer, dict) or not isinstance(optimizer.get("config"), dict):
         return None
     config = {LATER.get(key, key): value for key, value in optimizer["config"].items()}
-    name = str(optimizer.get("class_name")).removeprefix("Custom>")
+    name = "" if is_custom(optimizer) else optimizer_class(optimizer)
     if name == "Momentum":
         name = "SGD"
     elif name in ("RMSProp", "rmsProp"):
@@ -109,7 +111,7 @@ def _carried(value: Any) -> Any:
 
 def _object(value: Mapping[str, Any]) -> Any:
     name, config = value["class_name"], value.get("config")
-    if not isinstance(config, dict):
+    if not isinstance(config, dict) or is_custom(value):
         raise ValueError(repr(value))
     if name == "MeanMetricWrapper":  # Keras 2's, around a function
         if config.get("name") in ("accuracy", "acc"):

@@ -12,9 +12,9 @@ from typing import Any
 
 from potluck.arguments import shown
 from potluck.errors import BadArgument
+from potluck.model_folder import MODEL_JSON, UNZIPPED, model_in
 from potluck.transport import Upload, open_files
 
-MODEL_JSON = "model.json"
 NAMES = {b"\x89HDF\r\n\x1a\n": "model.h5", b"PK\x03\x04": "model.keras"}
 """What the first bytes of a file say of it."""
 
@@ -24,8 +24,9 @@ def model_files(model: object) -> Iterator[tuple[str, list[Upload]]]:
     """Give a model's name and its files, open as long as the context lasts.
 
     `model` is the path of a `.keras` or `.h5` file, of a `model.json` (its weight files lie beside
-    it) or of a folder that holds one; a list of paths that belong together (an architecture's
-    `.json` and its weights' `.h5`); the bytes of a `.keras` or `.h5` file; or a Keras model.
+    it) or of a folder that holds one of these, an architecture with its weights, or what a
+    `.keras` unzips into; a list of paths that belong together (an architecture's `.json` and its
+    weights' `.h5`); the bytes of a `.keras` or `.h5` file; or a Keras model.
     Raises `BadArgument`.
     """
     if isinstance(model, bytes | bytearray | memoryview):
@@ -73,7 +74,7 @@ def save_keras(model: Any, path: Path) -> None:
 
 
 def _name(path: Path) -> str:
-    return path.parent.resolve().name if path.name == MODEL_JSON else path.stem
+    return path.parent.resolve().name if path.name in (MODEL_JSON, UNZIPPED[0]) else path.stem
 
 
 def _path(given: object) -> Path:
@@ -105,7 +106,12 @@ def _paths(path: Path) -> list[Path]:
             f"{MODEL_JSON} and its weight files."
         )
     if path.is_dir():
-        path = path / MODEL_JSON
+        try:
+            path, *weights = model_in(path)
+        except OSError as error:
+            raise BadArgument(f"The folder {path} cannot be read: {error.strerror}.") from None
+        if weights:
+            return [path, *weights]
     if not path.is_file():
         raise BadArgument(f"There is no model file at {path}.")
     if path.suffix.lower() != ".json":

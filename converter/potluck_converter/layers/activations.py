@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from potluck_converter.errors import Unfit
+from potluck_converter.layers.checks import foreign
+from potluck_converter.origin import is_custom
 
 STOCK = {
     # Keras 3's name, and TF.js's.
@@ -31,6 +33,8 @@ def activation(value: Any) -> str:
         return "linear"
     name = value
     if isinstance(value, dict):
+        if is_custom(value):
+            raise foreign(value, "an activation")
         # Keras writes functions as objects in places, each without options of its own.
         config = value.get("config")
         name = config if isinstance(config, str) else value.get("class_name")

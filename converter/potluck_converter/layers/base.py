@@ -151,16 +151,30 @@ BOOKKEEPING = frozenset(
 )
 
 
+def unknown_options(kind: LayerKind, config: Mapping[str, Any]) -> list[str]:
+    """List the options of a config that the class does not have."""
+    known = {entry.name for entry in kind.fields} | BOOKKEEPING | kind.ignored
+    return sorted(key for key in config if key not in known)
+
+
 def normalise(kind: LayerKind, raw: Mapping[str, Any]) -> dict[str, Any]:
     """Bring a file's config to the canonical form; raises Unfit naming the field."""
     given = kind.upgrade(dict(raw))
-    known = {entry.name: entry for entry in kind.fields}
-    for key, value in given.items():
-        if key in known or key in BOOKKEEPING or key in kind.ignored:
-            continue
-        if value is not None and value is not False:
+    for key in unknown_options(kind, given):
+        if key == "autocast":  # no option of any layer, but an argument of a class's own
             raise Unfit(
-                "no such option", got=value, field=key, reason="the converter does not know it"
+                "one of Keras's own layers",
+                got="autocast",
+                reason="it is a custom class, which has a name of Keras's",
+                hint=f"Use keras.layers.{kind.class_name} in its place.",
+            )
+        if given[key] is not None and given[key] is not False:
+            raise Unfit(
+                "no such option",
+                got=given[key],
+                field=key,
+                reason="the converter does not know it; the class is custom, or of a newer Keras",
+                hint=f"Build it from Keras's own {kind.class_name}, without this option.",
             )
     config: dict[str, Any] = {}
     for entry in kind.fields:

@@ -9,6 +9,7 @@ from typing import Any
 from potluck_converter.errors import Unfit
 from potluck_converter.layers.base import Check, Field
 from potluck_converter.limits import MAX_DIMENSION, MAX_RANK
+from potluck_converter.origin import is_custom
 
 
 def integer(least: int = 1, most: int = MAX_DIMENSION) -> Check:
@@ -129,9 +130,21 @@ def object_parts(value: Any, what: str) -> tuple[str, Mapping[str, Any]]:
         return value, {}
     if isinstance(value, dict):
         name, config = value.get("class_name"), value.get("config", {})
+        if is_custom(value):
+            raise foreign(value, what)
         if isinstance(name, str) and isinstance(config, dict | None):
             return name, config or {}
     raise Unfit(f"the name of {what}, or its class and config", got=value)
+
+
+def foreign(value: Mapping[str, Any], what: str) -> Unfit:
+    """Say that an object is of a class, or a function, of the submitter's."""
+    return Unfit(
+        f"{what} of Keras's own",
+        got=str(value.get("registered_name") or value.get("class_name")),
+        reason="it is custom, whatever its name is",
+        hint="Build the layer with one of Keras's own.",
+    )
 
 
 def channels_last() -> Field:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from potluck_converter.assemble import CONTAINERS, OWN
 from potluck_converter.errors import ConversionError
 from potluck_converter.graph import TensorRef
 from potluck_converter.layers import TABLE
 from potluck_converter.readers.masks import Stated, passed
+from potluck_converter.refused_classes import CONTAINERS, OWN
 
 
 def broken(message: str, *, got: str = "", where: str = "model_config") -> ConversionError:

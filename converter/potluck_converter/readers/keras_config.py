@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from potluck_converter.assemble import (
-    CONTAINERS,
-    RawLayer,
-    assemble,
-    check_layer,
-    known_class,
-)
+from potluck_converter.assemble import RawLayer, assemble, check_layer, known_class
 from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Graph, Kind, TensorRef
 from potluck_converter.layers import TABLE
+from potluck_converter.layers.base import unknown_options
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
+from potluck_converter.origin import is_custom
 from potluck_converter.readers.arithmetic import arithmetic, check_made
 from potluck_converter.readers.blocks import UNMASK, Block, Entry, Flattener, Origin
 from potluck_converter.readers.calls import Beside, broken, call, ends
@@ -25,6 +21,7 @@ from potluck_converter.readers.layer_scale import LAYER_SCALE, NOTE, replaced
 from potluck_converter.readers.masks import OPERATIONS
 from potluck_converter.readers.operations import is_operation, mask_operation, refused
 from potluck_converter.readers.scaled_sum import is_scaled_sum, scaled_sum
+from potluck_converter.refused_classes import CONTAINERS, custom_class
 from potluck_converter.writers.order import in_keras_order
 
 
@@ -101,10 +98,10 @@ def _model(entry: Mapping[str, Any], limits: Limits, depth: int) -> Block:
     class_name, config = entry.get("class_name"), entry.get("config")
     if class_name == "Sequential" and isinstance(config, list):
         config = {"name": "sequential", "layers": config}  # as Keras 2.1 and TF.js wrote it
-    if not isinstance(class_name, str) or class_name not in CONTAINERS:
+    if not isinstance(class_name, str) or class_name not in CONTAINERS or is_custom(entry):
         raise ConversionError(
             "model.unsupported_layer",
-            f"The model is of class {class_name}, not Sequential or Functional.",
+            f"The model is of class {class_name}, not Keras's own Sequential or Functional.",
             expected="a Sequential or Functional model",
             got=str(class_name),
             hint="Models made by subclassing hold program code; build it with keras.Sequential "
@@ -132,10 +129,14 @@ def _parts(entry: Any) -> tuple[str, str, dict[str, Any]]:
         raise broken("A layer is not a class name with a config.", got=repr(entry)[:80])
     class_name = entry["class_name"]
     name = config.get("name", entry.get("name"))
+    if is_custom(entry):
+        raise custom_class(str(name or class_name), str(entry.get("registered_name") or class_name))
     if not isinstance(name, str):
-        if class_name in TABLE:
-            raise broken("A layer has no name.", got=class_name)
-        known_class("", class_name)
+        known = known_class("", class_name)
+        if unknown_options(TABLE[known], config):
+            # Keras names its own, and not those whose config it makes up from their arguments.
+            raise custom_class(class_name, class_name)
+        raise broken("A layer has no name.", got=class_name)
     return str(name), class_name, config
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from potluck_converter.assemble import PREPARING
 from potluck_converter.errors import ConversionError
 from potluck_converter.layers import TABLE
 from potluck_converter.readers.blocks import Entry
 from potluck_converter.readers.calls import tensor
+from potluck_converter.refused_classes import PREPARING
 
 
 def is_operation(class_name: str, config: Mapping[str, Any], nodes: list[Any]) -> bool:

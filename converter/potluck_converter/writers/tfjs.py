@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck_converter.assemble import OWN
 from potluck_converter.errors import ConversionError
 from potluck_converter.graph import Call, Graph, Layer, Model, TensorRef
+from potluck_converter.refused_classes import OWN
 from potluck_converter.shapes import Step, steps, weight_shapes
 from potluck_converter.training_tfjs import for_tfjs
 from potluck_converter.writers.architecture import architecture, listed_nodes

@@ -183,6 +183,14 @@ def test_a_folder_may_have_a_dot_in_its_name_where_it_is_meant(tmp_path: Path) -
     assert (tmp_path / "web.v1" / "model.json").is_file()
 
 
+def test_a_folder_with_a_saved_model_is_named_as_one(tmp_path: Path) -> None:
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01\x12\x02ab")
+    err = run(tmp_path, tmp_path / "out")[2]
+    assert "SavedModel" in err
+    assert "save the keras model" in err.lower()
+
+
 def test_a_folder_without_a_model_or_with_two_is_refused(tmp_path: Path) -> None:
     assert "no model in this folder" in run(tmp_path, tmp_path / "out")[2]
     for name in ("a.h5", "b.h5"):

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from potluck_converter.assemble import OWN
 from potluck_converter.coverage import coverage, with_table
 from potluck_converter.layers import TABLE
 from potluck_converter.layers.initializers import INITIALIZERS, initializer
 from potluck_converter.layers.penalties import CONSTRAINTS, REGULARIZERS, constraint, regularizer
+from potluck_converter.refused_classes import OWN
 
 DOCS = Path(__file__).parents[3] / "docs"
 

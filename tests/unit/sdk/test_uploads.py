@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from potluck.arrays import npz
 from potluck.data_upload import data_file
 from potluck.frames import index_left_out
 from potluck.model_upload import model_files
+from potluck_converter import read_model
 from potluck_coordinator.pipeline import read_dataset
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -317,6 +319,63 @@ def test_a_tfjs_folder_is_sent_with_its_weight_files(tmp_path: Path) -> None:
         name, files = model_sent(given_path)
         assert name == "net"
         assert set(files) == {"model.json", "a.bin", "b.bin"}
+
+
+@pytest.mark.parametrize("name", ["full.keras", "full.h5", "old.hdf5"])
+def test_the_one_model_of_a_folder_is_sent(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"model")
+    (tmp_path / "labels.json").write_text('["cat", "dog"]')
+    (tmp_path / "notes.txt").write_text("private")
+    assert model_sent(tmp_path) == (name.partition(".")[0], {name: b"model"})
+    (tmp_path / "second.h5").write_bytes(b"model")
+    with pytest.raises(BadArgument, match=r"several models .*second\.h5"):
+        model_sent(tmp_path)
+
+
+def test_a_download_of_tfjs_s_is_found_under_its_own_name(tmp_path: Path) -> None:
+    folder = tfjs_folder(tmp_path / "net", ["./my-model.weights.bin"])
+    (folder / "model.json").rename(folder / "my-model.json")
+    (folder / "my-model.weights.bin").write_bytes(b"1")
+    name, files = model_sent(folder)
+    assert (name, set(files)) == ("my-model", {"my-model.json", "my-model.weights.bin"})
+
+
+def test_an_architecture_in_a_folder_is_sent_with_its_weights(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text('{"class_name": "Sequential"}')
+    (tmp_path / "net.weights.h5").write_bytes(b"1")
+    assert set(model_sent(tmp_path)[1]) == {"net.json", "net.weights.h5"}
+
+
+def test_an_unzipped_keras_file_is_sent_as_what_it_holds(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    network.save(tmp_path / "whole.keras")
+    folder = tmp_path / "cnn"
+    with zipfile.ZipFile(tmp_path / "whole.keras") as archive:
+        archive.extractall(folder)
+    name, files = model_sent(folder)
+    assert name == "cnn"
+    whole = read_model({"m.keras": (tmp_path / "whole.keras").read_bytes()})
+    found = read_model(files)
+    assert found.graph == whole.graph
+    assert all(np.array_equal(found.weights[key], whole.weights[key]) for key in whole.weights)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["saved_model.pb", "keras_metadata.pb"], "a TensorFlow SavedModel"),
+        (["notes.txt"], "no model in the folder"),
+        ([], "no model in the folder"),
+    ],
+)
+def test_a_folder_without_a_model_is_named_for_what_it_is(
+    tmp_path: Path, names: list[str], words: str
+) -> None:
+    for name in names:
+        (tmp_path / name).write_text('{"class_name": "Sequential"}')
+    with pytest.raises(BadArgument, match=words):
+        model_sent(tmp_path)
 
 
 def test_a_manifest_cannot_make_other_files_leave(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ from keras.optimizers import schedules
 
 from potluck.protocol.study import Choice, Fixed, Float, StudySpec
 from potluck_converter import compiled, read_model, write_tfjs
+from potluck_converter.training_config import understood
 from potluck_coordinator.donor.optimizers.rates import rate_at
 from potluck_coordinator.pipeline import ModelFacts, Plan, plan_study
 from potluck_coordinator.services.compiled import compiled_parameters, study_space
@@ -216,6 +218,91 @@ def test_a_custom_optimizer_is_said(given: Any) -> None:
     assert found == {}
     assert "custom" in said[0]
     assert "Adam is used instead" in said[1]
+
+
+def test_keras_2_calls_its_own_optimizer_custom() -> None:
+    content = Path("tests/fixtures/models/keras2_cnn.h5").read_bytes()
+    given = read_model({"m.h5": content}).training_config
+    found = compiled(given)
+    assert found is not None
+    assert found["left_out"] == []
+    assert (found["optimizer"]["name"], found["optimizer"]["numbers"]["beta_2"]) == ("adam", 0.999)
+    config = {"learning_rate": 0.1, "is_legacy_optimizer": False}
+    assert of_optimizer(config, "Custom>Lion") == (
+        {"optimizer": "lion", "learning_rate": 0.1},
+        [],
+    )
+    assert "custom" in of_optimizer(config, "Custom>MyAdam")[1][0]
+    # In a file of Keras 3, which has no such option, the class is the submitter's.
+    assert "custom" in of_optimizer({"learning_rate": 0.1}, "Custom>Adam")[1][0]
+    ours = {"loss": "mse", "optimizer_config": {"class_name": "Custom>Adam", "config": {}}}
+    assert understood(ours) is None
+    assert understood(given) is not None
+
+
+class Notebook(type):
+    """Make classes as a script or a notebook makes them: Keras then writes no module."""
+
+    def __new__(cls, name: str, bases: Any, fields: dict[str, Any], **more: Any) -> Any:
+        return super().__new__(cls, name, bases, {**fields, "__module__": "__main__"}, **more)
+
+
+class SGD(optimizers.SGD, metaclass=Notebook):  # type: ignore[misc]
+    pass
+
+
+class MeanSquaredError(keras.losses.Loss, metaclass=Notebook):  # type: ignore[misc]
+    def call(self, true: Any, predicted: Any) -> Any:
+        return keras.ops.mean(true - predicted)
+
+
+class Precision(metrics.Precision):  # type: ignore[misc]
+    pass
+
+
+def precision(true: Any, predicted: Any) -> Any:
+    return keras.ops.mean(true - predicted)
+
+
+def mse(true: Any, predicted: Any) -> Any:
+    return keras.ops.mean(true - predicted)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"optimizer": SGD()}, 'optimizer "SGD" is custom'),
+        ({"loss": MeanSquaredError()}, 'loss "MeanSquaredError" is custom'),
+        ({"metrics": [Precision()]}, 'metric "Precision" is custom'),
+        ({"metrics": [precision]}, 'metric "precision" is custom'),
+        ({"metrics": [mse]}, 'metric "mse" is custom'),
+        ({"loss": mse}, 'loss "mse" is custom'),
+    ],
+    ids=str,
+)
+def test_what_only_has_a_name_of_keras_s_is_custom(options: Any, said: str) -> None:
+    found = facts(**options).compiled
+    assert found is not None
+    assert [said in one for one in found["left_out"]] == [True]
+    assert found["metrics"] == []
+
+
+def test_keras_s_own_functions_and_classes_are_taken_from_what_it_saves() -> None:
+    given = [keras.metrics.mean_squared_error, "mse", metrics.MeanSquaredError(), "precision"]
+    found = facts(loss=keras.losses.huber, metrics=given).compiled
+    assert found is not None
+    assert (found["loss"]["name"], found["left_out"]) == ("huber", [])
+    names = [one["name"] for one in found["metrics"]]
+    assert names == [*["mean_squared_error"] * 3, "precision"]
+
+
+def test_a_custom_class_is_not_carried_under_keras_s_name() -> None:
+    for options in ({"optimizer": SGD()}, {"loss": MeanSquaredError()}):
+        model = network()
+        model.compile(**{"loss": "mse", **options})
+        given = read_model({"m.keras": saved(model, ".keras")}).training_config
+        assert given is not None
+        assert understood(given) is None
 
 
 def test_the_submitter_s_words_win() -> None:
