@@ -278,7 +278,7 @@ def mse(true: Any, predicted: Any) -> Any:
         ({"metrics": [mse]}, 'metric "mse" is custom'),
         ({"loss": mse}, 'loss "mse" is custom'),
     ],
-    ids=str,
+    ids=["optimizer", "loss", "metric", "function", "short name", "loss function"],
 )
 def test_what_only_has_a_name_of_keras_s_is_custom(options: Any, said: str) -> None:
     found = facts(**options).compiled
