@@ -100,11 +100,6 @@ def _together(given: Sequence[object]) -> list[Path]:
 
 
 def _paths(path: Path) -> list[Path]:
-    if path.is_dir() and not (path / MODEL_JSON).is_file():
-        raise BadArgument(
-            f"The folder {path} holds no {MODEL_JSON}. Give the model's file, or a folder with a "
-            f"{MODEL_JSON} and its weight files."
-        )
     if path.is_dir():
         try:
             path, *weights = model_in(path)

@@ -389,7 +389,7 @@ def test_an_empty_path_and_a_folder_without_a_model_are_told(tmp_path: Path) -> 
     for model in ("", [""]):
         with pytest.raises(BadArgument, match="path is empty"):
             model_sent(model)
-    with pytest.raises(BadArgument, match=r"holds no model.json"):
+    with pytest.raises(BadArgument, match=r"no model in the folder"):
         model_sent(tmp_path)
 
 
