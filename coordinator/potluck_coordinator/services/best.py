@@ -218,7 +218,7 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
             "trial": look.trial,
             "weights": best.unit.result,
             "metrics": dict(scored.metrics),
-            "absent": absent(study.wire_plan["metrics"], scored.metrics),
+            "absent": absent(study.wire_plan["metrics"], scored.metrics, look.rows),
             "rows": look.rows,
         }
         record(tx, study.id, "test_look", body, now)
@@ -234,7 +234,7 @@ def look_to_wire(look: Look, metrics: Sequence[str]) -> wire.TestLook:
         number=look.number,
         trial=look.trial,
         metrics=dict(look.metrics),
-        absent=absent(metrics, look.metrics),
+        absent=absent(metrics, look.metrics, look.rows),
         rows=look.rows,
         at=look.at,
     )

@@ -91,7 +91,7 @@ def _keep(site: Site, tx: Transaction, unit: Unit, scored: Scored, predictions: 
         "rung": unit.rung,
         "weights": unit.result,
         "metrics": dict(scored.metrics),
-        "absent": absent(study.wire_plan["metrics"], scored.metrics),
+        "absent": absent(study.wire_plan["metrics"], scored.metrics, scored.rows),
         "diverged": diverged,
         "rows": scored.rows,
         "predictions": predictions,

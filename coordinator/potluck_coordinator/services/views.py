@@ -323,7 +323,7 @@ def _unit(
     if score is not None:
         scored = wire.UnitScore(
             metrics=dict(score.metrics),
-            absent=absent(metrics, score.metrics),
+            absent=absent(metrics, score.metrics, score.rows),
             rows=score.rows,
             predictions=score.predictions,
         )
