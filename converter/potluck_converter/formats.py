@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from potluck_converter.errors import ConversionError
@@ -22,7 +23,21 @@ _BY_HEAD: tuple[tuple[bytes, str, str], ...] = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it, and give the model that is inside."),
     (b"Rar!", "a RAR archive", "Unpack it, and give the model that is inside."),
     (b"version https://git-lfs", "a Git LFS pointer, not the file", "Fetch it: git lfs pull."),
+    (b"GGUF", "a GGUF file of a language model", _TRAINED_ELSEWHERE),
 )
+_PAGES = (b"<!doctype html", b"<html", b"<head", b"<!--")
+_CHECKPOINT = re.compile(r"\.(index|data-\d{5}-of-\d{5})$|(^|/)checkpoint$")
+_BY_ENDING: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    ((".py",), "a Python program, which is never run from an upload", _KERAS),
+    ((".ipynb",), "a notebook, which is never run from an upload", _KERAS),
+    (
+        (".yaml", ".yml"),
+        "a YAML text",
+        "Keras reads no architecture from YAML any more: save the whole model with "
+        'model.save("model.keras").',
+    ),
+)
+"""Texts, which only their names tell apart."""
 
 
 def other_format(head: bytes, name: str) -> ConversionError | None:
@@ -59,6 +74,16 @@ def _told(head: bytes, name: str) -> tuple[str, str] | None:
     for start, what, hint in _BY_HEAD:
         if head.startswith(start):
             return what, hint
+    if name.endswith(".safetensors") or (head[7:8] == b"\0" and head[8:10] == b'{"'):
+        return "a .safetensors file, which holds weights without a network", _TRAINED_ELSEWHERE
+    if _CHECKPOINT.search(name):
+        return (
+            "a part of a TensorFlow checkpoint, which holds weights without a network",
+            "Build the model, load the checkpoint into it (model.load_weights), and save the "
+            'whole: model.save("model.keras").',
+        )
+    if name.endswith(".tar"):
+        return "a tar archive", "Unpack it, and give the model that is inside."
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         if name.endswith((".pt", ".pth", ".bin")):
             return "a PyTorch model", _TRAINED_ELSEWHERE
@@ -70,6 +95,11 @@ def _told(head: bytes, name: str) -> tuple[str, str] | None:
         return "an ONNX model", _TRAINED_ELSEWHERE
     if name.endswith(".pb") or (head[:1] == b"\x08" and head[1:3] == b"\x01\x12"):
         return "a TensorFlow SavedModel or graph (.pb)", _KERAS
+    if _is_text(head) and head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
+        return "a web page: the download went wrong", "Download the file itself, and give that."
+    for endings, what, hint in _BY_ENDING if _is_text(head) else ():
+        if name.endswith(endings):
+            return what, hint
     if _is_text(head) and head.lstrip().startswith(b"{"):
         return (
             "a JSON text whose name does not end in .json",

@@ -232,19 +232,19 @@ def _functional(class_name: str, config: Mapping[str, Any], limits: Limits, dept
             picked = pick(name, inner_class, layer, nodes)
             if isinstance(picked, Pick):
                 picks[name] = picked
-                operations[name] = (inner_class, layer)
+                operations[name] = (inner_class, layer, nodes)
                 continue
             computed = picked or stack(name, inner_class, layer, nodes, picks)
             if computed is not None:
                 found.extend(computed)
                 continue
             if inner_class in OPERATIONS:
-                operations[name] = (inner_class, layer)
+                operations[name] = (inner_class, layer, nodes)
                 found.append(mask_operation(name, inner_class, layer, nodes))
                 continue
             # An option that made Keras add the operation is the better thing to name.
             _check_first(found)
-            raise refused(name, inner_class, layer)
+            raise refused(name, inner_class, layer, nodes)
         block = _inside(inner_class, entry, limits, depth)
         summed = is_scaled_sum(entry, layer)
         if block is None and not summed:

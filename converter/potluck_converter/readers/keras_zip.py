@@ -40,6 +40,9 @@ def read_keras_zip(content: bytes | BinaryIO, name: str, limits: Limits = DEFAUL
     """Read a model saved with `model.save("*.keras")`; raises ConversionError."""
     source = io.BytesIO(content) if isinstance(content, bytes) else content
     try:
+        source.seek(0)
+        if source.read(4) == b"PK\x03\x04" and not zipfile.is_zipfile(source):
+            raise _cut_off(name)
         with zipfile.ZipFile(source) as archive:
             members = _checked(archive, name, limits)
             config_text = _bounded(archive, members["config.json"], limits.json_bytes, name)
@@ -93,6 +96,18 @@ def _unreadable(
         expected=expected,
         got=got,
         hint='Save again with model.save("model.keras").',
+        where=name,
+    )
+
+
+def _cut_off(name: str) -> ConversionError:
+    # The list of members stands last: a file without it is not whole.
+    return ConversionError(
+        "model.truncated",
+        "The file begins as a zip archive, and its end is missing: it is cut off.",
+        expected="a whole .keras file",
+        got="no list of members at its end",
+        hint="Copy or upload it again, whole.",
         where=name,
     )
 

@@ -9,6 +9,7 @@ from potluck_converter.errors import ConversionError
 from potluck_converter.layers import TABLE
 from potluck_converter.readers.blocks import Entry
 from potluck_converter.readers.calls import tensor
+from potluck_converter.readers.instead import instead
 from potluck_converter.refused_classes import PREPARING
 
 
@@ -28,14 +29,17 @@ def is_operation(class_name: str, config: Mapping[str, Any], nodes: list[Any]) -
     return keras2 or (keras3 and "trainable" not in config)
 
 
-def refused(name: str, class_name: str, config: Mapping[str, Any]) -> ConversionError:
+def refused(
+    name: str, class_name: str, config: Mapping[str, Any], nodes: Any = ()
+) -> ConversionError:
+    """Say that an operation is not read, and which layer does the same."""
     what = str(config.get("function", class_name))
     return ConversionError(
         "model.unsupported_layer",
         f'Potluck cannot use "{name}": it is a bare operation ({what[:60]}), not a layer.',
         expected="layers only",
         got=class_name,
-        hint="Use layers such as Add, Concatenate, Activation or Softmax in its place.",
+        hint=instead(class_name, config, nodes),
         where=name,
     )
 

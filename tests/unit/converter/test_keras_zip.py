@@ -86,9 +86,13 @@ def test_a_missing_member_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.999])
-def test_a_cut_off_archive_is_refused(kept: float) -> None:
+def test_a_cut_off_archive_is_called_truncated(kept: float) -> None:
     whole = packed(members())
-    assert code(whole[: int(len(whole) * kept)]) == "model.unreadable"
+    assert code(whole[: int(len(whole) * kept)]) == "model.truncated"
+
+
+def test_what_only_begins_like_an_archive_is_no_cut_off_one() -> None:
+    assert code(b"PK is how this begins, and no archive") == "model.unreadable"
 
 
 def test_weights_of_another_model_are_refused() -> None:
