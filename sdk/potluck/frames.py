@@ -79,10 +79,14 @@ def _check_cells(name: str, column: Any) -> None:
     odd = next((v for v in column if isinstance(v, nested)), None)
     if odd is not None or column.dtype.kind == "c":
         held = "complex numbers" if odd is None else shown(odd)
-        raise BadArgument(
-            f"The column {name!r} holds {held}; expected a number or a word in each row. Arrays go "
-            "into a dict of arrays [rows, ...]."
-        )
+        raise _nested(name, held)
+
+
+def _nested(name: str, held: object) -> BadArgument:
+    return BadArgument(
+        f"The column {name!r} holds {held}; expected a number or a word in each row. Arrays go "
+        "into a dict of arrays [rows, ...]."
+    )
 
 
 def _bytes(name: str, kind: str, way_out: str) -> BadArgument:
@@ -100,10 +104,7 @@ def _polars_csv(frame: Any) -> bytes:
         raise _bytes(binary[0], "Binary", ".cast(pl.String)")
     nested = [n for n, kind in frame.schema.items() if kind.is_nested() or kind == pl.Object]
     if nested:
-        raise BadArgument(
-            f"The column {nested[0]!r} holds {frame.schema[nested[0]]}; expected a number or a "
-            "word in each row. Arrays go into a dict of arrays [rows, ...]."
-        )
+        raise _nested(nested[0], frame.schema[nested[0]])
     day = 86_400e6
     changed = [
         (pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone(None).cast(pl.Int64) / day)

@@ -22,13 +22,18 @@ def merged_integers(values: NDArray[Any]) -> tuple[str, ...]:
 
     Checking costs a look at the extremes where all numbers are small.
     """
-    if values.dtype.kind not in "iu" or not values.size:
-        return ()
-    if values.max() <= EXACT and values.min() >= -EXACT:
+    if _are_exact(values):
         return ()
     different = np.unique(values)
     equal = np.flatnonzero(np.diff(different.astype(np.float64)) == 0)
     return (str(different[equal[0]]), str(different[equal[0] + 1])) if len(equal) else ()
+
+
+def _are_exact(values: NDArray[Any]) -> bool:
+    """Tell numbers that are no whole ones, or all small."""
+    if values.dtype.kind not in "iu" or not values.size:
+        return True
+    return bool(values.max() <= EXACT and values.min() >= -EXACT)
 
 
 def merged_words(words: pl.Series) -> tuple[str, ...]:
@@ -58,9 +63,7 @@ def refuse_merged(column: Column, what: str) -> None:
 def _pair(column: Column) -> tuple[str, ...]:
     if isinstance(column, Numeric):
         return column.merged
-    if not isinstance(column, Array) or column.values.dtype.kind not in "iu":
-        return ()
-    if column.values.max() <= EXACT and column.values.min() >= -EXACT:
+    if not isinstance(column, Array) or _are_exact(column.values):
         return ()
     flat = column.values.reshape(len(column.values), -1)
     found = (merged_integers(flat[:, place]) for place in range(flat.shape[1]))

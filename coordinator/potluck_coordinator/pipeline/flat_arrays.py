@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from potluck.protocol.words import MISSING_WORDS
 from potluck_coordinator.pipeline.dataset import Categorical, Numeric
 from potluck_coordinator.pipeline.exact import merged_integers
-from potluck_coordinator.pipeline.header import is_number
 from potluck_coordinator.pipeline.labels import WORDS
-from potluck_coordinator.pipeline.spelling import Spelling
+from potluck_coordinator.pipeline.spelling import Spelling, number_of
 from potluck_coordinator.pipeline.table import MOST_SPELLED
 
 AS_TABLE = Spelling("words", missing=(*MISSING_WORDS, "None", "<NA>", "NaT"))
@@ -68,6 +67,8 @@ def _as_words(name: str, array: NDArray[Any]) -> Categorical:
 def _note(name: str, words: list[str]) -> str:
     """Say of many numbers saved as text that they are taken as words; few may be labels."""
     some = words[:SAMPLE]
-    if len(words) <= MOST_LABELS or not all(is_number(word.replace(",", "")) for word in some):
+    if len(words) <= MOST_LABELS:
+        return ""
+    if any(number_of(word.replace(",", "")) is None for word in some):
         return ""
     return f"{name}: numbers saved as text are taken as words. Save {name}.astype('float32')."

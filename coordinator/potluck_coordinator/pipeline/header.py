@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from potluck_coordinator.core.errors import BadDataset
+from potluck_coordinator.pipeline.spelling import number_of
 
 FEWEST_COUNTED = 3
 """So many names in steps of 1 may be a row of numbers by chance, where they do not start at 0."""
@@ -12,7 +13,7 @@ def read_names(header: list[str], filename: str) -> tuple[list[str], list[str]]:
     """Give the columns' names, and warnings. Raises BadDataset `dataset.repeated_column`."""
     names = [name.strip() or f"column_{i + 1}" for i, name in enumerate(header)]
     repeated = sorted({name for name in names if names.count(name) > 1})
-    numbers = [name for name in names if is_number(name)]
+    numbers = [name for name in names if number_of(name) is not None]
     all_or_most = "All" if len(numbers) == len(names) else "Most"
     lacking = f"{all_or_most} column names are numbers: does the file lack a header line?"
     likely = 2 * len(numbers) > len(names)
@@ -37,12 +38,3 @@ def _counted(numbers: list[str]) -> bool:
     from_start = list(range(len(numbers)))
     steps = [number - whole[0] for number in whole]
     return steps == from_start and (whole[0] == 0 or len(whole) > FEWEST_COUNTED)
-
-
-def is_number(word: str) -> bool:
-    """Tell whether a word can be read as a number."""
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

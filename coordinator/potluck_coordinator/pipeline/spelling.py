@@ -110,3 +110,11 @@ def pattern(decimal: str, thousands: str) -> str:
         lakhs = rf"|[1-9][0-9]?(?:{mark}[0-9]{{2}})+{mark}[0-9]{{3}}" if thousands == "," else ""
         whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}{groups}{lakhs})"
     return rf"^(?:{whole})?(?:{re.escape(decimal)}[0-9]*)?$"
+
+
+def number_of(word: str) -> float | None:
+    """Read a word as a plain number; None where it is none."""
+    try:
+        return float(word)
+    except ValueError:
+        return None

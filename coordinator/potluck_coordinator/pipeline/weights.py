@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.core.errors import BadDataset, BadStudy
 from potluck_coordinator.pipeline.dataset import Dataset, Numeric, Rows
+from potluck_coordinator.pipeline.spelling import number_of
 from potluck_coordinator.pipeline.target import target_numbers
 
 MOST = 1e6
@@ -111,18 +112,11 @@ def class_called(label: str, classes: Sequence[str]) -> str | None:
 def _same_value(label: str, name: str) -> bool:
     word, other = label.lower(), name.lower()
     if word in ("true", "false"):
-        return other in (TRUE if word == "true" else FALSE) or _number(other) == (word == "true")
-    number = _number(word)
+        return other in (TRUE if word == "true" else FALSE) or number_of(other) == (word == "true")
+    number = number_of(word)
     if other in ("true", "false"):
         return number == (other == "true")
-    return number is not None and number == _number(other)
-
-
-def _number(word: str) -> float | None:
-    try:
-        return float(word)
-    except ValueError:
-        return None
+    return number is not None and number == number_of(other)
 
 
 def _refusal(message: str, expected: str, got: str, where: str) -> BadStudy:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from potluck_converter import Layer, Model, TensorRef
-from potluck_coordinator.services.model_ending import plain
+from potluck_coordinator.services.model_ending import leaves_numbers, plain
 
 _SCALING = ("Rescaling", "Normalization")
 _BEFORE_SCALING = (
@@ -51,8 +51,7 @@ def scaled_by(model: Model) -> str:
 def _changes_numbers(model: Model, layer: str, name: str, config: Mapping[str, Any]) -> bool:
     """Say whether a layer scales: a Normalization that was never fitted does not."""
     if name == "Rescaling":
-        scale, offset = np.asarray(config["scale"]), np.asarray(config["offset"])
-        return bool(np.any(scale != 1) or np.any(offset != 0))
+        return not leaves_numbers(config)
     mean, variance = (model.weights.get(f"{layer}/{what}") for what in ("mean", "variance"))
     if mean is None or variance is None:
         return config.get("mean") is not None

@@ -13,6 +13,7 @@ from safetensors.numpy import save as save_safetensors
 from potluck.protocol.study import StudySpec
 from potluck_converter import (
     ConversionError,
+    Graph,
     TrainingMemory,
     form_warnings,
     graph_from_json,
@@ -144,8 +145,9 @@ def check_overrides(
     Gives warnings: what some trial's model could not be saved as.
     """
     told: dict[str, None] = {}
+    base = graph_from_json(json.loads(graph))
     for override in overrides:
-        changed = _overridden(graph, override)
+        changed = _overridden(base, override)
         shapes = _output_shapes(changed)
         if shapes != list(outputs["shapes"]):
             raise BadStudy(
@@ -167,9 +169,9 @@ def _output_shapes(graph: Any) -> list[list[int | None]]:
     return [list(shapes[ref.layer]) for ref in graph.outputs]
 
 
-def _overridden(graph: bytes, overrides: Mapping[str, Any]) -> Any:
+def _overridden(graph: Graph, overrides: Mapping[str, Any]) -> Graph:
     try:
-        return with_overrides(graph_from_json(json.loads(graph)), dict(overrides))
+        return with_overrides(graph, dict(overrides))
     except ConversionError as error:
         raise BadStudy(
             error.code,
@@ -189,7 +191,7 @@ def prepare_trial(
     `uploaded`: the model's own weights (safetensors), kept wherever their shape still fits; None
     makes all weights afresh.
     """
-    changed = _overridden(graph, overrides)
+    changed = _overridden(graph_from_json(json.loads(graph)), overrides)
     shapes = weight_shapes(changed)
     kept = load_safetensors(uploaded) if uploaded is not None else {}
     starts = []

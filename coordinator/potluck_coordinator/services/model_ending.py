@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck_converter import Graph, Layer, TensorRef
 
@@ -110,10 +111,20 @@ def _own(name: str, config: Mapping[str, Any]) -> Ending | None:
     return None
 
 
+def _rescaling(config: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return np.asarray(config["scale"], float), np.asarray(config["offset"], float)
+
+
+def leaves_numbers(config: Mapping[str, Any]) -> bool:
+    """Say whether a Rescaling changes nothing."""
+    scale, offset = _rescaling(config)
+    return bool(np.all(scale == 1) and np.all(offset == 0))
+
+
 def _rescaled(before: Ending, config: Mapping[str, Any]) -> Ending:
-    scale, offset = np.asarray(config["scale"], float), np.asarray(config["offset"], float)
-    if np.all(scale == 1) and np.all(offset == 0):
+    if leaves_numbers(config):
         return before
+    scale, offset = _rescaling(config)
     with np.errstate(invalid="ignore"):
         ends = [scale * end + offset for end in before.reach]
     if any(np.isnan(end).any() for end in ends):
