@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from potluck.protocol.optimizers import AnyOptimizer, Sgd
 from potluck.protocol.study import LossName, LossOptions
 from potluck_converter import Model, read_model, tfjs_topology
-from potluck_coordinator.donor.checkpoint import State, write_checkpoint, write_tensors
-from potluck_coordinator.donor.training import Training
+from potluck_coordinator.training.checkpoint import State, write_checkpoint, write_tensors
+from potluck_coordinator.training.unit_training import Training
 from tests.support.keras_files import saved
 
 ROWS, BATCH, SEED = 20, 8, 3

@@ -68,7 +68,7 @@ def _measure() -> dict[str, object]:
     import jax
     import keras
 
-    from potluck_coordinator.donor.known_answer import samples_per_second, trains_rightly
+    from potluck_coordinator.training.known_answer import samples_per_second, trains_rightly
 
     right = trains_rightly()
     device = jax.devices()[0]

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from potluck.protocol.donor import Unit
 from potluck_coordinator.donor.cadence import Cadence
-from potluck_coordinator.donor.checkpoint import read_checkpoint, write_checkpoint
 from potluck_coordinator.donor.frames import Frame
-from potluck_coordinator.donor.network import Unsupported
-from potluck_coordinator.donor.training import Training
+from potluck_coordinator.training.checkpoint import read_checkpoint, write_checkpoint
+from potluck_coordinator.training.network import Unsupported
+from potluck_coordinator.training.unit_training import Training
 
 PROGRESS_EVERY_S = 0.25
 SLICE_S = 0.04

@@ -11,11 +11,11 @@ import httpx2
 from potluck.protocol import donor as wire
 from potluck_coordinator.donor.artifacts import ArtifactRefused, Artifacts
 from potluck_coordinator.donor.bench import Bench, Seat
-from potluck_coordinator.donor.checkpoint import BadTensors, read_checkpoint
 from potluck_coordinator.donor.frames import Frame
 from potluck_coordinator.donor.holding import Holding, Reason, Snapshot
 from potluck_coordinator.donor.line import Send
 from potluck_coordinator.donor.memory import Memory
+from potluck_coordinator.training.checkpoint import BadTensors, read_checkpoint
 
 RETRY_HAND_IN_S = 3.0
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from potluck_coordinator.donor.checkpoint import State, read_checkpoint, write_checkpoint
+from potluck_coordinator.training.checkpoint import State, read_checkpoint, write_checkpoint
 from tests.support.optimizer_cases import COMMON, PLATEAU, RULES, SCHEDULED, optimizer
 from tests.support.small_units import SmallUnit, small_unit, stacked
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from potluck_converter import graph_to_json, initial_weights, read_model, with_overrides
-from potluck_coordinator.donor import training
 from potluck_coordinator.scoring import predictor
 from potluck_coordinator.scoring.programs import Programs
+from potluck_coordinator.training import unit_training as training
 from tests.support.keras_files import dense_h5
 from tests.support.small_units import SmallUnit, small_unit, stacked
 

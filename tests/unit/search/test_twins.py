@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.protocol.study import Choice, Fixed, Float, Int, Parameter
-from potluck_coordinator.donor.optimizers.rates import rate_at
 from potluck_coordinator.search import Past, Search, Space
 from potluck_coordinator.search.twins import as_trained
 from potluck_coordinator.services.training import optimizer
+from potluck_coordinator.training.optimizers.rates import rate_at
 
 EPOCHS = 10
 

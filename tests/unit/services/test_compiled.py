@@ -18,11 +18,11 @@ from keras.optimizers import schedules
 from potluck.protocol.study import Choice, Fixed, Float, StudySpec
 from potluck_converter import compiled, read_model, write_tfjs
 from potluck_converter.training_config import understood
-from potluck_coordinator.donor.optimizers.rates import rate_at
 from potluck_coordinator.pipeline import ModelFacts, Plan, plan_study
 from potluck_coordinator.services.compiled import compiled_parameters, study_space
 from potluck_coordinator.services.facts import facts_from_json, facts_of, facts_to_json
 from potluck_coordinator.services.training import optimizer
+from potluck_coordinator.training.optimizers.rates import rate_at
 from tests.support.keras_files import saved
 from tests.unit.pipeline.cases import flowers, spec, table
 

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load
 
-from potluck_coordinator.donor.checkpoint import (
+from potluck_coordinator.scoring import check_weights
+from potluck_coordinator.training.checkpoint import (
     BadTensors,
     State,
     read_checkpoint,
     read_tensors,
     write_checkpoint,
 )
-from potluck_coordinator.scoring import check_weights
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=6)
 

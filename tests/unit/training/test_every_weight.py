@@ -17,14 +17,14 @@ from potluck_converter import initial_weights, read_model, weight_shapes
 from potluck_converter.layers import TABLE
 from potluck_converter.layers.base import LayerKind
 from potluck_coordinator.core.errors import BadResult
-from potluck_coordinator.donor.checkpoint import (
+from potluck_coordinator.scoring.check import check_weights
+from potluck_coordinator.scoring.network import build_network, weight_variables
+from potluck_coordinator.training.checkpoint import (
     State,
     read_checkpoint,
     write_checkpoint,
     write_tensors,
 )
-from potluck_coordinator.scoring.check import check_weights
-from potluck_coordinator.scoring.network import build_network, weight_variables
 from tests.support.every_kind import NETWORKS
 from tests.support.keras_files import saved
 from tests.support.small_units import ROWS, SmallUnit, networks, small_unit, stacked

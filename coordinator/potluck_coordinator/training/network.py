@@ -11,9 +11,9 @@ from potluck_converter.limits import DEFAULT_LIMITS
 from potluck_converter.readers import bounded_json
 from potluck_converter.readers.keras_config import read_architecture
 from potluck_converter.shapes import weight_specs
-from potluck_coordinator.donor.draws import draw_in_cells, drawing_layers
 from potluck_coordinator.scoring.backend import load_keras
 from potluck_coordinator.scoring.network import build_network, weight_variables
+from potluck_coordinator.training.draws import draw_in_cells, drawing_layers
 
 STRENGTHS = {
     "Dropout": "rate",

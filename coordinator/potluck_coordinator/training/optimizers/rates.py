@@ -13,7 +13,7 @@ from potluck.protocol.schedules import (
     Schedule,
     Step,
 )
-from potluck_coordinator.donor.optimizers.plateau import PlateauState
+from potluck_coordinator.training.optimizers.plateau import PlateauState
 
 
 def steps_of(epochs: float, steps_per_epoch: int) -> int:

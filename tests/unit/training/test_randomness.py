@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from potluck_coordinator.core import randomness as scalar
-from potluck_coordinator.donor import randomness as arrays
+from potluck_coordinator.training import randomness as arrays
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "vectors" / "randomness.json").read_text()

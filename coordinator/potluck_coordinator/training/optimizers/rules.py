@@ -24,7 +24,7 @@ from potluck.protocol.optimizers import (
     RmsProp,
     Sgd,
 )
-from potluck_coordinator.donor.optimizers.factors import (
+from potluck_coordinator.training.optimizers.factors import (
     adam_factors,
     adamax_factors,
     ftrl_factors,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from potluck.protocol.optimizers import AnyOptimizer, Ftrl, RmsProp, Sgd
-from potluck_coordinator.donor.optimizers.rules import Array, Rule, rule_of
+from potluck_coordinator.training.optimizers.rules import Array, Rule, rule_of
 
 AVERAGE = "average"
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from potluck.protocol.optimizers import AnyOptimizer
 from potluck.protocol.schedules import Plateau
-from potluck_coordinator.donor.optimizers import (
+from potluck_coordinator.training.optimizers import (
     PlateauState,
     after_epoch,
     initial_of,

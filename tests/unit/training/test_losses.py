@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from potluck.protocol.study import LossName, LossOptions
-from potluck_coordinator.donor.losses import row_losses, weighted
+from potluck_coordinator.training.losses import row_losses, weighted
 
 CLIENT = Path(__file__).parents[3] / "client_web"
 TOLERANCE = 1e-5

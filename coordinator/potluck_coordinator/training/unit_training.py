@@ -18,11 +18,12 @@ import numpy as np
 from potluck.protocol.optimizers import AnyOptimizer
 from potluck.protocol.schedules import Plateau
 from potluck.protocol.study import LossName, LossOptions
-from potluck_coordinator.donor.checkpoint import BadTensors, State, read_checkpoint, read_tensors
-from potluck_coordinator.donor.draws import Draws, Shape, drawing
-from potluck_coordinator.donor.losses import row_losses, weighted
-from potluck_coordinator.donor.network import Network, open_network
-from potluck_coordinator.donor.optimizers import (
+from potluck_coordinator.scoring.programs import Programs
+from potluck_coordinator.training.checkpoint import BadTensors, State, read_checkpoint, read_tensors
+from potluck_coordinator.training.draws import Draws, Shape, drawing
+from potluck_coordinator.training.losses import row_losses, weighted
+from potluck_coordinator.training.network import Network, open_network
+from potluck_coordinator.training.optimizers import (
     PlateauState,
     Step,
     after_epoch,
@@ -31,8 +32,7 @@ from potluck_coordinator.donor.optimizers import (
     rate_at,
     step_of,
 )
-from potluck_coordinator.donor.randomness import epoch_order, normals
-from potluck_coordinator.scoring.programs import Programs
+from potluck_coordinator.training.randomness import epoch_order, normals
 
 KEPT = 8
 """Compiled networks that are kept: a study's units share few topologies."""

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from potluck_coordinator.core.randomness import epoch_order
-from potluck_coordinator.donor.checkpoint import BadTensors, read_checkpoint, write_checkpoint
-from potluck_coordinator.donor.known_answer import TOLERANCE as KNOWN_ANSWER_TOLERANCE
-from potluck_coordinator.donor.known_answer import (
+from potluck_coordinator.training.checkpoint import BadTensors, read_checkpoint, write_checkpoint
+from potluck_coordinator.training.known_answer import TOLERANCE as KNOWN_ANSWER_TOLERANCE
+from potluck_coordinator.training.known_answer import (
     distance,
     known_answer,
     known_answer_reference,
     trains_rightly,
 )
-from potluck_coordinator.donor.network import Unsupported, open_network
+from potluck_coordinator.training.network import Unsupported, open_network
 from tests.support.engine_page import distance as moved_distance
 from tests.support.keras_files import saved
 from tests.support.small_units import BATCH, ROWS, SEED, networks, small_unit, stacked

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from potluck_coordinator.donor import randomness
+from potluck_coordinator.training import randomness
 
 Shape = tuple[int, ...]
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from potluck.protocol.optimizers import Adam, AnyOptimizer, Sgd
 from potluck.protocol.study import LossName, LossOptions
-from potluck_coordinator.donor.checkpoint import State, write_checkpoint, write_tensors
-from potluck_coordinator.donor.randomness import WORD, stream, threefry
-from potluck_coordinator.donor.training import Training
+from potluck_coordinator.training.checkpoint import State, write_checkpoint, write_tensors
+from potluck_coordinator.training.randomness import WORD, stream, threefry
+from potluck_coordinator.training.unit_training import Training
 
 STEPS = 6
 TOLERANCE = 1e-4
