@@ -56,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
             workers=Workers(settings.workers),
             hub=hub,
             presence=Presence(),
+            own_donor=Workers(1),
         )
         app.state.site = site
         app.state.drawings = Drawings(site)
@@ -68,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
             await say_farewell(app)
             await conductor.stop()
             site.workers.close()
+            site.own_donor.close()
             await asyncio.to_thread(site.writer.close)
             engine.dispose()
 

@@ -34,6 +34,15 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="Processes that encode and score.", show_default="2")
     ] = None,
+    own_donor: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of a core with which it trains again what donors handed in; 0: never.",
+            show_default="0.5",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate, for HTTPS.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's key.")] = None,
 ) -> None:
@@ -48,6 +57,7 @@ def serve(
         data=data,
         open=open,
         workers=workers,
+        own_donor=own_donor,
         tls_cert=tls_cert,
         tls_key=tls_key,
     )

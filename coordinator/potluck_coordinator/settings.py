@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from platformdirs import user_data_path
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from potluck_coordinator.core.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, UNHEARD_SECONDS
@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     """Anybody may submit, without a token."""
     workers: int = 2
     """Processes that encode and score."""
+    own_donor: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of one processor core with which the coordinator trains again what donors handed in,
+    from 0 to 1. With 0 nothing is trained again: results are *scored*, and never *confirmed*."""
+    own_donor_seconds: float = Field(default=600.0, gt=0.0)
+    """What one replay may take of that core. What takes longer is not confirmed."""
     max_model_bytes: int = 512 * 2**20
     max_dataset_bytes: int = 512 * 2**20
     lease_seconds: float = LEASE_SECONDS

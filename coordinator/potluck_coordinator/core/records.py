@@ -191,6 +191,48 @@ class Lease:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Replay:
+    """One lease's work that is, or was, trained again. Steps count over the whole trial.
+
+    `end`: the state that the donor handed in; with `diverged` it claims that training diverged.
+    `distance` and `tolerance`: see `core.trust.judge`.
+    """
+
+    id: str
+    study_id: str
+    unit_id: str
+    trial: int
+    lease_id: str
+    donor_id: str
+    backend: str
+    """The backend class: see `core.trust.backend_class`."""
+    why: str
+    state: str
+    start: str
+    end: str
+    from_step: int
+    to_step: int
+    diverged: bool = False
+    asked_at: float
+    decided_at: float | None = None
+    replayed_by: str = ""
+    distance: float | None = None
+    tolerance: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A donor's record with one backend class. `agreements`: replays that agreed, in a row."""
+
+    donor_id: str
+    backend: str
+    agreements: int = 0
+    agreed: int = 0
+    refuted: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Score:
     """Metrics that the coordinator computed from returned weights."""
 

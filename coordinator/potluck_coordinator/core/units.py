@@ -36,6 +36,10 @@ class UnitEvent(StrEnum):
     SET_ASIDE = "set_aside"
     RETRY = "retry"
     CANCEL = "cancel"
+    VOID = "void"
+    """What was trained was refuted: it is to be trained anew."""
+    BLOCK = "block"
+    """It went on from something that was refuted."""
 
 
 S, V = UnitState, UnitEvent
@@ -57,6 +61,16 @@ TRANSITIONS: Mapping[tuple[UnitState, UnitEvent], UnitState] = {
     (S.SET_ASIDE, V.RETRY): S.READY,
     (S.SET_ASIDE, V.CANCEL): S.CANCELLED,
     (S.CANCELLED, V.RETRY): S.READY,
+    (S.READY, V.VOID): S.READY,
+    (S.LEASED, V.VOID): S.READY,
+    (S.RETURNED, V.VOID): S.READY,
+    (S.SCORED, V.VOID): S.READY,
+    (S.READY, V.BLOCK): S.BLOCKED,
+    (S.LEASED, V.BLOCK): S.BLOCKED,
+    (S.RETURNED, V.BLOCK): S.BLOCKED,
+    (S.SCORED, V.BLOCK): S.BLOCKED,
+    (S.SET_ASIDE, V.BLOCK): S.BLOCKED,
+    (S.CANCELLED, V.BLOCK): S.BLOCKED,
 }
 
 

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Study, Unit
+from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
+from potluck_coordinator.services.own_donor import next_replay, perform
+from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.results import expire, renew_all
 from potluck_coordinator.services.scoring import returned_units, score_unit, set_aside
 from potluck_coordinator.services.search import SearchDesk
@@ -39,7 +42,9 @@ class Conductor:
 
     def start(self) -> None:
         """Start the loops in the running event loop."""
-        loops = (self._launch_forever, self._score_forever, self._sweep_forever)
+        loops = [self._launch_forever, self._score_forever, self._sweep_forever]
+        if checks(self._site):
+            loops.append(self._replay_forever)
         self._tasks = [asyncio.create_task(loop()) for loop in loops]
 
     async def stop(self) -> None:
@@ -113,6 +118,18 @@ class Conductor:
         finally:
             self._scoring.discard(unit.id)
             slots.release()
+
+    async def _replay_forever(self) -> None:
+        """Train again what is to be checked, one after another: most urgent first."""
+        with self._site.hub.listen(CONDUCTOR) as woken:
+            while True:
+                woken.clear()
+                with _survive("a replay could not be done"):
+                    while due := await next_replay(self._site):
+                        if await perform(self._site, due) is ReplayState.REFUTED:
+                            self._desk.forget(due.study_id)  # it was told what is not true
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
 
     async def _sweep_forever(self) -> None:
         """End silent leases. Time that this coordinator itself slept is not held against donors."""

@@ -16,6 +16,7 @@ from potluck_coordinator.core.records import (
 from potluck_coordinator.core.units import UnitEvent, UnitState
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.planning import fewer_trials
+from potluck_coordinator.services.replays import FINALISTS, ask_for_finalists
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import places
 from potluck_coordinator.storage import leases, studies, trials, units
@@ -46,9 +47,22 @@ def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
             return
         if refits[0].state != UnitState.SCORED:
             return
+    if ask_for_finalists(site, tx, _leading(tx, study)):
+        return
     asked = int(study.spec["trials"])
     said = fewer_trials(study.trials, asked) if study.trials < asked else ""
     _end_study(site, tx, study, "completed", said, best)
+
+
+def _leading(tx: Transaction, study: Study) -> list[Unit]:
+    """List the scored units of the first places, the refit among them."""
+    first = [number for number, place in places(tx, study).items() if place <= FINALISTS]
+    return [
+        unit
+        for number in first
+        for unit in units.of_trial(tx, study.id, number)
+        if unit.state == UnitState.SCORED
+    ]
 
 
 def _add_refit(site: Site, tx: Transaction, study: Study, number: int) -> None:

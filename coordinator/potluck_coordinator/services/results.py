@@ -22,6 +22,7 @@ from potluck_coordinator.core.records import Lease, Trial, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.leases import DonorSession, commitments, hash_token, keep_claims
+from potluck_coordinator.services.replays import draw as draw_replay
 from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
@@ -174,6 +175,7 @@ def _accept(
         "backend": backend,
     }
     record(tx, unit.study_id, "result", body, now)
+    draw_replay(site, tx, units.get(tx, unit.id))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
     after_commit(tx, site.poke)
     return wire.Settlement(lease_id=lease.id, outcome="accepted")

@@ -8,13 +8,15 @@ from dataclasses import replace
 from potluck.protocol.base import one_line
 from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.records import Score, Unit, wire_fold
-from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
+from potluck_coordinator.core.units import UnitEvent, UnitState
 from potluck_coordinator.pipeline import decode
 from potluck_coordinator.scoring import Score as Scored
 from potluck_coordinator.scoring import ScoreJob, score_weights
+from potluck_coordinator.services.chains import reward
+from potluck_coordinator.services.divergence import believed
 from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import donors, leases, scores, studies, trials, units
+from potluck_coordinator.storage import replays, scores, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -67,6 +69,10 @@ def _set_aside(site: Site, tx: Transaction, unit: Unit, reason: str) -> None:
 def _keep(site: Site, tx: Transaction, unit: Unit, scored: Scored, predictions: str | None) -> None:
     now = site.now()
     diverged = scored.diverged
+    if units.get(tx, unit.id).result != unit.result:
+        return  # refuted while it was being scored
+    if diverged and not believed(site, tx, unit):
+        return
     if not units.change(tx, unit.id, UnitEvent.SCORE, diverged=diverged):
         return  # cancelled while it was being scored
     study = studies.get(tx, unit.study_id)
@@ -81,7 +87,7 @@ def _keep(site: Site, tx: Transaction, unit: Unit, scored: Scored, predictions: 
         scored_at=now,
     )
     scores.add(tx, score)
-    _reward(tx, replace(unit, diverged=diverged))
+    reward(tx, replace(unit, diverged=diverged))
     body = {
         "unit": unit.id,
         "unit_kind": unit.kind,
@@ -102,25 +108,11 @@ def _keep(site: Site, tx: Transaction, unit: Unit, scored: Scored, predictions: 
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
 
 
-def _reward(tx: Transaction, unit: Unit) -> None:
-    """Share a scored unit's FLOPs among the donors whose steps led to its result.
-
-    A diverged unit counts as a unit, but its FLOPs were verified by nothing.
-    """
-    lease = leases.get(tx, unit.result_lease) if unit.result_lease else None
-    if lease is None:
-        return
-    spe = steps_per_epoch(unit.rows, unit.batch_size)
-    steps = max(1, (unit.to_epoch - unit.from_epoch) * spe)
-    donors.reward(tx, lease.donor_id, units=1)
-    end = unit.to_epoch * spe
-    while lease is not None and not unit.diverged:
-        flops = int(unit.flops) * max(0, end - lease.from_step) // steps
-        donors.reward(tx, lease.donor_id, flops=flops)
-        end = lease.from_step
-        lease = leases.get(tx, lease.start_lease) if lease.start_lease else None
-
-
 async def returned_units(site: Site) -> list[Unit]:
-    """List the units that wait for their score."""
-    return await site.writer.read(lambda tx: units.in_state(tx, UnitState.RETURNED))
+    """List the units that can be scored; a claimed divergence waits for its proof."""
+
+    def look(tx: Transaction) -> list[Unit]:
+        unproven = replays.units_waiting(tx)
+        return [u for u in units.in_state(tx, UnitState.RETURNED) if u.id not in unproven]
+
+    return await site.writer.read(look)

@@ -26,6 +26,8 @@ class Site:
     workers: Workers
     hub: Hub
     presence: Presence
+    own_donor: Workers
+    """One process that trains again what donors trained; it starts with the first replay."""
     top_trials: TopTrials = field(default_factory=TopTrials)
 
     def now(self) -> float:

@@ -122,6 +122,11 @@ def end(
     return bool(changed(session, statement))
 
 
+def note(session: Session, lease_id: str, reason: str) -> None:
+    """Note why a lease's result does not count yet."""
+    changed(session, update(LeaseRow).where(col(LeaseRow.id) == lease_id).values(reason=reason))
+
+
 def end_all_of_unit(
     session: Session, unit_id: str, state: LeaseState, *, now: float, reason: str
 ) -> None:

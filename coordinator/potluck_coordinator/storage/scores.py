@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import func
+from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.records import Score
-from potluck_coordinator.storage.rows import fact, row
+from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import ClaimRow, ScoreRow
 
 
@@ -31,6 +31,12 @@ def get(session: Session, unit_id: str) -> Score | None:
     """Give a unit's score, or None."""
     found = session.get(ScoreRow, unit_id)
     return None if found is None else fact(Score, found)
+
+
+def remove(session: Session, unit_ids: Iterable[str]) -> None:
+    """Take the scores of units away."""
+    changed(session, delete(ScoreRow).where(col(ScoreRow.unit_id).in_(list(unit_ids))))
+    session.expire_all()
 
 
 def count(session: Session) -> int:

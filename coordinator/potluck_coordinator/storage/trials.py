@@ -64,3 +64,17 @@ def reopen(session: Session, study_id: str, *states: str) -> list[int]:
         .values(state="running", reason="", finished_at=None),
     )
     return numbers
+
+
+def reopen_one(session: Session, study_id: str, number: int) -> bool:
+    """Set an ended trial to running again; False where it runs."""
+    statement = (
+        update(TrialRow)
+        .where(
+            col(TrialRow.study_id) == study_id,
+            col(TrialRow.number) == number,
+            col(TrialRow.state) != "running",
+        )
+        .values(state="running", reason="", value=None, finished_at=None)
+    )
+    return bool(changed(session, statement))

@@ -247,10 +247,10 @@ def any_returned(session: Session) -> bool:
 
 
 def tried_by(session: Session, donor_id: str, unit_ids: Sequence[str]) -> set[str]:
-    """Give those of these units that this donor gave up on."""
+    """Give those of these ready units that this donor gave up on, or whose result did not count."""
     query = select(LeaseRow.unit_id).where(
         LeaseRow.donor_id == donor_id,
         col(LeaseRow.unit_id).in_(unit_ids),
-        col(LeaseRow.state).in_(["expired", "handed_back", "refused"]),
+        col(LeaseRow.state).in_(["completed", "expired", "handed_back", "refused"]),
     )
     return set(session.exec(query))

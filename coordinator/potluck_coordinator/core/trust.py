@@ -1,0 +1,147 @@
+"""When a donor's work is trained again, and what the comparison says of it.
+
+A *replay* trains what a lease trained, from the same state to the same step, and compares the two
+ends. What differs is measured by how far training itself moved the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+KNOWN_AFTER = 10
+"""Agreements in a row from which a donor counts as known: until then all its work is replayed."""
+LEAST_PROBABILITY = 0.02
+TOLERANCE = 0.02
+"""Allowed distance, as a share of the way that training moved, where nothing else is known."""
+MOST_TOLERANCE = 0.25
+"""No chaos of training, and nothing that was learned, allows more than this."""
+SPREAD_ALLOWED = 5.0
+"""How many times its own sensitivity to rounding a training may be off."""
+LEARNED_FROM = 20
+"""Agreements of a pair of backend classes from which its tolerance is learned."""
+LEARNED_MARGIN = 3.0
+
+
+class ReplayState(StrEnum):
+    """Where a replay is."""
+
+    OPEN = "open"
+    AGREED = "agreed"
+    REFUTED = "refuted"
+    UNDECIDED = "undecided"
+    """It could not be trained again here, or training is too chaotic to compare."""
+    DROPPED = "dropped"
+    """Nobody needs it any more."""
+    UNDONE = "undone"
+    """An operator took the verdict back."""
+
+
+class Why(StrEnum):
+    """Why a lease's work is trained again."""
+
+    SAMPLED = "sampled"
+    FINALIST = "finalist"
+    DIVERGED = "diverged"
+    """It fails a trial if it is true."""
+    CHECKPOINT = "checkpoint"
+    """Another donor went on from it."""
+    REFUTED_BEFORE = "refuted_before"
+    """Another of the same donor's results was refuted."""
+
+
+PRIORITY = {
+    Why.DIVERGED: 0,
+    Why.CHECKPOINT: 1,
+    Why.FINALIST: 2,
+    Why.REFUTED_BEFORE: 3,
+    Why.SAMPLED: 4,
+}
+"""Which replay is done first: those for which a study waits."""
+
+
+def replay_probability(agreements: int) -> float:
+    """Say how likely the next work of a donor is trained again.
+
+    `agreements`: its agreements in a row with this backend class. 1 below ten, then 1/n, at least
+    0.02. Example: `replay_probability(20)` is 0.05.
+    """
+    if agreements < KNOWN_AFTER:
+        return 1.0
+    return max(1.0 / agreements, LEAST_PROBABILITY)
+
+
+def backend_class(backend: str, stacked: bool) -> str:
+    """Name what trained: units trained together sum in another order than alone."""
+    return f"{backend}+stacked" if stacked else backend
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a replay measured. Lengths are Euclidean, over all weights.
+
+    `distance`: between the two ends, as a share of how far training moved (the largest over all
+    weights together and over each weight array). `spread`: the same between two replays of which
+    one began a rounding error away; None where it was not needed. `diverged`: the replay's end is
+    not finite.
+    """
+
+    distance: float
+    spread: float | None = None
+    diverged: bool = False
+
+
+def tolerance_for(learned: float | None) -> float:
+    """Give the tolerance of a pair of backend classes; `learned` by `learned_tolerance`."""
+    return min(MOST_TOLERANCE, max(TOLERANCE, learned or 0.0))
+
+
+def learned_tolerance(agreed: list[float]) -> float | None:
+    """Learn a tolerance from the distances of honest replays; None where they are too few."""
+    if len(agreed) < LEARNED_FROM:
+        return None
+    ordered = sorted(agreed)
+    return LEARNED_MARGIN * ordered[int(0.95 * (len(ordered) - 1))]
+
+
+def judge(found: Comparison, tolerance: float, *, claimed_divergence: bool) -> ReplayState:
+    """Decide what a replay says of the work that it repeated.
+
+    A claimed divergence is true if the replay diverged too. Else the distance counts: within the
+    tolerance it agrees; where training itself spreads rounding errors, up to five times its own
+    spread does, but never more than a quarter of the way. What is beyond that quarter while the
+    training spreads as much cannot be compared.
+    """
+    if claimed_divergence or found.diverged:
+        same = claimed_divergence and found.diverged
+        return ReplayState.AGREED if same else ReplayState.REFUTED
+    if found.distance <= tolerance:
+        return ReplayState.AGREED
+    chaos = SPREAD_ALLOWED * (found.spread or 0.0)
+    if found.distance > chaos:
+        return ReplayState.REFUTED
+    return ReplayState.AGREED if found.distance <= MOST_TOLERANCE else ReplayState.UNDECIDED
+
+
+FIRST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 1800.0
+
+
+def pause_after(failures: int) -> float:
+    """Say how long a donor waits after so many failures in a row, in seconds: doubling.
+
+    The first two cost nothing: one bad unit is no fault of the donor's.
+    """
+    if failures <= 2:
+        return 0.0
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 3, 20))
+
+
+def most_leases(delivered: int, agreements: int, *, others_wait: bool, most: int) -> int:
+    """Say how many leases a donor may hold. Caps never bind while nobody else waits.
+
+    One until it has delivered; then twice what it delivered, and all once it is known.
+    """
+    if not others_wait or agreements >= KNOWN_AFTER:
+        return most
+    return max(1, min(most, 2 * delivered))

@@ -1,0 +1,58 @@
+"""How a unit's result came about: leases, each going on from the state of the one before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from potluck_coordinator.core.records import Lease, Unit
+from potluck_coordinator.core.units import steps_per_epoch
+from potluck_coordinator.storage import donors, leases
+from potluck_coordinator.storage.transaction import Transaction
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What one lease trained: from `lease.start` at `lease.from_step` to `end` at `to_step`."""
+
+    lease: Lease
+    end: str
+    to_step: int
+
+
+def segments_of(tx: Transaction, unit: Unit) -> list[Segment]:
+    """List the segments that led to a unit's result, the last one first; none without a result."""
+    if unit.result is None or unit.result_lease is None:
+        return []
+    end = unit.result
+    last = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
+    return chain_to(tx, unit.result_lease, end, last)
+
+
+def chain_to(tx: Transaction, lease_id: str, end: str, to_step: int) -> list[Segment]:
+    """List the segments that led to a state which a lease came to, the last one first."""
+    found: list[Segment] = []
+    lease = leases.get(tx, lease_id)
+    while lease is not None:
+        found.append(Segment(lease, end, to_step))
+        end, to_step = lease.start, lease.from_step
+        lease = leases.get(tx, lease.start_lease) if lease.start_lease else None
+    return found
+
+
+def reward(tx: Transaction, unit: Unit) -> None:
+    """Share a scored unit's FLOPs among the donors whose steps led to its result.
+
+    A diverged unit counts as a unit, but its FLOPs were verified by nothing.
+    """
+    for segment in segments_of(tx, unit):
+        credit_segment(tx, unit, segment, sign=1)
+
+
+def credit_segment(tx: Transaction, unit: Unit, segment: Segment, *, sign: int) -> None:
+    """Give a segment's credit to its donor (`sign` 1), or take it back (-1)."""
+    spe = steps_per_epoch(unit.rows, unit.batch_size)
+    steps = max(1, (unit.to_epoch - unit.from_epoch) * spe)
+    done = max(0, segment.to_step - segment.lease.from_step)
+    flops = 0 if unit.diverged else int(unit.flops) * done // steps
+    whole = 1 if segment.lease.id == unit.result_lease else 0
+    donors.reward(tx, segment.lease.donor_id, units=sign * whole, flops=sign * flops)

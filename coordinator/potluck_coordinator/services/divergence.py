@@ -1,0 +1,39 @@
+"""A claimed divergence fails a trial only when it is proven."""
+
+from __future__ import annotations
+
+from potluck_coordinator.core.records import Unit
+from potluck_coordinator.core.trust import ReplayState, Why
+from potluck_coordinator.services.chains import segments_of
+from potluck_coordinator.services.replays import PROVEN, ask, checks
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.voiding import void
+from potluck_coordinator.storage import leases, replays
+from potluck_coordinator.storage.transaction import Transaction
+
+CLAIM = "said that training diverged"
+"""The reason that is noted with such a lease."""
+
+
+def believed(site: Site, tx: Transaction, unit: Unit) -> bool:
+    """Say whether a returned unit's divergence counts. Sees to a proof where there is none.
+
+    It does after a replay that diverged too. Where the coordinator cannot train the unit again, a
+    second donor must come to the same end: the unit is offered again. A donor that is alone has to
+    come to it twice.
+    """
+    segment = segments_of(tx, unit)[0]
+    lease = segment.lease
+    known = replays.of_leases(tx, [lease.id]).get(lease.id)
+    if known is not None and known.state in PROVEN:
+        return True
+    if checks(site) and (known is None or known.state == ReplayState.OPEN):
+        ask(site, tx, unit, segment, Why.DIVERGED)
+        return False
+    leases.note(tx, lease.id, CLAIM)
+    claims = [one for one in leases.of_units(tx, [unit.id]) if one.reason == CLAIM]
+    alone = not site.presence.others(lease.donor_id)
+    if len({one.donor_id for one in claims}) > 1 or (alone and len(claims) > 1):
+        return True
+    void(site, tx, unit, f"{lease.id}: {CLAIM}; somebody else tries")
+    return False

@@ -1,0 +1,88 @@
+"""The coordinator's own donor: trains again what others trained, one replay after another."""
+
+from __future__ import annotations
+
+from pydantic import TypeAdapter
+
+from potluck.protocol.base import one_line
+from potluck.protocol.optimizers import AnyOptimizer
+from potluck.protocol.study import LossOptions
+from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.records import Replay, Unit
+from potluck_coordinator.core.trust import ReplayState
+from potluck_coordinator.core.units import steps_per_epoch
+from potluck_coordinator.scoring import WorkerLost
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.verdicts import conclude
+from potluck_coordinator.storage import replays, studies, units
+from potluck_coordinator.storage.transaction import Transaction
+from potluck_coordinator.training.replay import Course, Replayed, ReplayJob, replay
+
+_OPTIMIZER: TypeAdapter[AnyOptimizer] = TypeAdapter(AnyOptimizer)
+NOTE_CHARACTERS = 300
+SLACK = 2.0
+"""A process that hangs is killed after so many times the time that its job may take."""
+
+
+async def next_replay(site: Site) -> Replay | None:
+    """Give the replay that is due first, or None."""
+    found = await site.writer.read(lambda tx: replays.next_open(tx, (), 1))
+    return found[0] if found else None
+
+
+async def perform(site: Site, due: Replay) -> ReplayState | None:
+    """Train a lease's work again and keep the verdict. Raises what the store raises."""
+
+    def look(tx: Transaction) -> tuple[Unit, bool]:
+        unit = units.get(tx, due.unit_id)
+        last = len(studies.get(tx, due.study_id).spec["rungs"]) - 1
+        return unit, unit.kind == "trial" and unit.rung < last
+
+    unit, promoted = await site.writer.read(look)
+    done = await _train(site, due, unit, promoted)
+    note = one_line(done.unable, NOTE_CHARACTERS)
+    return await site.writer.run(lambda tx: conclude(site, tx, due, done.comparison, note))
+
+
+async def _train(site: Site, due: Replay, unit: Unit, promoted: bool) -> Replayed:
+    spe = steps_per_epoch(unit.rows, unit.batch_size)
+    last = unit.to_epoch * spe
+    settings = site.settings
+    try:
+        job = ReplayJob(
+            course=course_of(unit),
+            topology=await site.artifacts.get(unit.topology),
+            tensors=await site.artifacts.get(unit.tensors),
+            start=await site.artifacts.get(due.start),
+            end=await site.artifacts.get(due.end),
+            to_step=last if due.diverged else due.to_step,
+            diverged=due.diverged,
+            goes_on=promoted or due.to_step < last,
+            share=settings.own_donor,
+            seconds=settings.own_donor_seconds,
+        )
+    except NotFound as error:
+        return Replayed(None, f"What it needs is gone: {error}")
+    most = SLACK * settings.own_donor_seconds / settings.own_donor
+    try:
+        done: Replayed = await site.own_donor.run(replay, job, timeout_s=most)
+    except WorkerLost as error:
+        return Replayed(None, str(error), failed=True)
+    except TimeoutError:
+        return Replayed(None, f"Training it again took longer than {most:,.0f} s.", failed=True)
+    return done
+
+
+def course_of(unit: Unit) -> Course:
+    """Give what decides a unit's weights."""
+    training = unit.training
+    return Course(
+        rows=unit.rows,
+        batch_size=unit.batch_size,
+        steps_per_epoch=steps_per_epoch(unit.rows, unit.batch_size),
+        optimizer=_OPTIMIZER.validate_python(training["optimizer"]),
+        loss=training["loss"],
+        loss_options=LossOptions.model_validate(training["loss_options"]),
+        from_logits=training["from_logits"],
+        seed=unit.seed,
+    )

@@ -1,0 +1,90 @@
+"""Which work is trained again: a sample of what donors hand in, and all that decides something."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+
+from potluck_coordinator.core.records import Replay, Unit
+from potluck_coordinator.core.trust import (
+    ReplayState,
+    Why,
+    backend_class,
+    replay_probability,
+)
+from potluck_coordinator.services.chains import Segment, segments_of
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage import donor_standings, replays, units
+from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+FINALISTS = 3
+"""So many first places are trained again before a study ends."""
+PROVEN = (ReplayState.AGREED, ReplayState.UNDONE)
+
+
+def checks(site: Site) -> bool:
+    """Say whether this coordinator trains anything again."""
+    return site.settings.own_donor > 0
+
+
+def draw(site: Site, tx: Transaction, unit: Unit) -> None:
+    """Decide by chance whether a result that was just handed in is trained again."""
+    if not checks(site):
+        return
+    segment = segments_of(tx, unit)[0]
+    lease = segment.lease
+    standing = donor_standings.of(tx, lease.donor_id, backend_class(lease.backend, lease.stacked))
+    if unit.diverged:
+        ask(site, tx, unit, segment, Why.DIVERGED)
+    elif secrets.randbelow(10**6) < 10**6 * replay_probability(standing.agreements):
+        ask(site, tx, unit, segment, Why.SAMPLED)
+
+
+def ask(site: Site, tx: Transaction, unit: Unit, segment: Segment, why: Why) -> Replay:
+    """Let a segment be trained again; give its replay, which may be there already."""
+    lease = segment.lease
+    known = replays.of_leases(tx, [lease.id]).get(lease.id)
+    if known is not None and (known.state != ReplayState.DROPPED and known.end == segment.end):
+        replays.raise_priority(tx, [known.id], why)
+        return known
+    made = Replay(
+        id=site.new_id("rp"),
+        study_id=unit.study_id,
+        unit_id=unit.id,
+        trial=unit.trial,
+        lease_id=lease.id,
+        donor_id=lease.donor_id,
+        backend=backend_class(lease.backend, lease.stacked),
+        why=why.value,
+        state=ReplayState.OPEN.value,
+        start=lease.start,
+        end=segment.end,
+        from_step=lease.from_step,
+        to_step=segment.to_step,
+        diverged=unit.diverged and lease.id == unit.result_lease,
+        asked_at=site.now(),
+    )
+    replays.add(tx, made)
+    after_commit(tx, site.poke)
+    return made
+
+
+def ask_for_finalists(site: Site, tx: Transaction, leading: Iterable[Unit]) -> bool:
+    """Let everything that led to the first places be trained again; say whether some is open."""
+    if not checks(site):
+        return False
+    found = [
+        ask(site, tx, unit, segment, Why.FINALIST)
+        for unit in leading
+        for segment in segments_of(tx, unit)
+    ]
+    return any(replay.state == ReplayState.OPEN for replay in found)
+
+
+def ask_for_all_of(site: Site, tx: Transaction, donor_id: str) -> None:
+    """Let everything else that counts of a refuted donor be trained again."""
+    for lease in replays.unreplayed_of(tx, donor_id):
+        unit = units.get(tx, lease.unit_id)
+        for segment in segments_of(tx, unit):
+            if segment.lease.donor_id == donor_id:
+                ask(site, tx, unit, segment, Why.REFUTED_BEFORE)

@@ -1,0 +1,182 @@
+"""What a replay says, and what follows from it. An operator may take a verdict back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from potluck_coordinator.core.errors import Conflict
+from potluck_coordinator.core.ids import donor_name
+from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.records import Replay, Standing, Unit
+from potluck_coordinator.core.trust import (
+    Comparison,
+    ReplayState,
+    judge,
+    learned_tolerance,
+    tolerance_for,
+)
+from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
+from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.chains import Segment, chain_to, credit_segment, segments_of
+from potluck_coordinator.services.endings import finish_if_done
+from potluck_coordinator.services.replays import ask_for_all_of
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.voiding import void
+from potluck_coordinator.storage import donor_standings, leases, replays, studies, units
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+OWN = "own"
+"""The backend class of the coordinator's own donor: Keras on JAX, one unit at a time."""
+
+
+def conclude(
+    site: Site, tx: Transaction, replay: Replay, found: Comparison | None, note: str
+) -> ReplayState | None:
+    """Keep a replay's verdict and draw the consequences; None where nobody needs it any more.
+
+    `found`: None where it could not be trained again; `note` says why.
+    """
+    learned = learned_tolerance(replays.agreed_distances(tx, replay.backend, OWN))
+    tolerance = tolerance_for(learned)
+    verdict = ReplayState.UNDECIDED
+    if found is not None:
+        verdict = judge(found, tolerance, claimed_divergence=replay.diverged)
+    distance = None if found is None or replay.diverged else min(found.distance, 1e9)
+    decided = replays.decide(
+        tx,
+        replay.id,
+        verdict,
+        decided_at=site.now(),
+        replayed_by=OWN,
+        distance=distance,
+        tolerance=tolerance,
+        note=note,
+    )
+    if not decided:
+        return None
+    body = {
+        "replay": replay.id,
+        "unit": replay.unit_id,
+        "trial": replay.trial,
+        "lease": replay.lease_id,
+        "donor": donor_name(replay.donor_id),
+        "backend": replay.backend,
+        "by": OWN,
+        "why": replay.why,
+        "from_step": replay.from_step,
+        "to_step": replay.to_step,
+        "verdict": verdict.value,
+        "distance": distance,
+        "tolerance": tolerance,
+        "note": note,
+    }
+    record(tx, replay.study_id, "replay", body, site.now())
+    if verdict is not ReplayState.UNDECIDED:
+        _stand(tx, replay, verdict)
+    unit = units.get(tx, replay.unit_id)
+    if verdict is ReplayState.REFUTED:
+        _refute(site, tx, replay, unit)
+    finish_if_done(site, tx, studies.get(tx, replay.study_id))
+    after_commit(tx, lambda: site.hub.publish(replay.study_id))
+    after_commit(tx, site.poke)
+    return verdict
+
+
+def _stand(tx: Transaction, replay: Replay, verdict: ReplayState) -> None:
+    known = donor_standings.of(tx, replay.donor_id, replay.backend)
+    donor_standings.keep(tx, _after(known, agreed=verdict is ReplayState.AGREED))
+
+
+def _after(known: Standing, *, agreed: bool) -> Standing:
+    if agreed:
+        return replace(known, agreements=known.agreements + 1, agreed=known.agreed + 1)
+    return replace(known, agreements=0, refuted=known.refuted + 1)
+
+
+def _refute(site: Site, tx: Transaction, replay: Replay, unit: Unit) -> None:
+    """Take credit back, put the unit back in the queue, and doubt the donor's other work."""
+    mine = _own_segment(tx, replay, unit)
+    if mine is not None:
+        if unit.state == UnitState.SCORED:
+            credit_segment(tx, unit, mine, sign=-1)
+        void(site, tx, unit, f"{replay.lease_id}: what came back is not what was asked for")
+    ask_for_all_of(site, tx, replay.donor_id)
+
+
+def _own_segment(tx: Transaction, replay: Replay, unit: Unit) -> Segment | None:
+    """Give the replay's segment where the unit's result, or the state it goes on from, needs it."""
+    chain = segments_of(tx, unit)
+    if not chain and unit.lease_id is not None:
+        holding = leases.get(tx, unit.lease_id)
+        if holding is not None and holding.start_lease is not None:
+            chain = chain_to(tx, holding.start_lease, holding.start, holding.from_step)
+    if not chain and unit.checkpoint is not None and unit.checkpoint_lease is not None:
+        chain = chain_to(tx, unit.checkpoint_lease, unit.checkpoint, unit.checkpoint_step)
+    return next((s for s in chain if s.lease.id == replay.lease_id and s.end == replay.end), None)
+
+
+async def undo(site: Site, asker: Asker, replay_id: str, note: str) -> Replay:
+    """Take a refutation back: the donor's record is as before, and its result counts again.
+
+    The result is scored again if the unit still waits for another one. Raises NotAllowed (only
+    an admin may), NotFound, Conflict `replay.not_refuted`.
+    """
+    asker.must_be_admin()
+
+    def act(tx: Transaction) -> Replay:
+        replay = replays.get(tx, replay_id)
+        if not replays.undo(tx, replay.id, note):
+            raise Conflict(
+                "replay.not_refuted",
+                "Only a refutation can be taken back.",
+                expected="a replay that refuted a result",
+                got=replay.state,
+            )
+        known = donor_standings.of(tx, replay.donor_id, replay.backend)
+        before = replays.agreements_before(tx, replay)
+        donor_standings.keep(
+            tx,
+            replace(
+                known,
+                agreements=known.agreements + before + 1,
+                agreed=known.agreed + 1,
+                refuted=max(0, known.refuted - 1),
+            ),
+        )
+        restored = _restore(site, tx, replay)
+        body = {
+            "replay": replay.id,
+            "unit": replay.unit_id,
+            "trial": replay.trial,
+            "by": asker.name,
+            "note": note,
+            "restored": restored,
+        }
+        record(tx, replay.study_id, "replay_undone", body, site.now())
+        after_commit(tx, site.poke)
+        after_commit(tx, lambda: site.hub.publish(replay.study_id))
+        return replays.get(tx, replay.id)
+
+    return await site.writer.run(act)
+
+
+def _restore(site: Site, tx: Transaction, replay: Replay) -> bool:
+    """Give a unit its result back, unless it has another one by now."""
+    unit = units.get(tx, replay.unit_id)
+    end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
+    if replay.to_step != end:
+        return False  # a state on the way: the unit has gone on without it
+    if unit.result is not None or unit.start is None:
+        return False
+    values = {
+        "lease_id": None,
+        "result": replay.end,
+        "result_lease": replay.lease_id,
+        "diverged": replay.diverged,
+    }
+    if not units.change(tx, unit.id, UnitEvent.RETURN, **values):
+        return False
+    reason = "an earlier result counts again"
+    leases.end_all_of_unit(tx, unit.id, LeaseState.SUPERSEDED, now=site.now(), reason=reason)
+    return True

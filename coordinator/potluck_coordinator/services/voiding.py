@@ -1,0 +1,82 @@
+"""Take back what a refuted result led to: scores, promotions, a trial's end, a study's end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.records import Unit
+from potluck_coordinator.core.units import UnitEvent, UnitState
+from potluck_coordinator.services.events import WORK
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage import leases, replays, scores, studies, trials, units
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+NO_RESULT: dict[str, Any] = {
+    "lease_id": None,
+    "checkpoint": None,
+    "checkpoint_step": 0,
+    "checkpoint_lease": None,
+    "result": None,
+    "result_lease": None,
+    "diverged": False,
+    "claims": {},
+}
+
+
+def void(site: Site, tx: Transaction, unit: Unit, note: str) -> bool:
+    """Put a unit back in the queue as if nobody had trained it; False where it is not wanted.
+
+    Its score goes, and so does everything that went on from it: later rungs of the same network
+    wait again, the trial runs again, and an ended study goes on.
+    """
+    now = site.now()
+    reasons = [*unit.reasons, note][-20:]
+    values = {**NO_RESULT, "tries": 0, "reasons": reasons, "ready_since": now}
+    if not units.change(tx, unit.id, UnitEvent.VOID, **values):
+        return False
+    later = [
+        u
+        for u in units.of_trial(tx, unit.study_id, unit.trial)
+        if u.kind == unit.kind == "trial"
+        and (u.fold, u.repeat) == (unit.fold, unit.repeat)
+        and u.rung > unit.rung
+        and u.state != UnitState.BLOCKED
+    ]
+    for other in later:
+        units.change(
+            tx, other.id, UnitEvent.BLOCK, **NO_RESULT, start=None, tries=0, ready_since=None
+        )
+    gone = [unit.id, *(other.id for other in later)]
+    for unit_id in gone:
+        leases.end_all_of_unit(tx, unit_id, LeaseState.SUPERSEDED, now=now, reason=note)
+    scores.remove(tx, gone)
+    replays.drop(tx, unit_ids=gone, note="its result was taken back", now=now)
+    _reopen(site, tx, unit)
+    body = {"unit": unit.id, "trial": unit.trial, "units": gone, "reason": note}
+    record(tx, unit.study_id, "void", body, now)
+    after_commit(tx, lambda: site.hub.publish(unit.study_id, WORK))
+    after_commit(tx, site.poke)
+    return True
+
+
+def _reopen(site: Site, tx: Transaction, unit: Unit) -> None:
+    """Let an ended trial, and an ended study, run again."""
+    study = studies.get(tx, unit.study_id)
+    if unit.kind == "trial" and trials.reopen_one(tx, study.id, unit.trial):
+        for other in units.of_trial(tx, study.id, unit.trial):
+            if other.state == UnitState.CANCELLED:
+                units.retry(tx, other, ready=other.start is not None, now=site.now())
+    if study.state == "stopped":
+        units.change(tx, unit.id, UnitEvent.CANCEL)  # resuming opens it again
+    if study.state in ("completed", "failed"):
+        studies.move(
+            tx,
+            study.id,
+            before=("completed", "failed"),
+            after="running",
+            reason="",
+            finished_at=None,
+            best_trial=None,
+        )

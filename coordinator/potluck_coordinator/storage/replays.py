@@ -1,0 +1,182 @@
+"""Replays: one row for each lease's work that is, or was, trained again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.records import Lease, Replay
+from potluck_coordinator.core.trust import PRIORITY, ReplayState, Why
+from potluck_coordinator.storage.rows import changed, fact, row
+from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
+from potluck_coordinator.storage.trust_tables import ReplayRow
+
+OPEN = ReplayState.OPEN.value
+MOST_LEARNED = 200
+
+
+def add(session: Session, replay: Replay) -> None:
+    """Keep a new replay."""
+    session.add(row(ReplayRow, replay))
+    session.flush()
+
+
+def get(session: Session, replay_id: str) -> Replay:
+    """Give a replay. Raises NotFound `replay.not_found`."""
+    found = session.get(ReplayRow, replay_id, populate_existing=True)
+    if found is None:
+        raise NotFound("replay.not_found", "There is no such replay.", got=replay_id)
+    return fact(Replay, found)
+
+
+def decide(session: Session, replay_id: str, state: ReplayState, **values: Any) -> bool:
+    """End an open replay; False where it had ended."""
+    statement = (
+        update(ReplayRow)
+        .where(col(ReplayRow.id) == replay_id, col(ReplayRow.state) == OPEN)
+        .values(state=state.value, **values)
+    )
+    return bool(changed(session, statement))
+
+
+def undo(session: Session, replay_id: str, note: str) -> bool:
+    """Take a refutation back; False where the replay says nothing of the kind."""
+    statement = (
+        update(ReplayRow)
+        .where(col(ReplayRow.id) == replay_id, col(ReplayRow.state) == ReplayState.REFUTED.value)
+        .values(state=ReplayState.UNDONE.value, note=note)
+    )
+    return bool(changed(session, statement))
+
+
+def raise_priority(session: Session, replay_ids: Collection[str], why: Why) -> None:
+    """Let open replays be done earlier: a study waits for them now."""
+    lower = [other.value for other in Why if PRIORITY[other] > PRIORITY[why]]
+    changed(
+        session,
+        update(ReplayRow)
+        .where(
+            col(ReplayRow.id).in_(replay_ids),
+            col(ReplayRow.state) == OPEN,
+            col(ReplayRow.why).in_(lower),
+        )
+        .values(why=why.value),
+    )
+
+
+def drop(session: Session, *, unit_ids: Iterable[str], note: str, now: float) -> None:
+    """End the open replays of units whose results are gone."""
+    changed(
+        session,
+        update(ReplayRow)
+        .where(col(ReplayRow.unit_id).in_(list(unit_ids)), col(ReplayRow.state) == OPEN)
+        .values(state=ReplayState.DROPPED.value, note=note, decided_at=now),
+    )
+
+
+def next_open(session: Session, passed: Collection[str], limit: int = 8) -> list[Replay]:
+    """List the open replays that are due first; `passed` are left out."""
+    found: list[Replay] = []
+    for why in sorted(PRIORITY, key=lambda why: PRIORITY[why]):
+        query = (
+            select(ReplayRow)
+            .where(ReplayRow.state == OPEN, ReplayRow.why == why.value)
+            .where(col(ReplayRow.id).not_in(list(passed)))
+            .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
+            .limit(limit - len(found))
+        )
+        found += [fact(Replay, one) for one in session.exec(query)]
+        if len(found) >= limit:
+            break
+    return found
+
+
+def of_leases(session: Session, lease_ids: Iterable[str]) -> dict[str, Replay]:
+    """Give the newest replay of each of these leases that has one."""
+    query = (
+        select(ReplayRow)
+        .where(col(ReplayRow.lease_id).in_(list(lease_ids)))
+        .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
+    )
+    return {found.lease_id: fact(Replay, found) for found in session.exec(query)}
+
+
+def states_of_study(session: Session, study_id: str) -> dict[str, str]:
+    """Give the state of the newest replay of each lease of a study that has one."""
+    query = (
+        select(ReplayRow.lease_id, ReplayRow.state)
+        .where(ReplayRow.study_id == study_id)
+        .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
+    )
+    return dict(session.exec(query).all())
+
+
+def unreplayed_of(session: Session, donor_id: str, limit: int = 200) -> list[Lease]:
+    """List a donor's completed leases, of studies that are not deleted, without a replay."""
+    known = select(ReplayRow.lease_id).where(ReplayRow.donor_id == donor_id)
+    query = (
+        select(LeaseRow)
+        .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
+        .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
+        .where(
+            LeaseRow.donor_id == donor_id,
+            LeaseRow.state == LeaseState.COMPLETED.value,
+            UnitRow.result_lease == LeaseRow.id,
+            col(StudyRow.state).in_(["running", "completed"]),
+            col(LeaseRow.id).not_in(known),
+        )
+        .order_by(col(LeaseRow.started_at).desc())
+        .limit(limit)
+    )
+    return [fact(Lease, found) for found in session.exec(query)]
+
+
+def agreed_distances(session: Session, backend: str, replayed_by: str) -> list[float]:
+    """Give the newest distances at which this pair of backend classes agreed."""
+    query = (
+        select(ReplayRow.distance)
+        .where(
+            ReplayRow.backend == backend,
+            ReplayRow.replayed_by == replayed_by,
+            ReplayRow.state == ReplayState.AGREED.value,
+            col(ReplayRow.distance).is_not(None),
+        )
+        .order_by(col(ReplayRow.decided_at).desc())
+        .limit(MOST_LEARNED)
+    )
+    return [value for value in session.exec(query) if value is not None]
+
+
+def agreements_before(session: Session, replay: Replay) -> int:
+    """Count a donor's agreements in a row up to this replay's verdict."""
+    query = (
+        select(ReplayRow.state)
+        .where(
+            ReplayRow.donor_id == replay.donor_id,
+            ReplayRow.backend == replay.backend,
+            col(ReplayRow.decided_at) < (replay.decided_at or 0.0),
+            col(ReplayRow.state).in_(
+                [s.value for s in (ReplayState.AGREED, ReplayState.UNDONE, ReplayState.REFUTED)]
+            ),
+        )
+        .order_by(col(ReplayRow.decided_at).desc())
+    )
+    count = 0
+    for state in session.exec(query):
+        if state == ReplayState.REFUTED:
+            break
+        count += 1
+    return count
+
+
+def units_waiting(session: Session) -> set[str]:
+    """Give the units whose claimed divergence is still to be proven."""
+    query = select(ReplayRow.unit_id).where(
+        ReplayRow.state == OPEN, ReplayRow.why == Why.DIVERGED.value
+    )
+    return set(session.exec(query))

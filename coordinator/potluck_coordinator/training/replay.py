@@ -1,0 +1,222 @@
+"""Train again what somebody else trained, and measure how far the two ends are apart.
+
+Runs in a worker process. It takes a share of one processor core: between two slices it rests.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.protocol.optimizers import AnyOptimizer
+from potluck.protocol.study import LossName, LossOptions
+from potluck_coordinator.core.trust import TOLERANCE, Comparison
+from potluck_coordinator.training.checkpoint import (
+    State,
+    read_checkpoint,
+    write_checkpoint,
+)
+from potluck_coordinator.training.network import Unsupported
+from potluck_coordinator.training.unit_training import Training
+
+NUDGE = 1e-6
+"""A second replay begins so far off, relative to each weight: more than rounding is."""
+SLICE_STEPS = 32
+MEASURED_AFTER_S = 2.0
+"""From then on it is worth asking how long the whole will take."""
+SMALL_ARRAY = 0.3
+"""A weight array counts as having moved at least this share of what arrays of its size move."""
+SLOT_SHARE = 0.25
+"""Gradients differ more than weights do: optimizer slots may be four times as far apart."""
+STILL = 1e-4
+"""Training moved the weights at least so far, relative to their size; else nothing could agree."""
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Course:
+    """What decides what weights become: see `unit_training.Recipe`."""
+
+    rows: int
+    batch_size: int
+    steps_per_epoch: int
+    optimizer: AnyOptimizer
+    loss: LossName
+    loss_options: LossOptions
+    from_logits: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class ReplayJob:
+    """One lease's work, to be done again.
+
+    `topology`, `tensors`, `start`: the unit's bytes; `start` is the state that the lease began
+    with. `end`: the state that it came to; None only says whether training works at all.
+    `to_step`: the step of `end`; with `diverged` the unit's last step. `goes_on`: others train on
+    from `end`, so that the optimizer's slots count too. `share`: of one core, 0 to 1. `seconds`:
+    what it may take of that core at most.
+    """
+
+    course: Course
+    topology: bytes
+    tensors: bytes
+    start: bytes
+    end: bytes | None
+    to_step: int
+    diverged: bool = False
+    goes_on: bool = False
+    share: float = 1.0
+    seconds: float = 600.0
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of it. `unable`: why nothing can be said; then there is no comparison.
+
+    `failed`: this process could not train it although it should (an error, too little memory).
+    `seconds`: of training.
+    """
+
+    comparison: Comparison | None
+    unable: str = ""
+    failed: bool = False
+    seconds: float = 0.0
+
+
+class _TooLong(Exception):
+    pass
+
+
+def replay(job: ReplayJob) -> Replayed:
+    """Train a lease's work again and compare. Raises nothing: what goes wrong is told."""
+    pace = _Pace(job.share, job.seconds)
+    try:
+        return Replayed(_compare(job, pace), seconds=pace.spent)
+    except Unsupported as error:
+        return Replayed(None, str(error), seconds=pace.spent)
+    except _TooLong as error:
+        return Replayed(None, str(error), seconds=pace.spent)
+    except Exception as error:  # whatever it is: this process cannot train it
+        told = f"{type(error).__name__}: {error}"
+        return Replayed(None, told, failed=True, seconds=pace.spent)
+
+
+def _compare(job: ReplayJob, pace: _Pace) -> Comparison:
+    start = read_checkpoint(job.start)
+    own = _train(job, job.start, pace)
+    if job.end is None:
+        return Comparison(0.0, diverged=own is None)
+    if job.diverged:
+        again = own is not None and _train(job, _nudged(start), pace) is None
+        return Comparison(float("inf"), diverged=own is None or again)
+    end = read_checkpoint(job.end)
+    found = None if own is None else distance(start, own, end, job.goes_on)
+    if found is not None and found <= TOLERANCE:
+        return Comparison(found)
+    other = _train(job, _nudged(start), pace)
+    if own is None or found is None:
+        # Where a rounding error decides whether training diverges, nothing can be compared.
+        return Comparison(float("inf"), spread=None if other is None else float("inf"))
+    spread = float("inf") if other is None else distance(start, own, other, job.goes_on)
+    return Comparison(found, spread)
+
+
+class _Pace:
+    """Keeps to a share of one core, and to a limit."""
+
+    def __init__(self, share: float, seconds: float) -> None:
+        self._share = share
+        self._most = seconds
+        self.spent = 0.0
+
+    def took(self, seconds: float, done: int, of: int) -> None:
+        """Count a slice, and rest as long as the share asks for. Raises _TooLong."""
+        self.spent += seconds
+        expected = self.spent / max(done, 1) * of if self.spent > MEASURED_AFTER_S else 0.0
+        if self.spent > self._most or expected > self._most:
+            raise _TooLong(
+                f"Training it again would take about {max(expected, self.spent):,.0f} s here; "
+                f"at most {self._most:,.0f} s are given to one replay."
+            )
+        time.sleep(seconds * (1.0 / self._share - 1.0))
+
+
+def _train(job: ReplayJob, start: bytes, pace: _Pace) -> State | None:
+    """Train to the job's last step; None where training diverged."""
+    begun = time.perf_counter()
+    training = Training(job.course, job.topology, start, job.tensors)
+    from_step = training.step
+    while training.step < job.to_step:
+        spe = job.course.steps_per_epoch
+        until = min(training.step + SLICE_STEPS, job.to_step, (training.epoch + 1) * spe)
+        while training.step < until:
+            training.advance()
+        loss = training.loss()
+        now = time.perf_counter()
+        pace.took(now - begun, training.step - from_step, job.to_step - from_step)
+        begun = time.perf_counter()
+        if not np.isfinite(loss):
+            return None
+    state = training.state()
+    return state if state.finite else None
+
+
+def _nudged(start: State) -> bytes:
+    """Move every weight by a rounding error or two."""
+    rng = np.random.default_rng(1)
+    moved = {
+        name: (value * (1.0 + NUDGE * rng.standard_normal(value.shape))).astype(np.float32)
+        for name, value in start.weights.items()
+    }
+    return write_checkpoint(replace(start, weights=moved))
+
+
+def distance(start: State, own: State, other: State, goes_on: bool) -> float:
+    """Measure how far two ends of one training are apart, relative to how far it moved.
+
+    `own`: the end that is trusted. Gives the largest of: all weights together, each array, and
+    (`goes_on`) each optimizer slot. Infinite where the states are not of the same kind.
+    """
+    if own.iteration != other.iteration:
+        return float("inf")
+    worst = _apart(start.weights, own.weights, other.weights)
+    for slot in sorted(set(own.slots) | set(other.slots)):
+        mine, theirs = own.slots.get(slot, {}), other.slots.get(slot, {})
+        if slot == "average":  # what is scored
+            before = start.slots.get(slot) or start.weights
+            worst = max(worst, _apart({k: before[k] for k in mine}, mine, theirs))
+        elif goes_on:
+            zero = {name: np.zeros_like(value) for name, value in mine.items()}
+            worst = max(worst, SLOT_SHARE * _apart(zero, mine, theirs))
+    if goes_on and own.plateau is not None:
+        plateau = other.plateau
+        same = plateau is not None and np.allclose(own.plateau, plateau, rtol=0.05, atol=1e-6)
+        worst = worst if same else float("inf")
+    return worst
+
+
+def _apart(start: Arrays, own: Arrays, other: Arrays) -> float:
+    if set(own) != set(other) or any(own[n].shape != other[n].shape for n in own):
+        return float("inf")
+    total = max(1, sum(value.size for value in own.values()))
+    moved = {n: _length(own[n], start[n]) for n in own}
+    off = {n: _length(own[n], other[n]) for n in own}
+    size = np.sqrt(sum(_length(v, np.zeros(1)) ** 2 for v in own.values()))
+    way = max(float(np.sqrt(sum(v**2 for v in moved.values()))), STILL * float(size), 1e-12)
+    worst = float(np.sqrt(sum(v**2 for v in off.values()))) / way
+    for name, value in own.items():
+        least = SMALL_ARRAY * way * float(np.sqrt(value.size / total))
+        worst = max(worst, off[name] / max(moved[name], least))
+    return worst if np.isfinite(worst) else float("inf")
+
+
+def _length(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Give the Euclidean distance, summed in float64."""
+    return float(np.linalg.norm(one.astype(np.float64) - other.astype(np.float64)))

@@ -1,0 +1,151 @@
+"""Donors that did not train what they were asked to train: nothing of theirs is confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from safetensors.numpy import load
+
+import potluck
+from potluck.protocol import donor as wire
+from tests.support.coordinator import Coordinator
+from tests.support.honest_donor import trained, work
+from tests.support.keras_files import dense_h5
+from tests.support.scripted_donor import ScriptedDonor, end_step, random_result, state
+from tests.support.waiting import PATIENCE_S, until
+
+
+@pytest.fixture(scope="module")
+def checking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coordinator]:
+    """Give a coordinator that trains again what donors hand in."""
+    found = Coordinator(tmp_path_factory.mktemp("data"), workers=1, own_donor=1)
+    try:
+        yield found.start()
+    finally:
+        found.stop()
+
+
+def verdicts(study: potluck.Study) -> list[str]:
+    """Give what the ledger says of replays, oldest first."""
+    return [e.body["verdict"] for e in study.ledger().entries if e.kind == "replay"]
+
+
+def submit(checking: Coordinator, **changes: object) -> potluck.Study:
+    """Make a study of one trial on the irises."""
+    given: dict[str, object] = {"trials": 1, "epochs": 3, "search": {}, "name": "Irises"}
+    return checking.client().submit(model=dense_h5(), data="iris", **{**given, **changes})
+
+
+def test_honest_work_is_confirmed(checking: Coordinator) -> None:
+    study = submit(checking, folds=2)
+    with ScriptedDonor(checking.url) as donor:
+        work(donor, 3)
+        study.wait(timeout=PATIENCE_S, progress=False)
+    assert verdicts(study) == ["agreed"] * 3
+    study.delete()
+
+
+def start_again(donor: ScriptedDonor, lease: wire.Lease) -> bytes:
+    """Return the start state as the result."""
+    return state(donor.start_weights(lease), lease.unit, end_step(lease.unit))
+
+
+def fewer_epochs(donor: ScriptedDonor, lease: wire.Lease) -> bytes:
+    """Train one epoch, and say it was all of them."""
+    weights = load(trained(donor, lease, lease.unit.steps_per_epoch))
+    unit = lease.unit
+    weights["optimizer/iteration"] = np.array([end_step(unit)], np.int32)
+    return state(weights, unit, end_step(unit))
+
+
+def another_rate(donor: ScriptedDonor, lease: wire.Lease) -> bytes:
+    """Train at ten times the rate."""
+    optimizer = lease.unit.optimizer
+    faster = optimizer.model_copy(update={"learning_rate": optimizer.learning_rate * 10})
+    unit = lease.unit.model_copy(update={"optimizer": faster})
+    return trained(donor, lease.model_copy(update={"unit": unit}))
+
+
+def huge(donor: ScriptedDonor, lease: wire.Lease) -> bytes:
+    """Return finite weights at which every prediction overflows."""
+    start = donor.start_weights(lease)
+    weights = {name: np.full_like(value, 3e38) for name, value in start.items()}
+    return state(weights, lease.unit, end_step(lease.unit))
+
+
+LIES: dict[str, Callable[[ScriptedDonor, wire.Lease], bytes]] = {
+    "random weights": random_result,
+    "the start state": start_again,
+    "fewer epochs": fewer_epochs,
+    "another rate": another_rate,
+    "huge weights": huge,
+}
+
+
+@pytest.mark.parametrize("lie", list(LIES))
+def test_a_lie_is_refuted_and_the_unit_is_trained_by_somebody_else(
+    checking: Coordinator, lie: str
+) -> None:
+    study = submit(checking)
+    with ScriptedDonor(checking.url) as liar:
+        lease = liar.await_lease()
+        assert liar.complete(lease, LIES[lie](liar, lease)).outcome == "accepted"
+        until(lambda: verdicts(study) == ["refuted"], what="the verdict")
+        until(lambda: study.refresh().record.counts.ready == 1, what="the unit back in the queue")
+        assert study.record.state == "running"
+        assert study.trial(0).row.rank is None
+    with ScriptedDonor(checking.url) as donor:
+        [again] = work(donor, 1)
+        assert again.unit.id == lease.unit.id
+        study.wait(timeout=PATIENCE_S, progress=False)
+    assert study.refresh().record.state == "completed"
+    assert verdicts(study) == ["refuted", "agreed"]
+    study.delete()
+
+
+def test_a_refit_that_nobody_trained_goes_back_to_the_queue(checking: Coordinator) -> None:
+    study = submit(checking, folds=2)
+    with ScriptedDonor(checking.url) as donor:
+        work(donor, 2)
+    with ScriptedDonor(checking.url) as liar:
+        lease = liar.await_lease()
+        assert lease.unit.kind == "refit"
+        assert liar.complete(lease, random_result(liar, lease)).outcome == "accepted"
+        until(lambda: "refuted" in verdicts(study), what="the verdict")
+        assert study.refresh().record.state == "running"
+    with ScriptedDonor(checking.url) as donor:
+        work(donor, 1)
+        study.wait(timeout=PATIENCE_S, progress=False)
+    assert study.refresh().record.state == "completed"
+    study.delete()
+
+
+def test_a_made_up_divergence_fails_no_trial(checking: Coordinator) -> None:
+    study = submit(checking)
+    with ScriptedDonor(checking.url) as liar:
+        lease = liar.await_lease()
+        start = liar.start_weights(lease)
+        broken = {name: np.full_like(value, np.nan) for name, value in start.items()}
+        told = liar.complete(lease, state(broken, lease.unit, 1), step=1, diverged=True)
+        assert told.outcome == "accepted"
+        until(lambda: verdicts(study) == ["refuted"], what="the verdict")
+        until(lambda: study.refresh().record.counts.ready == 1, what="the unit back in the queue")
+    with ScriptedDonor(checking.url) as donor:
+        work(donor, 1)
+        study.wait(timeout=PATIENCE_S, progress=False)
+    assert study.refresh().record.state == "completed"
+    study.delete()
+
+
+def test_a_true_divergence_fails_its_trial(checking: Coordinator) -> None:
+    training = {"optimizer": {"name": "sgd", "learning_rate": 1e30}}
+    study = submit(checking, training=training)
+    with ScriptedDonor(checking.url) as donor:
+        lease = donor.await_lease()
+        result = trained(donor, lease)
+        assert donor.complete(lease, result, diverged=True).outcome == "accepted"
+        until(lambda: study.refresh().record.state == "failed", what="the end")
+    assert verdicts(study) == ["agreed"]
+    study.delete()
