@@ -1,6 +1,7 @@
 """The limited subprocess: `python -m potluck_converter.isolated LIMITS MANIFEST OUTDIR`.
 
-Limits are set before anything that parses is imported. It writes `graph.json`,
+Limits are set before anything that parses is imported. Its standard input is its lifeline: it ends
+when that does. It writes `graph.json`,
 `weights.safetensors` and `about.json`, or `error.json`.
 """
 
@@ -10,6 +11,8 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from potluck_converter.lifeline import end_with
 
 
 def confine(limits: dict[str, Any]) -> None:
@@ -34,6 +37,7 @@ def confine(limits: dict[str, Any]) -> None:
 def main(argv: list[str]) -> int:
     """Convert what the manifest names; give the process's exit status."""
     given, manifest, out = json.loads(argv[0]), Path(argv[1]), Path(argv[2])
+    end_with(sys.stdin.fileno())
     confine(given)
     from potluck_converter.errors import ConversionError
     from potluck_converter.files import to_files

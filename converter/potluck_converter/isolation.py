@@ -78,6 +78,7 @@ def _run(arguments: list[str], work: Path, seconds: float) -> int:
         # Threads reserve address space, which the memory limit counts.
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "1",
         "HDF5_PLUGIN_PRELOAD": "::",  # no filters from shared libraries
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
@@ -87,7 +88,7 @@ def _run(arguments: list[str], work: Path, seconds: float) -> int:
         [sys.executable, "-P", "-m", "potluck_converter.isolated", *arguments],
         cwd=work,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # its lifeline
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -109,6 +110,8 @@ def _run(arguments: list[str], work: Path, seconds: float) -> int:
                 else:
                     process.kill()
         process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def _died(status: int) -> ConversionError:

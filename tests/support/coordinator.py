@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import potluck
+from tests.support.processes import descendants
 from tests.support.programs import child_environment
 from tests.support.waiting import PATIENCE_S, until
 
@@ -78,11 +79,25 @@ class Coordinator:
                     found.put(match[1])
         found.put("")
 
+    @property
+    def pid(self) -> int:
+        """Give the server's process number."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it as a power cut would: the process and its workers, at once."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+    def kill_alone(self) -> set[int]:
+        """End the server's own process at once, not its workers; give all that it had started."""
+        assert self._process is not None
+        started = descendants(self._process.pid)
+        self._process.kill()
+        self._process.wait()
+        return started
 
     def freeze(self) -> None:
         """Let it neither hear nor answer, as behind a network that swallows everything."""

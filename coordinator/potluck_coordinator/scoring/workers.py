@@ -12,6 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from potluck_converter.lifeline import end_with
 from potluck_coordinator.scoring.backend import ENVIRONMENT
 
 T = TypeVar("T")
@@ -23,7 +24,14 @@ class WorkerLost(Exception):
 
 
 def _settle_in() -> None:
-    """Prepare a worker: environment, priority; interrupts are the parent's to handle."""
+    """Prepare a worker: it ends with its parent; environment, priority.
+
+    Interrupts are the parent's to handle.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    assert isinstance(parent.sentinel, int)
+    end_with(parent.sentinel)  # a pipe whose other end only the parent holds
     os.environ.update(ENVIRONMENT)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -50,3 +51,15 @@ def say_and_hang(fifo: str) -> None:
 def refuse() -> None:
     """Raise a refusal with all its fields."""
     raise BadDataset("dataset.test", "No.", expected="a", got="b", hint="c", where="d")
+
+
+def hold_the_interpreter(mark: str) -> None:
+    """Say so, then keep every other Python thread of this process from running, for hours."""
+    Path(mark).write_text(str(os.getpid()))
+    re.match("(a+)+$", "a" * 60 + "b")
+
+
+def say_in_a_file_and_hang(mark: str) -> None:
+    """Say who hangs, then never come back."""
+    Path(mark).write_text(str(os.getpid()))
+    signal.pause()
