@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from potluck.version import VERSION
@@ -25,7 +26,7 @@ from potluck_coordinator.services.sign_in import first_admin
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage.artifacts import ArtifactStore
-from potluck_coordinator.storage.engine import make_engine, migrate
+from potluck_coordinator.storage.opening import opened
 from potluck_coordinator.storage.writer import Writer
 
 __all__ = ["create_app", "say_farewell"]
@@ -39,14 +40,24 @@ class _Coordinator(FastAPI):
         return pages.SecurityHeaders(super().build_middleware_stack())
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Make a coordinator. Its rooms open with the app's lifespan and close with it."""
+def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
+    """Make a coordinator. Its rooms open with the app's lifespan and close with it.
+
+    Args:
+        settings: The operator's.
+        engine: On the database, where the caller has opened it (and closes it) with
+            `storage.opening.opened`. Otherwise the lifespan does, and raises what that raises.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        engine = make_engine(settings.database_url())
-        await asyncio.to_thread(migrate, engine)
+        async with AsyncExitStack() as stack:
+            mine = engine or stack.enter_context(opened(settings.data, settings.database_url()))
+            await stack.enter_async_context(running(app, mine))
+            yield
+
+    @asynccontextmanager
+    async def running(app: FastAPI, engine: Engine) -> AsyncIterator[None]:
         hub = Hub()
         hub.bind(asyncio.get_running_loop())
         site = Site(
@@ -71,7 +82,6 @@ def create_app(settings: Settings) -> FastAPI:
             site.workers.close()
             site.own_donor.close()
             await asyncio.to_thread(site.writer.close)
-            engine.dispose()
 
     app = _Coordinator(
         title="Potluck coordinator",

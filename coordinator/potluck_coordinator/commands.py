@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import socket
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from potluck.errors import MissingExtra
+from potluck.errors import MissingExtra, PotluckError
+from potluck_coordinator.core.errors import CannotStart
 from potluck_coordinator.settings import Settings, settings_from
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,6 +23,15 @@ def add_to(app: typer.Typer) -> None:
     app.command()(serve)
     app.command()(donate)
     app.command()(demo)
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Let the command line say in one line why the coordinator cannot work here."""
+    try:
+        yield
+    except CannotStart as error:
+        raise PotluckError(error.message) from error
 
 
 def serve(
@@ -47,9 +61,7 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's key.")] = None,
 ) -> None:
     """Run a coordinator. What is not given here may be set by POTLUCK_* variables."""
-    import uvicorn
-
-    from potluck_coordinator.app import create_app, say_farewell
+    from potluck_coordinator.storage.opening import opened
 
     settings = settings_from(
         host=host,
@@ -61,7 +73,17 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
     )
-    app = create_app(settings)
+    with plainly(), opened(settings.data, settings.database_url()) as engine:
+        _serve(settings, engine)
+
+
+def _serve(settings: Settings, engine: Engine) -> None:
+    import uvicorn
+
+    from potluck_coordinator.app import create_app, say_farewell
+    from potluck_coordinator.greeting import greet
+
+    app = create_app(settings, engine)
     listener = _listen(settings.host, settings.port)
     scheme = "https" if settings.tls_cert else "http"
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host
@@ -71,7 +93,7 @@ def serve(
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
             if self.started:
-                _greet(address, settings, app.state.admin_token)
+                greet(address, settings.data, app.state.admin_token)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             await say_farewell(app)  # uvicorn closes sockets before the app hears of the end
@@ -87,7 +109,10 @@ def serve(
         ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=5,
     )
-    Server(config).run(sockets=[listener])
+    server = Server(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        raise typer.Exit(1)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -103,14 +128,6 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.listen(2048)
     listener.set_inheritable(True)
     return listener
-
-
-def _greet(address: str, settings: Settings, admin_token: str | None) -> None:
-    typer.echo(f"Potluck is listening on {address}")
-    typer.echo(f"Everything is kept in {settings.data}")
-    if admin_token is not None:
-        typer.echo(f"Admin token, shown this once: {admin_token}")
-    sys.stdout.flush()
 
 
 def donate(

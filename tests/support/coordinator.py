@@ -18,7 +18,7 @@ from tests.support.programs import child_environment
 from tests.support.waiting import PATIENCE_S, until
 
 LISTENING = re.compile(r"Potluck is listening on (https?://\S+)")
-ADMIN = re.compile(r"Admin token, shown this once: (\S+)")
+ADMIN = re.compile(r"Admin token, for this user's eyes only: (.+)")
 
 
 def offers(study: potluck.Study) -> bool:
@@ -73,8 +73,8 @@ class Coordinator:
         with process.stdout:
             for line in process.stdout:
                 self.lines.append(line.rstrip())
-                if token := ADMIN.search(line):
-                    self.admin_token = token[1]
+                if kept := ADMIN.search(line):
+                    self.admin_token = Path(kept[1]).read_text().strip()
                 if match := LISTENING.search(line):
                     found.put(match[1])
         found.put("")
@@ -120,7 +120,7 @@ class Coordinator:
         self._clients.close()
 
     def operator_token(self) -> str:
-        """Give the token that the first start prints, after the address."""
+        """Give the token of the first start, which keeps it in a file of the data folder."""
         return until(lambda: self.admin_token, what="the operator's token")
 
     def client(self, token: str | None = None) -> potluck.Client:

@@ -12,7 +12,8 @@
     ├── NotAllowed          403  access.*
     ├── NotFound            404  *.not_found
     ├── Conflict            409  *.state
-    └── Busy                503  busy.*
+    ├── Busy                503  busy.*
+    └── CannotStart              start.*, database.*, backup.*: said on the server's own machine
 
 The status belongs to `api/errors.py`; here a refusal only has a stable `code`.
 """
@@ -137,3 +138,7 @@ class Conflict(PotluckError):
 
 class Busy(PotluckError):
     """Try again later."""
+
+
+class CannotStart(PotluckError):
+    """The coordinator, or a command on its data, cannot work with what it finds there."""

@@ -7,23 +7,26 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 
+from potluck_coordinator.core.errors import CannotStart
+from potluck_coordinator.storage.reading import READ_ONLY, read_only
 from potluck_coordinator.storage.schema import migrate
 
 __all__ = ["make_engine", "migrate", "read_only"]
 
 BUSY_TIMEOUT_S = 30
-READ_ONLY = "potluck_read_only"
 
 
 def make_engine(url: str | URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     """Make an engine for `sqlite:///PATH` or `postgresql://...`.
 
     `busy_timeout_s`: how long a SQLite writer waits for another process's. Raises `ValueError` for
-    any other database, and for SQLite in memory, which writer and readers could not share.
+    any other database, and for SQLite in memory, which writer and readers could not share, and
+    `CannotStart` (`database.driver`) where PostgreSQL's driver is not installed.
     """
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     if backend == "postgresql":
+        _require_driver()
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=8
         )
@@ -42,11 +45,15 @@ def make_engine(url: str | URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> En
     return engine
 
 
-def read_only(engine: Engine) -> Engine:
-    """Give a view of the engine whose transactions see one state and cannot write."""
-    if engine.dialect.name == "postgresql":
-        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return engine.execution_options(**{READ_ONLY: True})
+def _require_driver() -> None:
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        raise CannotStart(
+            "database.driver",
+            "A postgresql:// database needs PostgreSQL's driver, which is not installed: "
+            'pip install "potluck[postgresql]".',
+        ) from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

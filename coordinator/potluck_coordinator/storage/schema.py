@@ -11,6 +11,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from potluck_coordinator.storage.metadata import metadata
@@ -19,10 +20,19 @@ FOLDER = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x506F744D  # several coordinators may start at once
 
 
-def migrate(engine: Engine) -> None:
-    """Bring a database to the newest revision, in one transaction. Needs no `alembic.ini`."""
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring a database to a revision, the newest by default, in one transaction.
+
+    Needs no `alembic.ini`. A database that is further already stays as it is.
+    """
     with _connection(engine) as connection:
-        command.upgrade(_config(connection), "head")
+        command.upgrade(_config(connection), revision)
+
+
+def known_revisions() -> tuple[str, ...]:
+    """List the revisions that this Potluck knows, the oldest first."""
+    found = ScriptDirectory.from_config(_scripts()).walk_revisions()
+    return tuple(script.revision for script in found)[::-1]
 
 
 def differences(engine: Engine) -> list[Any]:
@@ -46,11 +56,16 @@ def write_revision(engine: Engine, message: str, name: str | None = None) -> Non
 
 
 def _config(connection: Connection) -> Config:
+    config = _scripts()
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _scripts() -> Config:
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-    config.attributes["connection"] = connection
     return config
 
 

@@ -1,0 +1,47 @@
+"""Open what a coordinator keeps: its folder, for itself alone, and its database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import ArgumentError
+
+from potluck_coordinator.core.errors import CannotStart
+from potluck_coordinator.storage.engine import make_engine
+from potluck_coordinator.storage.folder_lock import held
+from potluck_coordinator.storage.upgrade import bring_up_to_date
+
+
+@contextmanager
+def opened(data: Path, url: str) -> Iterator[Engine]:
+    """Hold a data folder, and give an engine on its up-to-date database.
+
+    Args:
+        data: The data folder.
+        url: The database's address.
+
+    Raises:
+        CannotStart: One sentence that says why it cannot be, and what to do.
+    """
+    with held(data):
+        engine = engine_for(url)
+        try:
+            bring_up_to_date(engine)
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def engine_for(url: str) -> Engine:
+    """Make an engine. Raises `CannotStart` `database.address` or `database.driver`."""
+    try:
+        return make_engine(url)
+    except (ValueError, ArgumentError) as error:
+        raise CannotStart(
+            "database.address",
+            "The database's address cannot be used: expected sqlite:///PATH to a file, or "
+            "postgresql://USER@HOST/NAME.",
+        ) from error

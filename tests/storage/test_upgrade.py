@@ -1,0 +1,285 @@
+"""A database of an earlier revision, with data in it, is brought to the newest one whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import lzma
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, MetaData, Table, text
+from sqlalchemy.types import JSON, Boolean
+from sqlmodel import Session
+
+from potluck_coordinator.core.errors import CannotStart
+from potluck_coordinator.core.ledger import verify
+from potluck_coordinator.storage import ledger
+from potluck_coordinator.storage.engine import make_engine
+from potluck_coordinator.storage.schema import FOLDER, differences, known_revisions, migrate
+from potluck_coordinator.storage.upgrade import bring_up_to_date
+
+STORED = Path(__file__).parents[1] / "fixtures" / "databases"
+FROZEN = {
+    "0001": "29d313ea7a6a1c540b43004e8f0bbc72f815680489ed9a62dc63ecdec064b4bf",
+    "0002": "6fe1142acfa145639badc10f85bea58ebb693498baa5078cb1a82b0fd2d47674",
+}
+"""Migrations that databases out there have gone through: they never change again."""
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def stored_revisions() -> list[str]:
+    return sorted(path.name.split(".")[0] for path in STORED.glob("*.xz"))
+
+
+@pytest.fixture(params=stored_revisions())
+def revision(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def stored(revision: str, tmp_path: Path) -> Path:
+    """Unpack a stored SQLite database."""
+    path = tmp_path / "stored.sqlite3"
+    path.write_bytes(lzma.decompress((STORED / f"{revision}.sqlite3.xz").read_bytes()))
+    return path
+
+
+@pytest.fixture
+def old(empty_url: str, stored: Path, revision: str, tmp_path: Path) -> Iterator[Engine]:
+    """Give an engine on the stored database: the file itself, or its rows in a PostgreSQL."""
+    engine = make_engine(empty_url)
+    if engine.dialect.name == "sqlite":
+        stored.rename(tmp_path / "potluck.db")
+    else:
+        migrate(engine, revision)
+        fill(engine, plain_rows(stored))
+    yield engine
+    engine.dispose()
+
+
+def plain_rows(path: Path) -> Rows:
+    """Read all rows of an SQLite file as the driver gives them."""
+    with closing(sqlite3.connect(path)) as database:
+        database.row_factory = sqlite3.Row
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        names = [str(row[0]) for row in database.execute(query).fetchall()]
+        return {
+            name: [dict(row) for row in database.execute(f"SELECT * FROM {name}")] for name in names
+        }
+
+
+def fill(engine: Engine, rows: Rows) -> None:
+    """Write rows of SQLite into PostgreSQL's empty tables, and count on from their ids."""
+    tables = MetaData()
+    tables.reflect(engine)
+    with engine.begin() as connection:
+        for table in tables.sorted_tables:
+            if table.name != "alembic_version" and rows[table.name]:
+                connection.execute(table.insert(), [typed(table, row) for row in rows[table.name]])
+            if table.name in ("ledger_outbox", "ledger_entry"):
+                most = max((row["id"] for row in rows[table.name]), default=0) + 1
+                sequence = text(f"SELECT setval('{table.name}_id_seq', :most, false)")
+                connection.execute(sequence, {"most": most})
+
+
+def typed(table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    """Give SQLite's texts and numbers the types of PostgreSQL's columns."""
+    found = dict(row)
+    for column in table.columns:
+        value = found[column.name]
+        if value is not None and isinstance(column.type, JSON):
+            found[column.name] = json.loads(value)
+        if value is not None and isinstance(column.type, Boolean):
+            found[column.name] = bool(value)
+    return found
+
+
+def all_rows(engine: Engine) -> Rows:
+    """Read every row of every table, in the order of their text."""
+    tables = MetaData()
+    tables.reflect(engine)
+    with engine.connect() as connection:
+        return {
+            table.name: sorted(
+                (dict(row._mapping) for row in connection.execute(table.select())), key=repr
+            )
+            for table in tables.sorted_tables
+        }
+
+
+def chains(engine: Engine) -> dict[str, int | None]:
+    """Give the first broken entry of every chain, None where it holds."""
+    with Session(engine) as session:
+        names = session.connection().execute(text("SELECT chain FROM ledger_head")).scalars().all()
+        return {
+            name: verify(ledger.entries(session, name), ledger.head(session, name))
+            for name in names
+        }
+
+
+@pytest.mark.parametrize("frozen", sorted(FROZEN))
+def test_a_migration_that_databases_went_through_never_changes(frozen: str) -> None:
+    [path] = (FOLDER / "versions").glob(f"{frozen}_*.py")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found == FROZEN[frozen], "Undo the change, and write a new migration instead."
+
+
+def test_every_migration_but_the_newest_is_frozen() -> None:
+    assert set(known_revisions()[:-1]) <= set(FROZEN), "Add its SHA-256 to FROZEN."
+
+
+def test_an_older_database_keeps_every_row_and_its_chains(old: Engine) -> None:
+    before = all_rows(old)
+    assert len(before["unit"]) > 10
+    assert len(before["look"]) == 1
+    bring_up_to_date(old)
+    assert differences(old) == []
+    after = all_rows(old)
+    assert after.pop("alembic_version") == [{"version_num": known_revisions()[-1]}]
+    for name, rows in before.items():
+        if name != "alembic_version":
+            assert [only(row, rows) for row in after[name]] == rows, name
+    found = chains(old)
+    assert len(found) == 3  # the site's and two studies'
+    assert set(found.values()) == {None}
+
+
+def only(row: dict[str, Any], like: list[dict[str, Any]]) -> dict[str, Any]:
+    """Leave out the columns that came later."""
+    return {name: row[name] for name in like[0]}
+
+
+def test_the_chain_of_an_upgraded_database_goes_on(old: Engine) -> None:
+    bring_up_to_date(old)
+    with Session(old) as session:
+        chain = (
+            session.connection().execute(text("SELECT chain FROM ledger_head")).scalars().first()
+        )
+        assert chain is not None
+        length = ledger.length(session, chain)
+        ledger.record(session, chain, "fact", {"n": 1}, 1700000000.5)
+        assert ledger.seal_all(session) == 1
+        session.commit()
+        assert ledger.length(session, chain) == length + 1
+    assert set(chains(old).values()) == {None}
+
+
+def test_an_sqlite_file_is_copied_beside_itself_first(
+    stored: Path, revision: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = plain_rows(stored)
+    engine = make_engine(f"sqlite:///{stored}")
+    bring_up_to_date(engine)
+    [backup] = stored.parent.glob(f"stored.sqlite3.revision-{revision}.*")
+    assert backup.stat().st_mode & 0o777 == 0o600
+    assert plain_rows(backup) == before
+    assert str(backup) in caplog.text
+    bring_up_to_date(engine)  # nothing is to be done, and nothing is copied
+    assert list(stored.parent.glob("stored.sqlite3.revision-*")) == [backup]
+    engine.dispose()
+
+
+def test_without_room_for_a_copy_nothing_is_changed(stored: Path) -> None:
+    before = stored.read_bytes()
+    # Longer than a file's name may be, so that no copy can be made beside it.
+    long = stored.rename(stored.with_name("x" * 240))
+    engine = make_engine(f"sqlite:///{long}")
+    with pytest.raises(CannotStart) as refusal:
+        bring_up_to_date(engine)
+    engine.dispose()
+    assert refusal.value.code == "database.backup"
+    assert long.read_bytes() == before
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+def test_of_a_postgresql_database_the_log_says_to_make_a_dump(
+    old: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        bring_up_to_date(old)
+    assert len(caplog.records) == 1
+    assert "pg_dump" in caplog.text
+
+
+def test_a_newer_database_is_refused_and_left_as_it_is(old: Engine) -> None:
+    with old.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9041'"))
+    before = all_rows(old)
+    with pytest.raises(CannotStart) as refusal:
+        bring_up_to_date(old)
+    assert refusal.value.code == "database.newer"
+    assert "'9041'" in refusal.value.message
+    assert f"{known_revisions()[-1]!r}" in refusal.value.message
+    assert all_rows(old) == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "missing"),
+    [
+        ("DROP TABLE look", "table 'look'"),
+        ("ALTER TABLE score DROP COLUMN rows", "column score.rows"),
+        ("DELETE FROM alembic_version", "0 revisions"),
+    ],
+    ids=["table", "column", "revision"],
+)
+def test_a_database_that_lacks_something_is_refused(
+    engine: Engine, statement: str, missing: str
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    with pytest.raises(CannotStart, match=missing) as refusal:
+        bring_up_to_date(engine)
+    assert refusal.value.code == "database.damaged"
+
+
+def test_other_programs_tables_are_refused(empty_url: str) -> None:
+    engine = make_engine(empty_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE study (id INTEGER)"))
+    with pytest.raises(CannotStart) as refusal:
+        bring_up_to_date(engine)
+    assert refusal.value.code == "database.foreign"
+    assert list(all_rows(engine)) == ["study"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("spoil", ["text", "cut", "page", "directory"])
+def test_a_damaged_file_is_refused_and_left_as_it_is(stored: Path, spoil: str) -> None:
+    content = stored.read_bytes()
+    damaged = {
+        "text": b"No database at all. " * 100,
+        "cut": content[: len(content) // 2],
+        "page": content[:4096] + bytes(4096) + content[8192:],
+    }
+    if spoil == "directory":
+        stored.unlink()
+        stored.mkdir()
+        (stored / "a").touch()
+    else:
+        stored.write_bytes(damaged[spoil])
+    engine = make_engine(f"sqlite:///{stored}")
+    with pytest.raises(CannotStart) as refusal:
+        bring_up_to_date(engine)
+    engine.dispose()
+    assert refusal.value.code in ("database.damaged", "database.unreachable")
+    assert str(stored) in refusal.value.message
+    assert refusal.value.message.count(". ") == 0
+    if spoil != "directory":
+        assert stored.read_bytes() == damaged[spoil]
+    assert {path.name.split("-")[0] for path in stored.parent.iterdir()} == {stored.name}
+
+
+def test_no_message_tells_the_databases_password() -> None:
+    engine = make_engine("postgresql://ada:secret@127.0.0.1:1/db")
+    with pytest.raises(CannotStart) as refusal:
+        bring_up_to_date(engine)
+    engine.dispose()
+    assert refusal.value.code == "database.unreachable"
+    assert "secret" not in refusal.value.message
