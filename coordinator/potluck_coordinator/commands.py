@@ -1,4 +1,4 @@
-"""The coordinator's part of the `potluck` command: `serve`, `donate` and `demo`."""
+"""The coordinator's part of the `potluck` command: what runs, keeps and feeds a coordinator."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from potluck.errors import MissingExtra, PotluckError
+from potluck.version import VERSION
 from potluck_coordinator.core.errors import CannotStart
 from potluck_coordinator.settings import Settings, settings_from
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Add the commands that need a coordinator."""
     app.command()(serve)
+    app.command()(backup)
+    app.command()(restore)
     app.command()(donate)
     app.command()(demo)
 
@@ -113,6 +116,54 @@ def _serve(settings: Settings, engine: Engine) -> None:
     server.run(sockets=[listener])
     if not server.started:
         raise typer.Exit(1)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    data: Annotated[Path | None, typer.Option(help="The coordinator's data folder.")] = None,
+) -> None:
+    """Write all that a coordinator keeps into one file, also while it runs.
+
+    The database and the artifacts are those of the coordinator: of the data folder, or of
+    POTLUCK_DATABASE and POTLUCK_ARTIFACTS.
+    """
+    from potluck_coordinator.storage.backup import back_up
+    from potluck_coordinator.storage.opening import engine_for, store_at
+
+    settings = settings_from(data=data)
+    with plainly():
+        engine = engine_for(settings.database_url())
+        done = back_up(engine, store_at(settings.artifact_place(), make=False), file, VERSION)
+        engine.dispose()
+    rows = sum(table.rows for table in done.tables.values())
+    typer.echo(f"{file}: {rows} rows, {len(done.artifacts)} artifacts, revision {done.revision}")
+    if done.lost:
+        typer.echo(
+            f"potluck: {len(done.lost)} artifacts that the database names are missing or damaged "
+            f"in the store, the first is {done.lost[0]}; the backup holds everything else.",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `potluck backup` wrote.")],
+    data: Annotated[Path, typer.Option(help="An empty folder, or one that is not there yet.")],
+) -> None:
+    """Restore a backup into an empty place, after a check of every hash.
+
+    A coordinator with `--data` on that folder goes on from there. POTLUCK_DATABASE and
+    POTLUCK_ARTIFACTS name other places for the database and the artifacts; they must be empty, too.
+    """
+    from potluck_coordinator.storage.backup import restore as restore_all
+
+    settings = settings_from(data=data)
+    with plainly():
+        done = restore_all(file, data, settings.database_url(), settings.artifact_place())
+    rows = sum(table.rows for table in done.tables.values())
+    typer.echo(f"{data}: {rows} rows, {len(done.artifacts)} artifacts, as of {done.made_at}")
+    if done.lost:
+        typer.echo(f"{len(done.lost)} artifacts were missing when the backup was made.")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, dict[str, str]] = {
     "coordinator": {
         "serve": "Run a coordinator.",
+        "backup": "Write all that a coordinator keeps into one file.",
+        "restore": "Restore a backup into an empty place.",
         "donate": "Train other people's units on this machine.",
         "demo": "Run a whole study on this machine.",
     },
@@ -23,7 +25,14 @@ COMMANDS: dict[str, dict[str, str]] = {
 ALONE = {"convert": "potluck_converter.commands"}
 """Commands that run without the others: the module whose `run` takes their arguments."""
 
-EXTRAS = {"serve": "coordinator", "donate": "coordinator", "demo": "demo", "convert": "converter"}
+EXTRAS = {
+    "serve": "coordinator",
+    "backup": "coordinator",
+    "restore": "coordinator",
+    "donate": "coordinator",
+    "demo": "demo",
+    "convert": "converter",
+}
 """Which extra brings all that a command needs."""
 
 

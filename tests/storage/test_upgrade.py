@@ -18,11 +18,11 @@ from sqlalchemy.types import JSON, Boolean
 from sqlmodel import Session
 
 from potluck_coordinator.core.errors import CannotStart
-from potluck_coordinator.core.ledger import verify
 from potluck_coordinator.storage import ledger
 from potluck_coordinator.storage.engine import make_engine
 from potluck_coordinator.storage.schema import FOLDER, differences, known_revisions, migrate
 from potluck_coordinator.storage.upgrade import bring_up_to_date
+from tests.support.database_rows import Rows, all_rows, chains
 
 STORED = Path(__file__).parents[1] / "fixtures" / "databases"
 FROZEN = {
@@ -30,8 +30,6 @@ FROZEN = {
     "0002": "6fe1142acfa145639badc10f85bea58ebb693498baa5078cb1a82b0fd2d47674",
 }
 """Migrations that databases out there have gone through: they never change again."""
-
-Rows = dict[str, list[dict[str, Any]]]
 
 
 def stored_revisions() -> list[str]:
@@ -99,29 +97,6 @@ def typed(table: Table, row: dict[str, Any]) -> dict[str, Any]:
         if value is not None and isinstance(column.type, Boolean):
             found[column.name] = bool(value)
     return found
-
-
-def all_rows(engine: Engine) -> Rows:
-    """Read every row of every table, in the order of their text."""
-    tables = MetaData()
-    tables.reflect(engine)
-    with engine.connect() as connection:
-        return {
-            table.name: sorted(
-                (dict(row._mapping) for row in connection.execute(table.select())), key=repr
-            )
-            for table in tables.sorted_tables
-        }
-
-
-def chains(engine: Engine) -> dict[str, int | None]:
-    """Give the first broken entry of every chain, None where it holds."""
-    with Session(engine) as session:
-        names = session.connection().execute(text("SELECT chain FROM ledger_head")).scalars().all()
-        return {
-            name: verify(ledger.entries(session, name), ledger.head(session, name))
-            for name in names
-        }
 
 
 @pytest.mark.parametrize("frozen", sorted(FROZEN))

@@ -13,7 +13,7 @@
     ├── NotFound            404  *.not_found
     ├── Conflict            409  *.state
     ├── Busy                503  busy.*
-    └── CannotStart              start.*, database.*, backup.*: said on the server's own machine
+    └── CannotStart              start.*, database.*, artifacts.*, backup.*: where it runs
 
 The status belongs to `api/errors.py`; here a refusal only has a stable `code`.
 """

@@ -54,6 +54,14 @@ NAMES: tuple[tuple[type[SQLModel], tuple[str, ...]], ...] = (
 )
 """Every column that names an artifact, but for datasets, whose bytes go when they are deleted."""
 
+COLUMNS: dict[str, tuple[str, ...]] = {
+    **{str(table.__tablename__): columns for table, columns in NAMES},
+    "dataset": ("hash",),
+    "lease": ("start", "result"),
+    "replay": ("start", "end"),
+}
+"""By table, every column that names bytes which a backup keeps where they are still there."""
+
 
 def is_named(session: Session, sha: str) -> bool:
     """Say whether any fact still names these bytes: those that none names may be deleted."""

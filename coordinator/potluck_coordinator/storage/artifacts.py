@@ -107,6 +107,16 @@ class ArtifactStore:
             )
         return data
 
+    def open_sync(self, sha: str, chunk: int = CHUNK) -> tuple[int, Iterator[bytes]]:
+        """Give an artifact's size and its bytes piece by piece. Raises `NotFound` here."""
+        with _missing(sha):
+            found = obstore.get(self._store, key(sha))
+        return found.meta["size"], (bytes(piece) for piece in found.stream(min_chunk_size=chunk))
+
+    def is_empty(self) -> bool:
+        """Say whether the store holds nothing."""
+        return not any(len(found) for found in obstore.list(self._store, chunk_size=1))
+
     async def get_range(self, sha: str, start: int, end: int) -> bytes:
         """Read the bytes `[start, end)`; fewer where the artifact ends before."""
         end = min(end, await self.size(sha))

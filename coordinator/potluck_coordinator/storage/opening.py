@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from obstore.exceptions import BaseError
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError
 
 from potluck_coordinator.core.errors import CannotStart
+from potluck_coordinator.storage.artifacts import ArtifactStore
 from potluck_coordinator.storage.engine import make_engine
 from potluck_coordinator.storage.folder_lock import held
 from potluck_coordinator.storage.upgrade import bring_up_to_date
@@ -45,3 +47,23 @@ def engine_for(url: str) -> Engine:
             "The database's address cannot be used: expected sqlite:///PATH to a file, or "
             "postgresql://USER@HOST/NAME.",
         ) from error
+
+
+def store_at(place: str, *, make: bool) -> ArtifactStore:
+    """Open an artifact store; without `make`, a folder must be there already.
+
+    Raises:
+        CannotStart: `artifacts.place` for a place that cannot be one.
+    """
+    there = make or "://" in place or Path(place).is_dir()
+    try:
+        if there:
+            return ArtifactStore(place)
+        why = "there is no such folder"
+    except (BaseError, ValueError, OSError) as error:
+        why = str(error).split("\n")[0][:200]
+    raise CannotStart(
+        "artifacts.place",
+        f"The artifact store {place} cannot be opened ({why}): "
+        "expected a folder, or an address such as s3://bucket/prefix.",
+    )

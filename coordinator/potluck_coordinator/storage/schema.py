@@ -25,8 +25,19 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
     Needs no `alembic.ini`. A database that is further already stays as it is.
     """
+    with migrated(engine, revision):
+        pass
+
+
+@contextmanager
+def migrated(engine: Engine, revision: str) -> Iterator[Connection]:
+    """Do what `migrate` does, and give the transaction, to be gone on with.
+
+    Raises `RuntimeError` where a row refers at its end to one that is not there.
+    """
     with _connection(engine) as connection:
         command.upgrade(_config(connection), revision)
+        yield connection
 
 
 def known_revisions() -> tuple[str, ...]:
@@ -86,4 +97,4 @@ def _connection(engine: Engine) -> Iterator[Connection]:
             if connection.dialect.name == "sqlite":
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
                 if broken is not None:
-                    raise RuntimeError(f"A migration broke a reference: {tuple(broken)}.")
+                    raise RuntimeError(f"A row refers to none: {tuple(broken)}.")
