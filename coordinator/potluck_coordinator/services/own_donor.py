@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter
-
 from potluck.protocol.base import one_line
-from potluck.protocol.optimizers import AnyOptimizer
-from potluck.protocol.study import LossOptions
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Replay, Unit
 from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.core.units import steps_per_epoch
 from potluck_coordinator.scoring import WorkerLost
+from potluck_coordinator.services.courses import course_of
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.verdicts import conclude
 from potluck_coordinator.storage import replays, studies, units
 from potluck_coordinator.storage.transaction import Transaction
-from potluck_coordinator.training.replay import Course, Replayed, ReplayJob, replay
+from potluck_coordinator.training.replay import Replayed, ReplayJob, replay
 
-_OPTIMIZER: TypeAdapter[AnyOptimizer] = TypeAdapter(AnyOptimizer)
 NOTE_CHARACTERS = 300
 SLACK = 2.0
 """A process that hangs is killed after so many times the time that its job may take."""
@@ -71,18 +67,3 @@ async def _train(site: Site, due: Replay, unit: Unit, promoted: bool) -> Replaye
     except TimeoutError:
         return Replayed(None, f"Training it again took longer than {most:,.0f} s.", failed=True)
     return done
-
-
-def course_of(unit: Unit) -> Course:
-    """Give what decides a unit's weights."""
-    training = unit.training
-    return Course(
-        rows=unit.rows,
-        batch_size=unit.batch_size,
-        steps_per_epoch=steps_per_epoch(unit.rows, unit.batch_size),
-        optimizer=_OPTIMIZER.validate_python(training["optimizer"]),
-        loss=training["loss"],
-        loss_options=LossOptions.model_validate(training["loss_options"]),
-        from_logits=training["from_logits"],
-        seed=unit.seed,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
@@ -114,6 +114,40 @@ def states_of_study(session: Session, study_id: str) -> dict[str, str]:
         .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
     )
     return dict(session.exec(query).all())
+
+
+def open_before_end(session: Session, study_ids: Collection[str]) -> dict[str, int]:
+    """Count, by study, the open replays for which a study waits."""
+    query = (
+        select(ReplayRow.study_id, func.count())
+        .where(
+            col(ReplayRow.study_id).in_(study_ids),
+            ReplayRow.state == OPEN,
+            ReplayRow.why == Why.FINALIST.value,
+        )
+        .group_by(col(ReplayRow.study_id))
+    )
+    return dict(session.exec(query).all())
+
+
+def results_of_study(
+    session: Session, study_id: str, trial: int | None = None
+) -> list[tuple[int, str, str, str]]:
+    """Give (trial, kind, unit, lease) of every result of a study, or of one trial."""
+    query = select(UnitRow.trial, UnitRow.kind, UnitRow.id, UnitRow.result_lease).where(
+        UnitRow.study_id == study_id, col(UnitRow.result_lease).is_not(None)
+    )
+    if trial is not None:
+        query = query.where(UnitRow.trial == trial)
+    return [(number, kind, unit, lease or "") for number, kind, unit, lease in session.exec(query)]
+
+
+def went_on_from(session: Session, study_id: str) -> dict[str, str]:
+    """Give, of each lease that went on from another's state, that other lease."""
+    query = select(LeaseRow.id, LeaseRow.start_lease).where(
+        LeaseRow.study_id == study_id, col(LeaseRow.start_lease).is_not(None)
+    )
+    return {lease: other for lease, other in session.exec(query) if other is not None}
 
 
 def unreplayed_of(session: Session, donor_id: str, limit: int = 200) -> list[Lease]:

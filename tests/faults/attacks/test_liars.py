@@ -140,8 +140,7 @@ def test_a_made_up_divergence_fails_no_trial(checking: Coordinator) -> None:
 
 
 def test_a_true_divergence_fails_its_trial(checking: Coordinator) -> None:
-    training = {"optimizer": {"name": "sgd", "learning_rate": 1e30}}
-    study = submit(checking, training=training)
+    study = submit(checking, search={"learning_rate": [1e30]})
     with ScriptedDonor(checking.url) as donor:
         lease = donor.await_lease()
         result = trained(donor, lease)
