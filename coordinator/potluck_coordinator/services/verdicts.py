@@ -74,6 +74,11 @@ def conclude(
     record(tx, replay.study_id, "replay", body, site.now())
     if verdict is not ReplayState.UNDECIDED:
         _stand(tx, replay, verdict)
+    network = site.presence.network_of(replay.donor_id)
+    if verdict is ReplayState.REFUTED:
+        after_commit(tx, lambda: site.manners.failed(replay.donor_id, network, site.now()))
+    elif verdict is ReplayState.AGREED:
+        after_commit(tx, lambda: site.manners.did_well(replay.donor_id))
     unit = units.get(tx, replay.unit_id)
     if verdict is ReplayState.REFUTED:
         _refute(site, tx, replay, unit)

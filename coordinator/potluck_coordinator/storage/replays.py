@@ -100,7 +100,7 @@ def of_leases(session: Session, lease_ids: Iterable[str]) -> dict[str, Replay]:
     """Give the newest replay of each of these leases that has one."""
     query = (
         select(ReplayRow)
-        .where(col(ReplayRow.lease_id).in_(list(lease_ids)))
+        .where(col(ReplayRow.lease_id).in_(list(lease_ids)), ReplayRow.why != Why.STUCK.value)
         .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
     )
     return {found.lease_id: fact(Replay, found) for found in session.exec(query)}
@@ -110,10 +110,18 @@ def states_of_study(session: Session, study_id: str) -> dict[str, str]:
     """Give the state of the newest replay of each lease of a study that has one."""
     query = (
         select(ReplayRow.lease_id, ReplayRow.state)
-        .where(ReplayRow.study_id == study_id)
+        .where(ReplayRow.study_id == study_id, ReplayRow.why != Why.STUCK.value)
         .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
     )
     return dict(session.exec(query).all())
+
+
+def open_of_unit(session: Session, unit_id: str, why: Why) -> bool:
+    """Say whether a unit has an open replay for this reason."""
+    query = select(ReplayRow.id).where(
+        ReplayRow.unit_id == unit_id, ReplayRow.state == OPEN, ReplayRow.why == why.value
+    )
+    return session.exec(query).first() is not None
 
 
 def open_before_end(session: Session, study_ids: Collection[str]) -> dict[str, int]:
@@ -152,7 +160,9 @@ def went_on_from(session: Session, study_id: str) -> dict[str, str]:
 
 def unreplayed_of(session: Session, donor_id: str, limit: int = 200) -> list[Lease]:
     """List a donor's completed leases, of studies that are not deleted, without a replay."""
-    known = select(ReplayRow.lease_id).where(ReplayRow.donor_id == donor_id)
+    known = select(ReplayRow.lease_id).where(
+        ReplayRow.donor_id == donor_id, ReplayRow.why != Why.STUCK.value
+    )
     query = (
         select(LeaseRow)
         .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
@@ -193,6 +203,7 @@ def agreements_before(session: Session, replay: Replay) -> int:
         .where(
             ReplayRow.donor_id == replay.donor_id,
             ReplayRow.backend == replay.backend,
+            ReplayRow.why != Why.STUCK.value,
             col(ReplayRow.decided_at) < (replay.decided_at or 0.0),
             col(ReplayRow.state).in_(
                 [s.value for s in (ReplayState.AGREED, ReplayState.UNDONE, ReplayState.REFUTED)]
