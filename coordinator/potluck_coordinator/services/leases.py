@@ -14,9 +14,11 @@ from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Donor, Lease, Study, Trial, Unit, wire_fold
 from potluck_coordinator.core.scheduling import Asker, choose
 from potluck_coordinator.core.stacking import stack_from
-from potluck_coordinator.core.trust import most_leases
+from potluck_coordinator.core.trust import KNOWN_AFTER, Why, most_leases
 from potluck_coordinator.core.units import UnitEvent, UnitState, commit_steps, steps_per_epoch
 from potluck_coordinator.core.visitors import shown_owner
+from potluck_coordinator.services.chains import chain_to
+from potluck_coordinator.services.replays import ask, checks
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
 from potluck_coordinator.storage import (
@@ -34,6 +36,8 @@ from potluck_coordinator.storage.transaction import Transaction, after_commit
 SECONDS_PER_UNIT = 3600
 """After this a donor must hand a unit back."""
 GRACE_SECONDS = 600
+LARGEST_TO_GO_ON = 1e12
+"""A number of a state that others may go on from is no larger: training breaks at once beyond."""
 STALLED_AFTER_S = 60.0
 STALLED_TIMES = 3.0
 """A unit that is held so many times as long as its study's units take goes to a second donor."""
@@ -229,6 +233,7 @@ def _lease_unit(
     if not units.change(tx, unit.id, event, lease_id=lease.id):
         return None
     leases.add(tx, lease)
+    _doubt_checkpoint(site, tx, unit, lease)
     body = {
         "lease": lease.id,
         "unit": unit.id,
@@ -249,6 +254,20 @@ def _lease_unit(
     record(tx, unit.study_id, "lease", body, now)
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
     return _wire_lease(site, lease, token, unit, study)
+
+
+def _doubt_checkpoint(site: Site, tx: Transaction, unit: Unit, lease: Lease) -> None:
+    """Let the state that a lease goes on from be proven, where its donor is not known yet.
+
+    Training goes on meanwhile; if the state is refuted, the unit starts again.
+    """
+    if lease.start_lease is None or not checks(site):
+        return
+    for segment in chain_to(tx, lease.start_lease, lease.start, lease.from_step):
+        other = segment.lease
+        known = donor_standings.best_of(tx, other.donor_id) >= KNOWN_AFTER
+        if other.donor_id != lease.donor_id and not known:
+            ask(site, tx, unit, segment, Why.CHECKPOINT)
 
 
 def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) -> wire.Lease:
@@ -429,4 +448,4 @@ async def _check_state(site: Site, donor: DonorSession, state: wire.Checkpointed
             expected=f"a step after {lease.from_step}, up to {end}",
             got=str(state.step),
         )
-    await check_state(site, trial, unit, state.artifact, state.step)
+    await check_state(site, trial, unit, state.artifact, state.step, largest=LARGEST_TO_GO_ON)

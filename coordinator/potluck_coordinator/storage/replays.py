@@ -106,6 +106,17 @@ def of_leases(session: Session, lease_ids: Iterable[str]) -> dict[str, Replay]:
     return {found.lease_id: fact(Replay, found) for found in session.exec(query)}
 
 
+def of_study(session: Session, study_id: str, limit: int) -> list[Replay]:
+    """List a study's replays, newest first."""
+    query = (
+        select(ReplayRow)
+        .where(ReplayRow.study_id == study_id)
+        .order_by(col(ReplayRow.asked_at).desc(), col(ReplayRow.id))
+        .limit(limit)
+    )
+    return [fact(Replay, found) for found in session.exec(query)]
+
+
 def states_of_study(session: Session, study_id: str) -> dict[str, str]:
     """Give the state of the newest replay of each lease of a study that has one."""
     query = (

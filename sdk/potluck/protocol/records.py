@@ -446,6 +446,32 @@ class BestModel(Wire):
     unwritable: Unwritable = Field(default_factory=dict)
 
 
+class ReplayRecord(Wire):
+    """One donor's work that the coordinator trained again, or is about to."""
+
+    id: str
+    trial: int
+    unit: str
+    lease: str
+    donor: str = Field(examples=["quiet-otter"])
+    backend: str = Field(description="The backend's class; `+stacked` trained several units.")
+    why: Literal["sampled", "finalist", "diverged", "checkpoint", "stuck", "refuted_before"]
+    state: Literal["open", "agreed", "refuted", "undecided", "dropped", "undone"]
+    from_step: int
+    to_step: int
+    distance: float | None = Field(
+        description="Between the two ends, as a share of the way that training moved the weights."
+    )
+    tolerance: float | None = Field(description="What was allowed.")
+    note: str
+    asked_at: float
+    decided_at: float | None
+
+
+class VerdictUndo(Exact):
+    note: str = Field("", max_length=500, description="Why the verdict was wrong.")
+
+
 class StudyExtension(Exact):
     trials: int = Field(ge=1, le=10_000, description="How many trials to add.")
 
