@@ -22,7 +22,7 @@ def test_honest_work_is_confirmed(checking: Coordinator) -> None:
         work(donor, 3)
         study.wait(timeout=PATIENCE_S, progress=False)
     assert verdicts(study) == ["agreed"] * 3
-    best = study.best()
+    best = study.best
     assert best.record.check == "confirmed"
     assert best.record.own is not None
     assert best.record.own.on == "training"
