@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from potluck.errors import BadArgument, MissingExtra
-from potluck.protocol.records import BestModel, Predictions, Unwritable
+from potluck.protocol.records import BestModel, Check, FileNumbers, Predictions, Unwritable
 from potluck.protocol.study import Scalar
 from potluck.transport import Transport
 
@@ -73,6 +73,20 @@ class Best:
         return self.record.spread
 
     @property
+    def check(self) -> Check:
+        """Say whether the coordinator trained it again: `confirmed`, `checking` or `scored`."""
+        return self.record.check
+
+    @property
+    def own(self) -> FileNumbers | None:
+        """Give the file's own numbers, computed by the coordinator with these very weights.
+
+        With folds they are of the rows that the file was trained on (`own.on` is `training`), and
+        flatter it; `mean` is the estimate for new rows.
+        """
+        return self.record.own
+
+    @property
     def parameters(self) -> dict[str, Scalar]:
         """Give the trial's point of the search space."""
         return dict(self.record.parameters)
@@ -130,4 +144,7 @@ class Best:
 
     def __repr__(self) -> str:
         spread = "" if self.spread is None else f" ± {self.spread:.4f}"
-        return f"<Best trial {self.trial}: {self.metric} {self.mean:.4f}{spread} {self.parameters}>"
+        return (
+            f"<Best trial {self.trial}: {self.metric} {self.mean:.4f}{spread} ({self.check}) "
+            f"{self.parameters}>"
+        )

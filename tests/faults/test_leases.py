@@ -256,7 +256,9 @@ def test_three_failures_set_a_unit_aside_and_resuming_opens_it_again(
         unit = study.trial(0).units[0]
         assert len(unit.reasons) == 3
         until(lambda: study.refresh().state == "failed", what="the study's end")
+        assert donor.why_wait() == "paused"  # who fails again and again waits
         study.resume()
+    with ScriptedDonor(coordinator.url) as donor:
         lease = donor.await_lease()
         assert donor.complete(lease, random_result(donor, lease)).outcome == "accepted"
     study.wait(timeout=PATIENCE_S, progress=False)

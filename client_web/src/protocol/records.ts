@@ -42,5 +42,7 @@ export type Scalar = boolean | number | string;
 export type StudyState = Study["state"];
 export type Task = StudyPlan["task"];
 export type TrialActivity = NonNullable<LeaderboardRow["activity"]>;
+/** Whether the coordinator trained again what a score stands on. */
+export type Check = NonNullable<LeaderboardRow["check"]>;
 export type TrialState = LeaderboardRow["state"];
 export type UnitState = UnitRecord["state"];

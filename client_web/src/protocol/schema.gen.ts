@@ -609,6 +609,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/studies/{study_id}/replays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Replays
+         * @description List what of a study was trained again, or is to be, newest first.
+         */
+        get: operations["get_replays_api_v1_studies__study_id__replays_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/replays/{replay_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Undo
+         * @description Take a refutation back (the admin's): the donor's record and its result are as before.
+         */
+        post: operations["post_undo_api_v1_studies__study_id__replays__replay_id__undo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/studies/{study_id}/resume": {
         parameters: {
             query?: never;
@@ -1125,6 +1165,13 @@ export interface components {
         };
         /** BestModel */
         BestModel: {
+            /**
+             * Check
+             * @description Of the file's training, and of all that the estimate stands on.
+             * @default scored
+             * @enum {string}
+             */
+            check?: "confirmed" | "checking" | "scored";
             /** Classes */
             classes: string[] | null;
             /**
@@ -1139,6 +1186,8 @@ export interface components {
              * @enum {string}
              */
             metric: "accuracy" | "balanced_accuracy" | "top_3_accuracy" | "top_5_accuracy" | "precision" | "recall" | "f1" | "precision_macro" | "recall_macro" | "f1_macro" | "cohen_kappa" | "mcc" | "log_loss" | "roc_auc" | "pr_auc" | "cosine_similarity" | "hinge" | "r2" | "explained_variance" | "rmse" | "mse" | "mae" | "median_absolute_error" | "mape" | "msle";
+            /** @description The file's own numbers; `mean` is the estimate of its recipe. */
+            own?: components["schemas"]["FileNumbers"] | null;
             /** Parameters */
             parameters: {
                 [key: string]: boolean | number | string;
@@ -1614,6 +1663,29 @@ export interface components {
             warmup_from?: number;
         };
         /**
+         * FileNumbers
+         * @description What the coordinator computed with the very weights that are handed out.
+         */
+        FileNumbers: {
+            /**
+             * Loss
+             * @description The study's loss on these rows, without penalties.
+             */
+            loss: number | null;
+            /** Metrics */
+            metrics: {
+                [key: string]: number;
+            };
+            /**
+             * On
+             * @description `training`: rows that it was trained on, so that they flatter it.
+             * @enum {string}
+             */
+            on: "training" | "validation";
+            /** Rows */
+            rows: number;
+        };
+        /**
          * FitOffer
          * @description A way out of a refusal: the model's first layer fitted to the width of the rows.
          *
@@ -1998,6 +2070,13 @@ export interface components {
              * @description What happens to a running trial at this moment.
              */
             activity?: ("waiting" | "training" | "being_scored") | null;
+            /**
+             * Check
+             * @description Whether what this score stands on was trained again, and agreed.
+             * @default scored
+             * @enum {string}
+             */
+            check?: "confirmed" | "checking" | "scored";
             /** Claim Loss */
             claim_loss: number | null;
             /** Epochs */
@@ -2648,6 +2727,60 @@ export interface components {
             step: number;
         };
         /**
+         * ReplayRecord
+         * @description One donor's work that the coordinator trained again, or is about to.
+         */
+        ReplayRecord: {
+            /** Asked At */
+            asked_at: number;
+            /**
+             * Backend
+             * @description The backend's class; `+stacked` trained several units.
+             */
+            backend: string;
+            /** Decided At */
+            decided_at: number | null;
+            /**
+             * Distance
+             * @description Between the two ends, as a share of the way that training moved the weights.
+             */
+            distance: number | null;
+            /**
+             * Donor
+             * @example quiet-otter
+             */
+            donor: string;
+            /** From Step */
+            from_step: number;
+            /** Id */
+            id: string;
+            /** Lease */
+            lease: string;
+            /** Note */
+            note: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "agreed" | "refuted" | "undecided" | "dropped" | "undone";
+            /** To Step */
+            to_step: number;
+            /**
+             * Tolerance
+             * @description What was allowed.
+             */
+            tolerance: number | null;
+            /** Trial */
+            trial: number;
+            /** Unit */
+            unit: string;
+            /**
+             * Why
+             * @enum {string}
+             */
+            why: "sampled" | "finalist" | "diverged" | "checkpoint" | "stuck" | "refuted_before";
+        };
+        /**
          * Request
          * @description Asks for work.
          */
@@ -2956,6 +3089,12 @@ export interface components {
             best: number | null;
             /** Best Trial */
             best_trial: number | null;
+            /**
+             * Checks Open
+             * @description Results that the coordinator still trains again before the study ends.
+             * @default 0
+             */
+            checks_open?: number;
             counts: components["schemas"]["Counts"];
             /** Created At */
             created_at: number;
@@ -3430,18 +3569,28 @@ export interface components {
             /** Error Type */
             type: string;
         };
+        /** VerdictUndo */
+        VerdictUndo: {
+            /**
+             * Note
+             * @description Why the verdict was wrong.
+             * @default
+             */
+            note?: string;
+        };
         /**
          * Wait
          * @description No work now. The donor asks again after `seconds`, or sooner when `work` arrives.
          *
-         *     `scoring`: results are being scored, and more work may follow from them.
+         *     `scoring`: results are being scored, and more work may follow from them. `paused`: several of
+         *     this donor's attempts came to nothing; it gets work again after a pause, which grows.
          */
         Wait: {
             /**
              * Reason
              * @enum {string}
              */
-            reason: "no_work" | "scoring" | "busy" | "shutting_down";
+            reason: "no_work" | "scoring" | "busy" | "shutting_down" | "paused";
             /** Seconds */
             seconds: number;
             /**
@@ -4570,6 +4719,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ledger"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_replays_api_v1_studies__study_id__replays_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayRecord"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    post_undo_api_v1_studies__study_id__replays__replay_id__undo_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerdictUndo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayRecord"];
                 };
             };
             /** @description Validation Error */

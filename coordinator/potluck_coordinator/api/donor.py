@@ -20,6 +20,7 @@ from potluck.version import VERSION
 from potluck_coordinator.api.deps import TheSite, check_origin, get_site
 from potluck_coordinator.api.errors import detail_of
 from potluck_coordinator.core.errors import BadInput, Busy, PotluckError
+from potluck_coordinator.core.manners import network_of
 from potluck_coordinator.services import leases, results
 from potluck_coordinator.services.donors import record_of
 from potluck_coordinator.services.events import SITE, WORK
@@ -37,6 +38,7 @@ _SAID: TypeAdapter[Said] = TypeAdapter(wire.DonorMessage)
 LARGEST_MESSAGE = 256 * 1024
 SECONDS_TO_SAY_HELLO = 30.0
 WAIT_SECONDS = 20.0
+LONGEST_WAIT_S = 60.0
 FAREWELL_SECONDS = 1.0
 UNEXPECTED = ErrorDetail(
     code="internal",
@@ -105,14 +107,16 @@ class _Conversation:
         if hello is None:
             return
         try:
-            donor, resumed = await leases.welcome(self._site, hello)
+            donor, resumed = await leases.welcome(self._site, hello, self._network())
         except Exception as error:
             await self._explain(error)
             return
         self._present = {lease.id for lease in resumed}
         self._answered_at = self._site.now()
         _conversations(self._socket).add(self)
-        with self._site.presence.connected(donor.id, donor.memory_bytes):
+        with self._site.presence.connected(
+            donor.id, donor.memory_bytes, donor.network, known=donor.delivered > 0
+        ):
             self._site.hub.publish(SITE)
             self._site.poke()
             try:
@@ -132,11 +136,16 @@ class _Conversation:
                         if said is not None:
                             await self._answer(donor, said)
             finally:
+                self._site.presence.waits_no_more(self)
                 self._site.hub.publish(SITE)
                 left = self._unheard | (self._present if self._went_away else set())
                 if left:
                     with suppress(Busy):  # then they end at their time
                         await leases.left_behind(self._site, left, self._answered_at)
+
+    def _network(self) -> str | None:
+        client = self._socket.client
+        return None if client is None else network_of(client.host)
 
     async def _hello(self) -> wire.Hello | None:
         try:
@@ -236,14 +245,22 @@ class _Conversation:
         if self._gone:
             return
         self._idle.clear()
+        self._site.presence.waits_no_more(self)
         self._news.clear()  # what comes from now on may be missed by the look that follows
+        pause = await leases.pause_left(self._site, donor)
+        if pause > 0:
+            # Not idle: news of work would only let it ask in vain.
+            await self._say(wire.Wait(seconds=min(pause, LONGEST_WAIT_S) + 1.0, reason="paused"))
+            return
         granted = await leases.grant(self._site, donor, request)
-        if granted:
-            self._unheard.update(lease.id for lease in granted)
-            await self._say(wire.Grant(leases=granted))
+        if granted.leases:
+            self._unheard.update(lease.id for lease in granted.leases)
+            await self._say(wire.Grant(leases=granted.leases))
         else:
             scoring = await leases.scoring(self._site)
             await self._wait("scoring" if scoring else "no_work")
+            if granted.nothing_ready:
+                self._site.presence.waits(self, donor.id, donor.memory_bytes)
             self._idle.set()  # only now: `work` must not overtake the `wait` that it ends
 
     async def _wait(self, reason: wire.WaitReason) -> None:

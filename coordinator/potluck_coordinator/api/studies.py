@@ -12,17 +12,19 @@ from potluck.protocol.records import (
     LeaderboardRow,
     Ledger,
     Predictions,
+    ReplayRecord,
     Study,
     StudyExtension,
     StudyPlan,
     TestLook,
     TrialDetail,
+    VerdictUndo,
 )
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.api.deps import StillWanted, TheAsker, TheSite
 from potluck_coordinator.api.uploads import NAMES, attachment
 from potluck_coordinator.core.errors import Conflict
-from potluck_coordinator.services import best, ledgers, planning, studies, views
+from potluck_coordinator.services import best, ledgers, planning, studies, verdicts, views
 from potluck_coordinator.storage import studies as stored
 
 router = APIRouter(prefix="/studies", tags=["studies"])
@@ -185,3 +187,17 @@ async def post_look(site: TheSite, asker: TheAsker, study_id: str) -> TestLook:
     look = await best.look_at_test(site, asker, study_id)
     study = await views.study_view(site, asker, study_id)
     return best.look_to_wire(look, study.plan.metrics)
+
+
+@router.get("/{study_id}/replays")
+async def get_replays(site: TheSite, asker: TheAsker, study_id: str) -> list[ReplayRecord]:
+    """List what of a study was trained again, or is to be, newest first."""
+    return await verdicts.replays_of(site, asker, study_id)
+
+
+@router.post("/{study_id}/replays/{replay_id}/undo")
+async def post_undo(
+    site: TheSite, asker: TheAsker, study_id: str, replay_id: str, undo: VerdictUndo
+) -> ReplayRecord:
+    """Take a refutation back (the admin's): the donor's record and its result are as before."""
+    return await verdicts.undo(site, asker, study_id, replay_id, undo.note)

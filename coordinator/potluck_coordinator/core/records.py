@@ -243,6 +243,8 @@ class Score:
     rows: int
     predictions: str | None = None
     scored_at: float
+    loss: float | None = None
+    """Of a refit: the mean loss over its training rows, without penalties."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,16 +46,19 @@ class Why(StrEnum):
     """It fails a trial if it is true."""
     CHECKPOINT = "checkpoint"
     """Another donor went on from it."""
+    STUCK = "stuck"
+    """Donors could not train the unit: can the coordinator train its first steps?"""
     REFUTED_BEFORE = "refuted_before"
     """Another of the same donor's results was refuted."""
 
 
 PRIORITY = {
     Why.DIVERGED: 0,
-    Why.CHECKPOINT: 1,
-    Why.FINALIST: 2,
-    Why.REFUTED_BEFORE: 3,
-    Why.SAMPLED: 4,
+    Why.STUCK: 1,
+    Why.CHECKPOINT: 2,
+    Why.FINALIST: 3,
+    Why.REFUTED_BEFORE: 4,
+    Why.SAMPLED: 5,
 }
 """Which replay is done first: those for which a study waits."""
 

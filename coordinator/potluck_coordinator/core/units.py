@@ -38,6 +38,8 @@ class UnitEvent(StrEnum):
     CANCEL = "cancel"
     VOID = "void"
     """What was trained was refuted: it is to be trained anew."""
+    COPY = "copy"
+    """A second donor gets it, because the first takes much too long."""
     BLOCK = "block"
     """It went on from something that was refuted."""
 
@@ -65,6 +67,7 @@ TRANSITIONS: Mapping[tuple[UnitState, UnitEvent], UnitState] = {
     (S.LEASED, V.VOID): S.READY,
     (S.RETURNED, V.VOID): S.READY,
     (S.SCORED, V.VOID): S.READY,
+    (S.LEASED, V.COPY): S.LEASED,
     (S.READY, V.BLOCK): S.BLOCKED,
     (S.LEASED, V.BLOCK): S.BLOCKED,
     (S.RETURNED, V.BLOCK): S.BLOCKED,

@@ -44,6 +44,9 @@ PUT_DOWN = {
     "unknown": "the coordinator does not know its lease",
 }
 
+ENDS_ONCE = ("no_work", "paused")
+"""Reasons to wait at which `--once` ends."""
+
 
 class Session:
     """One donor. `run` beside `keep_talking(url, session)`; see `run.py`."""
@@ -257,7 +260,7 @@ class Session:
             self._asking.may_follow()
             if self._options.once:  # nobody says when there is nothing more to come
                 seconds = min(seconds, ONCE_ASKS_S)
-        elif self._options.once and wait.reason == "no_work" and not self._work.held:
+        elif self._options.once and wait.reason in ENDS_ONCE and not self._work.held:
             left = self._options.patience_s - self._asking.idle_s()
             if left <= 0:
                 self._finish(0, f"There is no work. {self.units} units were trained.")

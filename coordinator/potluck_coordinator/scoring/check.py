@@ -46,12 +46,14 @@ def check_weights(
     *,
     step: int | None = None,
     averaged: Collection[str] = (),
+    largest: float | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Give a checkpoint's weights by `<layer>/<weight>`, if every one is as it should be.
 
     Optimizer slots and accumulators may be there, with the shapes of docs/protocol.md. `step` must
     be the state's own, where it is given. `averaged` names the weights whose moving average the
-    state must hold; no other state may hold one, for it is what `scored_weights` gives. Raises
+    state must hold; no other state may hold one, for it is what `scored_weights` gives. No number
+    may be larger than `largest`, where it is given (`result.out_of_range`). Raises
     BadResult `result.step`, `result.too_large`, `result.unreadable`, `result.names`,
     `result.dtype`, `result.shape`, and last `result.not_finite`, so that a diverged result is
     whole otherwise.
@@ -89,6 +91,14 @@ def check_weights(
                 expected="finite numbers",
                 got=f"{int((~np.isfinite(values)).sum())} that are not",
                 hint="Say that training diverged, if it did.",
+                where=name,
+            )
+        if largest is not None and values.size and float(np.abs(values).max()) > largest:
+            raise BadResult(
+                "result.out_of_range",
+                "A tensor holds a number at which training cannot go on.",
+                expected=f"numbers of at most {largest:g}",
+                got=f"{float(np.abs(values).max()):g}",
                 where=name,
             )
     return weights

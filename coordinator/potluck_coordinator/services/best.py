@@ -19,11 +19,12 @@ from potluck_converter import Model as Converted
 from potluck_coordinator.core.errors import Conflict, NotFound
 from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.ranking import median_repeat
-from potluck_coordinator.core.records import Look, Part, Study, Trial, Unit
+from potluck_coordinator.core.records import Look, Part, Score, Study, Trial, Unit
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.pipeline import decode
 from potluck_coordinator.scoring import ScoreJob, score_weights, scored_weights
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.confirmations import check_of_best
 from potluck_coordinator.services.jobs import encode_rows
 from potluck_coordinator.services.models import as_bad_model, rendering
 from potluck_coordinator.services.site import Site
@@ -90,6 +91,12 @@ async def best_record(site: Site, best: Best) -> wire.BestModel:
     """Give what the wire tells of the best model."""
     graph = await site.artifacts.get(best.trial.graph)
     missing = await asyncio.to_thread(_unwritable, graph)
+
+    def look(tx: Transaction) -> tuple[wire.Check, Score | None]:
+        check = check_of_best(tx, best.study.id, best.trial.number)
+        return check, scores.get(tx, best.unit.id)
+
+    check, score = await site.writer.read(look)
     return wire.BestModel.model_validate(
         {
             "study_id": best.study.id,
@@ -100,9 +107,20 @@ async def best_record(site: Site, best: Best) -> wire.BestModel:
             "spread": best.spread,
             "parameters": best.trial.parameters,
             "weights": best.unit.result,
+            "check": check,
+            "own": None if score is None else _own_numbers(best.unit, score),
             "classes": best.study.wire_plan["classes"],
             "unwritable": missing,
         }
+    )
+
+
+def _own_numbers(unit: Unit, score: Score) -> wire.FileNumbers:
+    return wire.FileNumbers(
+        metrics=dict(score.metrics),
+        loss=score.loss,
+        rows=score.rows,
+        on="training" if unit.kind == "refit" else "validation",
     )
 
 

@@ -14,17 +14,33 @@ from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Donor, Lease, Study, Trial, Unit, wire_fold
 from potluck_coordinator.core.scheduling import Asker, choose
 from potluck_coordinator.core.stacking import stack_from
+from potluck_coordinator.core.trust import KNOWN_AFTER, Why, most_leases
 from potluck_coordinator.core.units import UnitEvent, UnitState, commit_steps, steps_per_epoch
 from potluck_coordinator.core.visitors import shown_owner
+from potluck_coordinator.services.chains import chain_to
+from potluck_coordinator.services.replays import ask, checks
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
-from potluck_coordinator.storage import donors, leases, scores, studies, trials, units
+from potluck_coordinator.storage import (
+    donor_standings,
+    donors,
+    leases,
+    scores,
+    studies,
+    trials,
+    units,
+)
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 SECONDS_PER_UNIT = 3600
 """After this a donor must hand a unit back."""
 GRACE_SECONDS = 600
+LARGEST_TO_GO_ON = 1e12
+"""A number of a state that others may go on from is no larger: training breaks at once beyond."""
+STALLED_AFTER_S = 60.0
+STALLED_TIMES = 3.0
+"""A unit that is held so many times as long as its study's units take goes to a second donor."""
 MOST_HELD = 16
 """Leases that one donor may hold at a time."""
 HIDDEN = "a private study"
@@ -49,20 +65,25 @@ class DonorSession:
     backend: str
     client: str
     memory_bytes: int | None = None
+    network: str | None = None
+    delivered: int = 0
+    """Units that it had finished when it came."""
 
 
-async def welcome(site: Site, hello: wire.Hello) -> tuple[DonorSession, list[wire.Lease]]:
+async def welcome(
+    site: Site, hello: wire.Hello, network: str | None = None
+) -> tuple[DonorSession, list[wire.Lease]]:
     """Meet a donor; give back the leases that it still holds.
 
     Leases that it never spoke of and does not name end soon: their grant may never have arrived. A
     second tab of the same browser, which has just got one, speaks of it in time.
     """
     me = donor_id(hello.donor_key)
-    session = DonorSession(me, donor_name(me), hello.backend, hello.client, hello.memory_bytes)
+    name = donor_name(me)
 
-    def act(tx: Transaction) -> list[wire.Lease]:
+    def act(tx: Transaction) -> tuple[int, list[wire.Lease]]:
         now = site.now()
-        donors.meet(tx, Donor(id=me, name=session.name, created_at=now, seen_at=now))
+        known = donors.meet(tx, Donor(id=me, name=name, created_at=now, seen_at=now))
         resumed = []
         for token in hello.leases[:64]:
             lease = leases.by_token(tx, hash_token(token))
@@ -77,23 +98,47 @@ async def welcome(site: Site, hello: wire.Hello) -> tuple[DonorSession, list[wir
         lost -= {lease.id for lease in resumed}
         if lost:
             leases.shorten(tx, lost, now + site.settings.unheard_seconds, heard_by=now)
-        return resumed
+        return known.units, resumed
 
-    return session, await site.writer.run(act)
+    delivered, resumed = await site.writer.run(act)
+    session = DonorSession(
+        me, name, hello.backend, hello.client, hello.memory_bytes, network, delivered
+    )
+    return session, resumed
 
 
-async def grant(site: Site, donor: DonorSession, request: wire.Request) -> list[wire.Lease]:
-    """Lease up to `request.most` units to a donor; an empty list where there are none for it.
+async def pause_left(site: Site, donor: DonorSession) -> float:
+    """Give the seconds that a donor has to wait before it gets work again; 0: none."""
+    now = site.now()
+    if site.manners.pause_left(donor.id, donor.network, now, delivered=False) <= 0:
+        return 0.0
+    found = await site.writer.read(lambda tx: donors.get(tx, donor.id))
+    delivered = found is not None and found.units > 0
+    return site.manners.pause_left(donor.id, donor.network, now, delivered=delivered)
 
-    A tab gets only units that train together.
+
+@dataclass(frozen=True)
+class Granted:
+    """What a donor got. `nothing_ready`: not because others come first."""
+
+    leases: list[wire.Lease]
+    nothing_ready: bool
+
+
+async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Granted:
+    """Lease up to `request.most` units to a donor; none where there are none for it.
+
+    A tab gets only units that train together. Where nothing is ready, a unit that its holder makes
+    no headway with is given to a second donor.
     """
     others = site.presence.others(donor.id)
 
-    def act(tx: Transaction) -> list[wire.Lease]:
+    def act(tx: Transaction) -> Granted:
         now = site.now()
         ready = units.candidates(tx, memory_bytes=donor.memory_bytes)
         if not ready:
-            return []
+            copy = _copy_stalled(site, tx, donor, now)
+            return Granted([] if copy is None else [copy], nothing_ready=True)
         asker = Asker(
             id=donor.id,
             folds=leases.folds_of(tx, donor.id, {c.study_id for c in ready}),
@@ -102,18 +147,60 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> list[
             others_online=others,
             memory_bytes=donor.memory_bytes,
         )
-        most = min(request.most, MOST_HELD - len(leases.held_by(tx, donor.id)))
+        least = min(candidate.memory_bytes for candidate in ready)
+        most = min(request.most, _allowance(site, tx, donor, least))
         # Without a browser there is a process for each lease; a tab has one engine.
         in_tab = donor.backend != "jax"
         chosen = choose(ready, asker, units.leased_by_owner(tx), now, most, together=in_tab)
         granted = [_lease_unit(site, tx, donor, candidate.id, now) for candidate in chosen]
-        return [lease for lease in granted if lease is not None]
+        return Granted([lease for lease in granted if lease is not None], nothing_ready=False)
 
     return await site.writer.run(act)
 
 
+def _allowance(site: Site, tx: Transaction, donor: DonorSession, memory_bytes: int) -> int:
+    """Say how many more leases a donor gets.
+
+    Caps never bind while nobody else waits who could take a unit of so much memory.
+    """
+    held = leases.held_by_donor(tx)
+    own = held.get(donor.id, 0)
+    allowed = MOST_HELD
+    if site.presence.others_wait(donor.id, memory_bytes):
+        found = donors.get(tx, donor.id)
+        delivered = found.units if found is not None else 0
+        agreements = donor_standings.best_of(tx, donor.id)
+        allowed = most_leases(delivered, agreements, others_wait=True, most=MOST_HELD)
+    allowed -= own
+    if donor.network is not None and site.presence.strangers_wait(donor.network, memory_bytes):
+        near = sum(n for d, n in held.items() if site.presence.network_of(d) == donor.network)
+        share = -(-(sum(held.values()) + 1) // max(1, site.presence.networks()))
+        allowed = min(allowed, share - near)
+    return max(0, allowed)
+
+
+def _copy_stalled(
+    site: Site, tx: Transaction, donor: DonorSession, now: float
+) -> wire.Lease | None:
+    """Lease a unit to a second donor that the first one is much too long about.
+
+    The first accepted result counts; the first holder may go on.
+    """
+    for unit_id in leases.stalled(tx, donor.id, now, least_s=STALLED_AFTER_S, times=STALLED_TIMES):
+        unit = units.get(tx, unit_id)
+        if donor.memory_bytes is None or unit.memory_bytes <= donor.memory_bytes:
+            return _lease_unit(site, tx, donor, unit_id, now, event=UnitEvent.COPY)
+    return None
+
+
 def _lease_unit(
-    site: Site, tx: Transaction, donor: DonorSession, unit_id: str, now: float
+    site: Site,
+    tx: Transaction,
+    donor: DonorSession,
+    unit_id: str,
+    now: float,
+    *,
+    event: UnitEvent = UnitEvent.LEASE,
 ) -> wire.Lease | None:
     unit = units.get(tx, unit_id)
     study = studies.get(tx, unit.study_id)
@@ -143,9 +230,10 @@ def _lease_unit(
         heard_at=now,
         expires_at=now + site.settings.lease_seconds,
     )
-    if not units.change(tx, unit.id, UnitEvent.LEASE, lease_id=lease.id):
+    if not units.change(tx, unit.id, event, lease_id=lease.id):
         return None
     leases.add(tx, lease)
+    _doubt_checkpoint(site, tx, unit, lease)
     body = {
         "lease": lease.id,
         "unit": unit.id,
@@ -166,6 +254,20 @@ def _lease_unit(
     record(tx, unit.study_id, "lease", body, now)
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
     return _wire_lease(site, lease, token, unit, study)
+
+
+def _doubt_checkpoint(site: Site, tx: Transaction, unit: Unit, lease: Lease) -> None:
+    """Let the state that a lease goes on from be proven, where its donor is not known yet.
+
+    Training goes on meanwhile; if the state is refuted, the unit starts again.
+    """
+    if lease.start_lease is None or not checks(site):
+        return
+    for segment in chain_to(tx, lease.start_lease, lease.start, lease.from_step):
+        other = segment.lease
+        known = donor_standings.best_of(tx, other.donor_id) >= KNOWN_AFTER
+        if other.donor_id != lease.donor_id and not known:
+            ask(site, tx, unit, segment, Why.CHECKPOINT)
 
 
 def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) -> wire.Lease:
@@ -346,4 +448,4 @@ async def _check_state(site: Site, donor: DonorSession, state: wire.Checkpointed
             expected=f"a step after {lease.from_step}, up to {end}",
             got=str(state.step),
         )
-    await check_state(site, trial, unit, state.artifact, state.step)
+    await check_state(site, trial, unit, state.artifact, state.step, largest=LARGEST_TO_GO_ON)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter
-
 from potluck.protocol.base import one_line
-from potluck.protocol.optimizers import AnyOptimizer
-from potluck.protocol.study import LossOptions
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Replay, Unit
-from potluck_coordinator.core.trust import ReplayState
+from potluck_coordinator.core.trust import ReplayState, Why
 from potluck_coordinator.core.units import steps_per_epoch
 from potluck_coordinator.scoring import WorkerLost
+from potluck_coordinator.services.courses import course_of
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.verdicts import conclude
+from potluck_coordinator.services.stuck import conclude_stuck
+from potluck_coordinator.services.verdicts import OWN, conclude
 from potluck_coordinator.storage import replays, studies, units
 from potluck_coordinator.storage.transaction import Transaction
-from potluck_coordinator.training.replay import Course, Replayed, ReplayJob, replay
+from potluck_coordinator.training.replay import Replayed, ReplayJob, replay
 
-_OPTIMIZER: TypeAdapter[AnyOptimizer] = TypeAdapter(AnyOptimizer)
 NOTE_CHARACTERS = 300
 SLACK = 2.0
 """A process that hangs is killed after so many times the time that its job may take."""
@@ -41,6 +38,9 @@ async def perform(site: Site, due: Replay) -> ReplayState | None:
     unit, promoted = await site.writer.read(look)
     done = await _train(site, due, unit, promoted)
     note = one_line(done.unable, NOTE_CHARACTERS)
+    if due.why == Why.STUCK:
+        await site.writer.run(lambda tx: conclude_stuck(site, tx, due, done, note, OWN))
+        return None
     return await site.writer.run(lambda tx: conclude(site, tx, due, done.comparison, note))
 
 
@@ -54,7 +54,7 @@ async def _train(site: Site, due: Replay, unit: Unit, promoted: bool) -> Replaye
             topology=await site.artifacts.get(unit.topology),
             tensors=await site.artifacts.get(unit.tensors),
             start=await site.artifacts.get(due.start),
-            end=await site.artifacts.get(due.end),
+            end=await site.artifacts.get(due.end) if due.end else None,
             to_step=last if due.diverged else due.to_step,
             diverged=due.diverged,
             goes_on=promoted or due.to_step < last,
@@ -71,18 +71,3 @@ async def _train(site: Site, due: Replay, unit: Unit, promoted: bool) -> Replaye
     except TimeoutError:
         return Replayed(None, f"Training it again took longer than {most:,.0f} s.", failed=True)
     return done
-
-
-def course_of(unit: Unit) -> Course:
-    """Give what decides a unit's weights."""
-    training = unit.training
-    return Course(
-        rows=unit.rows,
-        batch_size=unit.batch_size,
-        steps_per_epoch=steps_per_epoch(unit.rows, unit.batch_size),
-        optimizer=_OPTIMIZER.validate_python(training["optimizer"]),
-        loss=training["loss"],
-        loss_options=LossOptions.model_validate(training["loss_options"]),
-        from_logits=training["from_logits"],
-        seed=unit.seed,
-    )

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+FRESH_PER_NETWORK = 2
+
 
 class Presence:
     """Counts each donor's open sockets (a person may have two tabs)."""
@@ -13,10 +15,24 @@ class Presence:
     def __init__(self) -> None:
         self._open: dict[str, int] = {}
         self._allowed: Counter[int | None] = Counter()
+        self._networks: dict[str, str] = {}
+        self._waiting: dict[int, tuple[str, int | None]] = {}
+        self._known: set[str] = set()
 
     @contextmanager
-    def connected(self, donor_id: str, memory_bytes: int | None = None) -> Iterator[None]:
+    def connected(
+        self,
+        donor_id: str,
+        memory_bytes: int | None = None,
+        network: str | None = None,
+        *,
+        known: bool = True,
+    ) -> Iterator[None]:
         """Count a donor as online, with the memory that it allows, while its socket is open."""
+        if network is not None:
+            self._networks[donor_id] = network
+        if known:
+            self._known.add(donor_id)
         self._allowed[memory_bytes] += 1
         self._open[donor_id] = self._open.get(donor_id, 0) + 1
         try:
@@ -29,6 +45,48 @@ class Presence:
                 self._open[donor_id] = left
             else:
                 del self._open[donor_id]
+                self._networks.pop(donor_id, None)
+                self._known.discard(donor_id)
+
+    def waits(self, socket: object, donor_id: str, memory_bytes: int | None = None) -> None:
+        """Hear that a donor found nothing ready, and waits for work on one of its sockets."""
+        self._waiting[id(socket)] = (donor_id, memory_bytes)
+
+    def waits_no_more(self, socket: object) -> None:
+        """Hear that it asks again, or has gone."""
+        self._waiting.pop(id(socket), None)
+
+    def others_wait(self, donor_id: str, memory_bytes: int = 0) -> bool:
+        """Say whether another donor waits that could take a unit of so much memory."""
+        return any(other != donor_id for other in self._able(memory_bytes))
+
+    def strangers_wait(self, network: str | None, memory_bytes: int = 0) -> bool:
+        """Say whether such a donor of another network waits."""
+        return any(self._networks.get(other) != network for other in self._able(memory_bytes))
+
+    def _able(self, memory_bytes: int) -> Iterator[str]:
+        for donor, allowed in self._waiting.values():
+            if allowed is None or allowed >= memory_bytes:
+                yield donor
+
+    def network_of(self, donor_id: str) -> str | None:
+        """Give the network from which a donor is connected, if it is."""
+        return self._networks.get(donor_id)
+
+    def expected(self) -> int:
+        """Count the donors for whom work is made ahead.
+
+        All that have delivered something before, and two of each network that have not: a hundred
+        new sockets of one host are no hundred donors.
+        """
+        fresh = Counter(
+            self._networks.get(donor) for donor in self._open if donor not in self._known
+        )
+        return len(self._known) + sum(min(FRESH_PER_NETWORK, count) for count in fresh.values())
+
+    def networks(self) -> int:
+        """Count the networks from which donors are connected."""
+        return len(set(self._networks.values()))
 
     def online(self) -> int:
         """Count the donors online."""

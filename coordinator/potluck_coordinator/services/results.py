@@ -22,10 +22,12 @@ from potluck_coordinator.core.records import Lease, Trial, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.leases import DonorSession, commitments, hash_token, keep_claims
+from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.replays import draw as draw_replay
 from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
+from potluck_coordinator.services.stuck import ask_whether_stuck
 from potluck_coordinator.storage import donors, leases, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
@@ -234,7 +236,10 @@ async def renew_all(site: Site) -> None:
 def give_up(
     site: Site, tx: Transaction, lease: Lease, unit: Unit, *, reason: str, progressed: bool
 ) -> None:
-    """Release a unit after an attempt without a result, or set it aside after too many.
+    """Release a unit after an attempt without a result.
+
+    After too many the coordinator's own donor tries its first steps; where it has none, the unit is
+    set aside.
 
     A checkpoint from which an attempt got nowhere may be the reason: the next one begins afresh.
     """
@@ -242,7 +247,7 @@ def give_up(
     after = count_try(
         unit.tries,
         progressed=progressed or moved_on,
-        donors_tried=leases.donors_tried(tx, unit.id),
+        donors_tried=len(leases.failed_at(tx, unit.id)),
         donors_online=site.presence.online(),
     )
     now = site.now()
@@ -252,7 +257,10 @@ def give_up(
         {"checkpoint": None, "checkpoint_step": 0, "checkpoint_lease": None} if stuck else {}
     )
     told = [*unit.reasons, f"{lease.id}: {reason}"][-20:]
-    if after.set_aside:
+    if not progressed and not moved_on:
+        network = site.presence.network_of(lease.donor_id)
+        site.manners.failed(lease.donor_id, network, now)
+    if after.set_aside and not checks(site):
         changed = units.change(
             tx,
             unit.id,
@@ -278,6 +286,8 @@ def give_up(
             ready_since=unit.ready_since,
             **dropped,
         )
+        if after.set_aside:
+            ask_whether_stuck(site, tx, unit, lease)
         after_commit(tx, lambda: site.hub.publish(WORK))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
 

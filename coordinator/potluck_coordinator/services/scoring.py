@@ -13,12 +13,14 @@ from potluck_coordinator.pipeline import decode
 from potluck_coordinator.scoring import Score as Scored
 from potluck_coordinator.scoring import ScoreJob, score_weights
 from potluck_coordinator.services.chains import reward
+from potluck_coordinator.services.courses import course_of
 from potluck_coordinator.services.divergence import believed
 from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import replays, scores, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
+from potluck_coordinator.training.losses import mean_loss
 
 SECONDS_PER_SCORE = 300.0
 
@@ -29,7 +31,19 @@ async def score_unit(site: Site, unit: Unit) -> None:
     predictions = None
     if scored.predictions is not None:
         predictions = await site.artifacts.put(scored.predictions)
-    await site.writer.run(lambda tx: _keep(site, tx, unit, scored, predictions))
+    loss = None
+    if unit.kind == "refit" and scored.predictions is not None:
+        loss = await _own_loss(site, unit, scored.predictions)
+    await site.writer.run(lambda tx: _keep(site, tx, unit, scored, predictions, loss))
+
+
+async def _own_loss(site: Site, unit: Unit, predictions: bytes) -> float | None:
+    """Compute a refit's loss on its training rows, which are the rows that it was scored on."""
+    course = course_of(unit)
+    tensors = await site.artifacts.get(unit.tensors)
+    told = (course.loss, course.loss_options, course.from_logits)
+    found: float | None = await site.workers.run(mean_loss, tensors, predictions, *told)
+    return found
 
 
 async def set_aside(site: Site, unit: Unit, reason: str) -> None:
@@ -66,7 +80,14 @@ def _set_aside(site: Site, tx: Transaction, unit: Unit, reason: str) -> None:
         settle_rung(site, tx, units.get(tx, unit.id))
 
 
-def _keep(site: Site, tx: Transaction, unit: Unit, scored: Scored, predictions: str | None) -> None:
+def _keep(
+    site: Site,
+    tx: Transaction,
+    unit: Unit,
+    scored: Scored,
+    predictions: str | None,
+    loss: float | None,
+) -> None:
     now = site.now()
     diverged = scored.diverged
     if units.get(tx, unit.id).result != unit.result:
@@ -85,6 +106,7 @@ def _keep(site: Site, tx: Transaction, unit: Unit, scored: Scored, predictions: 
         rows=scored.rows,
         predictions=predictions,
         scored_at=now,
+        loss=loss,
     )
     scores.add(tx, score)
     reward(tx, replace(unit, diverged=diverged))
@@ -100,6 +122,7 @@ def _keep(site: Site, tx: Transaction, unit: Unit, scored: Scored, predictions: 
         "absent": absent(study.wire_plan["metrics"], scored.metrics, scored.rows),
         "diverged": diverged,
         "rows": scored.rows,
+        "loss": loss,
         "predictions": predictions,
         "on": "its own training rows" if unit.kind == "refit" else "rows that no donor got",
     }

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from potluck_coordinator.core.ids import spell
+from potluck_coordinator.core.manners import Manners
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.events import CONDUCTOR, Hub
 from potluck_coordinator.services.presence import Presence
@@ -28,6 +29,7 @@ class Site:
     presence: Presence
     own_donor: Workers
     """One process that trains again what donors trained; it starts with the first replay."""
+    manners: Manners = field(default_factory=Manners)
     top_trials: TopTrials = field(default_factory=TopTrials)
 
     def now(self) -> float:

@@ -13,13 +13,30 @@ from potluck_coordinator.scoring import check_weights
 from potluck_coordinator.services.site import Site
 
 
-async def check_state(site: Site, trial: Trial, unit: Unit, artifact: str, step: int) -> None:
-    """Check a state's names, shapes, types, numbers and step. Raises BadResult `result.*`."""
+async def check_state(
+    site: Site,
+    trial: Trial,
+    unit: Unit,
+    artifact: str,
+    step: int,
+    *,
+    largest: float | None = None,
+) -> None:
+    """Check a state's names, shapes, types, numbers and step. Raises BadResult `result.*`.
+
+    `largest`: no number may be larger than this, where it is given.
+    """
     data = await site.artifacts.get(artifact)
     graph = await site.artifacts.get(trial.graph)
     averaged = _trainable(graph) if unit.training["optimizer"].get("use_ema") else frozenset()
     await asyncio.to_thread(
-        check_weights, data, _shapes(graph), unit.upload_bytes, step=step, averaged=averaged
+        check_weights,
+        data,
+        _shapes(graph),
+        unit.upload_bytes,
+        step=step,
+        averaged=averaged,
+        largest=largest,
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from potluck_coordinator.core.errors import Conflict
+from potluck.protocol import records as wire
+from potluck_coordinator.core.errors import Conflict, NotFound
 from potluck_coordinator.core.ids import donor_name
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Replay, Standing, Unit
 from potluck_coordinator.core.trust import (
     Comparison,
     ReplayState,
+    Why,
     judge,
     learned_tolerance,
     tolerance_for,
@@ -74,6 +76,11 @@ def conclude(
     record(tx, replay.study_id, "replay", body, site.now())
     if verdict is not ReplayState.UNDECIDED:
         _stand(tx, replay, verdict)
+    network = site.presence.network_of(replay.donor_id)
+    if verdict is ReplayState.REFUTED:
+        after_commit(tx, lambda: site.manners.failed(replay.donor_id, network, site.now()))
+    elif verdict is ReplayState.AGREED:
+        after_commit(tx, lambda: site.manners.did_well(replay.donor_id))
     unit = units.get(tx, replay.unit_id)
     if verdict is ReplayState.REFUTED:
         _refute(site, tx, replay, unit)
@@ -116,7 +123,45 @@ def _own_segment(tx: Transaction, replay: Replay, unit: Unit) -> Segment | None:
     return next((s for s in chain if s.lease.id == replay.lease_id and s.end == replay.end), None)
 
 
-async def undo(site: Site, asker: Asker, replay_id: str, note: str) -> Replay:
+MOST_LISTED = 1000
+
+
+async def replays_of(site: Site, asker: Asker, study_id: str) -> list[wire.ReplayRecord]:
+    """List a study's replays, newest first, as far as the asker may see it. Raises NotFound."""
+
+    def look(tx: Transaction) -> list[wire.ReplayRecord]:
+        asker.must_see(studies.get(tx, study_id))
+        return [replay_to_wire(one) for one in replays.of_study(tx, study_id, MOST_LISTED)]
+
+    return await site.writer.read(look)
+
+
+def replay_to_wire(replay: Replay) -> wire.ReplayRecord:
+    """Give what the wire tells of a replay."""
+    return wire.ReplayRecord.model_validate(
+        {
+            "id": replay.id,
+            "trial": replay.trial,
+            "unit": replay.unit_id,
+            "lease": replay.lease_id,
+            "donor": donor_name(replay.donor_id),
+            "backend": replay.backend,
+            "why": replay.why,
+            "state": replay.state,
+            "from_step": replay.from_step,
+            "to_step": replay.to_step,
+            "distance": replay.distance,
+            "tolerance": replay.tolerance,
+            "note": replay.note,
+            "asked_at": replay.asked_at,
+            "decided_at": replay.decided_at,
+        }
+    )
+
+
+async def undo(
+    site: Site, asker: Asker, study_id: str, replay_id: str, note: str
+) -> wire.ReplayRecord:
     """Take a refutation back: the donor's record is as before, and its result counts again.
 
     The result is scored again if the unit still waits for another one. Raises NotAllowed (only
@@ -124,9 +169,11 @@ async def undo(site: Site, asker: Asker, replay_id: str, note: str) -> Replay:
     """
     asker.must_be_admin()
 
-    def act(tx: Transaction) -> Replay:
+    def act(tx: Transaction) -> wire.ReplayRecord:
         replay = replays.get(tx, replay_id)
-        if not replays.undo(tx, replay.id, note):
+        if replay.study_id != study_id:
+            raise NotFound("replay.not_found", "There is no such replay.", got=replay_id)
+        if replay.why == Why.STUCK or not replays.undo(tx, replay.id, note):
             raise Conflict(
                 "replay.not_refuted",
                 "Only a refutation can be taken back.",
@@ -156,7 +203,7 @@ async def undo(site: Site, asker: Asker, replay_id: str, note: str) -> Replay:
         record(tx, replay.study_id, "replay_undone", body, site.now())
         after_commit(tx, site.poke)
         after_commit(tx, lambda: site.hub.publish(replay.study_id))
-        return replays.get(tx, replay.id)
+        return replay_to_wire(replays.get(tx, replay.id))
 
     return await site.writer.run(act)
 

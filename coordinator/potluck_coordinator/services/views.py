@@ -14,6 +14,7 @@ from potluck_coordinator.core.records import Lease, Score, Study, Unit, wire_fol
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.confirmations import checks_of_trials
 from potluck_coordinator.services.ledgers import entry_to_wire
 from potluck_coordinator.services.memory import too_large_for_all
 from potluck_coordinator.services.planning import units_of
@@ -96,6 +97,7 @@ def _study(tx: Transaction, asker: Asker, study: Study, digest: Digest) -> wire.
         seconds_left=_seconds_left(study, digest, planned),
         donors=_at_work(digest.held),
         test_looks=digest.looks,
+        checks_open=digest.checks_open,
         may_edit=asker.may_edit(study),
     )
 
@@ -198,6 +200,7 @@ class TrialFacts:
     claims: Mapping[int, list[tuple[int, float]]]
     busy: Mapping[int, Collection[str]]
     """Trial -> the states of its units that a donor or the scorer has."""
+    checks: Mapping[int, wire.Check]
 
 
 def facts_of(tx: Transaction, study_id: str) -> TrialFacts:
@@ -207,6 +210,7 @@ def facts_of(tx: Transaction, study_id: str) -> TrialFacts:
         by_rung(summaries.units_of(tx, study_id)),
         scores.mean_claims(tx, study_id),
         summaries.busy(tx, study_id),
+        checks_of_trials(tx, study_id),
     )
 
 
@@ -240,6 +244,7 @@ def _row(
         mean=summary.mean if summary else None,
         spread=summary.spread if summary else None,
         n=summary.n if summary else 0,
+        check=facts.checks.get(trial.number, "scored"),
         claim_loss=claims[-1][1] if claims else None,
         parameters=dict(trial.parameters),
         reason=trial.reason or (study.reason if _halted(study, trial) else ""),

@@ -44,6 +44,16 @@ def held_by(session: Session, donor_id: str) -> list[Lease]:
     return [fact(Lease, found) for found in session.exec(query)]
 
 
+def held_by_donor(session: Session) -> dict[str, int]:
+    """Count the leases held, by donor."""
+    query = (
+        select(LeaseRow.donor_id, func.count())
+        .where(LeaseRow.state == HELD)
+        .group_by(col(LeaseRow.donor_id))
+    )
+    return dict(session.exec(query).all())
+
+
 def of_units(session: Session, unit_ids: Iterable[str]) -> list[Lease]:
     """List all leases of these units, oldest first."""
     query = (
@@ -172,19 +182,23 @@ def folds_of(session: Session, donor_id: str, study_ids: Iterable[str]) -> dict[
     return dict(session.exec(query).all())
 
 
-def donors_tried(session: Session, unit_id: str) -> int:
-    """Count the different donors that failed at a unit; closing a tab is no failure."""
-    query = select(func.count(func.distinct(LeaseRow.donor_id))).where(
-        LeaseRow.unit_id == unit_id,
-        or_(
-            col(LeaseRow.state).in_(["expired", "refused"]),
-            and_(
-                col(LeaseRow.state) == LeaseState.HANDED_BACK.value,
-                not_(or_(*(col(LeaseRow.reason).startswith(word) for word in BLAMELESS))),
+def failed_at(session: Session, unit_id: str) -> list[str]:
+    """List the different donors that failed at a unit; closing a tab is no failure."""
+    query = (
+        select(LeaseRow.donor_id)
+        .where(
+            LeaseRow.unit_id == unit_id,
+            or_(
+                col(LeaseRow.state).in_(["expired", "refused"]),
+                and_(
+                    col(LeaseRow.state) == LeaseState.HANDED_BACK.value,
+                    not_(or_(*(col(LeaseRow.reason).startswith(word) for word in BLAMELESS))),
+                ),
             ),
-        ),
+        )
+        .distinct()
     )
-    return session.exec(query).one()
+    return list(session.exec(query))
 
 
 def mean_seconds(session: Session, study_id: str) -> float | None:
@@ -194,6 +208,40 @@ def mean_seconds(session: Session, study_id: str) -> float | None:
     )
     value = session.exec(query).one()
     return None if value is None else float(value)
+
+
+def stalled(
+    session: Session, donor_id: str, now: float, *, least_s: float, times: float, limit: int = 8
+) -> list[str]:
+    """List units that one donor alone holds, not this one, for much too long; the longest first.
+
+    Too long is `times` what a study's units took on average, and `least_s` seconds.
+    """
+    took = (
+        select(
+            col(LeaseRow.study_id).label("study"),
+            func.avg(col(LeaseRow.ended_at) - col(LeaseRow.started_at)).label("seconds"),
+        )
+        .where(LeaseRow.state == LeaseState.COMPLETED.value)
+        .group_by(col(LeaseRow.study_id))
+        .subquery()
+    )
+    query = (
+        select(LeaseRow.unit_id)
+        .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
+        .join(took, took.c.study == col(LeaseRow.study_id))
+        .where(LeaseRow.state == HELD, UnitRow.state == "leased")
+        .group_by(col(LeaseRow.unit_id))
+        .having(
+            func.count() == 1,
+            func.min(col(LeaseRow.donor_id)) != donor_id,
+            now - func.min(col(LeaseRow.started_at)) > least_s,
+            now - func.min(col(LeaseRow.started_at)) > times * func.min(took.c.seconds),
+        )
+        .order_by(func.min(col(LeaseRow.started_at)))
+        .limit(limit)
+    )
+    return list(session.exec(query))
 
 
 def note_upload(session: Session, lease_id: str, artifact: str, size: int) -> None:

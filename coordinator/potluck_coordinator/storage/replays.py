@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
@@ -100,25 +100,80 @@ def of_leases(session: Session, lease_ids: Iterable[str]) -> dict[str, Replay]:
     """Give the newest replay of each of these leases that has one."""
     query = (
         select(ReplayRow)
-        .where(col(ReplayRow.lease_id).in_(list(lease_ids)))
+        .where(col(ReplayRow.lease_id).in_(list(lease_ids)), ReplayRow.why != Why.STUCK.value)
         .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
     )
     return {found.lease_id: fact(Replay, found) for found in session.exec(query)}
+
+
+def of_study(session: Session, study_id: str, limit: int) -> list[Replay]:
+    """List a study's replays, newest first."""
+    query = (
+        select(ReplayRow)
+        .where(ReplayRow.study_id == study_id)
+        .order_by(col(ReplayRow.asked_at).desc(), col(ReplayRow.id))
+        .limit(limit)
+    )
+    return [fact(Replay, found) for found in session.exec(query)]
 
 
 def states_of_study(session: Session, study_id: str) -> dict[str, str]:
     """Give the state of the newest replay of each lease of a study that has one."""
     query = (
         select(ReplayRow.lease_id, ReplayRow.state)
-        .where(ReplayRow.study_id == study_id)
+        .where(ReplayRow.study_id == study_id, ReplayRow.why != Why.STUCK.value)
         .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
     )
     return dict(session.exec(query).all())
 
 
+def open_of_unit(session: Session, unit_id: str, why: Why) -> bool:
+    """Say whether a unit has an open replay for this reason."""
+    query = select(ReplayRow.id).where(
+        ReplayRow.unit_id == unit_id, ReplayRow.state == OPEN, ReplayRow.why == why.value
+    )
+    return session.exec(query).first() is not None
+
+
+def open_before_end(session: Session, study_ids: Collection[str]) -> dict[str, int]:
+    """Count, by study, the open replays for which a study waits."""
+    query = (
+        select(ReplayRow.study_id, func.count())
+        .where(
+            col(ReplayRow.study_id).in_(study_ids),
+            ReplayRow.state == OPEN,
+            ReplayRow.why == Why.FINALIST.value,
+        )
+        .group_by(col(ReplayRow.study_id))
+    )
+    return dict(session.exec(query).all())
+
+
+def results_of_study(
+    session: Session, study_id: str, trial: int | None = None
+) -> list[tuple[int, str, str, str]]:
+    """Give (trial, kind, unit, lease) of every result of a study, or of one trial."""
+    query = select(UnitRow.trial, UnitRow.kind, UnitRow.id, UnitRow.result_lease).where(
+        UnitRow.study_id == study_id, col(UnitRow.result_lease).is_not(None)
+    )
+    if trial is not None:
+        query = query.where(UnitRow.trial == trial)
+    return [(number, kind, unit, lease or "") for number, kind, unit, lease in session.exec(query)]
+
+
+def went_on_from(session: Session, study_id: str) -> dict[str, str]:
+    """Give, of each lease that went on from another's state, that other lease."""
+    query = select(LeaseRow.id, LeaseRow.start_lease).where(
+        LeaseRow.study_id == study_id, col(LeaseRow.start_lease).is_not(None)
+    )
+    return {lease: other for lease, other in session.exec(query) if other is not None}
+
+
 def unreplayed_of(session: Session, donor_id: str, limit: int = 200) -> list[Lease]:
     """List a donor's completed leases, of studies that are not deleted, without a replay."""
-    known = select(ReplayRow.lease_id).where(ReplayRow.donor_id == donor_id)
+    known = select(ReplayRow.lease_id).where(
+        ReplayRow.donor_id == donor_id, ReplayRow.why != Why.STUCK.value
+    )
     query = (
         select(LeaseRow)
         .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
@@ -159,6 +214,7 @@ def agreements_before(session: Session, replay: Replay) -> int:
         .where(
             ReplayRow.donor_id == replay.donor_id,
             ReplayRow.backend == replay.backend,
+            ReplayRow.why != Why.STUCK.value,
             col(ReplayRow.decided_at) < (replay.decided_at or 0.0),
             col(ReplayRow.state).in_(
                 [s.value for s in (ReplayState.AGREED, ReplayState.UNDONE, ReplayState.REFUTED)]

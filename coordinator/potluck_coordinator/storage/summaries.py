@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.units import UnitState
+from potluck_coordinator.storage import replays
 from potluck_coordinator.storage.tables import (
     DatasetRow,
     DonorRow,
@@ -88,6 +89,8 @@ class Digest:
     leader: tuple[int, float] | None = None
     """The completed trial with the best value, and that value."""
     looks: int = 0
+    checks_open: int = 0
+    """Replays for which the study waits."""
     seconds_per_unit: float | None = None
     held: list[HeldUnit] = field(default_factory=list)
 
@@ -190,6 +193,8 @@ def digests(session: Session, study_ids: Collection[str]) -> dict[str, Digest]:
     )
     for study_id, number in session.execute(looks):
         found[study_id].looks = number
+    for study_id, number in replays.open_before_end(session, ids).items():
+        found[study_id].checks_open = number
     for study_id, seconds in session.execute(_seconds(ids)):
         found[study_id].seconds_per_unit = float(seconds)
     for study_id, *held in session.execute(_held(ids)):

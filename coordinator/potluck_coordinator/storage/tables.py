@@ -223,6 +223,7 @@ class ScoreRow(SQLModel, table=True):
     rows: int
     predictions: str | None = None
     scored_at: float = Field(sa_type=Float)
+    loss: float | None = Field(default=None, sa_type=Float)
 
 
 class ClaimRow(SQLModel, table=True):

@@ -145,6 +145,16 @@ def retry(session: Session, unit: Unit, *, ready: bool, now: float) -> None:
     )
 
 
+def note(session: Session, unit_id: str, *, tries: int, reasons: Sequence[str]) -> None:
+    """Count tries anew, and keep why."""
+    changed(
+        session,
+        update(UnitRow)
+        .where(col(UnitRow.id) == unit_id)
+        .values(tries=tries, reasons=list(reasons)),
+    )
+
+
 def note_checkpoint(
     session: Session, unit_id: str, lease_id: str, artifact: str, step: int
 ) -> bool:

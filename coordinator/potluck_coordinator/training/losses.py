@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import safetensors.numpy
+
 from potluck.protocol.study import LossName, LossOptions
 from potluck_coordinator.scoring.backend import load_keras
 
@@ -33,3 +36,20 @@ def row_losses(
 def weighted(rows: Any, weights: Any | None) -> Any:
     """Multiply row losses by their weights; the mean is still over rows, as in Keras."""
     return rows if weights is None else rows * weights
+
+
+def mean_loss(
+    tensors: bytes, predictions: bytes, name: LossName, options: LossOptions, from_logits: bool
+) -> float | None:
+    """Give the mean loss over a unit's own rows, without penalties; None where it is no number.
+
+    `tensors`: safetensors with `y` and, where rows are weighted, `w`. `predictions`: safetensors
+    with `raw`, the network's outputs for the same rows in the same order.
+    """
+    import jax.numpy as jnp
+
+    data = safetensors.numpy.load(tensors)
+    raw = safetensors.numpy.load(predictions)["raw"]
+    rows = row_losses(name, options, from_logits, jnp.asarray(data["y"]), jnp.asarray(raw))
+    found = float(np.mean(np.asarray(weighted(rows, data.get("w")), np.float64)))
+    return found if np.isfinite(found) else None

@@ -259,13 +259,14 @@ class Grant(Wire):
     leases: list[Lease] = Field(min_length=1, max_length=16)
 
 
-WaitReason = Literal["no_work", "scoring", "busy", "shutting_down"]
+WaitReason = Literal["no_work", "scoring", "busy", "shutting_down", "paused"]
 
 
 class Wait(Wire):
     """No work now. The donor asks again after `seconds`, or sooner when `work` arrives.
 
-    `scoring`: results are being scored, and more work may follow from them.
+    `scoring`: results are being scored, and more work may follow from them. `paused`: several of
+    this donor's attempts came to nothing; it gets work again after a pause, which grows.
     """
 
     type: Literal["wait"] = "wait"

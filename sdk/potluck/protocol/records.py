@@ -267,7 +267,15 @@ class Study(Wire):
     seconds_left: float | None
     donors: list[DonorAtWork]
     test_looks: int
+    checks_open: int = Field(
+        0, description="Results that the coordinator still trains again before the study ends."
+    )
     may_edit: bool = Field(description="The asking session may stop, extend or delete it.")
+
+
+Check = Literal["confirmed", "checking", "scored"]
+"""Whether the coordinator trained again what donors handed in: `confirmed` where it came to the
+same, `checking` while it does, `scored` where it did not or could not."""
 
 
 class LeaderboardRow(Wire):
@@ -284,6 +292,9 @@ class LeaderboardRow(Wire):
     mean: float | None
     spread: float | None = Field(description="Sample standard deviation over folds or repeats.")
     n: int = Field(description="How many networks the mean is over.")
+    check: Check = Field(
+        "scored", description="Whether what this score stands on was trained again, and agreed."
+    )
     claim_loss: float | None
     parameters: dict[str, Scalar]
     reason: str
@@ -405,6 +416,17 @@ class Predictions(Wire):
     raw: list[list[float]]
 
 
+class FileNumbers(Wire):
+    """What the coordinator computed with the very weights that are handed out."""
+
+    metrics: dict[str, float]
+    loss: float | None = Field(description="The study's loss on these rows, without penalties.")
+    rows: int
+    on: Literal["training", "validation"] = Field(
+        description="`training`: rows that it was trained on, so that they flatter it."
+    )
+
+
 class BestModel(Wire):
     study_id: str
     trial: int
@@ -414,8 +436,40 @@ class BestModel(Wire):
     spread: float | None
     parameters: dict[str, Scalar]
     weights: Sha256
+    check: Check = Field(
+        "scored", description="Of the file's training, and of all that the estimate stands on."
+    )
+    own: FileNumbers | None = Field(
+        None, description="The file's own numbers; `mean` is the estimate of its recipe."
+    )
     classes: list[str] | None
     unwritable: Unwritable = Field(default_factory=dict)
+
+
+class ReplayRecord(Wire):
+    """One donor's work that the coordinator trained again, or is about to."""
+
+    id: str
+    trial: int
+    unit: str
+    lease: str
+    donor: str = Field(examples=["quiet-otter"])
+    backend: str = Field(description="The backend's class; `+stacked` trained several units.")
+    why: Literal["sampled", "finalist", "diverged", "checkpoint", "stuck", "refuted_before"]
+    state: Literal["open", "agreed", "refuted", "undecided", "dropped", "undone"]
+    from_step: int
+    to_step: int
+    distance: float | None = Field(
+        description="Between the two ends, as a share of the way that training moved the weights."
+    )
+    tolerance: float | None = Field(description="What was allowed.")
+    note: str
+    asked_at: float
+    decided_at: float | None
+
+
+class VerdictUndo(Exact):
+    note: str = Field("", max_length=500, description="Why the verdict was wrong.")
 
 
 class StudyExtension(Exact):

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from safetensors.numpy import load
 
-import potluck
 from potluck.protocol import donor as wire
+from tests.faults.attacks.checked import submit, verdicts
 from tests.support.coordinator import Coordinator
 from tests.support.honest_donor import trained, work
-from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, end_step, random_result, state
 from tests.support.waiting import PATIENCE_S, until
-
-
-@pytest.fixture(scope="module")
-def checking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coordinator]:
-    """Give a coordinator that trains again what donors hand in."""
-    found = Coordinator(tmp_path_factory.mktemp("data"), workers=1, own_donor=1)
-    try:
-        yield found.start()
-    finally:
-        found.stop()
-
-
-def verdicts(study: potluck.Study) -> list[str]:
-    """Give what the ledger says of replays, oldest first."""
-    return [e.body["verdict"] for e in study.ledger().entries if e.kind == "replay"]
-
-
-def submit(checking: Coordinator, **changes: object) -> potluck.Study:
-    """Make a study of one trial on the irises."""
-    given: dict[str, object] = {"trials": 1, "epochs": 3, "search": {}, "name": "Irises"}
-    return checking.client().submit(model=dense_h5(), data="iris", **{**given, **changes})
 
 
 def test_honest_work_is_confirmed(checking: Coordinator) -> None:
@@ -44,6 +22,12 @@ def test_honest_work_is_confirmed(checking: Coordinator) -> None:
         work(donor, 3)
         study.wait(timeout=PATIENCE_S, progress=False)
     assert verdicts(study) == ["agreed"] * 3
+    best = study.best
+    assert best.record.check == "confirmed"
+    assert best.record.own is not None
+    assert best.record.own.on == "training"
+    assert best.record.own.loss is not None
+    assert study.trials()[0].check == "confirmed"
     study.delete()
 
 
@@ -140,8 +124,7 @@ def test_a_made_up_divergence_fails_no_trial(checking: Coordinator) -> None:
 
 
 def test_a_true_divergence_fails_its_trial(checking: Coordinator) -> None:
-    training = {"optimizer": {"name": "sgd", "learning_rate": 1e30}}
-    study = submit(checking, training=training)
+    study = submit(checking, search={"learning_rate": [1e30]})
     with ScriptedDonor(checking.url) as donor:
         lease = donor.await_lease()
         result = trained(donor, lease)

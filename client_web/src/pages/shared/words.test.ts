@@ -27,6 +27,8 @@ describe("a trial's state", () => {
     expect(trialWord({ state: "running", activity: "training" }).text).toBe("training");
     expect(trialWord({ state: "running", activity: "being_scored" }).text).toBe("being scored");
     expect(trialWord({ state: "completed", activity: null }).text).toBe("finished");
+    expect(trialWord({ state: "completed", activity: null, check: "confirmed" }).text).toBe("confirmed");
+    expect(trialWord({ state: "completed", activity: null, check: "checking" }).text).toBe("being checked");
   });
 });
 

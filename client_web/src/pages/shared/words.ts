@@ -1,6 +1,7 @@
 /** The words and tones of states, metrics and tasks: one place, so that pages agree. */
 
 import type {
+  Check,
   LeaderboardRow,
   LossName,
   MetricName,
@@ -43,8 +44,7 @@ export const STUDY: Readonly<Record<StudyState, Word>> = {
   failed: { text: "failed", tone: "bad" },
 };
 
-const TRIAL: Readonly<Record<Exclude<TrialState, "running">, Word>> = {
-  completed: { text: "finished", tone: "score" },
+const TRIAL: Readonly<Record<Exclude<TrialState, "running" | "completed">, Word>> = {
   stopped: { text: "stopped early", tone: "grey" },
   failed: { text: "failed", tone: "bad" },
   incomplete: { text: "incomplete", tone: "grey" },
@@ -193,7 +193,22 @@ export function progress({ counts, units_planned = 0 }: Pick<Study, "counts" | "
   };
 }
 
+/** What was trained again of a finished trial. */
+const CHECK: Readonly<Record<Check, Word>> = {
+  confirmed: { text: "confirmed", tone: "score" },
+  checking: { text: "being checked", tone: "score" },
+  scored: { text: "finished", tone: "score" },
+};
+
 /** What one row of the leaderboard says of its trial. */
-export function trialWord(row: Pick<LeaderboardRow, "state" | "activity">): Word {
+export function trialWord(row: Pick<LeaderboardRow, "state" | "activity" | "check">): Word {
+  if (row.state === "completed") return CHECK[row.check ?? "scored"];
   return row.state === "running" ? ACTIVITY[row.activity ?? "waiting"] : TRIAL[row.state];
 }
+
+/** What is said of the best model's check, in one sentence. */
+export const CHECK_TEXT: Readonly<Record<Check, string>> = {
+  confirmed: "Confirmed: the coordinator trained it again and came to the same.",
+  checking: "Being checked: the coordinator is training it again.",
+  scored: "Scored, not confirmed: the coordinator did not train it again.",
+};

@@ -23,6 +23,12 @@ describe("the sentence under the bar", () => {
     expect(nowText({ ...STUDY, counts: { returned: 2 }, units_planned: 12 }).invite).not.toBe("");
   });
 
+  test("says that the best results are being trained again", () => {
+    const checking = nowText({ ...STUDY, counts: { scored: 12 }, units_planned: 12, checks_open: 3 });
+    expect(checking.text).toBe("The coordinator trains the best results again to confirm them: 3 to go.");
+    expect(checking.invite).toBe("");
+  });
+
   test("gives the reason where there is one", () => {
     expect(nowText({ ...STUDY, state: "failed", reason: "The layer dense is too large." }).text).toBe(
       "The layer dense is too large.",

@@ -13,7 +13,7 @@ export interface Now {
 /** What of a study the sentence hangs on. */
 export type Facts = Pick<
   Study,
-  "state" | "reason" | "counts" | "units_planned" | "donors" | "seconds_left" | "finished_at"
+  "state" | "reason" | "counts" | "units_planned" | "donors" | "seconds_left" | "finished_at" | "checks_open"
 >;
 
 /** The sentence under the bar, from the same counts and donors as the bar's legend. */
@@ -43,6 +43,10 @@ function running(study: Facts): Now {
   }
   if (parts.toGo === 0 && parts.beingScored > 0) {
     return { text: `The last ${plural(parts.beingScored, "result")} of this study are being scored.`, invite: "" };
+  }
+  const checks = study.checks_open ?? 0;
+  if (parts.toGo === 0 && checks > 0) {
+    return { text: `The coordinator trains the best results again to confirm them: ${checks} to go.`, invite: "" };
   }
   return { text: "Nobody is training this study right now.", invite: "Open a donor tab" };
 }

@@ -1,0 +1,83 @@
+"""A unit that donors gave up on: nobody's word alone sets it aside."""
+
+from __future__ import annotations
+
+from potluck_coordinator.core.leases import MAX_TRIES
+from potluck_coordinator.core.records import Lease, Replay, Unit
+from potluck_coordinator.core.trust import ReplayState, Why, backend_class
+from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
+from potluck_coordinator.services.events import WORK
+from potluck_coordinator.services.rungs import settle_rung
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage import donor_standings, leases, replays, units
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction, after_commit
+from potluck_coordinator.training.replay import Replayed
+
+FIRST_STEPS = 3
+TRAINS = "the coordinator itself could train its first steps"
+
+
+def ask_whether_stuck(site: Site, tx: Transaction, unit: Unit, lease: Lease) -> None:
+    """Let the coordinator's own donor train a unit's first steps, unless that is under way."""
+    if replays.open_of_unit(tx, unit.id, Why.STUCK) or unit.start is None:
+        return
+    spe = steps_per_epoch(unit.rows, unit.batch_size)
+    first = unit.from_epoch * spe
+    made = Replay(
+        id=site.new_id("rp"),
+        study_id=unit.study_id,
+        unit_id=unit.id,
+        trial=unit.trial,
+        lease_id=lease.id,
+        donor_id=lease.donor_id,
+        backend=backend_class(lease.backend, lease.stacked),
+        why=Why.STUCK.value,
+        state=ReplayState.OPEN.value,
+        start=unit.start,
+        end="",
+        from_step=first,
+        to_step=min(first + FIRST_STEPS, unit.to_epoch * spe),
+        asked_at=site.now(),
+    )
+    replays.add(tx, made)
+    after_commit(tx, site.poke)
+
+
+def conclude_stuck(
+    site: Site, tx: Transaction, replay: Replay, done: Replayed, note: str, by: str
+) -> None:
+    """Set a unit aside that the coordinator cannot train either, or offer it again.
+
+    Where it cannot tell, because a unit cannot be trained exactly here, established donors on
+    different networks must have failed.
+    """
+    trains = done.comparison is not None
+    verdict = ReplayState.REFUTED if trains else ReplayState.UNDECIDED
+    if done.failed:
+        verdict = ReplayState.AGREED
+    unit = units.get(tx, replay.unit_id)
+    aside = verdict is ReplayState.AGREED or (
+        verdict is ReplayState.UNDECIDED and _established_failed(site, tx, unit)
+    )
+    now = site.now()
+    told = TRAINS if trains else f"the coordinator itself: {note}"
+    replays.decide(tx, replay.id, verdict, decided_at=now, replayed_by=by, note=told)
+    reasons = [*unit.reasons, told][-20:]
+    if aside and unit.state in (UnitState.READY, UnitState.LEASED):
+        if units.change(tx, unit.id, UnitEvent.SET_ASIDE, lease_id=None, reasons=reasons):
+            body = {"unit": unit.id, "trial": unit.trial, "reasons": reasons}
+            record(tx, unit.study_id, "set_aside", body, now)
+            settle_rung(site, tx, units.get(tx, unit.id))
+    else:
+        units.note(tx, unit.id, tries=0, reasons=reasons)
+        after_commit(tx, lambda: site.hub.publish(WORK))
+    after_commit(tx, lambda: site.hub.publish(unit.study_id))
+
+
+def _established_failed(site: Site, tx: Transaction, unit: Unit) -> bool:
+    failed = [
+        donor for donor in leases.failed_at(tx, unit.id) if donor_standings.best_of(tx, donor) > 0
+    ]
+    networks = {site.presence.network_of(donor) for donor in failed}
+    return len(failed) >= MAX_TRIES and len(networks) > 1

@@ -1,0 +1,102 @@
+"""Laws of trust: how often work is trained again, and what a comparison says."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from potluck_coordinator.core.manners import FORGIVEN_AFTER_S, Manners, network_of
+from potluck_coordinator.core.trust import (
+    KNOWN_AFTER,
+    LEAST_PROBABILITY,
+    LONGEST_PAUSE_S,
+    MOST_TOLERANCE,
+    TOLERANCE,
+    Comparison,
+    ReplayState,
+    judge,
+    learned_tolerance,
+    most_leases,
+    pause_after,
+    replay_probability,
+    tolerance_for,
+)
+
+DISTANCES = st.floats(0.0, 10.0, allow_nan=False)
+
+
+@given(st.integers(0, 10_000))
+def test_fewer_of_a_donors_results_are_replayed_the_more_agreed(agreements: int) -> None:
+    now, later = replay_probability(agreements), replay_probability(agreements + 1)
+    assert 1.0 >= now >= later >= LEAST_PROBABILITY
+    assert (now == 1.0) == (agreements < KNOWN_AFTER)
+
+
+@given(DISTANCES, st.none() | DISTANCES)
+def test_what_lies_within_the_tolerance_agrees(distance: float, spread: float | None) -> None:
+    found = judge(Comparison(distance, spread), TOLERANCE, claimed_divergence=False)
+    if distance <= TOLERANCE:
+        assert found is ReplayState.AGREED
+    elif spread is None or distance > 5 * spread:
+        assert found is ReplayState.REFUTED
+    else:
+        assert found is not ReplayState.REFUTED
+    if distance > MOST_TOLERANCE:
+        assert found is not ReplayState.AGREED
+
+
+@given(st.booleans(), st.booleans(), DISTANCES)
+def test_a_divergence_is_true_only_if_the_replay_diverges(
+    claimed: bool, diverged: bool, distance: float
+) -> None:
+    found = judge(Comparison(distance, diverged=diverged), 1.0, claimed_divergence=claimed)
+    if claimed != diverged:
+        assert found is ReplayState.REFUTED
+    elif claimed:
+        assert found is ReplayState.AGREED
+
+
+@given(st.lists(st.floats(0.0, TOLERANCE), max_size=60))
+def test_a_learned_tolerance_never_passes_its_bounds(agreed: list[float]) -> None:
+    assert TOLERANCE <= tolerance_for(learned_tolerance(agreed)) <= MOST_TOLERANCE
+
+
+@given(st.integers(0, 200))
+def test_pauses_grow_and_end(failures: int) -> None:
+    assert 0.0 <= pause_after(failures) <= pause_after(failures + 1) <= LONGEST_PAUSE_S
+    assert pause_after(2) == 0.0
+
+
+@given(st.integers(0, 100), st.integers(0, 100), st.integers(1, 16))
+def test_everybody_may_hold_one_and_nobody_is_capped_alone(
+    delivered: int, agreements: int, most: int
+) -> None:
+    assert most_leases(delivered, agreements, others_wait=False, most=most) == most
+    assert 1 <= most_leases(delivered, agreements, others_wait=True, most=most) <= most
+    assert most_leases(0, 0, others_wait=True, most=most) == 1
+
+
+def test_a_failing_donor_waits_and_is_forgiven() -> None:
+    manners = Manners()
+    for _ in range(5):
+        manners.failed("a", "n", 100.0)
+    assert manners.pause_left("a", "n", 100.0, delivered=True) > 0
+    assert manners.pause_left("b", "n", 100.0, delivered=False) == 0
+    assert manners.pause_left("a", "n", 101.0 + FORGIVEN_AFTER_S, delivered=False) == 0
+    manners.did_well("a")
+    assert manners.pause_left("a", "n", 100.0, delivered=True) == 0
+
+
+def test_a_thousand_fresh_keys_of_one_address_wait_but_who_has_delivered_does_not() -> None:
+    manners = Manners()
+    for number in range(1000):
+        manners.failed(f"key {number}", "n", 100.0)
+    assert manners.pause_left("key 1001", "n", 100.0, delivered=False) > 60
+    assert manners.pause_left("neighbour", "n", 100.0, delivered=True) == 0
+    assert manners.pause_left("elsewhere", "m", 100.0, delivered=False) == 0
+
+
+def test_an_ipv6_subscriber_is_one_network() -> None:
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") == "2001:db8::/64"
+    assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") == "192.0.2.1"
+    assert network_of("testclient") == "testclient"
