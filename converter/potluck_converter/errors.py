@@ -15,6 +15,7 @@ HINTS = {
     "model.broken_graph": "Save the model again, with Keras itself.",
     "model.cannot_fit": "Build the model again for the new width.",
     "model.external_link": "Save the model again, into one file.",
+    "model.never_written": "Save the model again, whole: this file was left unfinished.",
     "model.no_input_shape": "Give the model an Input layer, or call it once, and save it again.",
     "model.not_hdf5": 'Save with model.save("model.h5").',
     "model.not_quantizable": "Leave out the quantization.",
