@@ -27,6 +27,7 @@ HINTS = {
     "model.shard_length": "Copy or upload the weight files again.",
     "model.shards_missing": "Add the weight files that model.json names.",
     "model.too_large": "Use a smaller model.",
+    "model.too_slow": "Use a smaller model.",
     "model.truncated": "Copy or upload it again.",
     "model.unknown_ending": "End it in .h5 or .keras, or name a folder.",
     "model.unreadable": "Save the model again, and check that the file is whole.",

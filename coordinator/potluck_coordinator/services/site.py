@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from potluck_coordinator.core.ids import spell
 from potluck_coordinator.scoring import Workers
+from potluck_coordinator.services.admission import Admission
+from potluck_coordinator.services.converters import Converters
 from potluck_coordinator.services.events import CONDUCTOR, Hub
 from potluck_coordinator.services.presence import Presence
 from potluck_coordinator.services.standings import TopTrials
@@ -28,6 +30,9 @@ class Site:
     presence: Presence
     own_donor: Workers
     """One process that trains again what donors trained; it starts with the first replay."""
+    memory: Admission
+    """Bytes that conversions and the workers' jobs take together."""
+    converters: Converters
     top_trials: TopTrials = field(default_factory=TopTrials)
 
     def now(self) -> float:
