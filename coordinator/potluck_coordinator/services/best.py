@@ -26,6 +26,7 @@ from potluck_coordinator.scoring import ScoreJob, score_weights
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.jobs import encode_rows
 from potluck_coordinator.services.models import render
+from potluck_coordinator.services.planning import SECONDS_TO_PREPARE
 from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import by_rung, places
@@ -188,7 +189,14 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
     part = await _part(site, best)
     graph, weights = await _graph_and_weights(site, best)
     held, encoder = await on_dataset(
-        site, dataset.hash, dataset.filename, encode_rows, study.plan, part.train_rows, rows
+        site,
+        dataset.hash,
+        dataset.filename,
+        encode_rows,
+        study.plan,
+        part.train_rows,
+        rows,
+        timeout_s=SECONDS_TO_PREPARE,
     )
     job = ScoreJob(
         graph=json.loads(graph), weights=weights, held=held, encoder=encoder, decode=decode
