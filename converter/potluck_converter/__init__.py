@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from potluck_converter.graph import Call, Graph, Layer, Model, Shape, TensorRef
     from potluck_converter.graph_json import graph_bytes, graph_from_json, graph_to_json
     from potluck_converter.input_width import InputFit, input_fit, with_input_width
-    from potluck_converter.isolation import convert_isolated
+    from potluck_converter.isolation import (
+        convert_into,
+        convert_isolated,
+        from_folder,
+        memory_for,
+    )
     from potluck_converter.limits import DEFAULT_LIMITS, Limits
     from potluck_converter.memory import TrainingMemory, training_memory
     from potluck_converter.overrides import with_overrides
     from potluck_converter.read import read_model
+    from potluck_converter.rendering import render_isolated
     from potluck_converter.shapes import (
         forward_flops,
         infer_shapes,
@@ -48,17 +54,21 @@ __all__ = [
     "as_text",
     "compiled",
     "convert",
+    "convert_into",
     "convert_isolated",
     "form_warnings",
     "forward_flops",
     "from_files",
+    "from_folder",
     "graph_bytes",
     "graph_from_json",
     "graph_to_json",
     "infer_shapes",
     "initial_weights",
     "input_fit",
+    "memory_for",
     "read_model",
+    "render_isolated",
     "report",
     "stateful_layers",
     "tfjs_topology",
@@ -103,13 +113,19 @@ _HOMES = {
         "graph_to_json",
     ),
     "potluck_converter.input_width": ("InputFit", "input_fit", "with_input_width"),
-    "potluck_converter.isolation": ("convert_isolated",),
+    "potluck_converter.isolation": (
+        "convert_into",
+        "convert_isolated",
+        "from_folder",
+        "memory_for",
+    ),
     "potluck_converter.limits": (
         "DEFAULT_LIMITS",
         "Limits",
     ),
     "potluck_converter.overrides": ("with_overrides",),
     "potluck_converter.read": ("read_model",),
+    "potluck_converter.rendering": ("render_isolated",),
     "potluck_converter.description": (
         "as_text",
         "report",

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from potluck_converter.errors import ConversionError, error_from_dict
@@ -18,33 +18,72 @@ from potluck_converter.files import from_files
 from potluck_converter.graph import Model
 from potluck_converter.limits import DEFAULT_LIMITS, Limits
 
+ADDRESSES = 512 << 20
+"""Bytes of address space that Python and its libraries reserve without taking them."""
+LEAST = 256 << 20
+TIMES = 16
+"""A file of small numbers: itself, its pieces joined, in 32 bits, and as it is written."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a subprocess may take: `need` bytes to state, and the `hard` limit of addresses."""
+
+    need: int
+    hard: int
+
+
+def memory_for(file_bytes: int, limits: Limits = DEFAULT_LIMITS) -> Memory:
+    """Say what reading or writing a file of so many bytes may take."""
+    hard = min(limits.memory_bytes, ADDRESSES + LEAST + TIMES * file_bytes)
+    return Memory(max(hard - ADDRESSES, 0), hard)
+
 
 def convert_isolated(files: Mapping[str, bytes] | Path, limits: Limits = DEFAULT_LIMITS) -> Model:
     """Read a model (bytes by name, or a folder) in a subprocess that cannot harm this one.
 
-    Raises the reader's ConversionError; `model.unreadable` where the subprocess ran out of time or
-    died, `model.too_large` where it ran out of memory.
+    Raises the reader's ConversionError; `model.too_slow` where the subprocess ran out of time,
+    `model.too_large` where it ran out of memory, `model.unreadable` where it died otherwise.
+    """
+    with tempfile.TemporaryDirectory(prefix="potluck-") as scratch:
+        out = Path(scratch)
+        convert_into(files, out, limits)
+        return from_folder(out, limits)
+
+
+def convert_into(
+    files: Mapping[str, bytes] | Path, out: Path, limits: Limits = DEFAULT_LIMITS
+) -> None:
+    """Do what `convert_isolated` does, and leave `graph.json`, `weights.safetensors` in `out`.
+
+    Nothing of the model is held here; `from_folder` reads it. Raises ConversionError.
     """
     with tempfile.TemporaryDirectory(prefix="potluck-") as scratch:
         work = Path(scratch)
-        out = work / "out"
-        out.mkdir()
         manifest = work / "manifest.json"
-        manifest.write_text(json.dumps(_place(files, work, limits)))
-        status = _run([json.dumps(asdict(limits)), str(manifest), str(out)], work, limits.seconds)
+        placed = _place(files, work, limits)
+        size = sum(Path(path).stat().st_size for path in placed.values())
+        allowed = replace(limits, memory_bytes=memory_for(size, limits).hard)
+        manifest.write_text(json.dumps(placed))
+        arguments = [json.dumps(asdict(allowed)), str(manifest), str(out)]
+        status = run_limited("potluck_converter.isolated", arguments, work, limits.seconds)
         if (out / "error.json").exists():
             raise error_from_dict(json.loads((out / "error.json").read_text()))
         if status != 0 or not (out / "about.json").exists():
             raise _died(status)
-        about = json.loads((out / "about.json").read_text())
-        return from_files(
-            (out / "graph.json").read_bytes(),
-            (out / "weights.safetensors").read_bytes(),
-            about["source"],
-            about["training_config"],
-            tuple(about["warnings"]),
-            limits,
-        )
+
+
+def from_folder(out: Path, limits: Limits = DEFAULT_LIMITS) -> Model:
+    """Read what `convert_into` left, and check it. Raises ConversionError."""
+    about = json.loads((out / "about.json").read_text())
+    return from_files(
+        (out / "graph.json").read_bytes(),
+        (out / "weights.safetensors").read_bytes(),
+        about["source"],
+        about["training_config"],
+        tuple(about["warnings"]),
+        limits,
+    )
 
 
 def _place(files: Mapping[str, bytes] | Path, work: Path, limits: Limits) -> dict[str, str]:
@@ -71,8 +110,11 @@ def _place(files: Mapping[str, bytes] | Path, work: Path, limits: Limits) -> dic
     return placed
 
 
-def _run(arguments: list[str], work: Path, seconds: float) -> int:
-    """Run the subprocess in a group of its own; give its status, or raise on time-out."""
+def run_limited(module: str, arguments: list[str], work: Path, seconds: float) -> int:
+    """Run a module in a process group of its own; give its status.
+
+    Raises ConversionError `model.too_slow` after so many seconds, of the clock or the processor.
+    """
     environment = {
         "PATH": os.environ.get("PATH", ""),
         # Threads reserve address space, which the memory limit counts.
@@ -85,7 +127,7 @@ def _run(arguments: list[str], work: Path, seconds: float) -> int:
     if "SYSTEMROOT" in os.environ:
         environment["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "potluck_converter.isolated", *arguments],
+        [sys.executable, "-P", "-m", module, *arguments],
         cwd=work,
         env=environment,
         stdin=subprocess.PIPE,  # its lifeline
@@ -94,14 +136,12 @@ def _run(arguments: list[str], work: Path, seconds: float) -> int:
         start_new_session=True,
     )
     try:
-        return process.wait(timeout=seconds)
+        status = process.wait(timeout=seconds)
+        if status == -getattr(signal, "SIGXCPU", 0):
+            raise _too_slow(seconds)
+        return status
     except subprocess.TimeoutExpired as error:
-        raise ConversionError(
-            "model.unreadable",
-            "Reading the model took too long.",
-            expected=f"at most {seconds:g} seconds",
-            hint="Use a smaller model, or save it again without compression.",
-        ) from error
+        raise _too_slow(seconds) from error
     finally:
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
@@ -112,6 +152,15 @@ def _run(arguments: list[str], work: Path, seconds: float) -> int:
         process.wait()
         if process.stdin is not None:
             process.stdin.close()
+
+
+def _too_slow(seconds: float) -> ConversionError:
+    return ConversionError(
+        "model.too_slow",
+        "Reading or writing the model took too long.",
+        expected=f"at most {seconds:g} seconds",
+        hint="Use a smaller model, or save it again without compression.",
+    )
 
 
 def _died(status: int) -> ConversionError:

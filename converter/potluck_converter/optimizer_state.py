@@ -48,21 +48,21 @@ def read_h5_state(file: h5py.File, graph: Graph, limits: Limits) -> OptimizerSta
     if not isinstance(stored, h5py.Group):
         return None
     names = hdf5.texts(stored, "weight_names", limits)
-    return _read(stored, names, names, graph, limits)
+    return _read(stored, names, names, graph)
 
 
-def read_zip_state(file: h5py.File, graph: Graph, limits: Limits) -> OptimizerState | None:
+def read_zip_state(file: h5py.File, graph: Graph) -> OptimizerState | None:
     """Read the state from a `.keras`; None where there is none that fits the graph."""
     stored = file.get("optimizer/vars")
     if not isinstance(stored, h5py.Group):
         return None
     count = len(stored)
     names = ["iteration", "learning_rate", *(f"variable_{n}" for n in range(2, count))]
-    return _read(stored, [str(n) for n in range(count)], names, graph, limits)
+    return _read(stored, [str(n) for n in range(count)], names, graph)
 
 
 def _read(
-    stored: h5py.Group, paths: list[str], names: list[str], graph: Graph, limits: Limits
+    stored: h5py.Group, paths: list[str], names: list[str], graph: Graph
 ) -> OptimizerState | None:
     found = [stored.get(path) for path in paths]
     shapes = [data.shape for data in found if isinstance(data, h5py.Dataset)]
@@ -71,7 +71,7 @@ def _read(
     specs = [
         WeightSpec(p, shape, _NONE, count=True) for p, shape in zip(paths, shapes, strict=True)
     ]
-    values = [hdf5.floats(stored, s.name, s, f"optimizer/{s.name}", limits) for s in specs]
+    values = [hdf5.floats(stored, s.name, s, f"optimizer/{s.name}") for s in specs]
     return OptimizerState(tuple(names), tuple(values))
 
 

@@ -18,7 +18,9 @@ from potluck_coordinator.api.donor import say_farewell
 from potluck_coordinator.api.errors import add_handlers
 from potluck_coordinator.api.hosts import KnownHosts
 from potluck_coordinator.scoring import Workers
+from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.conductor import Conductor
+from potluck_coordinator.services.converters import Converters
 from potluck_coordinator.services.drawings import Drawings
 from potluck_coordinator.services.events import Hub
 from potluck_coordinator.services.presence import Presence
@@ -60,6 +62,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     async def running(app: FastAPI, engine: Engine) -> AsyncIterator[None]:
         hub = Hub()
         hub.bind(asyncio.get_running_loop())
+        memory = Admission(settings.memory)
         site = Site(
             settings=settings,
             writer=Writer(engine),
@@ -68,6 +71,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
             hub=hub,
             presence=Presence(),
             own_donor=Workers(1),
+            memory=memory,
+            converters=Converters(memory, settings.workers),
         )
         app.state.site = site
         app.state.drawings = Drawings(site)
@@ -79,6 +84,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         finally:
             await say_farewell(app)
             await conductor.stop()
+            site.converters.close()
             site.workers.close()
             site.own_donor.close()
             await asyncio.to_thread(site.writer.close)

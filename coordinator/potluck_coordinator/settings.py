@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,12 +14,29 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from potluck_coordinator.core.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, UNHEARD_SECONDS
 
+CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+UNKNOWN_MEMORY = 8 * 2**30
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 def default_data_folder() -> Path:
     """Give the platform's user data folder for Potluck."""
     return user_data_path("potluck", appauthor=False)
+
+
+def half_of_memory() -> int:
+    """Give half of the bytes of memory that this machine, or its container, has."""
+    try:
+        have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # a system that does not say
+        have = UNKNOWN_MEMORY
+    for path in CONTAINER_LIMITS:
+        with contextlib.suppress(OSError, ValueError):
+            have = min(have, int(path.read_text()))
+    return have // 2
 
 
 class Settings(BaseSettings):
@@ -42,6 +61,9 @@ class Settings(BaseSettings):
     """Anybody may submit, without a token."""
     workers: int = 2
     """Processes that encode and score."""
+    memory: int = Field(default_factory=half_of_memory, gt=0)
+    """Bytes that conversions and the jobs of the workers may take together; half of the machine's
+    by default. A job waits until there is room, and one that needs more than all is refused."""
     own_donor: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of one processor core with which the coordinator trains again what donors handed in,
     from 0 to 1. With 0 nothing is trained again: results are *scored*, and never *confirmed*."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from potluck_converter.errors import ConversionError
 from potluck_converter.layers.base import WeightSpec
 from potluck_converter.limits import Limits
+from potluck_converter.readers.hdf5_storage import check_storage
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ATTRIBUTE_ITEMS = 100_000
@@ -27,9 +28,12 @@ _ATTRIBUTE_ITEMS = 100_000
 
 @contextmanager
 def open_file(
-    content: bytes | BinaryIO | io.RawIOBase, name: str, limits: Limits
+    content: bytes | BinaryIO | io.RawIOBase, name: str, limits: Limits, held: int | None = None
 ) -> Iterator[h5py.File]:
-    """Open and check every link; raises ConversionError, also for what h5py finds broken later."""
+    """Open and check every link; raises ConversionError, also for what h5py finds broken later.
+
+    `held`: the bytes of what the file came in, where it is another one.
+    """
     source = io.BytesIO(content) if isinstance(content, bytes) else content
     head = source.read(len(SIGNATURE)) or b""
     if head != SIGNATURE:
@@ -38,7 +42,7 @@ def open_file(
     source.seek(0)
     try:
         with h5py.File(source, "r") as file:
-            _check_links(file, name, limits)
+            check_storage(file, _links(file, name, limits), held or length, name, limits)
             yield file
     except ConversionError:
         raise
@@ -83,14 +87,14 @@ def _not_hdf5(content: bytes, name: str) -> ConversionError:
     )
 
 
-def _check_links(file: h5py.File, name: str, limits: Limits) -> None:
-    seen = 0
+def _links(file: h5py.File, name: str, limits: Limits) -> list[bytes]:
+    """Give the path of every link, all of which stay inside the file."""
+    paths: list[bytes] = []
 
     def look(path: bytes, info: h5l.LinkInfo) -> ConversionError | None:
         # Returned, not raised: h5py stops at the first value that is not None; it loses errors.
-        nonlocal seen
-        seen += 1
-        if seen > limits.hdf5_objects:
+        paths.append(path)
+        if len(paths) > limits.hdf5_objects:
             return ConversionError(
                 "model.too_large",
                 "The file holds too many objects.",
@@ -105,6 +109,7 @@ def _check_links(file: h5py.File, name: str, limits: Limits) -> None:
     found = file.id.links.visit(look, info=True)
     if found is not None:
         raise found
+    return paths
 
 
 def external(path: str, what: str) -> ConversionError:
@@ -185,9 +190,7 @@ def _missing(path: str) -> ConversionError:
     )
 
 
-def floats(
-    parent: h5py.Group, path: str, spec: WeightSpec, where: str, limits: Limits
-) -> NDArray[np.float32]:
+def floats(parent: h5py.Group, path: str, spec: WeightSpec, where: str) -> NDArray[np.float32]:
     """Read one dataset of the expected shape as float32; raises ConversionError before reading."""
     shape = spec.shape
     data = parent.get(path)
@@ -213,13 +216,6 @@ def floats(
             expected=str(shape),
             got=str(data.shape),
             hint="The architecture and the weights are of different models; save again.",
-            where=where,
-        )
-    if data.chunks and prod(data.chunks) * data.dtype.itemsize > limits.chunk_bytes:
-        raise ConversionError(
-            "model.too_large",
-            f"The weight {where} is stored in too large pieces.",
-            expected=f"at most {limits.chunk_bytes} bytes each",
             where=where,
         )
     if brain:

@@ -118,7 +118,7 @@ def legacy_weights(
         places = match(child.name, paths, needed)
         for one in needed:
             path = places[one.full]
-            found = hdf5.floats(home, path, one.spec, one.full, limits)
+            found = hdf5.floats(home, path, one.spec, one.full)
             weights[one.full] = found.reshape(shapes[one.full])
     return {full: weights[full] for full in _order(graph)}
 

@@ -36,7 +36,7 @@ def read_pair(
             inner = hdf5.group(file, "model_weights")
             weights = legacy_weights(inner, found.graph, found.origin, limits)
         else:
-            weights = nested_weights(file, found.graph, found.origin, limits)
+            weights = nested_weights(file, found.graph, found.origin)
     training = config.get("compile_config")
     return Model(
         found.graph,

@@ -29,11 +29,11 @@ from potluck_converter.readers.keras_config import read_architecture
 from potluck_converter.readers.keras_h5 import STATE_LEFT_OUT
 from potluck_converter.readers.layer_scale import as_stored
 from potluck_converter.readers.stored import mismatch, not_finite, wanted
+from potluck_converter.readers.zip_directory import DIRECTORY_BYTES, DirectoryTooLarge, open_zip
 
 SIGNATURE = b"PK"
 _MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 _MOST_MEMBERS = 16
-_MOST_RATIO = 200
 
 
 def read_keras_zip(content: bytes | BinaryIO, name: str, limits: Limits = DEFAULT_LIMITS) -> Model:
@@ -43,13 +43,16 @@ def read_keras_zip(content: bytes | BinaryIO, name: str, limits: Limits = DEFAUL
         source.seek(0)
         if source.read(4) == b"PK\x03\x04" and not zipfile.is_zipfile(source):
             raise _cut_off(name)
-        with zipfile.ZipFile(source) as archive:
+        with open_zip(source) as archive:
             members = _checked(archive, name, limits)
             config_text = _bounded(archive, members["config.json"], limits.json_bytes, name)
             metadata_text = b"{}"
             if "metadata.json" in members:
                 metadata_text = _bounded(archive, members["metadata.json"], 1 << 16, name)
             stored = _weights_file(archive, members["model.weights.h5"], source, name, limits)
+            length = source.seek(0, io.SEEK_END)
+    except DirectoryTooLarge as error:
+        raise _too_large(name, f"at most {DIRECTORY_BYTES} bytes", str(error)) from error
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -65,14 +68,14 @@ def read_keras_zip(content: bytes | BinaryIO, name: str, limits: Limits = DEFAUL
     config = bounded_json.parse(config_text, "config.json", limits)
     metadata = bounded_json.parse(metadata_text, "metadata.json", limits)
     found = read_architecture(config, limits, keras3=True)
-    with hdf5.open_file(stored, name, limits) as file:
-        weights = nested_weights(file, found.graph, found.origin, limits)
+    with hdf5.open_file(stored, name, limits, length) as file:
+        weights = nested_weights(file, found.graph, found.origin)
         state, warnings = None, list(found.warnings)
         if "optimizer" in file:
             from potluck_converter.optimizer_state import read_zip_state
 
             flat = all(not child.children for child in found.origin.children)
-            state = read_zip_state(file, found.graph, limits) if flat else None
+            state = read_zip_state(file, found.graph) if flat else None
             if state is None:
                 warnings.append(STATE_LEFT_OUT)
     training = config.get("compile_config")
@@ -136,9 +139,9 @@ def _checked(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, z
             raise _unreadable(name, f"compression {info.compress_type}", "stored or deflated")
         if info.file_size > limits.file_bytes:
             raise _too_large(name, f"at most {limits.file_bytes} bytes", str(info.file_size))
-        if info.file_size > 4096 + _MOST_RATIO * info.compress_size:
+        if info.file_size > 4096 + limits.ratio * info.compress_size:
             ratio = f"{info.file_size} bytes from {info.compress_size}"
-            raise _too_large(name, f"members compressed at most {_MOST_RATIO} times", ratio)
+            raise _too_large(name, f"members compressed at most {limits.ratio} times", ratio)
         found[info.filename] = info
     missing = [need for need in ("config.json", "model.weights.h5") if need not in found]
     if missing:
@@ -238,7 +241,7 @@ def keys(class_names: list[str]) -> list[str]:
 
 
 def nested_weights(
-    file: h5py.File, graph: Graph, origin: Origin, limits: Limits
+    file: h5py.File, graph: Graph, origin: Origin
 ) -> Mapping[str, NDArray[np.float32]]:
     """Read the weights that the graph has from `layers/<class>/vars/<n>`."""
     specs = wanted(graph)
@@ -259,7 +262,7 @@ def nested_weights(
                 if place not in file:
                     raise mismatch(child.name, [one for _, one, _ in needed], [])
                 stored = as_stored(spec, child.class_name)
-                found[full] = hdf5.floats(file, place, stored, full, limits).reshape(spec.shape)
+                found[full] = hdf5.floats(file, place, stored, full).reshape(spec.shape)
             _check_names(file, places, child, needed_names=[one for _, one, _ in needed])
 
     prefix = "layers/" if "layers" in file else "_layer_checkpoint_dependencies/"

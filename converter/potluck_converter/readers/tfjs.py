@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite, prod
@@ -95,9 +96,21 @@ def _listed(manifest: Any, files: Mapping[str, bytes]) -> Listed:
     """Cut the shards' bytes by the manifest; raises for missing or wrong ones."""
     by_name = {name.replace("\\", "/").rpartition("/")[2]: data for name, data in files.items()}
     found: Listed = {}
+    used: set[str] = set()
     for part in manifest if isinstance(manifest, list) else []:
         paths, specs = part.get("paths"), part.get("weights")
         names = [str(path).rpartition("/")[2] for path in paths]
+        twice = next((name for name, n in Counter(names).items() if n > 1 or name in used), None)
+        if twice is not None:
+            raise ConversionError(
+                "model.not_tfjs",
+                "The weights manifest of model.json names a weight file more than once.",
+                expected="each weight file once",
+                got=twice,
+                hint="Save or convert the model again.",
+                where=twice,
+            )
+        used.update(names)
         missing = [name for name in names if name not in by_name]
         if missing:
             raise ConversionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -22,7 +23,7 @@ from potluck.protocol.records import (
 )
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.api.deps import StillWanted, TheAsker, TheSite
-from potluck_coordinator.api.uploads import NAMES, attachment
+from potluck_coordinator.api.downloads import NAMES, attachment, rendered
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.services import best, ledgers, planning, studies, verdicts, views
 from potluck_coordinator.storage import studies as stored
@@ -137,21 +138,21 @@ async def get_best(site: TheSite, asker: TheAsker, study_id: str) -> BestModel:
 async def get_best_h5(site: TheSite, asker: TheAsker, study_id: str) -> Response:
     """Download the best model for Keras."""
     found = await _best(site, asker, study_id)
-    return attachment(await best.render_best(site, found, "h5"), NAMES["h5"])
+    return await rendered(partial(best.render_best, site, found, "h5"), NAMES["h5"])
 
 
 @router.get("/{study_id}/best/model.keras", response_class=Response)
 async def get_best_keras(site: TheSite, asker: TheAsker, study_id: str) -> Response:
     """Download the best model for Keras 3 in its own form."""
     found = await _best(site, asker, study_id)
-    return attachment(await best.render_best(site, found, "keras"), NAMES["keras"])
+    return await rendered(partial(best.render_best, site, found, "keras"), NAMES["keras"])
 
 
 @router.get("/{study_id}/best/tfjs.zip", response_class=Response)
 async def get_best_tfjs(site: TheSite, asker: TheAsker, study_id: str) -> Response:
     """Download the best model as TF.js files."""
     found = await _best(site, asker, study_id)
-    return attachment(await best.render_best(site, found, "tfjs"), NAMES["tfjs"])
+    return await rendered(partial(best.render_best, site, found, "tfjs"), NAMES["tfjs"])
 
 
 @router.get("/{study_id}/best/predictions")

@@ -12,6 +12,7 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 
 from potluck.protocol.records import BundledDataset, Dataset, Model, ModelFit
 from potluck_coordinator.api.deps import StillWanted, SubmittersRoute, TheAsker, TheSite
+from potluck_coordinator.api.downloads import NAMES, rendered
 from potluck_coordinator.core.errors import BadModel, TooLarge
 from potluck_coordinator.pipeline import bundled
 from potluck_coordinator.services import datasets, fitting, models
@@ -20,14 +21,6 @@ router = APIRouter()
 large = APIRouter(route_class=SubmittersRoute)
 
 CHUNK = 1 << 20
-NAMES = {"h5": "model.h5", "keras": "model.keras", "tfjs": "model-tfjs.zip"}
-
-
-def attachment(content: bytes, filename: str) -> Response:
-    """Answer with bytes that a browser saves under a name."""
-    kind = "application/zip" if filename.endswith(".zip") else "application/octet-stream"
-    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return Response(content, media_type=kind, headers=headers)
 
 
 def plain_name(given: str | None, otherwise: str) -> str:
@@ -138,7 +131,10 @@ async def get_model_file(
 ) -> Response:
     """Download a model as `.h5`, as `.keras` or as a zip of TF.js files."""
     model = await models.get_model(site, asker, model_id)
-    return attachment(await models.render(site, model, format), NAMES[format])
+    return await rendered(
+        lambda folder: models.render(site, model.graph, model.weights, format, folder),
+        NAMES[format],
+    )
 
 
 @router.get("/datasets", tags=["datasets"])

@@ -36,6 +36,7 @@ class Server:
     def __enter__(self) -> Server:
         command = [sys.executable, "-m", "potluck", "serve", "--open", "--host", "127.0.0.1"]
         command += ["--port", "0", "--data", str(self._data)]
+        command += ["--own-donor", "1"]  # somebody waits for it
         self._process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck_converter.readers.zip_directory import DirectoryTooLarge, open_zip
 from potluck_coordinator.core.errors import BadDataset
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
 from potluck_coordinator.pipeline.flat_arrays import read_numbers, read_words
@@ -21,6 +22,8 @@ from potluck_coordinator.pipeline.spelling import Spelling
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 HEADER_BYTES = 4096
 """A plain array's header takes 118 bytes; numpy's own default allows 10,000."""
+MOST_AXES = 32
+LONGEST_AXIS = 2**31 - 1
 
 
 def read_arrays(
@@ -34,9 +37,11 @@ def read_arrays(
     `spellings`: those of a plan; None finds out how words are written.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with open_zip(io.BytesIO(content)) as archive:
             members = _members(archive, filename, limits)
             arrays = {name: _array(archive, info, filename) for name, info in members.items()}
+    except DirectoryTooLarge as error:
+        raise _too_large(f"at most {limits.members} arrays", str(error), filename) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadDataset(
             "dataset.not_npz",
@@ -59,6 +64,14 @@ def _members(
     if total > limits.unpacked_bytes:
         raise _too_large(
             f"at most {limits.unpacked_bytes:,} bytes unzipped", f"{total:,} bytes", filename
+        )
+    held = sum(info.compress_size for info in infos)
+    if total > max(limits.always_bytes, limits.large_ratio * held):
+        raise _too_large(
+            f"{limits.always_bytes:,} bytes unzipped, or at most {limits.large_ratio} times "
+            "what the archive holds",
+            f"{held:,} bytes that say they become {total:,}",
+            filename,
         )
     members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
@@ -97,19 +110,45 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, filename: str) -> ND
                 hint="Convert it with .astype('float32') before saving.",
                 where=filename,
             )
+        numbers = _numbers(shape, dtype, info, filename)
         body = member.read()
-    if len(body) != math.prod(shape) * dtype.itemsize:
-        raise BadDataset(
-            "dataset.not_npz",
-            f"The array {info.filename!r} does not have the length that its header states.",
-            expected=f"{math.prod(shape) * dtype.itemsize:,} bytes",
-            got=f"{len(body):,} bytes",
-            where=filename,
-        )
-    if dtype.itemsize == 0 or not body:
+    if len(body) != numbers * dtype.itemsize:
+        raise _other_length(info, f"{numbers * dtype.itemsize:,}", f"{len(body):,}", filename)
+    if not body:
         return np.zeros(shape, dtype=dtype)
     array = np.frombuffer(body, dtype=dtype).reshape(shape, order="F" if fortran else "C")
     return array.astype(dtype.newbyteorder("="), order="C", copy=False)
+
+
+def _numbers(
+    shape: tuple[int, ...], dtype: np.dtype[Any], info: zipfile.ZipInfo, filename: str
+) -> int:
+    """Count what a header declares, before any of it is read."""
+    numbers = math.prod(shape)
+    if min(shape, default=0) < 0 or max(shape, default=0) > LONGEST_AXIS or len(shape) > MOST_AXES:
+        raise BadDataset(
+            "dataset.not_npz",
+            f"The array {info.filename!r} has a shape that no array has.",
+            expected=f"at most {MOST_AXES} axes, each from 0 to {LONGEST_AXIS:,} long",
+            got=f"shape {list(shape)[:8]}"[:120],
+            where=filename,
+        )
+    if numbers and dtype.itemsize == 0:
+        raise _other_length(info, "at least 1 for each word", "words of no length", filename)
+    if numbers * dtype.itemsize > info.file_size:
+        got = f"{info.file_size:,}, the header included,"
+        raise _other_length(info, f"{numbers * dtype.itemsize:,}", got, filename)
+    return numbers
+
+
+def _other_length(info: zipfile.ZipInfo, expected: str, got: str, filename: str) -> BadDataset:
+    return BadDataset(
+        "dataset.not_npz",
+        f"The array {info.filename!r} does not have the length that its header states.",
+        expected=f"{expected} bytes",
+        got=f"{got} bytes",
+        where=filename,
+    )
 
 
 def _header(member: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -8,25 +8,27 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load as load_safetensors
 
 from potluck.protocol import records as wire
-from potluck_converter import ConversionError, graph_from_json, unwritable
-from potluck_converter import Model as Converted
+from potluck_converter import graph_from_json, unwritable
 from potluck_coordinator.core.errors import Conflict, NotFound
 from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.ranking import median_repeat
 from potluck_coordinator.core.records import Look, Part, Score, Study, Trial, Unit
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.pipeline import decode
-from potluck_coordinator.scoring import ScoreJob, score_weights, scored_weights
+from potluck_coordinator.scoring import ScoreJob, score_weights
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.confirmations import check_of_best
 from potluck_coordinator.services.jobs import encode_rows
-from potluck_coordinator.services.models import as_bad_model, rendering
+from potluck_coordinator.services.models import render
+from potluck_coordinator.services.planning import SECONDS_TO_PREPARE
+from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import by_rung, places
 from potluck_coordinator.services.studies import mine
@@ -129,16 +131,10 @@ def _unwritable(graph: bytes) -> dict[str, str]:
     return unwritable(graph_from_json(json.loads(graph)))
 
 
-async def render_best(site: Site, best: Best, kind: str) -> bytes:
-    """Give the best model as `h5`, `keras` or a zip of TF.js files. Raises BadModel."""
-    graph, weights = await _graph_and_weights(site, best)
-    model = Converted(
-        graph=graph_from_json(json.loads(graph)), weights=scored_weights(weights), source="Potluck"
-    )
-    try:
-        return await asyncio.to_thread(rendering, model, kind)
-    except ConversionError as error:
-        raise as_bad_model(error) from error
+async def render_best(site: Site, best: Best, kind: str, folder: Path) -> Path:
+    """Write the best model as `h5`, `keras` or a zip of TF.js files. Raises BadModel."""
+    assert best.unit.result is not None
+    return await render(site, best.trial.graph, best.unit.result, kind, folder)
 
 
 async def _graph_and_weights(site: Site, best: Best) -> tuple[bytes, bytes]:
@@ -210,9 +206,15 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
         raise Conflict("dataset.deleted", "The dataset was deleted; its test rows went with it.")
     part = await _part(site, best)
     graph, weights = await _graph_and_weights(site, best)
-    content = await site.artifacts.get(dataset.hash)
-    held, encoder = await site.workers.run(
-        encode_rows, content, dataset.filename, study.plan, part.train_rows, rows
+    held, encoder = await on_dataset(
+        site,
+        dataset.hash,
+        dataset.filename,
+        encode_rows,
+        study.plan,
+        part.train_rows,
+        rows,
+        timeout_s=SECONDS_TO_PREPARE,
     )
     job = ScoreJob(
         graph=json.loads(graph), weights=weights, held=held, encoder=encoder, decode=decode

@@ -12,6 +12,7 @@ from potluck_coordinator.pipeline import bundled_file
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.jobs import describe_dataset
 from potluck_coordinator.services.leftovers import forget
+from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import datasets, studies
 from potluck_coordinator.storage.ledger import record
@@ -33,10 +34,10 @@ async def add_dataset(
     found = await site.writer.read(lambda tx: datasets.same(tx, asker.owner, filename, artifact))
     if found is not None:
         return found, False
-    content = await site.artifacts.get(artifact)
+    size = await site.artifacts.size(artifact)
     try:
-        profile = await site.workers.run(
-            describe_dataset, content, filename, timeout_s=SECONDS_TO_READ
+        profile = await on_dataset(
+            site, artifact, filename, describe_dataset, timeout_s=SECONDS_TO_READ
         )
     except Exception:
         await forget(site, [artifact])
@@ -53,7 +54,7 @@ async def add_dataset(
             owner=asker.owner,
             hash=artifact,
             filename=filename,
-            bytes=len(content),
+            bytes=size,
             profile=profile,
             created_at=site.now(),
         )
@@ -64,7 +65,14 @@ async def add_dataset(
 
     made = await site.writer.run(act)
     if not await site.artifacts.exists(artifact):
-        await site.artifacts.put(content)  # a deletion of the same bytes came between
+        await _delete(site, asker, made[0], unused=True)
+        raise Conflict(
+            "dataset.deleted",
+            "The same bytes were deleted while they were read.",
+            expected="bytes that stay",
+            got="a deletion of a dataset with the same bytes",
+            hint="Upload it again.",
+        )
     return made
 
 

@@ -36,6 +36,7 @@ from potluck_coordinator.pipeline import (
     split_rows,
     to_safetensors,
 )
+from potluck_coordinator.storage.artifacts import Kept
 
 Json = Mapping[str, Any]
 SLOTS = 4
@@ -49,14 +50,18 @@ def canonical_json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def describe_dataset(content: bytes, filename: str) -> dict[str, Any]:
+def _bytes(content: bytes | Kept) -> bytes:
+    return content.read() if isinstance(content, Kept) else content
+
+
+def describe_dataset(content: bytes | Kept, filename: str) -> dict[str, Any]:
     """Profile an upload. Raises BadDataset."""
-    return profile(read_dataset(content, filename)).model_dump()
+    return profile(read_dataset(_bytes(content), filename)).model_dump()
 
 
-def plan_job(content: bytes, filename: str, spec: Json, facts: ModelFacts) -> dict[str, Any]:
+def plan_job(content: bytes | Kept, filename: str, spec: Json, facts: ModelFacts) -> dict[str, Any]:
     """Understand a specification against its data and model. Raises BadInput."""
-    dataset = read_dataset(content, filename)
+    dataset = read_dataset(_bytes(content), filename)
     return plan_study(dataset, StudySpec.model_validate(spec), facts).to_json()
 
 
@@ -80,10 +85,10 @@ class PreparedStudy:
     test_rows: tuple[int, ...]
 
 
-def prepare_study(content: bytes, filename: str, plan: Json) -> PreparedStudy:
+def prepare_study(content: bytes | Kept, filename: str, plan: Json) -> PreparedStudy:
     """Split and encode. The refit part is scored on its own rows, which ranks nothing."""
     understood = Plan.from_json(plan)
-    dataset = read_dataset(content, filename, spellings=understood.spellings)
+    dataset = read_dataset(_bytes(content), filename, spellings=understood.spellings)
     splits = split_rows(dataset, understood)
     pairs: list[tuple[int, Any, Any]] = []
     if splits.folds:
@@ -108,13 +113,13 @@ def prepare_study(content: bytes, filename: str, plan: Json) -> PreparedStudy:
 
 
 def encode_rows(
-    content: bytes, filename: str, plan: Json, train_rows: Sequence[int], rows: Sequence[int]
+    content: bytes | Kept, filename: str, plan: Json, train_rows: Sequence[int], rows: Sequence[int]
 ) -> tuple[bytes, dict[str, Any]]:
     """Encode rows with the encoder of the training rows: for a look at the test split."""
     import numpy as np
 
     understood = Plan.from_json(plan)
-    dataset = read_dataset(content, filename, spellings=understood.spellings)
+    dataset = read_dataset(_bytes(content), filename, spellings=understood.spellings)
     encoded = encode(
         dataset,
         understood,

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
-import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from potluck.protocol import records as wire
 from potluck_converter import (
+    DEFAULT_LIMITS,
     ConversionError,
-    convert_isolated,
-    from_files,
-    report,
-    to_files,
-    write_keras_h5,
-    write_keras_zip,
-    write_tfjs,
+    convert_into,
+    memory_for,
+    render_isolated,
 )
-from potluck_converter import Model as Converted
+from potluck_converter.isolation import ADDRESSES
 from potluck_coordinator.core.errors import BadModel, Conflict
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.records import Model
 from potluck_coordinator.services.access import Asker
-from potluck_coordinator.services.facts import facts_of, facts_to_json
+from potluck_coordinator.services.describing import describe_model
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import models, studies
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction
+
+SECONDS_TO_DESCRIBE = 120.0
+TIMES_DESCRIBED = 3
+"""A worker reads the weights, and copies them into arrays, once for each use."""
 
 
 async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) -> tuple[Model, bool]:
@@ -39,38 +40,57 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
 
     Gives the model, and whether it is new: the same bytes are the same model, under the name that
     they got first.
+
+    Raises BadModel; TooLarge `size.memory`.
     """
     asker.must_submit()
-    converted = await asyncio.to_thread(_convert, folder)
     label = name if name else min(path.name for path in folder.iterdir())
-    graph_bytes, weight_bytes = await asyncio.to_thread(to_files, converted)
-    graph, weights = await asyncio.gather(
-        site.artifacts.put(graph_bytes), site.artifacts.put(weight_bytes)
-    )
-    model = Model(
-        id=site.new_id("md"),
-        name=label.strip()[:120] or "model",
-        owner=asker.owner,
-        hash=model_hash(graph, weights),
-        graph=graph,
-        weights=weights,
-        report=await asyncio.to_thread(report, converted),
-        facts=facts_to_json(await asyncio.to_thread(facts_of, converted)),
-        created_at=site.now(),
-    )
-    return await keep_model(site, model, graph_bytes, weight_bytes)
+    with TemporaryDirectory(prefix="potluck-model-") as scratch:
+        out = Path(scratch)
+        await _convert(site, folder, out)
+        graph_file, weight_file = out / "graph.json", out / "weights.safetensors"
+        async with site.memory.room(TIMES_DESCRIBED * weight_file.stat().st_size, "The model"):
+            report, facts = await site.workers.run(
+                describe_model, str(out), timeout_s=SECONDS_TO_DESCRIBE
+            )
+        graph, weights = await asyncio.gather(
+            site.artifacts.put_file(graph_file), site.artifacts.put_file(weight_file)
+        )
+        model = Model(
+            id=site.new_id("md"),
+            name=label.strip()[:120] or "model",
+            owner=asker.owner,
+            hash=model_hash(graph, weights),
+            graph=graph,
+            weights=weights,
+            report=report,
+            facts=facts,
+            created_at=site.now(),
+        )
+        return await keep_model(site, model, graph_file, weight_file)
+
+
+async def _convert(site: Site, folder: Path, out: Path) -> None:
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    room = site.memory.budget + ADDRESSES
+    limits = replace(DEFAULT_LIMITS, memory_bytes=min(DEFAULT_LIMITS.memory_bytes, room))
+    need = memory_for(size, limits).need
+    try:
+        await site.converters.run(need, "The model", convert_into, folder, out, limits)
+    except ConversionError as error:
+        raise as_bad_model(error) from error
 
 
 async def keep_model(
     site: Site,
     model: Model,
-    graph_bytes: bytes,
-    weight_bytes: bytes,
+    graph_content: bytes | Path,
+    weight_content: bytes | Path,
     told: Mapping[str, Any] | None = None,
 ) -> tuple[Model, bool]:
     """Keep a model whose bytes were put; give the kept one, and whether it is new.
 
-    `graph_bytes` and `weight_bytes` are its artifacts; `told` is more to write into the ledger.
+    The contents are those of its artifacts, as bytes or files; `told` is more for the ledger.
     """
     body = {
         "model": model.id,
@@ -89,9 +109,12 @@ async def keep_model(
         return model, True
 
     made = await site.writer.run(act)
-    for artifact, content in ((model.graph, graph_bytes), (model.weights, weight_bytes)):
-        if not await site.artifacts.exists(artifact):
-            await site.artifacts.put(content)  # a deletion of the same bytes came between
+    for artifact, content in ((model.graph, graph_content), (model.weights, weight_content)):
+        if not await site.artifacts.exists(artifact):  # a deletion of the same bytes came between
+            if isinstance(content, Path):
+                await site.artifacts.put_file(content)
+            else:
+                await site.artifacts.put(content)
     return made
 
 
@@ -132,13 +155,6 @@ async def take_back(site: Site, asker: Asker, model: Model) -> None:
 
     await site.writer.run(act)
     await forget(site, [model.graph, model.weights])
-
-
-def _convert(folder: Path) -> Converted:
-    try:
-        return convert_isolated(folder)
-    except ConversionError as error:
-        raise as_bad_model(error) from error
 
 
 def as_bad_model(error: ConversionError) -> BadModel:
@@ -184,24 +200,24 @@ async def list_models(site: Site, asker: Asker) -> list[Model]:
     return await site.writer.read(lambda tx: models.by_owners(tx, owners))
 
 
-async def render(site: Site, model: Model, kind: str) -> bytes:
-    """Give a model as `h5`, `keras` or a zip of TF.js files (`tfjs`). Raises BadModel."""
-    graph = await site.artifacts.get(model.graph)
-    weights = await site.artifacts.get(model.weights)
+async def render(site: Site, graph: str, weights: str, kind: str, folder: Path) -> Path:
+    """Write a model into `folder` as `h5`, `keras` or a zip of TF.js files (`tfjs`).
+
+    `graph` and `weights` are its artifacts; a checkpoint stands for the weights that are scored.
+    Nothing of it is held here: a process of its own reads and writes the files.
+
+    Raises BadModel; TooLarge `size.memory`.
+    """
+    graph_file = await site.artifacts.to_file(graph, folder)
+    weight_file = await site.artifacts.to_file(weights, folder)
+    room = site.memory.budget + ADDRESSES
+    limits = replace(DEFAULT_LIMITS, memory_bytes=min(DEFAULT_LIMITS.memory_bytes, room))
+    need = memory_for(weight_file.stat().st_size, limits).need
+    out = folder / f"rendered.{kind}"
     try:
-        return await asyncio.to_thread(lambda: rendering(from_files(graph, weights), kind))
+        await site.converters.run(
+            need, "The file", render_isolated, graph_file, weight_file, kind, out, limits
+        )
     except ConversionError as error:
         raise as_bad_model(error) from error
-
-
-def rendering(model: Converted, kind: str) -> bytes:
-    """Render a model: `h5` and `keras` for Keras 3, `tfjs` as a zip. Raises ConversionError."""
-    if kind == "h5":
-        return write_keras_h5(model)
-    if kind == "keras":
-        return write_keras_zip(model)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in write_tfjs(model).items():
-            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), data)
-    return buffer.getvalue()
+    return out

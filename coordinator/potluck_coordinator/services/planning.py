@@ -18,6 +18,7 @@ from potluck_coordinator.services.facts import facts_from_json
 from potluck_coordinator.services.fitting import fit_offer
 from potluck_coordinator.services.jobs import check_overrides, plan_job
 from potluck_coordinator.services.memory import largest_memory, too_large_for_all
+from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.training import batch_size, optimizer, overrides
 from potluck_coordinator.storage import datasets, models
@@ -36,20 +37,19 @@ class Understood:
     wire: StudyPlan
     model: Model
     dataset: Dataset
-    content: bytes
 
 
 async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     """Check a specification against its model, data and space. Raises BadInput, NotFound."""
     model, dataset = await _materials(site, asker, spec)
     _check_rungs(spec)
-    content = await site.artifacts.get(dataset.hash)
     facts = facts_from_json(model.facts)
     try:
-        plan = await site.workers.run(
-            plan_job,
-            content,
+        plan = await on_dataset(
+            site,
+            dataset.hash,
             dataset.filename,
+            plan_job,
             spec.model_dump(mode="json"),
             facts,
             timeout_s=SECONDS_TO_PREPARE,
@@ -76,7 +76,7 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     if budget < spec.trials:
         plan["warnings"] = [*plan["warnings"], fewer_trials(budget, spec.trials)]
     wire = _wire_plan(spec, plan, model, budget, told)
-    return Understood(plan, wire, model, dataset, content)
+    return Understood(plan, wire, model, dataset)
 
 
 def fewer_trials(possible: int, asked: int) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from potluck_coordinator.core.ids import spell
 from potluck_coordinator.core.manners import Manners
 from potluck_coordinator.scoring import Workers
+from potluck_coordinator.services.admission import Admission
+from potluck_coordinator.services.converters import Converters
 from potluck_coordinator.services.events import CONDUCTOR, Hub
 from potluck_coordinator.services.presence import Presence
 from potluck_coordinator.services.standings import TopTrials
@@ -29,6 +31,9 @@ class Site:
     presence: Presence
     own_donor: Workers
     """One process that trains again what donors trained; it starts with the first replay."""
+    memory: Admission
+    """Bytes that conversions and the workers' jobs take together."""
+    converters: Converters
     manners: Manners = field(default_factory=Manners)
     top_trials: TopTrials = field(default_factory=TopTrials)
 

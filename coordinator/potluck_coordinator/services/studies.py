@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from math import prod
+from typing import Any
 
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.core.errors import BadStudy, Conflict
@@ -20,7 +22,13 @@ from potluck_coordinator.services.jobs import (
     prepare_study,
 )
 from potluck_coordinator.services.leftovers import forget
-from potluck_coordinator.services.planning import SECONDS_TO_PREPARE, dataset_deleted, understand
+from potluck_coordinator.services.planning import (
+    BYTES_PER_NUMBER,
+    SECONDS_TO_PREPARE,
+    dataset_deleted,
+    understand,
+)
+from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import (
@@ -34,6 +42,13 @@ from potluck_coordinator.storage import (
 )
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+
+def _encoded_bytes(plan: Mapping[str, Any], folds: int | None) -> int:
+    """Estimate the bytes of all parts' tensors, each as numbers and as they are handed over."""
+    width: int = prod(plan["input_shape"]) + 1
+    rows: int = plan["rows_train"] + plan["rows_validation"]
+    return 2 * BYTES_PER_NUMBER * width * rows * ((folds or 0) + 2)
 
 
 async def create(
@@ -63,11 +78,13 @@ async def create(
         )
     understood = await understand(site, asker, spec)
     dataset, model = understood.dataset, understood.model
-    prepared = await site.workers.run(
-        prepare_study,
-        understood.content,
+    prepared = await on_dataset(
+        site,
+        dataset.hash,
         dataset.filename,
+        prepare_study,
         understood.plan,
+        more=_encoded_bytes(understood.plan, spec.pipeline.split.folds),
         timeout_s=SECONDS_TO_PREPARE,
     )
     if not await still_wanted():

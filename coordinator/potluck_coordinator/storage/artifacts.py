@@ -9,6 +9,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -22,10 +23,23 @@ STAGING = ".incoming"
 CHUNK = 1 << 20
 
 
+@dataclass(frozen=True)
+class Kept:
+    """An artifact by its store's place and its hash, for a worker that reads it itself."""
+
+    place: str
+    sha: str
+
+    def read(self) -> bytes:
+        """Give the bytes. Raises `NotFound` (`artifact.not_found`)."""
+        return ArtifactStore(self.place).get_sync(self.sha)
+
+
 class ArtifactStore:
     """Bytes by hash. `place`: a folder, or an address such as `s3://bucket/prefix`."""
 
     def __init__(self, place: str | Path) -> None:
+        self._place = str(place)
         self._folder: Path | None = None
         self._store: ObjectStore
         if isinstance(place, str) and "://" in place:
@@ -51,6 +65,30 @@ class ArtifactStore:
                 file.write(data)
                 self._settle(path, file, sha)
         return sha
+
+    async def put_file(self, source: Path) -> str:
+        """Keep a copy of a file, piece by piece; give its SHA-256."""
+        return await asyncio.to_thread(self._copy_in, source)
+
+    def _copy_in(self, source: Path) -> str:
+        digest = hashlib.sha256()
+        with self._staged() as (path, file), source.open("rb") as content:
+            while piece := content.read(CHUNK):
+                digest.update(piece)
+                file.write(piece)
+            self._settle(path, file, digest.hexdigest())
+        return digest.hexdigest()
+
+    async def to_file(self, sha: str, folder: Path) -> Path:
+        """Give a file that holds an artifact: its own, or a copy in `folder`. Raises `NotFound`."""
+        await self.size(sha)
+        if (own := self.local_path(sha)) is not None:
+            return own
+        path = folder / sha
+        with path.open("wb") as file:
+            async for piece in await self.stream(sha):
+                await asyncio.to_thread(file.write, piece)
+        return path
 
     async def put_stream(
         self, chunks: AsyncIterable[bytes], limit: int, *, expected: str | None = None
@@ -116,6 +154,10 @@ class ArtifactStore:
     def is_empty(self) -> bool:
         """Say whether the store holds nothing."""
         return not any(len(found) for found in obstore.list(self._store, chunk_size=1))
+
+    def kept(self, sha: str) -> Kept:
+        """Name an artifact for a worker, so that its bytes do not pass through this process."""
+        return Kept(self._place, sha)
 
     async def get_range(self, sha: str, start: int, end: int) -> bytes:
         """Read the bytes `[start, end)`; fewer where the artifact ends before."""

@@ -113,9 +113,13 @@ def absent(file: h5py.File) -> None:
     pass
 
 
-@pytest.mark.parametrize("make", [references, whole_numbers, huge, group, absent])
+@pytest.mark.parametrize("make", [references, whole_numbers, group, absent])
 def test_weights_that_do_not_fit_are_refused_unread(make: Callable[[h5py.File], None]) -> None:
     assert code(h5(change=replaced(make))) == "model.weights_mismatch"
+
+
+def test_more_numbers_than_the_file_can_hold_are_refused_unread() -> None:
+    assert code(h5(change=replaced(huge))) == "model.too_large"
 
 
 def test_pieces_larger_than_the_dataset_are_refused() -> None:

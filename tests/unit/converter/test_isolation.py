@@ -52,7 +52,7 @@ def test_a_refusal_passes_through() -> None:
 @pytest.mark.parametrize(
     ("limits", "codes"),
     [
-        (Limits(seconds=0.01), {"model.unreadable"}),
+        (Limits(seconds=0.01), {"model.too_slow"}),
         (Limits(memory_bytes=64 << 20), {"model.unreadable", "model.too_large"}),
         (Limits(output_bytes=64), {"model.unreadable"}),
         (Limits(open_files=3), {"model.unreadable"}),

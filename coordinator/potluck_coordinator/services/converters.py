@@ -1,0 +1,43 @@
+"""Fresh processes that read and write models' files: few at once, apart from the workers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from potluck_coordinator.services.admission import Admission
+
+T = TypeVar("T")
+
+
+class Converters:
+    """Waits for `at_once` processes at most, in threads of its own: nothing else waits for them."""
+
+    def __init__(self, memory: Admission, at_once: int) -> None:
+        self._memory = memory
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="converter")
+
+    async def run(self, need: int, what: str, fn: Callable[..., T], *args: object) -> T:
+        """Run a function that waits for one process of `need` bytes. Raises what it raises.
+
+        The memory is held until the process has ended, also where the caller left before.
+
+        Raises TooLarge `size.memory` for more than there is at all.
+        """
+        await self._memory.take(need, what)
+        loop = asyncio.get_running_loop()
+
+        def ended(_: Future[T]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended before the process
+                loop.call_soon_threadsafe(self._memory.give, need)
+
+        future = self._threads.submit(fn, *args)
+        future.add_done_callback(ended)
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        """Start no more; those that run end by their own deadline."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,58 @@
+"""Jobs of the workers on a dataset: each states its memory, and reads the bytes itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from potluck_coordinator.core.errors import BadDataset
+from potluck_coordinator.pipeline.footprint import reading_memory
+from potluck_coordinator.scoring.workers import WorkerLost
+from potluck_coordinator.services.site import Site
+
+T = TypeVar("T")
+
+
+async def on_dataset(
+    site: Site,
+    artifact: str,
+    filename: str,
+    fn: Callable[..., T],
+    *args: object,
+    more: int = 0,
+    timeout_s: float,
+) -> T:
+    """Run `fn(kept, filename, *args)` in a worker, once there is memory for it.
+
+    `artifact` is the dataset's; `more` are bytes that the job takes beside reading it.
+
+    Raises what the job raises; TooLarge `size.memory`; BadDataset `dataset.too_slow` after
+    `timeout_s`, and `dataset.too_large` where its workers died over it.
+    """
+    with TemporaryDirectory(prefix="potluck-") as scratch:
+        path = await site.artifacts.to_file(artifact, Path(scratch))
+        need = await asyncio.to_thread(reading_memory, path, filename)
+    kept = site.artifacts.kept(artifact)
+    async with site.memory.room(need + more, "This work on the dataset"):
+        try:
+            return await site.workers.run(fn, kept, filename, *args, timeout_s=timeout_s)
+        except TimeoutError as error:
+            raise BadDataset(
+                "dataset.too_slow",
+                "Working on the dataset took too long.",
+                expected=f"at most {timeout_s:g} seconds",
+                hint="Use fewer rows or columns.",
+                where=filename,
+            ) from error
+        except WorkerLost as error:
+            raise BadDataset(
+                "dataset.too_large",
+                "Working on the dataset ended a worker process, twice.",
+                expected="data that a worker can hold in memory",
+                got=str(error),
+                hint="Use fewer rows or columns.",
+                where=filename,
+            ) from error
