@@ -16,6 +16,7 @@ from potluck_coordinator.api.body_limits import BodyLimits
 from potluck_coordinator.api.donor import say_farewell
 from potluck_coordinator.api.errors import add_handlers
 from potluck_coordinator.api.hosts import KnownHosts
+from potluck_coordinator.api.plain_words import PlainWords
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.conductor import Conductor
 from potluck_coordinator.services.drawings import Drawings
@@ -89,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         return {"status": "ok", "version": VERSION}
 
     app.include_router(pages.router)
+    app.add_middleware(PlainWords)
     app.add_middleware(BodyLimits, settings=settings)
     names = settings.names()
     if names is not None:

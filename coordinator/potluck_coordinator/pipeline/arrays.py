@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -16,9 +17,12 @@ from potluck_coordinator.core.errors import BadDataset
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
 from potluck_coordinator.pipeline.flat_arrays import read_numbers, read_words
 from potluck_coordinator.pipeline.limits import ReadLimits
+from potluck_coordinator.pipeline.sayable import check_characters
 from potluck_coordinator.pipeline.spelling import Spelling
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+MOST_AXES = 32
+MOST_A_SIDE = 2**31 - 1
 HEADER_BYTES = 4096
 """A plain array's header takes 118 bytes; numpy's own default allows 10,000."""
 
@@ -37,12 +41,22 @@ def read_arrays(
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = _members(archive, filename, limits)
             arrays = {name: _array(archive, info, filename) for name, info in members.items()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+        OverflowError,
+        ValueError,  # also a name that is not in UTF-8
+    ) as error:
         raise BadDataset(
             "dataset.not_npz",
             "The file is no whole .npz archive.",
             expected="a zip archive of .npy arrays, as numpy.savez writes it",
-            got=str(error) or type(error).__name__,
+            got=str(error)[:200] or type(error).__name__,
             hint="Save the arrays again with numpy.savez_compressed.",
             where=filename,
         ) from None
@@ -97,6 +111,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, filename: str) -> ND
                 hint="Convert it with .astype('float32') before saving.",
                 where=filename,
             )
+        _check_shape(shape, dtype, info.filename)
         body = member.read()
     if len(body) != math.prod(shape) * dtype.itemsize:
         raise BadDataset(
@@ -109,7 +124,26 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, filename: str) -> ND
     if dtype.itemsize == 0 or not body:
         return np.zeros(shape, dtype=dtype)
     array = np.frombuffer(body, dtype=dtype).reshape(shape, order="F" if fortran else "C")
-    return array.astype(dtype.newbyteorder("="), order="C", copy=False)
+    array = array.astype(dtype.newbyteorder("="), order="C", copy=False)
+    if dtype.kind == "U":
+        check_characters(array, info.filename.removesuffix(".npy"), filename)
+    return array
+
+
+def _check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Refuse a shape that no array has, before anything is made of it."""
+    negative = any(length < 0 for length in shape)
+    # An array of no bytes may say that it is as long as it likes.
+    vast = max(shape, default=0) > MOST_A_SIDE or len(shape) > MOST_AXES
+    if negative or vast or (dtype.itemsize == 0 and math.prod(shape) > MOST_A_SIDE):
+        raise BadDataset(
+            "dataset.not_npz",
+            f"The array {name!r} states a shape that no array has.",
+            expected=f"at most {MOST_AXES} axes of 0 to {MOST_A_SIDE:,}",
+            got=str(list(shape))[:120],
+            hint="Save the arrays again with numpy.savez_compressed.",
+            where=name,
+        )
 
 
 def _header(member: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -29,6 +29,7 @@ from potluck_coordinator.core.errors import BadStudy
 from potluck_coordinator.pipeline import (
     ModelFacts,
     Plan,
+    check_columns,
     encode,
     plan_study,
     profile,
@@ -51,7 +52,9 @@ def canonical_json(value: object) -> bytes:
 
 def describe_dataset(content: bytes, filename: str) -> dict[str, Any]:
     """Profile an upload. Raises BadDataset."""
-    return profile(read_dataset(content, filename)).model_dump()
+    dataset = read_dataset(content, filename)
+    check_columns(dataset, filename)
+    return profile(dataset).model_dump()
 
 
 def plan_job(content: bytes, filename: str, spec: Json, facts: ModelFacts) -> dict[str, Any]:

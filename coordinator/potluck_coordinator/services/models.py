@@ -24,6 +24,7 @@ from potluck_converter import (
 from potluck_converter import Model as Converted
 from potluck_coordinator.core.errors import BadModel, Conflict
 from potluck_coordinator.core.ledger import SITE_CHAIN
+from potluck_coordinator.core.names import MOST_CHARACTERS
 from potluck_coordinator.core.records import Model
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.facts import facts_of, facts_to_json
@@ -42,14 +43,14 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
     """
     asker.must_submit()
     converted = await asyncio.to_thread(_convert, folder)
-    label = name if name else min(path.name for path in folder.iterdir())
+    label = name if name else _main([path.name for path in folder.iterdir()])
     graph_bytes, weight_bytes = await asyncio.to_thread(to_files, converted)
     graph, weights = await asyncio.gather(
         site.artifacts.put(graph_bytes), site.artifacts.put(weight_bytes)
     )
     model = Model(
         id=site.new_id("md"),
-        name=label.strip()[:120] or "model",
+        name=label.strip()[:MOST_CHARACTERS] or "model",
         owner=asker.owner,
         hash=model_hash(graph, weights),
         graph=graph,
@@ -132,6 +133,12 @@ async def take_back(site: Site, asker: Asker, model: Model) -> None:
 
     await site.writer.run(act)
     await forget(site, [model.graph, model.weights])
+
+
+def _main(names: list[str]) -> str:
+    """Give the file that a model is named after: its architecture, and no shard of its weights."""
+    heads = [name for name in names if name.lower().endswith(".json")]
+    return min(heads or [name for name in names if not name.lower().endswith(".bin")] or names)
 
 
 def _convert(folder: Path) -> Converted:
