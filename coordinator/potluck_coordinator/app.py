@@ -15,6 +15,7 @@ from potluck_coordinator.api import add_api, openapi, pages
 from potluck_coordinator.api.body_limits import BodyLimits
 from potluck_coordinator.api.donor import say_farewell
 from potluck_coordinator.api.errors import add_handlers
+from potluck_coordinator.api.heads import Heads
 from potluck_coordinator.api.hosts import KnownHosts
 from potluck_coordinator.api.plain_words import PlainWords
 from potluck_coordinator.scoring import Workers
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 class _Coordinator(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Put the headers around everything, even around the answer to an unexpected error."""
-        return pages.SecurityHeaders(super().build_middleware_stack())
+        return Heads(pages.SecurityHeaders(super().build_middleware_stack()))
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -45,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         engine = make_engine(settings.database_url())
         await asyncio.to_thread(migrate, engine)
         hub = Hub()

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from potluck.errors import MissingExtra
-from potluck_coordinator.settings import Settings, settings_from
+from potluck_coordinator.settings import Settings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,22 +47,38 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's key.")] = None,
 ) -> None:
     """Run a coordinator. What is not given here may be set by POTLUCK_* variables."""
-    import uvicorn
+    from potluck_coordinator.start_checks import (
+        CannotServe,
+        check_data,
+        check_database,
+        check_tls,
+        listen,
+        read_settings,
+    )
+
+    try:
+        settings = read_settings(
+            host=host,
+            port=port,
+            data=data,
+            open=open,
+            workers=workers,
+            own_donor=own_donor,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+        )
+        check_tls(settings)
+        check_data(settings.data)
+        check_database(settings.database_url())
+        listener = listen(settings.host, settings.port)
+    except CannotServe as error:
+        typer.echo(f"potluck: {error}", err=True)
+        raise typer.Exit(1) from error
+    import uvicorn  # what takes long to load comes after what may be refused
 
     from potluck_coordinator.app import create_app, say_farewell
 
-    settings = settings_from(
-        host=host,
-        port=port,
-        data=data,
-        open=open,
-        workers=workers,
-        own_donor=own_donor,
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-    )
     app = create_app(settings)
-    listener = _listen(settings.host, settings.port)
     scheme = "https" if settings.tls_cert else "http"
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host
     address = f"{scheme}://{shown}:{listener.getsockname()[1]}"
@@ -88,21 +104,6 @@ def serve(
         timeout_graceful_shutdown=5,
     )
     Server(config).run(sockets=[listener])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        typer.echo(f"Cannot listen on {host}:{port}: {error.strerror}.", err=True)
-        typer.echo("Choose another port with --port, or 0 for a free one.", err=True)
-        raise typer.Exit(1) from error
-    listener.listen(2048)
-    listener.set_inheritable(True)
-    return listener
 
 
 def _greet(address: str, settings: Settings, admin_token: str | None) -> None:

@@ -104,7 +104,9 @@ def add_handlers(app: FastAPI) -> None:
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
         codes = {404: "address.not_found", 405: "address.method"}
         detail = {"code": codes.get(error.status_code, "http"), "message": str(error.detail)}
-        return _answer(error.status_code, ErrorDetail.model_validate(detail))
+        told = _answer(error.status_code, ErrorDetail.model_validate(detail))
+        told.headers.update(error.headers or {})  # of 405: which methods there are
+        return told
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
