@@ -59,12 +59,13 @@ class ConversionError(Exception):
         where: str = "",
         file: str = "",
     ) -> None:
+        message = sayable(message)
         super().__init__(message)
         self.code = code
         self.message = message
-        self.expected = expected
+        self.expected = sayable(expected)
         self.got = shorten(got)
-        self.hint = hint or HINTS.get(code, "")
+        self.hint = sayable(hint) or HINTS.get(code, "")
         self.where = shorten(where)
         self.file = shorten(file)
 
@@ -126,6 +127,11 @@ def error_from_dict(fields: dict[str, str]) -> ConversionError:
 
 
 _rebuild = error_from_dict
+
+
+def sayable(text: str) -> str:
+    """Put U+FFFD where a text holds halves of characters, so that it can be written."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def shorten(text: str, most: int = 200) -> str:

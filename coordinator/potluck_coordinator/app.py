@@ -16,7 +16,9 @@ from potluck_coordinator.api import add_api, openapi, pages
 from potluck_coordinator.api.body_limits import BodyLimits
 from potluck_coordinator.api.donor import say_farewell
 from potluck_coordinator.api.errors import add_handlers
+from potluck_coordinator.api.heads import Heads
 from potluck_coordinator.api.hosts import KnownHosts
+from potluck_coordinator.api.plain_words import PlainWords
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.conductor import Conductor
@@ -39,7 +41,7 @@ _log = logging.getLogger(__name__)
 class _Coordinator(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Put the headers around everything, even around the answer to an unexpected error."""
-        return pages.SecurityHeaders(super().build_middleware_stack())
+        return Heads(pages.SecurityHeaders(super().build_middleware_stack()))
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
@@ -105,6 +107,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         return {"status": "ok", "version": VERSION}
 
     app.include_router(pages.router)
+    app.add_middleware(PlainWords)
     app.add_middleware(BodyLimits, settings=settings)
     names = settings.names()
     if names is not None:

@@ -64,30 +64,45 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's key.")] = None,
 ) -> None:
     """Run a coordinator. What is not given here may be set by POTLUCK_* variables."""
+    from potluck_coordinator.start_checks import (
+        CannotServe,
+        check_data,
+        check_database,
+        check_tls,
+        listen,
+        read_settings,
+    )
     from potluck_coordinator.storage.opening import opened
 
-    settings = settings_from(
-        host=host,
-        port=port,
-        data=data,
-        open=open,
-        workers=workers,
-        own_donor=own_donor,
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-    )
+    try:
+        settings = read_settings(
+            host=host,
+            port=port,
+            data=data,
+            open=open,
+            workers=workers,
+            own_donor=own_donor,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+        )
+        check_tls(settings)
+        check_data(settings.data)
+        check_database(settings.database_url())
+        listener = listen(settings.host, settings.port)
+    except CannotServe as error:
+        typer.echo(f"potluck: {error}", err=True)
+        raise typer.Exit(1) from error
     with plainly(), opened(settings.data, settings.database_url()) as engine:
-        _serve(settings, engine)
+        _serve(settings, engine, listener)
 
 
-def _serve(settings: Settings, engine: Engine) -> None:
+def _serve(settings: Settings, engine: Engine, listener: socket.socket) -> None:
     import uvicorn
 
     from potluck_coordinator.app import create_app, say_farewell
     from potluck_coordinator.greeting import greet
 
     app = create_app(settings, engine)
-    listener = _listen(settings.host, settings.port)
     scheme = "https" if settings.tls_cert else "http"
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host
     address = f"{scheme}://{shown}:{listener.getsockname()[1]}"
@@ -164,21 +179,6 @@ def restore(
     typer.echo(f"{data}: {rows} rows, {len(done.artifacts)} artifacts, as of {done.made_at}")
     if done.lost:
         typer.echo(f"{len(done.lost)} artifacts were missing when the backup was made.")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        typer.echo(f"Cannot listen on {host}:{port}: {error.strerror}.", err=True)
-        typer.echo("Choose another port with --port, or 0 for a free one.", err=True)
-        raise typer.Exit(1) from error
-    listener.listen(2048)
-    listener.set_inheritable(True)
-    return listener
 
 
 def donate(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from potluck_coordinator.app import create_app
 from potluck_coordinator.settings import Settings
@@ -127,8 +128,6 @@ def test_another_sites_page_changes_nothing(closed: TestClient) -> None:
 
 
 def test_another_sites_page_opens_no_donor_socket(closed: TestClient) -> None:
-    from starlette.websockets import WebSocketDisconnect
-
     headers = {"Origin": "https://elsewhere.example"}
     with (
         pytest.raises(WebSocketDisconnect),
@@ -250,3 +249,59 @@ def test_a_key_goes_over_https_alone_where_it_was_given_over_https(tmp_path: Pat
     settings = Settings(data=tmp_path, allowed_hosts=("testserver",), workers=1, open=True)
     with TestClient(create_app(settings), base_url="https://testserver") as opened:
         assert "; secure" in opened.get("/api/v1/session").headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize(
+    ("site", "origin", "let_in"),
+    [
+        ("http://testserver", "http://testserver", True),
+        ("http://testserver:80", "http://testserver", True),
+        ("http://testserver:8000", "http://testserver:8000", True),
+        ("http://testserver", "http://TestServer", True),
+        ("http://testserver", "https://testserver", True),  # a proxy ended TLS before
+        ("http://testserver:8000", "http://testserver:9000", False),
+        ("http://testserver", "http://testserver.elsewhere.example", False),
+        ("http://testserver", "ftp://testserver", False),
+        ("http://testserver", "null", False),
+        ("http://testserver", "", False),
+        ("https://testserver", "https://testserver", True),
+        ("https://testserver:443", "https://testserver", True),
+        ("https://testserver", "http://testserver", False),
+        ("https://testserver", "http://testserver:443", False),
+    ],
+)
+def test_the_scheme_is_part_of_where_a_request_comes_from(
+    closed: TestClient, site: str, origin: str, let_in: bool
+) -> None:
+    client = TestClient(closed.app, base_url=site)
+    answer = client.post("/api/v1/session", json={"token": "x"}, headers={"Origin": origin})
+    expected = (401, "access.token_unknown") if let_in else (403, "access.origin")
+    assert code(answer) == expected
+
+
+def test_a_site_that_is_known_to_be_https_hears_no_http_page(tmp_path: Path) -> None:
+    settings = Settings(
+        data=tmp_path, allowed_hosts=("testserver",), workers=1, secure_cookies=True
+    )
+    with TestClient(create_app(settings)) as behind_a_proxy:
+        for origin, expected in (("http", "access.origin"), ("https", "access.token_unknown")):
+            answer = behind_a_proxy.post(
+                "/api/v1/session",
+                json={"token": "x"},
+                headers={"Origin": f"{origin}://testserver"},
+            )
+            assert answer.json()["error"]["code"] == expected
+
+
+def test_a_socket_of_an_http_page_is_refused_by_an_https_site(closed: TestClient) -> None:
+    secure = TestClient(closed.app, base_url="https://testserver")
+    address = "wss://testserver/api/v1/donor/socket"
+    with (
+        pytest.raises(WebSocketDisconnect) as caught,
+        secure.websocket_connect(address, headers={"Origin": "http://testserver"}),
+    ):
+        pass
+    assert caught.value.code == 4403
+    with secure.websocket_connect(address, headers={"Origin": "https://testserver"}) as socket:
+        socket.send_text("{}")
+        assert socket.receive_json()["type"] == "problem"

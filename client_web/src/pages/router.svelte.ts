@@ -22,12 +22,22 @@ export function match(routes: readonly Route[], path: string): Match | null {
     const fits = wanted.every((piece, i) => {
       const part = parts[i] ?? "";
       if (!piece.startsWith("{")) return piece === part;
-      params[piece.slice(1, -1)] = decodeURIComponent(part);
-      return true;
+      const value = decoded(part);
+      params[piece.slice(1, -1)] = value ?? "";
+      return value !== null;
     });
     if (fits) return { route, params };
   }
   return null;
+}
+
+/** What an address's part says; null for bytes that are no text (`%ff`), which name nothing. */
+function decoded(part: string): string | null {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null;
+  }
 }
 
 class Place {

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from math import isfinite
 from typing import Any
 
 from potluck_converter.errors import ConversionError
 from potluck_converter.limits import Limits
+from potluck_converter.sayable import check_sayable
+
+_SUSPECT = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)|[\ud800-\udfff\0]")
+"""What may become half a character or a NUL."""
 
 
 def parse(text: str | bytes, what: str, limits: Limits) -> dict[str, Any]:
@@ -21,6 +26,9 @@ def parse(text: str | bytes, what: str, limits: Limits) -> dict[str, Any]:
             where=what,
         )
     try:
+        if isinstance(text, bytes):
+            # json.loads would let halves of characters through.
+            text = text.decode(json.detect_encoding(text))
         value = json.loads(
             text, parse_constant=_no_constant, parse_int=_integer, parse_float=_float
         )
@@ -36,11 +44,27 @@ def parse(text: str | bytes, what: str, limits: Limits) -> dict[str, Any]:
             where=what,
         ) from error
     _check_depth(value, what, limits)
+    if _SUSPECT.search(text):
+        _check_texts(value, what)
     if not isinstance(value, dict):
         raise ConversionError(
             "model.unreadable", f"{what} is not a JSON object.", expected="an object", where=what
         )
     return value
+
+
+def _check_texts(value: Any, what: str) -> None:
+    """Refuse text that could not be written again; the depth was looked at before."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            check_sayable(item, what)
+        elif isinstance(item, dict):
+            waiting += item.keys()
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
 
 
 def _no_constant(name: str) -> Any:

@@ -21,6 +21,7 @@ from potluck_converter.errors import ConversionError
 from potluck_converter.layers.base import WeightSpec
 from potluck_converter.limits import Limits
 from potluck_converter.readers.hdf5_storage import check_storage
+from potluck_converter.sayable import check_sayable
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ATTRIBUTE_ITEMS = 100_000
@@ -159,7 +160,7 @@ def text(item: h5py.Group, name: str) -> str | None:
 def decoded(value: object, where: str) -> str:
     """Insist on text."""
     if isinstance(value, bytes):
-        value = value.decode(errors="replace")
+        value = value.decode(errors="surrogateescape")  # as h5py decodes the other kind of text
     if not isinstance(value, str):
         raise ConversionError(
             "model.unreadable",
@@ -168,6 +169,7 @@ def decoded(value: object, where: str) -> str:
             got=type(value).__name__,
             where=where,
         )
+    check_sayable(value, where)
     return value
 
 

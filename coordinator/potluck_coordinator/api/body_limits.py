@@ -31,6 +31,14 @@ def limit_of(settings: Settings, method: str, path: str) -> int | None:
     return JSON_BYTES
 
 
+def takes_json(method: str, path: str) -> bool:
+    """Say whether what is sent to an address is JSON, and no upload."""
+    upload = path in (f"{API}/models", f"{API}/datasets")
+    return path.startswith(f"{API}/") and not (
+        path.startswith(f"{API}/donor/artifacts/") or (method == "POST" and upload)
+    )
+
+
 class BodyLimits:
     """Answer 413 `size.upload` when a body is, or says that it is, larger than its address takes.
 

@@ -29,18 +29,36 @@ def get_site(connection: HTTPConnection) -> Site:
 
 
 def check_origin(connection: HTTPConnection) -> None:
-    """Refuse what another site's page sends. Clients that are no browsers send no Origin."""
+    """Refuse what another site's page sends. Clients that are no browsers send no Origin.
+
+    Where this site is known to be HTTPS, the same name over HTTP is another site: anybody on the
+    way could have written that page. Behind a proxy that ends TLS, unknown here, both may come.
+    """
     origin = connection.headers.get("origin")
     if origin is None:
         return
+    secure = connection.scope["scheme"] in ("https", "wss")
+    secure = secure or get_site(connection).settings.secure_cookies
     host = connection.headers.get("host", "")
-    if origin.partition("://")[2] != host:
+    own = {_site_of(scheme, host) for scheme in ("https",) + (("http",) if not secure else ())}
+    if _site_of(*_parted(origin)) not in own:
         raise NotAllowed(
             "access.origin",
             "The request comes from another site's page.",
-            expected=host,
+            expected=f"{'https' if secure else connection.scope['scheme']}://{host}",
             got=origin[:200],
         )
+
+
+def _parted(origin: str) -> tuple[str, str]:
+    scheme, _, host = origin.partition("://")
+    return scheme, host
+
+
+def _site_of(scheme: str, host: str) -> str:
+    """Write a site's name as an Origin header does: without the port that its scheme has anyhow."""
+    port = {"http": ":80", "https": ":443"}.get(scheme, "")
+    return f"{scheme}://{host.lower().removesuffix(port) if port else host.lower()}"
 
 
 def bearer_word(request: Request) -> str | None:

@@ -21,6 +21,7 @@ from potluck_coordinator.api.deps import TheSite, check_origin, get_site
 from potluck_coordinator.api.errors import detail_of
 from potluck_coordinator.core.errors import BadInput, Busy, PotluckError
 from potluck_coordinator.core.manners import network_of
+from potluck_coordinator.core.text import check_json
 from potluck_coordinator.services import leases, results
 from potluck_coordinator.services.donors import record_of
 from potluck_coordinator.services.events import SITE, WORK
@@ -182,6 +183,11 @@ class _Conversation:
                 "Messages are JSON text of at most 256 KiB.",
                 got="binary data" if text is None else f"{len(text)} characters",
             )
+            return None
+        try:
+            check_json(text, "The message")
+        except BadInput as error:
+            await self._explain(error)
             return None
         try:
             return _SAID.validate_json(text)

@@ -16,6 +16,7 @@ from potluck.arguments import shown
 from potluck.protocol.base import ErrorBody, ErrorDetail
 from potluck.protocol.words import meant
 from potluck_coordinator.core import errors
+from potluck_coordinator.core.text import mended
 
 STATUS: dict[type[errors.PotluckError], int] = {
     errors.BadInput: 400,
@@ -39,12 +40,14 @@ def detail_of(error: errors.PotluckError) -> ErrorDetail:
     """Give an error as the wire tells it."""
     offer = error.offer if isinstance(error, errors.OtherWidth) else None
     return ErrorDetail.model_validate(
-        {
-            "code": error.code,
-            "message": error.message,
-            **error.details(),
-            "offer": None if offer is None else {**vars(offer), "layers": list(offer.layers)},
-        }
+        mended(
+            {
+                "code": error.code,
+                "message": error.message,
+                **error.details(),
+                "offer": None if offer is None else {**vars(offer), "layers": list(offer.layers)},
+            }
+        )
     )
 
 
@@ -63,14 +66,16 @@ def detail_of_validation(error: RequestValidationError) -> ErrorDetail:
     first = error.errors()[0]
     place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
     return ErrorDetail.model_validate(
-        {
-            "code": "request.invalid",
-            "message": f"{'.'.join(place) or 'The request'}: {first['msg']}.",
-            "expected": str(first["type"]),
-            "got": shown(first.get("input")),
-            "hint": _hint(first) or "See /api/openapi.json for what this address takes.",
-            "where": ".".join(place),
-        }
+        mended(
+            {
+                "code": "request.invalid",
+                "message": f"{'.'.join(place) or 'The request'}: {first['msg']}.",
+                "expected": str(first["type"]),
+                "got": shown(first.get("input")),
+                "hint": _hint(first) or "See /api/openapi.json for what this address takes.",
+                "where": ".".join(place),
+            }
+        )
     )
 
 
@@ -99,7 +104,9 @@ def add_handlers(app: FastAPI) -> None:
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
         codes = {404: "address.not_found", 405: "address.method"}
         detail = {"code": codes.get(error.status_code, "http"), "message": str(error.detail)}
-        return _answer(error.status_code, ErrorDetail.model_validate(detail))
+        told = _answer(error.status_code, ErrorDetail.model_validate(detail))
+        told.headers.update(error.headers or {})  # of 405: which methods there are
+        return told
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from potluck_coordinator.api.body_limits import API
 from potluck_coordinator.api.compression import reads_gzip
 from potluck_coordinator.api.deps import get_asker, get_site
+from potluck_coordinator.api.hosts import name_of
+from potluck_coordinator.api.plain_words import is_sayable
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.services import models, views
 
@@ -33,6 +36,13 @@ NOT_BUILT = (
     "Run <code>make setup</code> in a clone, or install a released wheel."
 )
 
+NOT_FOUND = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>Not found · Potluck</title>"
+    "<link rel=icon href=/logo.svg>"
+    "<h1>Nothing at this address</h1><p>It may have been cut short on its way to you. "
+    "<a href=/>Potluck's first page</a>"
+)
+
 # The addresses of the client's own table (`App.svelte`), beside those of one study or one model.
 PAGES = {
     (),
@@ -49,8 +59,14 @@ router = APIRouter()
 
 @router.get("/{path:path}", include_in_schema=False)
 async def page(path: str, request: Request) -> Response:
-    """Give a built file, or the app: with 404 where the address is no page, or names nothing."""
-    if path.startswith("api/"):
+    """Give a built file, or the app: with 404 where the address is no page, or names nothing.
+
+    A program that asks for what is no page (`/metrics`) gets an error in JSON, a person the app.
+    """
+    person = "text/html" in request.headers.get("accept", "")
+    if not is_sayable(request.scope) and person:
+        return HTMLResponse(NOT_FOUND, 404)  # the client itself could not read such an address
+    if path.startswith("api/") or not is_sayable(request.scope):
         raise HTTPException(404, "There is no such address.")
     wanted = _built(path)
     if wanted is not None:
@@ -63,6 +79,8 @@ async def page(path: str, request: Request) -> Response:
     if not index.is_file():
         return HTMLResponse(NOT_BUILT, 503)
     status = 200 if await _is_page(path, request) else 404
+    if status == 404 and not person and not _may_be_page(path):
+        raise HTTPException(404, "There is no such address.")
     return _file(index, request, status, "no-cache")
 
 
@@ -97,6 +115,12 @@ async def _is_page(path: str, request: Request) -> bool:
     return True
 
 
+def _may_be_page(path: str) -> bool:
+    """Say whether an address is that of a study's or a model's page, there or not."""
+    parts = [part for part in path.split("/") if part]
+    return len(parts) == 2 and parts[0] in ("studies", "models")
+
+
 def _built(path: str) -> Path | None:
     """Find the built file of an address. Raises 404 for what no file could be called."""
     try:
@@ -107,13 +131,47 @@ def _built(path: str) -> Path | None:
     return wanted if found else None
 
 
+UNUSED = (
+    "accelerometer",
+    "autoplay",
+    "camera",
+    "clipboard-read",
+    "clipboard-write",
+    "display-capture",
+    "encrypted-media",
+    "fullscreen",
+    "geolocation",
+    "gyroscope",
+    "hid",
+    "idle-detection",
+    "magnetometer",
+    "microphone",
+    "midi",
+    "payment",
+    "picture-in-picture",
+    "publickey-credentials-get",
+    "serial",
+    "sync-xhr",
+    "usb",
+    "xr-spatial-tracking",
+)
+"""What browsers can do, and no page of ours asks for."""
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": ", ".join(
+        ["screen-wake-lock=(self)", *(f"{feature}=()" for feature in UNUSED)]
+    ),
 }
+HSTS = "max-age=31536000"
+
+
+def _is_this_machine(scope: Scope) -> bool:
+    """Say whether a name means any program here: one's HSTS would cut all others off."""
+    return name_of(Headers(scope=scope).get("host", "")) in ("localhost", "127.0.0.1", "::1")
 
 
 class SecurityHeaders:
@@ -128,6 +186,8 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
         worker = scope["path"].startswith("/assets/worker")
+        personal = scope["path"].startswith(f"{API}/")
+        secure = scope["scheme"] == "https" and not _is_this_machine(scope)
 
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -135,6 +195,10 @@ class SecurityHeaders:
                 headers.setdefault("Content-Security-Policy", WORKER_CSP if worker else PAGE_CSP)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if personal:
+                    headers.setdefault("Cache-Control", "no-store")
+                if secure:
+                    headers.setdefault("Strict-Transport-Security", HSTS)
             await send(message)
 
         await self._app(scope, receive, secured)

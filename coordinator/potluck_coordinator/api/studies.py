@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from potluck.protocol.records import (
     BestModel,
@@ -31,6 +31,7 @@ from potluck_coordinator.storage import studies as stored
 router = APIRouter(prefix="/studies", tags=["studies"])
 MOST_ENTRIES = 1000
 LAST_ENTRY = 2**53
+LAST_TRIAL = 2**31 - 1
 
 
 @router.post("/plan")
@@ -107,7 +108,11 @@ async def get_curves(site: TheSite, asker: TheAsker, study_id: str) -> list[Curv
 
 @router.get("/{study_id}/trials/{number}")
 async def get_trial(
-    site: TheSite, asker: TheAsker, study_id: str, number: int, ledger: bool = True
+    site: TheSite,
+    asker: TheAsker,
+    study_id: str,
+    number: Annotated[int, Path(ge=0, le=LAST_TRIAL)],
+    ledger: bool = True,
 ) -> TrialDetail:
     """Give a trial with its units, leases and, unless `ledger` is false, its ledger entries."""
     return await views.trial_detail(site, asker, study_id, number, with_ledger=ledger)

@@ -14,8 +14,10 @@ from potluck.protocol.records import BundledDataset, Dataset, Model, ModelFit
 from potluck_coordinator.api.deps import StillWanted, SubmittersRoute, TheAsker, TheSite
 from potluck_coordinator.api.downloads import NAMES, rendered
 from potluck_coordinator.core.errors import BadModel, TooLarge
+from potluck_coordinator.core.names import check_name
 from potluck_coordinator.pipeline import bundled
 from potluck_coordinator.services import datasets, fitting, models
+from potluck_coordinator.services.drawn import drawn, drawn_one
 
 router = APIRouter()
 large = APIRouter(route_class=SubmittersRoute)
@@ -24,8 +26,20 @@ CHUNK = 1 << 20
 
 
 def plain_name(given: str | None, otherwise: str) -> str:
-    """Give an upload's file name without its folders, and not too long for a file system."""
-    return (given or otherwise).replace("\\", "/").rsplit("/", 1)[-1][-60:]
+    """Give an upload's file name without its folders, and not too long for a file system.
+
+    Raises BadInput `name.blank` or `name.characters`.
+    """
+    name = (given or otherwise).replace("\\", "/").rsplit("/", 1)[-1][-60:]
+    return check_name(name, of="a file", where="file", most=None) if name else name
+
+
+def given_name(name: str | None, of: str) -> str | None:
+    """Give the name that a form gives to what it uploads; None where its field was left empty.
+
+    Raises BadInput `name.*`.
+    """
+    return check_name(name, of=of) if name else None
 
 
 async def chunks(upload: UploadFile) -> AsyncIterator[bytes]:
@@ -37,7 +51,7 @@ async def chunks(upload: UploadFile) -> AsyncIterator[bytes]:
 @router.get("/models", tags=["models"])
 async def list_models(site: TheSite, asker: TheAsker) -> list[Model]:
     """List your models, newest first."""
-    return [models.to_wire(m) for m in await models.list_models(site, asker)]
+    return drawn(await models.list_models(site, asker), models.to_wire)
 
 
 @large.post("/models", status_code=201, tags=["models"], responses={200: {"model": Model}})
@@ -53,6 +67,7 @@ async def post_model(
     name: Annotated[str | None, Form()] = None,
 ) -> Model:
     """Upload a model; the answer is its report. 200: these bytes were there before."""
+    name = given_name(name, "a model")
     left = site.settings.max_model_bytes
     with TemporaryDirectory(prefix="potluck-upload-") as folder:
         for upload in files:
@@ -96,7 +111,7 @@ async def spool(upload: UploadFile, folder: Path, left: int) -> int:
 @router.get("/models/{model_id}", tags=["models"])
 async def get_model(site: TheSite, asker: TheAsker, model_id: str) -> Model:
     """Give a model's report."""
-    return models.to_wire(await models.get_model(site, asker, model_id))
+    return drawn_one(await models.get_model(site, asker, model_id), models.to_wire)
 
 
 @router.post(
@@ -140,7 +155,7 @@ async def get_model_file(
 @router.get("/datasets", tags=["datasets"])
 async def list_datasets(site: TheSite, asker: TheAsker) -> list[Dataset]:
     """List your datasets, newest first."""
-    return [datasets.to_wire(d) for d in await datasets.list_datasets(site, asker)]
+    return drawn(await datasets.list_datasets(site, asker), datasets.to_wire)
 
 
 @router.delete("/models/{model_id}", tags=["models"], status_code=204)
@@ -161,8 +176,9 @@ async def post_dataset(
     """Upload a dataset; the answer is its profile. 200: these bytes were there before."""
     asker.must_submit()
     limit = site.settings.max_dataset_bytes
-    artifact, _size = await site.artifacts.put_stream(chunks(file), limit)
+    name = given_name(name, "a dataset")
     label = plain_name(file.filename, "data.csv")
+    artifact, _size = await site.artifacts.put_stream(chunks(file), limit)
     dataset, new = await datasets.add_dataset(site, asker, artifact, label, name)
     if not new:
         response.status_code = 200
@@ -194,7 +210,7 @@ async def post_bundled(site: TheSite, asker: TheAsker, response: Response, name:
 @router.get("/datasets/{dataset_id}", tags=["datasets"])
 async def get_dataset(site: TheSite, asker: TheAsker, dataset_id: str) -> Dataset:
     """Give a dataset's profile."""
-    return datasets.to_wire(await datasets.get_dataset(site, asker, dataset_id))
+    return drawn_one(await datasets.get_dataset(site, asker, dataset_id), datasets.to_wire)
 
 
 @router.delete("/datasets/{dataset_id}", tags=["datasets"], status_code=204)

@@ -1,7 +1,7 @@
 """Every refusal that the coordinator can give.
 
     PotluckError
-    ├── BadInput            400  what came cannot be used
+    ├── BadInput            400  what came cannot be used: request.*, name.*
     │   ├── BadModel             model.*
     │   ├── BadDataset           dataset.*
     │   ├── BadStudy             study.*, search.*, pipeline.*

@@ -10,6 +10,7 @@ from potluck_coordinator.pipeline.facts import LayerFacts, ModelFacts
 from potluck_coordinator.pipeline.plan import Plan, plan_study
 from potluck_coordinator.pipeline.profile import profile
 from potluck_coordinator.pipeline.reader import ReadLimits, read_dataset
+from potluck_coordinator.pipeline.sayable import check_columns
 from potluck_coordinator.pipeline.split import Fold, Splits, split_rows
 from potluck_coordinator.pipeline.tensors import from_safetensors, to_safetensors
 
@@ -25,6 +26,7 @@ __all__ = [
     "Splits",
     "bundled",
     "bundled_file",
+    "check_columns",
     "decode",
     "encode",
     "from_safetensors",

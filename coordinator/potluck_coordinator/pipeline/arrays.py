@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from potluck_coordinator.core.errors import BadDataset
 from potluck_coordinator.pipeline.dataset import Array, Categorical, Column, Dataset
 from potluck_coordinator.pipeline.flat_arrays import read_numbers, read_words
 from potluck_coordinator.pipeline.limits import ReadLimits
+from potluck_coordinator.pipeline.sayable import check_characters
 from potluck_coordinator.pipeline.spelling import Spelling
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -42,12 +44,22 @@ def read_arrays(
             arrays = {name: _array(archive, info, filename) for name, info in members.items()}
     except DirectoryTooLarge as error:
         raise _too_large(f"at most {limits.members} arrays", str(error), filename) from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+        OverflowError,
+        ValueError,  # also a name that is not in UTF-8
+    ) as error:
         raise BadDataset(
             "dataset.not_npz",
             "The file is no whole .npz archive.",
             expected="a zip archive of .npy arrays, as numpy.savez writes it",
-            got=str(error) or type(error).__name__,
+            got=str(error)[:200] or type(error).__name__,
             hint="Save the arrays again with numpy.savez_compressed.",
             where=filename,
         ) from None
@@ -117,7 +129,10 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, filename: str) -> ND
     if not body:
         return np.zeros(shape, dtype=dtype)
     array = np.frombuffer(body, dtype=dtype).reshape(shape, order="F" if fortran else "C")
-    return array.astype(dtype.newbyteorder("="), order="C", copy=False)
+    array = array.astype(dtype.newbyteorder("="), order="C", copy=False)
+    if dtype.kind == "U":
+        check_characters(array, info.filename.removesuffix(".npy"), filename)
+    return array
 
 
 def _numbers(

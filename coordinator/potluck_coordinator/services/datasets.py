@@ -7,6 +7,7 @@ import asyncio
 from potluck.protocol import records as wire
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.core.ledger import SITE_CHAIN
+from potluck_coordinator.core.names import MOST_CHARACTERS
 from potluck_coordinator.core.records import Dataset
 from potluck_coordinator.pipeline import bundled_file
 from potluck_coordinator.services.access import Asker
@@ -30,7 +31,7 @@ async def add_dataset(
     that they got first. Bytes that cannot be read are not kept.
     """
     asker.must_submit()
-    label = (name or filename).strip()[:120] or "dataset"
+    label = (name or filename).strip()[:MOST_CHARACTERS] or "dataset"
     found = await site.writer.read(lambda tx: datasets.same(tx, asker.owner, filename, artifact))
     if found is not None:
         return found, False

@@ -29,6 +29,7 @@ from potluck_coordinator.core.errors import BadStudy
 from potluck_coordinator.pipeline import (
     ModelFacts,
     Plan,
+    check_columns,
     encode,
     plan_study,
     profile,
@@ -56,7 +57,9 @@ def _bytes(content: bytes | Kept) -> bytes:
 
 def describe_dataset(content: bytes | Kept, filename: str) -> dict[str, Any]:
     """Profile an upload. Raises BadDataset."""
-    return profile(read_dataset(_bytes(content), filename)).model_dump()
+    dataset = read_dataset(_bytes(content), filename)
+    check_columns(dataset, filename)
+    return profile(dataset).model_dump()
 
 
 def plan_job(content: bytes | Kept, filename: str, spec: Json, facts: ModelFacts) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from potluck_converter import (
 from potluck_converter.isolation import ADDRESSES
 from potluck_coordinator.core.errors import BadModel, Conflict
 from potluck_coordinator.core.ledger import SITE_CHAIN
+from potluck_coordinator.core.names import MOST_CHARACTERS
 from potluck_coordinator.core.records import Model
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.describing import describe_model
@@ -44,7 +45,7 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
     Raises BadModel; TooLarge `size.memory`.
     """
     asker.must_submit()
-    label = name if name else min(path.name for path in folder.iterdir())
+    label = name if name else _main([path.name for path in folder.iterdir()])
     with TemporaryDirectory(prefix="potluck-model-") as scratch:
         out = Path(scratch)
         await _convert(site, folder, out)
@@ -58,7 +59,7 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
         )
         model = Model(
             id=site.new_id("md"),
-            name=label.strip()[:120] or "model",
+            name=label.strip()[:MOST_CHARACTERS] or "model",
             owner=asker.owner,
             hash=model_hash(graph, weights),
             graph=graph,
@@ -155,6 +156,12 @@ async def take_back(site: Site, asker: Asker, model: Model) -> None:
 
     await site.writer.run(act)
     await forget(site, [model.graph, model.weights])
+
+
+def _main(names: list[str]) -> str:
+    """Give the file that a model is named after: its architecture, and no shard of its weights."""
+    heads = [name for name in names if name.lower().endswith(".json")]
+    return min(heads or [name for name in names if not name.lower().endswith(".bin")] or names)
 
 
 def as_bad_model(error: ConversionError) -> BadModel:

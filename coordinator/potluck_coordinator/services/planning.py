@@ -10,6 +10,7 @@ from typing import Any
 from potluck.protocol.records import PlannedPart, StudyPlan
 from potluck.protocol.study import LossOptions, StudySpec
 from potluck_coordinator.core.errors import BadStudy, NotFound, OtherWidth
+from potluck_coordinator.core.names import check_name, check_note
 from potluck_coordinator.core.records import Dataset, Model
 from potluck_coordinator.search import extremes, samples
 from potluck_coordinator.services.access import Asker
@@ -41,6 +42,8 @@ class Understood:
 
 async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     """Check a specification against its model, data and space. Raises BadInput, NotFound."""
+    check_name(spec.name, of="a study")
+    check_note(spec.description, of="The study's description", where="description")
     model, dataset = await _materials(site, asker, spec)
     _check_rungs(spec)
     facts = facts_from_json(model.facts)

@@ -14,7 +14,8 @@ from potluck_coordinator.core.access import (
     new_token,
     same_secret,
 )
-from potluck_coordinator.core.errors import BadInput, NotAllowed, NotSignedIn
+from potluck_coordinator.core.errors import Conflict, NotAllowed, NotSignedIn
+from potluck_coordinator.core.names import check_account_name, likeness
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import access
@@ -194,22 +195,25 @@ async def make_token(site: Site, asker: Asker, name: str) -> wire.NewToken:
         name: What the account is called.
 
     Raises:
-        BadInput: `access.name_reserved` for the name of those who have no account.
-        Conflict: `access.name_taken` for a name in use.
+        BadInput: `access.name_reserved` for what looks like the name of those who have no
+            account; `name.*` for what is no name.
+        Conflict: `access.name_taken` for a name in use, and one that looks like it.
     """
     asker.must_be_admin()
-    if visitors.has_no_account(name):
-        raise BadInput(
-            "access.name_reserved",
-            "This name stands for those who have no account.",
-            expected=f"another name than `{visitors.ANYONE}`, and none that begins with it and `:`",
-            got=name,
-            hint="Choose another name.",
-            where="name",
-        )
+    name = check_account_name(name)
     token = new_token(secrets.token_bytes(TOKEN_BYTES))
 
     def act(tx: Transaction) -> None:
+        alike = [a.name for a in access.list_accounts(tx) if likeness(a.name) == likeness(name)]
+        if alike and name not in alike:
+            raise Conflict(
+                "access.name_taken",
+                "An account of a name that looks like this one exists.",
+                expected="a name that cannot be taken for another account's",
+                got=f"{name}, beside {alike[0]}",
+                hint="Choose another name.",
+                where="name",
+            )
         access.create_account(tx, name, "submitter", hash_token(token), site.now())
 
     await site.writer.run(act)

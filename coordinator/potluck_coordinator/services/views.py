@@ -15,6 +15,7 @@ from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.confirmations import checks_of_trials
+from potluck_coordinator.services.drawn import drawn
 from potluck_coordinator.services.ledgers import entry_to_wire
 from potluck_coordinator.services.memory import too_large_for_all
 from potluck_coordinator.services.planning import units_of
@@ -41,7 +42,7 @@ async def study_list(site: Site, asker: Asker) -> list[wire.Study]:
     def look(tx: Transaction) -> list[wire.Study]:
         visible = [study for study in studies.newest(tx) if asker.may_see(study)]
         found = summaries.digests(tx, [study.id for study in visible])
-        return [_study(tx, asker, study, found[study.id]) for study in visible]
+        return drawn(visible, lambda study: _study(tx, asker, study, found[study.id]))
 
     return await site.writer.read(look)
 
