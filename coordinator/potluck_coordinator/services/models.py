@@ -23,6 +23,7 @@ from potluck_coordinator.core.errors import BadModel, Conflict
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.names import MOST_CHARACTERS
 from potluck_coordinator.core.records import Model
+from potluck_coordinator.scoring import WorkerLost
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.describing import describe_model
 from potluck_coordinator.services.leftovers import forget
@@ -50,10 +51,7 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
         out = Path(scratch)
         await _convert(site, folder, out)
         graph_file, weight_file = out / "graph.json", out / "weights.safetensors"
-        async with site.memory.room(TIMES_DESCRIBED * weight_file.stat().st_size, "The model"):
-            report, facts = await site.workers.run(
-                describe_model, str(out), timeout_s=SECONDS_TO_DESCRIBE
-            )
+        report, facts = await _described(site, out, weight_file.stat().st_size)
         graph, weights = await asyncio.gather(
             site.artifacts.put_file(graph_file), site.artifacts.put_file(weight_file)
         )
@@ -69,6 +67,20 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
             created_at=site.now(),
         )
         return await keep_model(site, model, graph_file, weight_file)
+
+
+async def _described(site: Site, out: Path, size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    async with site.memory.room(TIMES_DESCRIBED * size, "The model"):
+        try:
+            return await site.workers.run(describe_model, str(out), timeout_s=SECONDS_TO_DESCRIBE)
+        except (TimeoutError, WorkerLost) as error:
+            raise BadModel(
+                "model.too_large",
+                "Looking at the model took too much time or memory.",
+                expected=f"at most {SECONDS_TO_DESCRIBE:g} seconds in a worker's memory",
+                got=f"{size} bytes of weights",
+                hint="Use a smaller model.",
+            ) from error
 
 
 async def _convert(site: Site, folder: Path, out: Path) -> None:
