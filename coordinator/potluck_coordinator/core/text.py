@@ -16,6 +16,8 @@ from potluck_coordinator.core.errors import BadInput
 
 DEEPEST = 64
 """Levels of lists and objects in one JSON text."""
+MOST_VALUES = 50_000
+"""Values of one JSON text, its commas and brackets counted: its reader takes time for each."""
 LARGEST_INTEGER = 2**53
 """Above it JSON's readers do not agree on what a whole number is."""
 _MOST_DIGITS = 20
@@ -82,8 +84,16 @@ def check_json(text: str, what: str) -> None:
     Raises:
         BadInput: `request.unsayable` for half a character or a NUL in any text or name;
             `request.number` for NaN, infinities and numbers that overflow; `request.too_deep` for
-            more than 64 levels.
+            more than 64 levels; `request.too_many` for more than 50,000 values.
     """
+    values = text.count(",") + text.count("[") + text.count("{")
+    if values > MOST_VALUES:
+        raise BadInput(
+            "request.too_many",
+            f"{what} holds too many values.",
+            expected=f"at most {MOST_VALUES:,}",
+            got=f"about {values:,}",
+        )
     # Looked at one by one only where something in them could be wrong: that takes long.
     exact: dict[str, Any] = {}
     if _LONG_NUMBER.search(text):
