@@ -66,8 +66,6 @@ def serve(
     """Run a coordinator. What is not given here may be set by POTLUCK_* variables."""
     from potluck_coordinator.start_checks import (
         CannotServe,
-        check_data,
-        check_database,
         check_tls,
         listen,
         read_settings,
@@ -86,8 +84,6 @@ def serve(
             tls_key=tls_key,
         )
         check_tls(settings)
-        check_data(settings.data)
-        check_database(settings.database_url())
         listener = listen(settings.host, settings.port)
     except CannotServe as error:
         typer.echo(f"potluck: {error}", err=True)

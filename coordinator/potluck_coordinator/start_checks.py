@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import ssl
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from potluck_coordinator.settings import Settings, settings_from
-from potluck_coordinator.storage.reaching import Unreachable, reach
 
 BACKLOG = 2048
 
@@ -92,42 +90,6 @@ def _tls_fault(error: ssl.SSLError, certificate: Path, key: Path | None) -> str:
     alone = "" if key is not None else " If the key is in a file of its own, give --tls-key too."
     told = f" ({reason})" if reason else ""
     return f"{both}: expected a certificate and its key in PEM, which these are not{told}.{alone}"
-
-
-def check_data(folder: Path) -> None:
-    """Make the data folder for its owner alone, where there is none, and see that it takes files.
-
-    Args:
-        folder: Where everything is kept.
-
-    Raises:
-        CannotServe: It cannot be made, or nothing can be written there.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = folder / f".potluck-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise CannotServe(
-            f"Nothing can be kept in {folder}: {why}. Give another folder with --data."
-        ) from error
-
-
-def check_database(url: str) -> None:
-    """Open the database once.
-
-    Args:
-        url: SQLAlchemy's, for SQLite or PostgreSQL.
-
-    Raises:
-        CannotServe: The address is none, or no database answers there.
-    """
-    try:
-        reach(url)
-    except Unreachable as error:
-        raise CannotServe(f"{error} Look at POTLUCK_DATABASE.") from error
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -127,6 +127,11 @@ class Transport:
                 never_left = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
                 again = method == "GET" or never_left
                 self._after_failure(attempt if again else ATTEMPTS, error)
+            except (httpx2.InvalidURL, UnicodeError) as error:
+                raise BadArgument(
+                    f"{ascii(path)[:200]} or what goes with it is no text that can be sent: "
+                    f"{error}. Expected whole characters, and none that control."
+                ) from None
             else:
                 passing = response.status_code in PASSING_STATUSES
                 if not response.is_error:

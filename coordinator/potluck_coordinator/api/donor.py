@@ -19,9 +19,9 @@ from potluck.protocol.base import PROTOCOL_VERSION, ErrorDetail
 from potluck.version import VERSION
 from potluck_coordinator.api.deps import TheSite, check_origin, get_site
 from potluck_coordinator.api.errors import detail_of
+from potluck_coordinator.api.plain_words import check_words
 from potluck_coordinator.core.errors import BadInput, Busy, PotluckError
 from potluck_coordinator.core.manners import network_of
-from potluck_coordinator.core.text import check_json
 from potluck_coordinator.services import leases, results
 from potluck_coordinator.services.donors import record_of
 from potluck_coordinator.services.events import SITE, WORK
@@ -185,7 +185,7 @@ class _Conversation:
             )
             return None
         try:
-            check_json(text, "The message")
+            await check_words(text, "The message")
         except BadInput as error:
             await self._explain(error)
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from urllib.parse import unquote_to_bytes
 
@@ -12,6 +13,8 @@ from potluck_coordinator.api.errors import answer
 from potluck_coordinator.core.errors import NotFound, PotluckError
 from potluck_coordinator.core.text import check_json, check_said, decoded, fault_in
 
+SHORT = 16 * 1024
+"""Characters of JSON that are looked at in a few milliseconds at most."""
 BODY = "The request's body"
 
 
@@ -45,6 +48,22 @@ class PlainWords:
             await self._app(scope, judged.receive, judged.send)
         if judged.refusal is not None and not judged.answered:
             await answer(judged.refusal)(scope, receive, send)
+
+
+async def check_words(text: str, what: str) -> None:
+    """Hold JSON to `core.text.check_json`, without keeping others waiting for a long one.
+
+    Args:
+        text: What was sent.
+        what: What it is, to begin a sentence.
+
+    Raises:
+        BadInput: `request.*`.
+    """
+    if len(text) > SHORT:
+        await asyncio.to_thread(check_json, text, what)
+    else:
+        check_json(text, what)
 
 
 def check_address(scope: Scope) -> None:
@@ -107,7 +126,7 @@ class _Judged:
         self._read = True
         body = b"".join(pieces)
         try:
-            check_json(decoded(body, BODY), BODY)
+            await check_words(decoded(body, BODY), BODY)
         except PotluckError as refusal:
             self.refusal = refusal
             raise _Refused from None

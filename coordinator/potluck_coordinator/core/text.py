@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -15,9 +16,14 @@ from potluck_coordinator.core.errors import BadInput
 
 DEEPEST = 64
 """Levels of lists and objects in one JSON text."""
+MOST_VALUES = 50_000
+"""Values of one JSON text, its commas and brackets counted: its reader takes time for each."""
 LARGEST_INTEGER = 2**53
 """Above it JSON's readers do not agree on what a whole number is."""
 _MOST_DIGITS = 20
+_LONG_NUMBER = re.compile(r"[0-9]{16}|[0-9][eE]")
+"""All numbers that are too large have this in them, as some texts do."""
+_HOLDING = (str, list, dict)
 
 
 def fault_in(text: str) -> str:
@@ -78,12 +84,22 @@ def check_json(text: str, what: str) -> None:
     Raises:
         BadInput: `request.unsayable` for half a character or a NUL in any text or name;
             `request.number` for NaN, infinities and numbers that overflow; `request.too_deep` for
-            more than 64 levels.
+            more than 64 levels; `request.too_many` for more than 50,000 values.
     """
-    try:
-        value = json.loads(
-            text, parse_constant=_no_constant, parse_float=_float, parse_int=_integer
+    values = text.count(",") + text.count("[") + text.count("{")
+    if values > MOST_VALUES:
+        raise BadInput(
+            "request.too_many",
+            f"{what} holds too many values.",
+            expected=f"at most {MOST_VALUES:,}",
+            got=f"about {values:,}",
         )
+    # Looked at one by one only where something in them could be wrong: that takes long.
+    exact: dict[str, Any] = {}
+    if _LONG_NUMBER.search(text):
+        exact = {"parse_float": _float, "parse_int": _integer}
+    try:
+        value = json.loads(text, parse_constant=_no_constant, **exact)
     except _NoNumber as error:
         raise BadInput(
             "request.number",
@@ -95,7 +111,8 @@ def check_json(text: str, what: str) -> None:
         raise _too_deep(what) from None
     except ValueError:
         return
-    _check_texts(value, what)
+    if "\\u" in text or text.count("[") + text.count("{") > DEEPEST:
+        _check_texts(value, what)
 
 
 def check_said(text: str, what: str) -> None:
@@ -113,7 +130,7 @@ def check_said(text: str, what: str) -> None:
 
 
 def _check_texts(value: Any, what: str) -> None:
-    level = [value]
+    level = [value] if isinstance(value, _HOLDING) else []
     for _ in range(DEEPEST + 1):
         below: list[Any] = []
         for item in level:
@@ -121,10 +138,10 @@ def _check_texts(value: Any, what: str) -> None:
                 if fault := fault_in(item):
                     raise _unsayable(what, fault)
             elif isinstance(item, dict):
-                below += item.keys()
-                below += item.values()
-            elif isinstance(item, list):
                 below += item
+                below += [one for one in item.values() if isinstance(one, _HOLDING)]
+            else:
+                below += [one for one in item if isinstance(one, _HOLDING)]
         if not below:
             return
         level = below

@@ -201,3 +201,11 @@ def test_the_environment_names_the_coordinator_and_the_token(
     assert script.requests[0].url == "http://elsewhere.test/api/v1/status"
     assert script.requests[0].headers["authorization"] == "Bearer from the environment"
     assert "authorization" not in script.requests[1].headers
+
+
+@pytest.mark.parametrize("path", ["/studies/\ud800", "/studies/a\0b", "/studies/\x1b"])
+def test_what_is_no_text_is_refused_before_it_is_sent(path: str) -> None:
+    script = Script(good())
+    with pytest.raises(potluck.BadArgument, match="no text that can be sent"):
+        script.transport().get(SiteStatus, path)
+    assert script.requests == []
