@@ -16,6 +16,7 @@ from potluck_coordinator.core.visitors import owner_of
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.drawings import Drawings
 from tests.api.conftest import spec
+from tests.support.earlier import make_private
 
 NO_KEY = Asker("anyone", "anonymous", open=True)
 STRANGER = replace(NO_KEY, visitor="anyone:strange")
@@ -25,8 +26,10 @@ OTHER = Asker("other", "submitter")
 @pytest.fixture
 def study_id(client: TestClient, model_id: str, iris_id: str) -> Iterator[str]:
     """Give a private study."""
-    answer = client.post("/api/v1/studies", json=spec(model_id, iris_id, visibility="private"))
+    answer = client.post("/api/v1/studies", json=spec(model_id, iris_id))
     assert answer.status_code == 201, answer.text
+    data = client.app.state.site.settings.data  # type: ignore[attr-defined]
+    make_private(data, answer.json()["id"])
     yield str(answer.json()["id"])
     client.delete(f"/api/v1/studies/{answer.json()['id']}")
 

@@ -17,6 +17,7 @@ import pytest
 
 from potluck_coordinator.core.visitors import owner_of
 from tests.support.coordinator import Coordinator
+from tests.support.earlier import make_private
 from tests.support.keras_files import dense_h5
 from tests.support.programs import child_environment
 from tests.support.scripted_donor import ScriptedDonor, random_result
@@ -163,8 +164,25 @@ def test_the_same_bytes_are_each_visitors_own(people: People) -> None:
     assert people.bob.get(f"/datasets/{second['dataset_id']}").json()["deleted"] is False
 
 
-def test_a_private_study_is_seen_by_its_submitter_also_when_it_is_deleted(people: People) -> None:
-    study = submit(people.ann, visibility="private")
+def test_no_study_is_private_on_an_open_coordinator(people: People) -> None:
+    study = submit(people.ann)
+    private = {**study["spec"], "visibility": "private"}
+    assert people.ann.post("/studies/plan", json=study["spec"]).status_code == 200
+    for client in (people.ann, people.operator):
+        for address in ("/studies", "/studies/plan"):
+            refused = client.post(address, json=private)
+            assert code(refused) == (422, "study.private_on_open")
+            error = refused.json()["error"]
+            assert error["where"] == "visibility"
+            assert error["hint"]
+    assert len(people.operator.get("/studies").json()) == 1
+
+
+def test_a_private_study_of_before_is_seen_by_its_submitter_also_when_it_is_deleted(
+    coordinator: Coordinator, people: People
+) -> None:
+    study = submit(people.ann)
+    make_private(coordinator.data, study["id"])
     address = f"/studies/{study['id']}"
     assert study["may_edit"] is True
     for part in ("", "/ledger", "/leaderboard", "/events"):
@@ -282,9 +300,6 @@ def test_what_comes_without_a_key_is_the_operators_alone(people: People) -> None
         assert code(client.delete(dataset)) == (404, "dataset.not_found")
     # Nor may a key's holder look at such rows by a study of their own.
     assert code(people.ann.post("/studies", json=study["spec"])) == (404, "model.not_found")
-    private = {**study["spec"], "visibility": "private"}
-    refused = people.plain.post("/studies", json=private)
-    assert code(refused) == (400, "study.private_to_nobody")
     assert people.operator.post(f"{address}/stop").status_code == 200
     assert people.operator.delete(dataset).status_code == 204
 
@@ -346,7 +361,8 @@ def test_a_user_stops_in_another_process_what_they_submitted(
 
     monkeypatch.setenv("POTLUCK_CONFIG", str(tmp_path / "ann"))
     client = coordinator.client()
-    study = client.submit(dense_h5(), "iris", {"learning_rate": [0.1, 0.2]}, visibility="private")
+    study = client.submit(dense_h5(), "iris", {"learning_rate": [0.1, 0.2]})
+    make_private(coordinator.data, study.id)
     key = users_key(coordinator.url)
     monkeypatch.setenv("POTLUCK_CONFIG", str(tmp_path / "bob"))
     assert [client.studies(), client.models(), client.datasets()] == [[], [], []]

@@ -15,6 +15,7 @@ from potluck.protocol.records import Ledger
 from potluck.verification import verify_ledger
 from tests.conftest import Start
 from tests.support.coordinator import Coordinator
+from tests.support.earlier import make_private
 from tests.support.keras_files import dense_h5, saved
 from tests.support.scripted_donor import ScriptedDonor, random_result, state
 from tests.support.waiting import PATIENCE_S, until
@@ -161,9 +162,9 @@ def test_a_private_studys_name_stays_with_its_submitter(coordinator: Coordinator
         search={},
         trials=1,
         epochs=1,
-        visibility="private",
         name="Our secret",
     )
+    make_private(coordinator.data, study.id)
     with ScriptedDonor(coordinator.url) as donor:
         lease = donor.await_lease()
         assert "secret" not in lease.model_dump_json()

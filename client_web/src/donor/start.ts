@@ -2,7 +2,7 @@
 
 import { version } from "../../package.json";
 import { openArtifacts } from "../protocol/artifacts";
-import type { Abort, Handback } from "../protocol/messages";
+import { type Abort, type Handback, written } from "../protocol/messages";
 import { type DonorSocket, openDonorSocket } from "../protocol/socket";
 import { rememberReload, wasReloadedFor } from "./again";
 import { Arbiter } from "./arbiter";
@@ -41,7 +41,7 @@ function sayGoodbye(origin: string, leases: Handback[]): void {
   if (leases.length === 0) return;
   const abort: Abort = { type: "abort", leases };
   // Plain text, because a beacon must not need a preflight.
-  navigator.sendBeacon(`${origin}/api/v1/donor/abort`, JSON.stringify(abort));
+  navigator.sendBeacon(`${origin}/api/v1/donor/abort`, written(abort));
 }
 
 function reload(wanted: string): boolean {

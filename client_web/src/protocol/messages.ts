@@ -36,6 +36,13 @@ export type CoordinatorMessage = Welcome | Grant | Wait | Work | Heard | Settled
 /** The protocol's version; raised only for a change that an older tab cannot live with. */
 export const PROTOCOL_VERSION = 1;
 
+/** Write a message. A driver's words may hold what the wire does not take: halves of pairs, and NUL. */
+export function written(message: DonorMessage): string {
+  return JSON.stringify(message, (_, value: unknown) =>
+    typeof value === "string" ? value.replace(/\p{Surrogate}/gu, "\ufffd").replaceAll("\0", " ") : value,
+  );
+}
+
 type Json = Readonly<Record<string, unknown>>;
 
 function isObject(value: unknown): value is Json {

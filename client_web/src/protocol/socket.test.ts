@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseMessage } from "./messages";
+import { parseMessage, written } from "./messages";
 import { reconnectDelay } from "./socket";
 
 test("tries come more and more rarely, within ten seconds, and never all at once", () => {
@@ -27,4 +27,11 @@ test.each([
   '{"type":"heard","held":"all"}',
 ])("%s is not taken for a message", (text) => {
   expect(parseMessage(text)).toBeNull();
+});
+
+test("a message holds no text that the coordinator would refuse", () => {
+  const detail = `lost \0 ${"😀".slice(0, 1)} 😀`;
+  const lease = { lease_id: "ls_1", token: "t", reason: "error" as const, detail };
+  const sent = written({ type: "abort", leases: [lease] });
+  expect(JSON.parse(sent)).toEqual({ type: "abort", leases: [{ ...lease, detail: "lost   \ufffd 😀" }] });
 });

@@ -1,6 +1,6 @@
 /** The donor's WebSocket, opened again and again with backoff and jitter until it is closed. */
 
-import { type CoordinatorMessage, type DonorMessage, parseMessage } from "./messages";
+import { type CoordinatorMessage, type DonorMessage, parseMessage, written } from "./messages";
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 10_000;
@@ -43,7 +43,7 @@ export function openDonorSocket(url: string, listener: SocketListener): DonorSoc
       if (socket !== current) return;
       open = true;
       listener.connected((message) => {
-        if (current.readyState === WebSocket.OPEN) current.send(JSON.stringify(message));
+        if (current.readyState === WebSocket.OPEN) current.send(written(message));
       });
     };
     current.onmessage = (event: MessageEvent<unknown>) => {

@@ -20,6 +20,7 @@ from potluck_coordinator.core.text import mended
 
 STATUS: dict[type[errors.PotluckError], int] = {
     errors.BadInput: 400,
+    errors.NotHere: 422,
     errors.TooLarge: 413,
     errors.NotSignedIn: 401,
     errors.NotAllowed: 403,

@@ -5,7 +5,8 @@
     │   ├── BadModel             model.*
     │   ├── BadDataset           dataset.*
     │   ├── BadStudy             study.*, search.*, pipeline.*
-    │   │   └── OtherWidth           pipeline.input_mismatch
+    │   │   ├── OtherWidth           pipeline.input_mismatch
+    │   │   └── NotHere         422  study.private_on_open
     │   └── BadResult            result.*
     ├── TooLarge            413  size.*
     ├── NotSignedIn         401  access.*
@@ -110,6 +111,10 @@ class OtherWidth(BadStudy):
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the trip out of a worker process, the width too."""
         return (*super().__reduce__(), {"width": self.width})
+
+
+class NotHere(BadStudy):
+    """A specification asks for what this coordinator does not do, and others may."""
 
 
 class BadResult(BadInput):

@@ -14,7 +14,7 @@ from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Dataset, Model, Part, Study
 from potluck_coordinator.core.units import UnitEvent, UnitState
-from potluck_coordinator.core.visitors import ANYONE, shown_owner
+from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.jobs import (
@@ -66,15 +66,6 @@ async def create(
             got="rows_are_public: false",
             hint="Tick the box if these rows may be public; else do not submit them.",
             where="rows_are_public",
-        )
-    if spec.visibility == "private" and asker.owner == ANYONE:
-        raise BadStudy(
-            "study.private_to_nobody",
-            "Nobody could see this study: no token and no visitor's key came with it.",
-            expected="visibility: public, or a key or token that it can belong to",
-            got="visibility: private",
-            hint="Use the SDK, the `potluck` command, or a browser that keeps this site's cookies.",
-            where="visibility",
         )
     understood = await understand(site, asker, spec)
     dataset, model = understood.dataset, understood.model

@@ -25,6 +25,8 @@ export class NewStudyDraft {
   planError = $state.raw<ApiError | null>(null);
   planning = $state(false);
   submitError = $state.raw<ApiError | null>(null);
+  /** Everybody may submit here: then no study is private. */
+  openSite = $state(false);
   /** Problems are shown once a person has tried to submit. */
   showProblems = $state(false);
 
@@ -35,9 +37,19 @@ export class NewStudyDraft {
     if (modelId !== null && modelId !== this.fields.modelId) this.fields.modelId = modelId;
     const { modelId: model_id, datasetId: dataset_id } = this.fields;
     await Promise.all([
+      this.#learnSite(),
       model_id && this.#fetchModel(model_id),
       dataset_id && this.#fetchDataset(dataset_id),
     ]);
+  }
+
+  async #learnSite(): Promise<void> {
+    try {
+      this.openSite = (await read(api.GET("/api/v1/status"))).open;
+    } catch {
+      return; // the coordinator says it again where it matters
+    }
+    if (this.openSite) this.fields.visibility = "public";
   }
 
   async #fetchModel(model_id: string): Promise<void> {
