@@ -88,7 +88,14 @@ def test_a_folder_that_cannot_be_is_refused_in_one_sentence(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://host/db", "nonsense", "sqlite://", "sqlite:////nowhere/at/all.db"]
+    "url",
+    [
+        "mysql://host/db",
+        "nonsense",
+        "sqlite://",
+        "sqlite:////nowhere/at/all.db",
+        "postgresql://ann:secret@127.0.0.1:1/potluck",
+    ],
 )
 def test_a_database_that_cannot_be_is_refused_in_one_sentence(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -97,6 +104,7 @@ def test_a_database_that_cannot_be_is_refused_in_one_sentence(
     answer = serve(tmp_path / "data")
     assert answer.returncode == 1
     assert answer.stderr.startswith("potluck: The database")
+    assert "secret" not in answer.stderr
     assert answer.stderr.count("\n") == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import ssl
@@ -103,38 +102,6 @@ def test_an_address_that_cannot_be_listened_on_is_said(tmp_path: Path) -> None:
     for host in ("no.such.host.invalid", "192.0.2.1", "a..b", "::zz"):
         assert "Give an address of this machine with --host" in refusal(tmp_path, "--host", host)
     assert "ports go from 0 to 65535" in refusal(tmp_path, "--port", "70000")
-
-
-def test_a_place_where_nothing_can_be_kept_is_said(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("not a folder")
-    for folder in (file, file / "inside"):
-        assert f"The data folder {folder}" in refusal(folder)
-    if os.geteuid() != 0:  # who may do everything may write everywhere
-        locked = tmp_path / "locked"
-        locked.mkdir(mode=0o500)
-        assert "The data folder" in refusal(locked)
-    assert "The data folder" in refusal(Path("/proc/potluck"))
-
-
-@pytest.mark.parametrize(
-    ("address", "said"),
-    [
-        ("nonsense", "The database"),
-        ("mysql://somebody@localhost/potluck", "The database"),
-        ("sqlite://", "The database"),
-        ("sqlite:////no/such/folder/potluck.sqlite3", "The database"),
-        ("postgresql://ann:secret@127.0.0.1:1/potluck", "The database"),
-    ],
-    ids=["no address", "another kind", "in memory", "no folder", "nobody answers"],
-)
-def test_a_database_that_cannot_be_used_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, said: str
-) -> None:
-    monkeypatch.setenv("POTLUCK_DATABASE", address)
-    found = refusal(tmp_path)
-    assert said in found
-    assert "secret" not in found
 
 
 def test_the_data_folder_is_its_owners_alone(start_coordinator: Start) -> None:

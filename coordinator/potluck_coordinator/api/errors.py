@@ -27,6 +27,7 @@ STATUS: dict[type[errors.PotluckError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Busy: 503,
+    errors.CannotStart: 503,
 }
 
 _log = logging.getLogger(__name__)
