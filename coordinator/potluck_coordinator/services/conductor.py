@@ -8,11 +8,11 @@ import logging
 from collections.abc import Iterator
 
 from potluck_coordinator.core.ranking import TrialState
-from potluck_coordinator.core.records import Study, Unit
+from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
-from potluck_coordinator.services.own_donor import next_replay, perform
+from potluck_coordinator.services.own_donor import leave_undecided, next_replay, perform
 from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.results import expire, renew_all
 from potluck_coordinator.services.scoring import returned_units, score_unit, set_aside
@@ -126,10 +126,18 @@ class Conductor:
                 woken.clear()
                 with _survive("a replay could not be done"):
                     while due := await next_replay(self._site):
-                        if await perform(self._site, due) is ReplayState.REFUTED:
-                            self._desk.forget(due.study_id)  # it was told what is not true
+                        await self._replay(due)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
+
+    async def _replay(self, due: Replay) -> None:
+        try:
+            if await perform(self._site, due) is ReplayState.REFUTED:
+                self._desk.forget(due.study_id)  # it was told what is not true
+        except Exception as error:
+            # The fault is ours: what cannot be judged must not keep all others waiting.
+            _log.exception("replay %s could not be done", due.id)
+            await leave_undecided(self._site, due, f"{type(error).__name__}: {error}")
 
     async def _sweep_forever(self) -> None:
         """End silent leases. Time that this coordinator itself slept is not held against donors."""

@@ -44,6 +44,17 @@ async def perform(site: Site, due: Replay) -> ReplayState | None:
     return await site.writer.run(lambda tx: conclude(site, tx, due, done.comparison, note))
 
 
+async def leave_undecided(site: Site, due: Replay, why: str) -> None:
+    """End a replay that could not be done here; its unit stays as it is."""
+    note = one_line(why, NOTE_CHARACTERS)
+
+    def act(tx: Transaction) -> None:
+        if replays.is_open(tx, due.id):
+            conclude(site, tx, due, None, note)
+
+    await site.writer.run(act)
+
+
 async def _train(site: Site, due: Replay, unit: Unit, promoted: bool) -> Replayed:
     spe = steps_per_epoch(unit.rows, unit.batch_size)
     last = unit.to_epoch * spe

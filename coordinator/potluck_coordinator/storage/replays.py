@@ -44,6 +44,12 @@ def decide(session: Session, replay_id: str, state: ReplayState, **values: Any) 
     return bool(changed(session, statement))
 
 
+def is_open(session: Session, replay_id: str) -> bool:
+    """Say whether a replay is still to be done; False also where its study was deleted."""
+    query = select(ReplayRow.id).where(ReplayRow.id == replay_id, ReplayRow.state == OPEN)
+    return session.exec(query).first() is not None
+
+
 def undo(session: Session, replay_id: str, note: str) -> bool:
     """Take a refutation back; False where the replay says nothing of the kind."""
     statement = (
