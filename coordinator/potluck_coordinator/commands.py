@@ -88,6 +88,8 @@ def serve(
     except CannotServe as error:
         typer.echo(f"potluck: {error}", err=True)
         raise typer.Exit(1) from error
+    import potluck_coordinator.app  # noqa: F401  # what lacks is said before data are touched
+
     with plainly(), opened(settings.data, settings.database_url()) as engine:
         _serve(settings, engine, listener)
 
