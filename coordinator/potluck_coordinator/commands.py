@@ -16,7 +16,7 @@ from potluck_coordinator.core.errors import CannotStart
 from potluck_coordinator.settings import Settings, settings_from
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from fastapi import FastAPI
 
 
 def add_to(app: typer.Typer) -> None:
@@ -88,19 +88,18 @@ def serve(
     except CannotServe as error:
         typer.echo(f"potluck: {error}", err=True)
         raise typer.Exit(1) from error
-    import potluck_coordinator.app  # noqa: F401  # what lacks is said before data are touched
+    from potluck_coordinator.app import create_app  # what lacks is said before data are touched
 
     with plainly(), opened(settings.data, settings.database_url()) as engine:
-        _serve(settings, engine, listener)
+        _serve(settings, create_app(settings, engine), listener)
 
 
-def _serve(settings: Settings, engine: Engine, listener: socket.socket) -> None:
+def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
     import uvicorn
 
-    from potluck_coordinator.app import create_app, say_farewell
+    from potluck_coordinator.app import say_farewell
     from potluck_coordinator.greeting import greet
 
-    app = create_app(settings, engine)
     scheme = "https" if settings.tls_cert else "http"
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host
     address = f"{scheme}://{shown}:{listener.getsockname()[1]}"

@@ -11,9 +11,9 @@ from potluck_coordinator.storage import replays
 from potluck_coordinator.storage.transaction import Transaction
 
 
-def checks_of_trials(tx: Transaction, study_id: str, trial: int | None = None) -> dict[int, Check]:
+def checks_of_trials(tx: Transaction, study_id: str) -> dict[int, Check]:
     """Give the check of each trial that has results: of all networks that its score stands on."""
-    return _by_trial(tx, study_id, trial, ("trial",))
+    return _by_trial(tx, study_id, None, ("trial",))
 
 
 def check_of_best(tx: Transaction, study_id: str, trial: int) -> Check:
@@ -27,7 +27,7 @@ def _by_trial(
     states = replays.states_of_study(tx, study_id)
     before = replays.went_on_from(tx, study_id) if states else {}
     told: dict[int, list[str | None]] = {}
-    for number, kind, _unit, lease in replays.results_of_study(tx, study_id, trial):
+    for number, kind, lease in replays.results_of_study(tx, study_id, trial):
         if kind in kinds:
             own = told.setdefault(number, [])
             own += [states.get(one) for one in _chain(lease, before)]

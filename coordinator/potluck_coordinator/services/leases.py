@@ -163,16 +163,15 @@ def _allowance(site: Site, tx: Transaction, donor: DonorSession, memory_bytes: i
 
     Caps never bind while nobody else waits who could take a unit of so much memory.
     """
-    held = leases.held_by_donor(tx)
-    own = held.get(donor.id, 0)
     allowed = MOST_HELD
     if site.presence.others_wait(donor.id, memory_bytes):
         found = donors.get(tx, donor.id)
         delivered = found.units if found is not None else 0
         agreements = donor_standings.best_of(tx, donor.id)
         allowed = most_leases(delivered, agreements, others_wait=True, most=MOST_HELD)
-    allowed -= own
+    allowed -= len(leases.held_by(tx, donor.id))
     if donor.network is not None and site.presence.strangers_wait(donor.network, memory_bytes):
+        held = leases.held_by_donor(tx)
         near = sum(n for d, n in held.items() if site.presence.network_of(d) == donor.network)
         share = -(-(sum(held.values()) + 1) // max(1, site.presence.networks()))
         allowed = min(allowed, share - near)

@@ -23,8 +23,7 @@ SLACK = 2.0
 
 async def next_replay(site: Site) -> Replay | None:
     """Give the replay that is due first, or None."""
-    found = await site.writer.read(lambda tx: replays.next_open(tx, (), 1))
-    return found[0] if found else None
+    return await site.writer.read(replays.next_open)
 
 
 async def perform(site: Site, due: Replay) -> ReplayState | None:

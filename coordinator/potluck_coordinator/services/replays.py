@@ -47,6 +47,21 @@ def ask(site: Site, tx: Transaction, unit: Unit, segment: Segment, why: Why) -> 
     if known is not None and (known.state != ReplayState.DROPPED and known.end == segment.end):
         replays.raise_priority(tx, [known.id], why)
         return known
+    diverged = unit.diverged and lease.id == unit.result_lease
+    return open_replay(site, tx, unit, segment, why, diverged=diverged)
+
+
+def open_replay(
+    site: Site,
+    tx: Transaction,
+    unit: Unit,
+    segment: Segment,
+    why: Why,
+    *,
+    diverged: bool = False,
+) -> Replay:
+    """Open a replay of a segment. An `end` of no characters: only whether it can be trained."""
+    lease = segment.lease
     made = Replay(
         id=site.new_id("rp"),
         study_id=unit.study_id,
@@ -61,7 +76,7 @@ def ask(site: Site, tx: Transaction, unit: Unit, segment: Segment, why: Why) -> 
         end=segment.end,
         from_step=lease.from_step,
         to_step=segment.to_step,
-        diverged=unit.diverged and lease.id == unit.result_lease,
+        diverged=diverged,
         asked_at=site.now(),
     )
     replays.add(tx, made)

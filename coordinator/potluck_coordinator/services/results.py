@@ -24,7 +24,7 @@ from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.leases import DonorSession, commitments, hash_token, keep_claims
 from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.replays import draw as draw_replay
-from potluck_coordinator.services.rungs import settle_rung
+from potluck_coordinator.services.rungs import set_unit_aside
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
 from potluck_coordinator.services.stuck import ask_whether_stuck
@@ -261,19 +261,7 @@ def give_up(
         network = site.presence.network_of(lease.donor_id)
         site.manners.failed(lease.donor_id, network, now)
     if after.set_aside and not checks(site):
-        changed = units.change(
-            tx,
-            unit.id,
-            UnitEvent.SET_ASIDE,
-            expect_lease=lease.id,
-            lease_id=None,
-            tries=tries,
-            reasons=told,
-        )
-        if changed:
-            body = {"unit": unit.id, "trial": unit.trial, "reasons": told}
-            record(tx, unit.study_id, "set_aside", body, now)
-            settle_rung(site, tx, units.get(tx, unit.id))
+        set_unit_aside(site, tx, unit, told, expect_lease=lease.id, lease_id=None, tries=tries)
     else:
         units.change(
             tx,

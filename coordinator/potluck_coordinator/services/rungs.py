@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from potluck_coordinator.core import reasons
 from potluck_coordinator.core.promotion import Next, RungUnit, decide
 from potluck_coordinator.core.ranking import (
@@ -19,6 +22,21 @@ from potluck_coordinator.services.standings import by_rung
 from potluck_coordinator.storage import leases, studies, summaries, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+
+def set_unit_aside(
+    site: Site, tx: Transaction, unit: Unit, reasons: Sequence[str], **values: Any
+) -> bool:
+    """Set a unit aside, with its reasons in the ledger; False where it was not to be any more.
+
+    `values`: what else changes of it (see `storage.units.change`).
+    """
+    if not units.change(tx, unit.id, UnitEvent.SET_ASIDE, reasons=list(reasons), **values):
+        return False
+    body = {"unit": unit.id, "trial": unit.trial, "reasons": list(reasons)}
+    record(tx, unit.study_id, "set_aside", body, site.now())
+    settle_rung(site, tx, units.get(tx, unit.id))
+    return True
 
 
 def settle_rung(site: Site, tx: Transaction, unit: Unit) -> None:

@@ -15,7 +15,7 @@ from potluck_coordinator.scoring import ScoreJob, score_weights
 from potluck_coordinator.services.chains import reward
 from potluck_coordinator.services.courses import course_of
 from potluck_coordinator.services.divergence import believed
-from potluck_coordinator.services.rungs import settle_rung
+from potluck_coordinator.services.rungs import set_unit_aside, settle_rung
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import replays, scores, studies, trials, units
 from potluck_coordinator.storage.ledger import record
@@ -73,11 +73,7 @@ async def _compute(site: Site, unit: Unit) -> Scored:
 
 
 def _set_aside(site: Site, tx: Transaction, unit: Unit, reason: str) -> None:
-    reasons = [*unit.reasons, reason][-20:]
-    if units.change(tx, unit.id, UnitEvent.SET_ASIDE, reasons=reasons):
-        body = {"unit": unit.id, "trial": unit.trial, "reasons": reasons}
-        record(tx, unit.study_id, "set_aside", body, site.now())
-        settle_rung(site, tx, units.get(tx, unit.id))
+    set_unit_aside(site, tx, unit, [*unit.reasons, reason][-20:])
 
 
 def _keep(

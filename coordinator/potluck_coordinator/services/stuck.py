@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from potluck_coordinator.core.leases import MAX_TRIES
 from potluck_coordinator.core.records import Lease, Replay, Unit
-from potluck_coordinator.core.trust import ReplayState, Why, backend_class
-from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
+from potluck_coordinator.core.trust import ReplayState, Why
+from potluck_coordinator.core.units import UnitState, steps_per_epoch
+from potluck_coordinator.services.chains import Segment
 from potluck_coordinator.services.events import WORK
-from potluck_coordinator.services.rungs import settle_rung
+from potluck_coordinator.services.replays import open_replay
+from potluck_coordinator.services.rungs import set_unit_aside
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import donor_standings, leases, replays, units
-from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 from potluck_coordinator.training.replay import Replayed
 
@@ -24,24 +27,9 @@ def ask_whether_stuck(site: Site, tx: Transaction, unit: Unit, lease: Lease) -> 
         return
     spe = steps_per_epoch(unit.rows, unit.batch_size)
     first = unit.from_epoch * spe
-    made = Replay(
-        id=site.new_id("rp"),
-        study_id=unit.study_id,
-        unit_id=unit.id,
-        trial=unit.trial,
-        lease_id=lease.id,
-        donor_id=lease.donor_id,
-        backend=backend_class(lease.backend, lease.stacked),
-        why=Why.STUCK.value,
-        state=ReplayState.OPEN.value,
-        start=unit.start,
-        end="",
-        from_step=first,
-        to_step=min(first + FIRST_STEPS, unit.to_epoch * spe),
-        asked_at=site.now(),
-    )
-    replays.add(tx, made)
-    after_commit(tx, site.poke)
+    whole = replace(lease, start=unit.start, from_step=first)
+    segment = Segment(whole, end="", to_step=min(first + FIRST_STEPS, unit.to_epoch * spe))
+    open_replay(site, tx, unit, segment, Why.STUCK)
 
 
 def conclude_stuck(
@@ -65,10 +53,7 @@ def conclude_stuck(
     replays.decide(tx, replay.id, verdict, decided_at=now, replayed_by=by, note=told)
     reasons = [*unit.reasons, told][-20:]
     if aside and unit.state in (UnitState.READY, UnitState.LEASED):
-        if units.change(tx, unit.id, UnitEvent.SET_ASIDE, lease_id=None, reasons=reasons):
-            body = {"unit": unit.id, "trial": unit.trial, "reasons": reasons}
-            record(tx, unit.study_id, "set_aside", body, now)
-            settle_rung(site, tx, units.get(tx, unit.id))
+        set_unit_aside(site, tx, unit, reasons, lease_id=None)
     else:
         units.note(tx, unit.id, tries=0, reasons=reasons)
         after_commit(tx, lambda: site.hub.publish(WORK))

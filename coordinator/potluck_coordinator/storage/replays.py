@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import case, func, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
@@ -85,21 +85,17 @@ def drop(session: Session, *, unit_ids: Iterable[str], note: str, now: float) ->
     )
 
 
-def next_open(session: Session, passed: Collection[str], limit: int = 8) -> list[Replay]:
-    """List the open replays that are due first; `passed` are left out."""
-    found: list[Replay] = []
-    for why in sorted(PRIORITY, key=lambda why: PRIORITY[why]):
-        query = (
-            select(ReplayRow)
-            .where(ReplayRow.state == OPEN, ReplayRow.why == why.value)
-            .where(col(ReplayRow.id).not_in(list(passed)))
-            .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
-            .limit(limit - len(found))
-        )
-        found += [fact(Replay, one) for one in session.exec(query)]
-        if len(found) >= limit:
-            break
-    return found
+def next_open(session: Session) -> Replay | None:
+    """Give the open replay that is due first, or None."""
+    urgency = case({why.value: place for why, place in PRIORITY.items()}, value=ReplayRow.why)
+    query = (
+        select(ReplayRow)
+        .where(ReplayRow.state == OPEN)
+        .order_by(urgency, col(ReplayRow.asked_at), col(ReplayRow.id))
+        .limit(1)
+    )
+    found = session.exec(query).first()
+    return None if found is None else fact(Replay, found)
 
 
 def of_leases(session: Session, lease_ids: Iterable[str]) -> dict[str, Replay]:
@@ -157,14 +153,14 @@ def open_before_end(session: Session, study_ids: Collection[str]) -> dict[str, i
 
 def results_of_study(
     session: Session, study_id: str, trial: int | None = None
-) -> list[tuple[int, str, str, str]]:
-    """Give (trial, kind, unit, lease) of every result of a study, or of one trial."""
-    query = select(UnitRow.trial, UnitRow.kind, UnitRow.id, UnitRow.result_lease).where(
+) -> list[tuple[int, str, str]]:
+    """Give (trial, kind, lease) of every result of a study, or of one trial."""
+    query = select(UnitRow.trial, UnitRow.kind, UnitRow.result_lease).where(
         UnitRow.study_id == study_id, col(UnitRow.result_lease).is_not(None)
     )
     if trial is not None:
         query = query.where(UnitRow.trial == trial)
-    return [(number, kind, unit, lease or "") for number, kind, unit, lease in session.exec(query)]
+    return [(number, kind, lease or "") for number, kind, lease in session.exec(query)]
 
 
 def went_on_from(session: Session, study_id: str) -> dict[str, str]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import potluck
+from potluck.protocol import donor as wire
 from tests.support.coordinator import Coordinator
+from tests.support.honest_donor import work
 from tests.support.keras_files import dense_h5
+from tests.support.scripted_donor import ScriptedDonor
+from tests.support.waiting import PATIENCE_S
 
 
 def verdicts(study: potluck.Study) -> list[str]:
@@ -20,3 +24,12 @@ def submit(checking: Coordinator, **changes: object) -> potluck.Study:
         data="iris",
         **{**given, **changes},  # type: ignore[arg-type]  # passed on
     )
+
+
+def finish_honestly(checking: Coordinator, study: potluck.Study) -> list[wire.Lease]:
+    """Let an honest donor train what is left, one unit; the study completes."""
+    with ScriptedDonor(checking.url) as donor:
+        done = work(donor, 1)
+        study.wait(timeout=PATIENCE_S, progress=False)
+    assert study.refresh().record.state == "completed"
+    return done

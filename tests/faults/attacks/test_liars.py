@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load
 
 from potluck.protocol import donor as wire
-from tests.faults.attacks.checked import submit, verdicts
+from tests.faults.attacks.checked import finish_honestly, submit, verdicts
 from tests.support.coordinator import Coordinator
 from tests.support.honest_donor import trained, work
 from tests.support.scripted_donor import ScriptedDonor, end_step, random_result, state
@@ -80,11 +80,8 @@ def test_a_lie_is_refuted_and_the_unit_is_trained_by_somebody_else(
         until(lambda: study.refresh().record.counts.ready == 1, what="the unit back in the queue")
         assert study.record.state == "running"
         assert study.trial(0).row.rank is None
-    with ScriptedDonor(checking.url) as donor:
-        [again] = work(donor, 1)
-        assert again.unit.id == lease.unit.id
-        study.wait(timeout=PATIENCE_S, progress=False)
-    assert study.refresh().record.state == "completed"
+    [again] = finish_honestly(checking, study)
+    assert again.unit.id == lease.unit.id
     assert verdicts(study) == ["refuted", "agreed"]
     study.delete()
 
@@ -99,10 +96,7 @@ def test_a_refit_that_nobody_trained_goes_back_to_the_queue(checking: Coordinato
         assert liar.complete(lease, random_result(liar, lease)).outcome == "accepted"
         until(lambda: "refuted" in verdicts(study), what="the verdict")
         assert study.refresh().record.state == "running"
-    with ScriptedDonor(checking.url) as donor:
-        work(donor, 1)
-        study.wait(timeout=PATIENCE_S, progress=False)
-    assert study.refresh().record.state == "completed"
+    finish_honestly(checking, study)
     study.delete()
 
 
@@ -116,10 +110,7 @@ def test_a_made_up_divergence_fails_no_trial(checking: Coordinator) -> None:
         assert told.outcome == "accepted"
         until(lambda: verdicts(study) == ["refuted"], what="the verdict")
         until(lambda: study.refresh().record.counts.ready == 1, what="the unit back in the queue")
-    with ScriptedDonor(checking.url) as donor:
-        work(donor, 1)
-        study.wait(timeout=PATIENCE_S, progress=False)
-    assert study.refresh().record.state == "completed"
+    finish_honestly(checking, study)
     study.delete()
 
 

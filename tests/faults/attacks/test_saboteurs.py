@@ -10,7 +10,7 @@ import pytest
 
 import potluck
 from potluck.protocol import donor as wire
-from tests.faults.attacks.checked import submit, verdicts
+from tests.faults.attacks.checked import finish_honestly, submit, verdicts
 from tests.support.coordinator import Coordinator
 from tests.support.honest_donor import trained, work
 from tests.support.scripted_donor import ScriptedDonor, random_result, state
@@ -29,10 +29,7 @@ def test_donors_that_hand_everything_back_fail_no_study(checking: Coordinator) -
     told = "the coordinator itself could train its first steps"
     until(lambda: told in study.trial(0).units[0].reasons, what="the coordinator's own try")
     assert study.refresh().record.state == "running"
-    with ScriptedDonor(checking.url) as donor:
-        work(donor, 1)
-        study.wait(timeout=PATIENCE_S, progress=False)
-    assert study.refresh().record.state == "completed"
+    finish_honestly(checking, study)
     study.delete()
 
 
