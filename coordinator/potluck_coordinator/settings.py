@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     from 0 to 1. With 0 nothing is trained again: results are *scored*, and never *confirmed*."""
     own_donor_seconds: float = Field(default=600.0, gt=0.0)
     """What one replay may take of that core. What takes longer is not confirmed."""
+    own_donor_whole_seconds: float = Field(default=600.0, ge=0.0)
+    """Samples of what donors hand in are trained again as a whole where that takes no longer on
+    that core; of longer units one interval between two committed states is."""
     max_model_bytes: int = 512 * 2**20
     max_dataset_bytes: int = 512 * 2**20
     lease_seconds: float = LEASE_SECONDS

@@ -1253,6 +1253,19 @@ export interface components {
             title: string;
         };
         /**
+         * Challenge
+         * @description States that the donor committed to, to be uploaded with the lease's token.
+         *
+         *     What was trained between them is trained again. Who does not bring them in time gets no credit
+         *     for the unit.
+         */
+        Challenge: {
+            /** States */
+            states: string[];
+            /** Within S */
+            within_s: number;
+        };
+        /**
          * Checkpoint
          * @description Names uploaded states from which anybody could go on.
          */
@@ -2760,9 +2773,10 @@ export interface components {
             note: string;
             /**
              * State
+             * @description `asked`: the donor was asked for the two states of an interval.
              * @enum {string}
              */
-            state: "open" | "agreed" | "refuted" | "undecided" | "dropped" | "undone";
+            state: "asked" | "unanswered" | "open" | "agreed" | "refuted" | "undecided" | "dropped" | "undone";
             /** To Step */
             to_step: number;
             /**
@@ -2776,9 +2790,10 @@ export interface components {
             unit: string;
             /**
              * Why
+             * @description `challenge`: one interval of a long unit.
              * @enum {string}
              */
-            why: "sampled" | "finalist" | "diverged" | "checkpoint" | "stuck" | "refuted_before";
+            why: "sampled" | "challenge" | "finalist" | "diverged" | "checkpoint" | "stuck" | "refuted_before";
         };
         /**
          * Request
@@ -2916,6 +2931,8 @@ export interface components {
          * @description What became of one result or hand-back. `refused` carries the reason, calmly.
          */
         Settlement: {
+            /** @default null */
+            challenge?: components["schemas"]["Challenge"] | null;
             /** @default null */
             error?: components["schemas"]["ErrorDetail"] | null;
             /** Lease Id */

@@ -11,7 +11,9 @@ from fastapi import APIRouter, Header, Request, Response
 from potluck_coordinator.api.compression import KIND, whole
 from potluck_coordinator.api.deps import TheAsker, TheSite, check_origin
 from potluck_coordinator.core.errors import BadResult, NotFound, TooLarge
+from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.services import rights
+from potluck_coordinator.services.challenges import brought
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import leases
 
@@ -73,6 +75,8 @@ async def put_for_lease(site: TheSite, request: Request, sha: str, token: LeaseT
         body = _inflate(body, unit.upload_bytes)
     _, size = await site.artifacts.put_stream(body, unit.upload_bytes, expected=sha)
     await site.writer.run(lambda tx: leases.note_upload(tx, lease.id, sha, size))
+    if lease.state == LeaseState.COMPLETED:
+        await brought(site, lease.id, sha)
 
 
 async def _inflate(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState
+from potluck_coordinator.services.challenges import expire_challenges
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
 from potluck_coordinator.services.own_donor import leave_undecided, next_replay, perform
@@ -150,6 +151,7 @@ class Conductor:
                     await renew_all(self._site)
                 last = now
                 await expire(self._site)
+                await expire_challenges(self._site)
             await asyncio.sleep(pause)
 
 

@@ -36,6 +36,7 @@ async def perform(site: Site, due: Replay) -> ReplayState | None:
 
     unit, promoted = await site.writer.read(look)
     done = await _train(site, due, unit, promoted)
+    site.own_pace.note(unit, done.step_s)
     note = one_line(done.unable, NOTE_CHARACTERS)
     if due.why == Why.STUCK:
         await site.writer.run(lambda tx: conclude_stuck(site, tx, due, done, note, OWN))

@@ -6,6 +6,7 @@ from potluck_coordinator.core.errors import BadResult, NotFound
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Lease, Unit
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.challenges import allows_upload
 from potluck_coordinator.services.leases import hash_token
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import artifact_uses, leases, studies, units
@@ -37,12 +38,16 @@ async def lease_reads(site: Site, token: str, sha: str) -> None:
 
 
 async def lease_writes(site: Site, token: str, sha: str) -> tuple[Lease, Unit]:
-    """Allow an upload with a lease that is held, or late; raise NotFound otherwise."""
+    """Allow an upload with a lease that is held, late or challenged; raise NotFound otherwise."""
 
     def look(tx: Transaction) -> tuple[Lease, Unit]:
         lease = leases.by_token(tx, hash_token(token))
-        if lease is None or lease.state not in (LeaseState.HELD, LeaseState.EXPIRED):
+        if lease is None:
             raise _hidden(sha)
+        if lease.state not in (LeaseState.HELD, LeaseState.EXPIRED):
+            if not allows_upload(tx, lease.id, sha):
+                raise _hidden(sha)
+            return lease, units.get(tx, lease.unit_id)
         if leases.uploads(tx, lease.id) >= MOST_UPLOADS:
             raise BadResult(
                 "result.too_many_uploads",

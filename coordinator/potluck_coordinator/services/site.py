@@ -12,6 +12,7 @@ from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.converters import Converters
 from potluck_coordinator.services.events import CONDUCTOR, Hub
+from potluck_coordinator.services.pace import OwnPace
 from potluck_coordinator.services.presence import Presence
 from potluck_coordinator.services.standings import TopTrials
 from potluck_coordinator.settings import Settings
@@ -35,6 +36,7 @@ class Site:
     """Bytes that conversions and the workers' jobs take together."""
     converters: Converters
     manners: Manners = field(default_factory=Manners)
+    own_pace: OwnPace = field(default_factory=OwnPace)
     top_trials: TopTrials = field(default_factory=TopTrials)
 
     def now(self) -> float:
