@@ -12,7 +12,12 @@ from platformdirs import user_data_path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from potluck_coordinator.core.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, UNHEARD_SECONDS
+from potluck_coordinator.core.leases import (
+    HEARTBEAT_SECONDS,
+    LEASE_SECONDS,
+    STALLED_SECONDS,
+    UNHEARD_SECONDS,
+)
 
 CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -77,6 +82,8 @@ class Settings(BaseSettings):
     lease_seconds: float = LEASE_SECONDS
     unheard_seconds: float = UNHEARD_SECONDS
     heartbeat_seconds: float = HEARTBEAT_SECONDS
+    stalled_seconds: float = STALLED_SECONDS
+    """A unit that is held so long, and three times as long as others took, is given out twice."""
     sweep_seconds: float = 2.0
     """How often expired leases are looked for."""
     secure_cookies: bool = False

@@ -38,7 +38,6 @@ SECONDS_PER_UNIT = 3600
 GRACE_SECONDS = 600
 LARGEST_TO_GO_ON = 1e12
 """A number of a state that others may go on from is no larger: training breaks at once beyond."""
-STALLED_AFTER_S = 60.0
 STALLED_TIMES = 3.0
 """A unit that is held so many times as long as its study's units take goes to a second donor."""
 MOST_HELD = 16
@@ -185,7 +184,8 @@ def _copy_stalled(
 
     The first accepted result counts; the first holder may go on.
     """
-    for unit_id in leases.stalled(tx, donor.id, now, least_s=STALLED_AFTER_S, times=STALLED_TIMES):
+    least = site.settings.stalled_seconds
+    for unit_id in leases.stalled(tx, donor.id, now, least_s=least, times=STALLED_TIMES):
         unit = units.get(tx, unit_id)
         if donor.memory_bytes is None or unit.memory_bytes <= donor.memory_bytes:
             return _lease_unit(site, tx, donor, unit_id, now, event=UnitEvent.COPY)
