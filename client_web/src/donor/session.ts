@@ -271,7 +271,7 @@ export class Session {
     for (const { lease_id: id, outcome, error, challenge } of message.leases) {
       const holding = this.work.hands.get(id);
       if (holding === undefined) continue;
-      if (outcome === "accepted") units += 1;
+      if (outcome === "accepted" && holding.lease.unit.kind !== "check") units += 1;
       if (outcome === "refused") text = error?.message ?? "A result was not taken.";
       if (outcome === "accepted" || outcome === "duplicate") this.agenda.asking.succeeded();
       void this.ports.states.remove(holding.lease.unit.id);

@@ -3429,9 +3429,10 @@ export interface components {
             id: string;
             /**
              * Kind
+             * @description `check`: of no study; its answer is known, and finds devices that train wrong.
              * @enum {string}
              */
-            kind: "trial" | "refit";
+            kind: "trial" | "refit" | "check";
             limits: components["schemas"]["UnitLimits"];
             /**
              * Loss

@@ -278,7 +278,7 @@ class Session:
             if one.outcome in ("accepted", "duplicate"):
                 self._asking.went_well()
                 self._restarts = 0
-            if one.outcome == "accepted":
+            if one.outcome == "accepted" and holding.lease.unit.kind != "check":
                 self.units += 1
                 self._show.finished(holding)
             elif one.outcome == "refused":

@@ -13,7 +13,12 @@ from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.services.challenges import expire_challenges
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
-from potluck_coordinator.services.own_donor import leave_undecided, next_replay, perform
+from potluck_coordinator.services.own_donor import (
+    leave_undecided,
+    next_replay,
+    perform,
+    prepare_checks,
+)
 from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.results import expire, renew_all
 from potluck_coordinator.services.scoring import returned_units, score_unit, set_aside
@@ -125,6 +130,8 @@ class Conductor:
         with self._site.hub.listen(CONDUCTOR) as woken:
             while True:
                 woken.clear()
+                with _survive("known answers could not be prepared"):
+                    await prepare_checks(self._site)
                 with _survive("a replay could not be done"):
                     while due := await next_replay(self._site):
                         await self._replay(due)

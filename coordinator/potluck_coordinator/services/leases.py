@@ -127,9 +127,19 @@ class Granted:
 async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Granted:
     """Lease up to `request.most` units to a donor; none where there are none for it.
 
+    Whoever has delivered nothing yet trains something known first: see `device_checks`.
+
     A tab gets only units that train together. Where nothing is ready, a unit that its holder makes
     no headway with is given to a second donor.
     """
+    if checks(site) and donor.delivered == 0:
+        due = site.device_checks.due(donor.id, donor.backend)
+        if due:
+            names = site.new_id("ck"), site.new_token()
+            check = site.device_checks.lease(*names, donor.id, donor.backend)
+            return Granted([check], nothing_ready=False)
+        if site.device_checks.wanted:
+            site.poke()
     others = site.presence.others(donor.id)
 
     def act(tx: Transaction) -> Granted:
@@ -338,7 +348,9 @@ async def heartbeat(site: Site, donor: DonorSession, beats: Sequence[wire.Progre
         stop: dict[str, str] = {}
         for beat in beats:
             lease = leases.get(tx, beat.lease_id)
-            if lease is None or lease.donor_id != donor.id:
+            if site.device_checks.holds(beat.lease_id, donor.id):
+                held.append(beat.lease_id)
+            elif lease is None or lease.donor_id != donor.id:
                 stop[beat.lease_id] = "unknown"
             elif lease.state != LeaseState.HELD:
                 stop[lease.id] = _why_stop(tx, lease)
@@ -408,7 +420,9 @@ async def checkpoint(
         stop: dict[str, str] = {}
         for state in states:
             lease = leases.get(tx, state.lease_id)
-            if lease is None or lease.donor_id != donor.id:
+            if site.device_checks.holds(state.lease_id, donor.id):
+                held.append(state.lease_id)
+            elif lease is None or lease.donor_id != donor.id:
                 stop[state.lease_id] = "unknown"
             elif lease.state != LeaseState.HELD:
                 stop[lease.id] = _why_stop(tx, lease)

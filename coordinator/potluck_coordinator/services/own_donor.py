@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from potluck.protocol.base import one_line
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Replay, Unit
@@ -14,11 +16,21 @@ from potluck_coordinator.services.stuck import conclude_stuck
 from potluck_coordinator.services.verdicts import OWN, conclude
 from potluck_coordinator.storage import replays, studies, units
 from potluck_coordinator.storage.transaction import Transaction
+from potluck_coordinator.training.fresh_answers import fresh_answers
 from potluck_coordinator.training.replay import Replayed, ReplayJob, replay
 
 NOTE_CHARACTERS = 300
+PREPARED_WITHIN_S = 300.0
 SLACK = 2.0
 """A process that hangs is killed after so many times the time that its job may take."""
+
+
+async def prepare_checks(site: Site) -> None:
+    """Train the known answers by which new donors' devices are checked, if they are wanted."""
+    if site.device_checks.wanted:
+        seed = secrets.randbits(64)
+        answers = await site.own_donor.run(fresh_answers, seed, timeout_s=PREPARED_WITHIN_S)
+        site.device_checks.prepare(answers)
 
 
 async def next_replay(site: Site) -> Replay | None:

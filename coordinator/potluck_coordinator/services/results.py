@@ -50,6 +50,11 @@ async def complete(
 
 
 async def _complete_one(site: Site, donor: DonorSession, result: wire.Completed) -> wire.Settlement:
+    checked = site.device_checks.settle(result, donor.id)
+    if checked is not None:
+        if checked.outcome == "refused":
+            site.manners.failed(donor.id, donor.network, site.now())
+        return checked
     found = await site.writer.read(lambda tx: _find(tx, donor, result))
     if isinstance(found, wire.Settlement):
         return found
@@ -194,9 +199,13 @@ async def hand_back(
     """Take units back at once, so that somebody else can go on. The token is proof enough."""
 
     def act(tx: Transaction) -> list[wire.Settlement]:
-        return [_hand_back_one(site, tx, back, donor) for back in returns]
+        return [_hand_back_one(site, tx, back, donor) for back in returns if back not in dropped]
 
-    return await site.writer.run(act)
+    dropped = [one for one in returns if site.device_checks.drop(one.lease_id, one.token)]
+    settled = [wire.Settlement(lease_id=one.lease_id, outcome="handed_back") for one in dropped]
+    if donor is not None and any(one.reason not in BLAMELESS for one in dropped):
+        site.manners.failed(donor.id, donor.network, site.now())
+    return settled + await site.writer.run(act)
 
 
 def _hand_back_one(

@@ -11,6 +11,7 @@ from potluck_coordinator.core.manners import Manners
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.converters import Converters
+from potluck_coordinator.services.device_checks import DeviceChecks
 from potluck_coordinator.services.events import CONDUCTOR, Hub
 from potluck_coordinator.services.pace import OwnPace
 from potluck_coordinator.services.presence import Presence
@@ -36,6 +37,7 @@ class Site:
     """Bytes that conversions and the workers' jobs take together."""
     converters: Converters
     manners: Manners = field(default_factory=Manners)
+    device_checks: DeviceChecks = field(default_factory=DeviceChecks)
     own_pace: OwnPace = field(default_factory=OwnPace)
     top_trials: TopTrials = field(default_factory=TopTrials)
 

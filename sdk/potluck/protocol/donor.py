@@ -77,7 +77,9 @@ class Unit(Wire):
     """
 
     id: str
-    kind: Literal["trial", "refit"]
+    kind: Literal["trial", "refit", "check"] = Field(
+        description="`check`: of no study; its answer is known, and finds devices that train wrong."
+    )
     study_id: str
     study_name: str
     submitter: str

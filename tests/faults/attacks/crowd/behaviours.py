@@ -24,14 +24,19 @@ SLEEPS_FOR = 12
 TOGETHER = 16
 
 
-def honest(me: Member) -> None:
-    """Train what is asked for."""
-    with me.connect() as donor:
-        while True:
-            lease = me.lease(donor)
-            result = train(donor, lease)
-            me.truth.add(donor, lease, result)
-            me.hand_in(donor, lease, result)
+def honest(rest_s: float) -> Act:
+    """Train what is asked for, and rest so long after each unit."""
+
+    def act(me: Member) -> None:
+        with me.connect() as donor:
+            while True:
+                lease = me.lease(donor)
+                result = train(donor, lease)
+                me.truth.add(donor, lease, result)
+                me.hand_in(donor, lease, result)
+                me.over.wait(rest_s)
+
+    return act
 
 
 def _lies(lie: Lie) -> Act:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,13 +28,24 @@ class Crowd:
     truth: Truth
 
 
+def most_rest(number: int) -> float:
+    """Give the seconds that an honest member rests: a tenth never does, others up to a minute."""
+    return 6.0 * (number % 10)
+
+
 @contextmanager
-def crowd(url: str, honest_members: int, hostile: list[str]) -> Iterator[Crowd]:
+def crowd(
+    url: str,
+    honest_members: int,
+    hostile: list[str],
+    rest_s: Callable[[int], float] = lambda _: 0.0,
+) -> Iterator[Crowd]:
     """Let a crowd donate while the context lasts. Each member has an address of its own."""
     addresses = (f"127.0.{n // 250 + 1}.{n % 250 + 1}" for n in itertools.count())
     truth = Truth()
     good = [
-        Member(f"honest {n}", url, next(addresses), truth, honest) for n in range(honest_members)
+        Member(f"honest {n}", url, next(addresses), truth, honest(rest_s(n)))
+        for n in range(honest_members)
     ]
     bad = [Member(name, url, next(addresses), truth, HOSTILE[name]) for name in hostile]
     members = [*bad, *good]  # the hostile ones come first to the queue

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tests.faults.attacks.crowd.behaviours import HOSTILE
-from tests.faults.attacks.crowd.crowd import Crowd, crowd, settle, submit
+from tests.faults.attacks.crowd.crowd import Crowd, crowd, most_rest, settle, submit
 from tests.faults.attacks.crowd.outcome import Outcome, outcome_of
 from tests.support.coordinator import Coordinator
 
@@ -60,7 +60,8 @@ def main() -> None:
                 submit(coordinator, trials=asked.units // 30, folds=3, name=f"Folds {n}")
                 for n in range(2)
             ]
-            with crowd(coordinator.url, asked.donors - len(hostile), hostile) as people:
+            honest = asked.donors - len(hostile)
+            with crowd(coordinator.url, honest, hostile, most_rest) as people:
                 settle(studies, patience_s=3 * 3600)
                 found = outcome_of(people, studies)
             sys.stdout.write(f"{told(people, found)}\n{time.monotonic() - begun:,.0f} s\n")
