@@ -138,6 +138,7 @@ class _Conversation:
                             await self._answer(donor, said)
             finally:
                 self._site.presence.waits_no_more(self)
+                self._site.device_checks.forget(donor.id)
                 self._site.hub.publish(SITE)
                 left = self._unheard | (self._present if self._went_away else set())
                 if left:
@@ -234,8 +235,13 @@ class _Conversation:
             self._present.update(heard.held)
             await self._say(heard)
         elif isinstance(said, wire.Complete):
+            checked = any(
+                self._site.device_checks.holds(one.lease_id, donor.id) for one in said.leases
+            )
             settled = await results.complete(self._site, donor, said.leases)
             await self._settle(donor, settled)
+            if checked:
+                self._news.set()  # it got no work meanwhile; now it may ask again
             if said.next is not None:
                 await self._answer(donor, said.next)
         elif isinstance(said, wire.Abort):

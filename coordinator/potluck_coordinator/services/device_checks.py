@@ -39,6 +39,7 @@ class _Open:
     backend: str
     token: str
     answer: FreshAnswer
+    given_at: float
     result: bytes = b""
 
 
@@ -73,13 +74,20 @@ class DeviceChecks:
         self.wanted = self.wanted or not self._answers
         return bool(self._answers)
 
-    def lease(self, lease_id: str, token: str, donor_id: str, backend: str) -> wire.Lease:
+    def under_way(self, donor_id: str, now: float) -> bool:
+        """Say whether a donor has a check in hand: it gets neither work nor another one."""
+        found = self._open.get(donor_id)
+        return found is not None and now < found.given_at + SECONDS
+
+    def lease(
+        self, lease_id: str, token: str, donor_id: str, backend: str, now: float
+    ) -> wire.Lease:
         """Give a known training out, as a unit of no study. One is open for each donor."""
-        self._forget(donor_id)
+        self.forget(donor_id)
         while len(self._open) >= MOST_OPEN:
-            self._forget(next(iter(self._open)))
+            self.forget(next(iter(self._open)))
         answer = secrets.choice(self._answers)
-        self._open[donor_id] = _Open(lease_id, backend, token, answer)
+        self._open[donor_id] = _Open(lease_id, backend, token, answer, now)
         self._donors[token] = donor_id
         unit = _unit(self._reference, lease_id, _sha(answer.start))
         return wire.Lease(id=lease_id, token=token, expires_in_s=SECONDS, unit=unit)
@@ -111,7 +119,7 @@ class DeviceChecks:
         found = self._open.get(donor_id)
         if found is None or (found.lease_id, found.token) != (done.lease_id, done.token):
             return None
-        self._forget(donor_id)
+        self.forget(donor_id)
         try:
             same = _sha(found.result) == done.artifact and not done.diverged
             right = same and judge_answer(found.answer, found.result) <= TOLERANCE
@@ -129,10 +137,11 @@ class DeviceChecks:
         found = self._by_token(token)
         if found is None or found.lease_id != lease_id:
             return False
-        self._forget(self._donors[token])
+        self.forget(self._donors[token])
         return True
 
-    def _forget(self, donor_id: str) -> None:
+    def forget(self, donor_id: str) -> None:
+        """Drop what a donor has in hand: it is gone."""
         found = self._open.pop(donor_id, None)
         if found is not None:
             del self._donors[found.token]

@@ -133,13 +133,9 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Grant
     no headway with is given to a second donor.
     """
     if checks(site) and donor.delivered == 0:
-        due = site.device_checks.due(donor.id, donor.backend)
-        if due:
-            names = site.new_id("ck"), site.new_token()
-            check = site.device_checks.lease(*names, donor.id, donor.backend)
-            return Granted([check], nothing_ready=False)
-        if site.device_checks.wanted:
-            site.poke()
+        checked = _check_device(site, donor)
+        if checked is not None:
+            return checked
     others = site.presence.others(donor.id)
 
     def act(tx: Transaction) -> Granted:
@@ -165,6 +161,20 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Grant
         return Granted([lease for lease in granted if lease is not None], nothing_ready=False)
 
     return await site.writer.run(act)
+
+
+def _check_device(site: Site, donor: DonorSession) -> Granted | None:
+    """Give a newcomer its check; nothing while it has one in hand; None where none is due."""
+    now = site.now()
+    if site.device_checks.under_way(donor.id, now):
+        return Granted([], nothing_ready=False)
+    if site.device_checks.due(donor.id, donor.backend):
+        names = site.new_id("ck"), site.new_token()
+        check = site.device_checks.lease(*names, donor.id, donor.backend, now)
+        return Granted([check], nothing_ready=False)
+    if site.device_checks.wanted:
+        site.poke()
+    return None
 
 
 def _allowance(site: Site, tx: Transaction, donor: DonorSession, memory_bytes: int) -> int:

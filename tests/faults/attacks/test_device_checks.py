@@ -96,3 +96,28 @@ def test_a_check_opens_nothing_else(checking: Coordinator) -> None:
         assert newcomer.hand_back(again).outcome == "handed_back"
         assert newcomer.hand_back(again).outcome == "refused"
     study.delete()
+
+
+def test_who_asks_for_more_meanwhile_is_told_as_soon_as_there_is_work(
+    checking: Coordinator,
+) -> None:
+    study = submit(checking)
+    with ScriptedDonor(checking.url) as newcomer:
+        lease = first(newcomer)
+        assert newcomer.ask() == []
+        assert newcomer.complete(lease, trained(newcomer, lease)).outcome == "accepted"
+        newcomer.await_work()
+        assert newcomer.ask()[0].unit.study_id == study.id
+    study.delete()
+
+
+def test_who_went_away_without_an_answer_is_asked_again(checking: Coordinator) -> None:
+    with ScriptedDonor(checking.url) as newcomer:
+        first(newcomer)
+    until(lambda: asked_again(checking, newcomer.key), what="another check")
+
+
+def asked_again(checking: Coordinator, key: str) -> bool:
+    """Come back with a key and ask."""
+    with ScriptedDonor(checking.url, key=key) as newcomer:
+        return [lease.unit.kind for lease in newcomer.ask()] == ["check"]
