@@ -170,7 +170,7 @@ def squats(me: Member) -> None:
     with me.connect() as donor:
         held: list[wire.Lease] = []
         while not me.over.wait(1.0):
-            held += donor.request(most=16)
+            held += me.leases_of(donor, most=16)
             for lease in held:
                 donor.heartbeat(lease)
             me.told["held"] = len(held)
@@ -225,7 +225,7 @@ def fresh_identities(me: Member) -> None:
     """Come with a new key for every lie."""
     with me.connect() as donor:
         lease = me.lease(donor)
-        me.hand_in(donor, lease, random_result(donor, lease, len(me.keys)))
+        me.hand_in(donor, lease, random_result(donor, lease, len(me.leases)))
 
 
 def colludes(me: Member) -> None:

@@ -55,7 +55,8 @@ class Member:
         self.address = address
         self.truth = truth
         self.told: Counter[str] = Counter()
-        self.keys: list[str] = []
+        self.leases: dict[str, str] = {}
+        """Every lease that it got, with the key that got it: two donors may have one name."""
         self.failure: BaseException | None = None
         self.over = threading.Event()
         self._act = act
@@ -63,9 +64,7 @@ class Member:
 
     def connect(self) -> ScriptedDonor:
         """Come with a fresh key, from this member's address."""
-        donor = ScriptedDonor(self.url, address=self.address)
-        self.keys.append(donor.key)
-        return donor
+        return ScriptedDonor(self.url, address=self.address)
 
     def _run(self) -> None:
         while not self.over.is_set():
@@ -81,13 +80,19 @@ class Member:
     def lease(self, donor: ScriptedDonor) -> wire.Lease:
         """Ask until there is work. Raises Over when the crowd ends."""
         while not self.over.is_set():
-            leases = donor.request()
+            leases = self.leases_of(donor)
             if leases:
                 self.told["granted"] += 1
                 return leases[0]
             self.told["waited"] += 1
             donor.listen(LISTEN_S)
         raise Over
+
+    def leases_of(self, donor: ScriptedDonor, most: int = 1) -> list[wire.Lease]:
+        """Ask for work once, and remember what came."""
+        leases = donor.request(most)
+        self.leases |= {lease.id: donor.key for lease in leases}
+        return leases
 
     def hand_in(
         self, donor: ScriptedDonor, lease: wire.Lease, data: bytes, **changes: Any

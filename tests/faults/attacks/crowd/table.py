@@ -33,10 +33,13 @@ def told(people: Crowd, found: Outcome) -> str:
         f"refused {refused}",
         f"confirmed rows: {found.confirmed}, of them wrong: {len(found.confirmed_wrong)}; "
         f"best models confirmed: {found.best_confirmed}",
-        f"other finished rows: {found.finished}, of them wrong: {found.finished_wrong}",
+        f"other finished rows: {found.finished}, of them wrong: {len(found.finished_wrong)}",
         f"trained again: {found.share('known'):.1%} of what known donors trained, "
         f"{found.share('fresh'):.1%} of what fresh ones did",
     ]
+    lines += [f"  steps trained again, {why}: {n}" for why, n in sorted(found.why.items())]
+    lines += [f"  confirmed wrongly: {told}" for told in found.confirmed_wrong]
+    lines += [f"  finished wrongly: {told}" for told in found.finished_wrong]
     return "\n".join(lines)
 
 
@@ -53,12 +56,10 @@ def main() -> None:
             coordinator.start()
             begun = time.monotonic()
             studies = [
-                submit(coordinator, trials=asked.units // 10, folds=None, name=f"Study {n}")
-                for n in range(8)
+                submit(coordinator, asked.units // 10, folds=None, number=n) for n in range(8)
             ]
             studies += [
-                submit(coordinator, trials=asked.units // 30, folds=3, name=f"Folds {n}")
-                for n in range(2)
+                submit(coordinator, asked.units // 30, folds=3, number=n) for n in range(8, 10)
             ]
             honest = asked.donors - len(hostile)
             with crowd(coordinator.url, honest, hostile, most_rest) as people:

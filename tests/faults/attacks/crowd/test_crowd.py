@@ -13,8 +13,8 @@ from tests.support.coordinator import Coordinator
 
 def test_no_attack_gets_a_false_row_confirmed_or_harms_the_honest(attacked: Coordinator) -> None:
     studies = [
-        submit(attacked, trials=8, folds=None, name="Without folds"),
-        submit(attacked, trials=4, folds=2, name="With folds"),
+        submit(attacked, trials=8, folds=None),
+        submit(attacked, trials=4, folds=2, number=1),
     ]
     with crowd(attacked.url, honest_members=6, hostile=list(HOSTILE)) as people:
         settle(studies)
