@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from potluck.version import VERSION
-from potluck_coordinator.api import add_api, openapi, pages
+from potluck_coordinator.api import add_api, openapi, pages, paths
+from potluck_coordinator.api.access_log import AccessLog
 from potluck_coordinator.api.body_limits import BodyLimits
 from potluck_coordinator.api.donor import say_farewell
 from potluck_coordinator.api.errors import add_handlers
@@ -41,7 +42,8 @@ _log = logging.getLogger(__name__)
 class _Coordinator(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Put the headers around everything, even around the answer to an unexpected error."""
-        return Heads(pages.SecurityHeaders(super().build_middleware_stack()))
+        inner = Heads(pages.SecurityHeaders(super().build_middleware_stack()))
+        return AccessLog(inner, [*paths(), "/healthz"])
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:

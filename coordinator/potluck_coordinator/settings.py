@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from potluck_coordinator.core.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, UNHEARD_SECONDS
+from potluck_coordinator.logs import LogFormat, LogLevel
 
 CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -82,6 +83,11 @@ class Settings(BaseSettings):
     """Certificate, for HTTPS."""
     tls_key: Path | None = None
     """The certificate's key."""
+
+    log_format: LogFormat = LogFormat.AUTO
+    """`json`: one object a line. `text`: for people. `auto`: `text` on a terminal."""
+    log_level: LogLevel = LogLevel.AUTO
+    """`debug`, `info`, `warning` or `error`; `auto`: `warning` on a terminal, else `info`."""
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from potluck_converter.lifeline import end_with
+from potluck_coordinator.logs import set_up_child
 from potluck_coordinator.scoring.backend import ENVIRONMENT
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ def _settle_in() -> None:
     assert isinstance(parent.sentinel, int)
     end_with(parent.sentinel)  # a pipe whose other end only the parent holds
     os.environ.update(ENVIRONMENT)
+    set_up_child()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState
+from potluck_coordinator.logs import about
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
 from potluck_coordinator.services.own_donor import leave_undecided, next_replay, perform
@@ -66,7 +67,7 @@ class Conductor:
     async def _launch_all(self) -> None:
         running = await self._site.writer.read(lambda tx: studies.in_state(tx, "running"))
         for study in running:
-            with _survive(f"trials of study {study.id} could not be made"):
+            with about(study=study.id), _survive("trials could not be made"):
                 await self._launch(study)
         self._desk.forget_all_but({study.id for study in running})
 
@@ -105,19 +106,24 @@ class Conductor:
 
     async def _score(self, unit: Unit, slots: asyncio.Semaphore) -> None:
         try:
+            with about(study=unit.study_id, trial=unit.trial, unit=unit.id):
+                await self._score_known(unit)
+        finally:
+            self._scoring.discard(unit.id)
+            slots.release()
+
+    async def _score_known(self, unit: Unit) -> None:
+        try:
             await score_unit(self._site, unit)
             self._failures.pop(unit.id, None)
         except Exception as error:
             # The fault may be ours and pass: a donor's good result is not thrown away for it.
-            _log.exception("unit %s could not be scored", unit.id)
+            _log.exception("a unit could not be scored")
             self._failures[unit.id] = self._failures.get(unit.id, 0) + 1
             if self._failures[unit.id] >= SCORING_TRIES:
-                with _survive(f"unit {unit.id} could not be set aside"):
+                with _survive("a unit could not be set aside"):
                     await set_aside(self._site, unit, f"{type(error).__name__}: {error}")
                     del self._failures[unit.id]
-        finally:
-            self._scoring.discard(unit.id)
-            slots.release()
 
     async def _replay_forever(self) -> None:
         """Train again what is to be checked, one after another: most urgent first."""
@@ -131,12 +137,16 @@ class Conductor:
                     await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
 
     async def _replay(self, due: Replay) -> None:
+        with about(study=due.study_id, unit=due.unit_id, lease=due.lease_id, replay=due.id):
+            await self._replay_known(due)
+
+    async def _replay_known(self, due: Replay) -> None:
         try:
             if await perform(self._site, due) is ReplayState.REFUTED:
                 self._desk.forget(due.study_id)  # it was told what is not true
         except Exception as error:
             # The fault is ours: what cannot be judged must not keep all others waiting.
-            _log.exception("replay %s could not be done", due.id)
+            _log.exception("a replay could not be done")
             await leave_undecided(self._site, due, f"{type(error).__name__}: {error}")
 
     async def _sweep_forever(self) -> None:
