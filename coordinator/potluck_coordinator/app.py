@@ -20,6 +20,7 @@ from potluck_coordinator.api.errors import add_handlers
 from potluck_coordinator.api.heads import Heads
 from potluck_coordinator.api.hosts import KnownHosts
 from potluck_coordinator.api.plain_words import PlainWords
+from potluck_coordinator.core.turns import seats_for
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.conductor import Conductor
@@ -66,12 +67,12 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     async def running(app: FastAPI, engine: Engine) -> AsyncIterator[None]:
         hub = Hub()
         hub.bind(asyncio.get_running_loop())
-        memory = Admission(settings.memory)
+        memory = Admission(settings.memory, settings.workers)
         site = Site(
             settings=settings,
             writer=Writer(engine),
             artifacts=ArtifactStore(settings.artifact_place()),
-            workers=Workers(settings.workers),
+            workers=Workers(settings.workers, seats_for(settings.workers)),
             hub=hub,
             presence=Presence(),
             own_donor=Workers(1),

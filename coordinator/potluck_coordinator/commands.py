@@ -50,7 +50,10 @@ def serve(
         bool | None, typer.Option("--open/--closed", help="Let anybody submit, without a token.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that encode and score.", show_default="2")
+        int | None,
+        typer.Option(
+            help="Jobs of one kind at once: encoding, scoring and others.", show_default="2"
+        ),
     ] = None,
     own_donor: Annotated[
         float | None,

@@ -61,10 +61,12 @@ class Settings(BaseSettings):
     open: bool = False
     """Anybody may submit, without a token."""
     workers: int = 2
-    """Processes that encode and score."""
+    """Jobs of one kind at once: that convert, write downloads, encode, score or look. Encoding,
+    scoring and looking share processes; so many of those stay."""
     memory: int = Field(default_factory=half_of_memory, gt=0)
-    """Bytes that conversions and the jobs of the workers may take together; half of the machine's
-    by default. A job waits until there is room, and one that needs more than all is refused."""
+    """Bytes that conversions, the jobs of the workers and replays may take together; half of the
+    machine's by default. A job waits until there is room; one that needs more than all is
+    refused."""
     own_donor: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of one processor core with which the coordinator trains again what donors handed in,
     from 0 to 1. With 0 nothing is trained again: results are *scored*, and never *confirmed*."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from potluck.protocol.optimizers import AnyOptimizer
 from potluck.protocol.study import LossName, LossOptions
 from potluck_coordinator.core.trust import TOLERANCE, Comparison
+from potluck_coordinator.scoring.limits import is_full
 from potluck_coordinator.training.checkpoint import (
     State,
     read_checkpoint,
@@ -95,7 +96,7 @@ class _TooLong(Exception):
 
 
 def replay(job: ReplayJob) -> Replayed:
-    """Train a lease's work again and compare. Raises nothing: what goes wrong is told."""
+    """Train a lease's work again and compare. What goes wrong is told; raises MemoryError alone."""
     pace = _Pace(job.share, job.seconds)
     try:
         return Replayed(_compare(job, pace), seconds=pace.spent)
@@ -103,7 +104,11 @@ def replay(job: ReplayJob) -> Replayed:
         return Replayed(None, str(error), seconds=pace.spent)
     except _TooLong as error:
         return Replayed(None, str(error), seconds=pace.spent)
+    except MemoryError:
+        raise  # says nothing of the work: others have more memory
     except Exception as error:  # whatever it is: this process cannot train it
+        if is_full(error):
+            raise MemoryError from error
         told = f"{type(error).__name__}: {error}"
         return Replayed(None, told, failed=True, seconds=pace.spent)
 
