@@ -12,13 +12,15 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from potluck.version import VERSION
-from potluck_coordinator.api import add_api, openapi, pages
+from potluck_coordinator.api import add_api, openapi, pages, paths
+from potluck_coordinator.api.access_log import AccessLog
 from potluck_coordinator.api.body_limits import BodyLimits
 from potluck_coordinator.api.donor import say_farewell
 from potluck_coordinator.api.errors import add_handlers
 from potluck_coordinator.api.heads import Heads
 from potluck_coordinator.api.hosts import KnownHosts
 from potluck_coordinator.api.plain_words import PlainWords
+from potluck_coordinator.core.turns import seats_for
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.conductor import Conductor
@@ -41,7 +43,8 @@ _log = logging.getLogger(__name__)
 class _Coordinator(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Put the headers around everything, even around the answer to an unexpected error."""
-        return Heads(pages.SecurityHeaders(super().build_middleware_stack()))
+        inner = Heads(pages.SecurityHeaders(super().build_middleware_stack()))
+        return AccessLog(inner, [*paths(), "/healthz"])
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
@@ -64,12 +67,12 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     async def running(app: FastAPI, engine: Engine) -> AsyncIterator[None]:
         hub = Hub()
         hub.bind(asyncio.get_running_loop())
-        memory = Admission(settings.memory)
+        memory = Admission(settings.memory, settings.workers)
         site = Site(
             settings=settings,
             writer=Writer(engine),
             artifacts=ArtifactStore(settings.artifact_place()),
-            workers=Workers(settings.workers),
+            workers=Workers(settings.workers, seats_for(settings.workers)),
             hub=hub,
             presence=Presence(),
             own_donor=Workers(1),

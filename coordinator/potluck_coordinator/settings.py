@@ -18,6 +18,7 @@ from potluck_coordinator.core.leases import (
     STALLED_SECONDS,
     UNHEARD_SECONDS,
 )
+from potluck_coordinator.logs import LogFormat, LogLevel
 
 CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -65,10 +66,12 @@ class Settings(BaseSettings):
     open: bool = False
     """Anybody may submit, without a token."""
     workers: int = 2
-    """Processes that encode and score."""
+    """Jobs of one kind at once: that convert, write downloads, encode, score or look. Encoding,
+    scoring and looking share processes; so many of those stay."""
     memory: int = Field(default_factory=half_of_memory, gt=0)
-    """Bytes that conversions and the jobs of the workers may take together; half of the machine's
-    by default. A job waits until there is room, and one that needs more than all is refused."""
+    """Bytes that conversions, the jobs of the workers and replays may take together; half of the
+    machine's by default. A job waits until there is room; one that needs more than all is
+    refused."""
     own_donor: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of one processor core with which the coordinator trains again what donors handed in,
     from 0 to 1. With 0 nothing is trained again: results are *scored*, and never *confirmed*."""
@@ -92,6 +95,11 @@ class Settings(BaseSettings):
     """Certificate, for HTTPS."""
     tls_key: Path | None = None
     """The certificate's key."""
+
+    log_format: LogFormat = LogFormat.AUTO
+    """`json`: one object a line. `text`: for people. `auto`: `text` on a terminal."""
+    log_level: LogLevel = LogLevel.AUTO
+    """`debug`, `info`, `warning` or `error`; `auto`: `warning` on a terminal, else `info`."""
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from potluck_coordinator.api import access, artifacts, donor, events, studies, uploads
+from potluck_coordinator.api import access, artifacts, donor, events, pages, studies, uploads
 
 PREFIX = "/api/v1"
+ROOMS = (access, uploads, events, studies, donor, artifacts)
 
 
 def add_api(app: FastAPI) -> None:
     """Add every router of the API."""
     api = APIRouter(prefix=PREFIX)
-    for room in (access, uploads, events, studies, donor, artifacts):
+    for room in ROOMS:
         api.include_router(room.router)
     app.include_router(api)
+
+
+def paths() -> list[str]:
+    """Give the addresses of the API and the pages, with `{...}` where something is named."""
+    mine = [getattr(route, "path", "") for room in ROOMS for route in room.router.routes]
+    return [PREFIX, *mine, *("/".join(parts) for parts in pages.PAGES), "/api/openapi.json"]

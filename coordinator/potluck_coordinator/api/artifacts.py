@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import StreamingResponse
 
-from potluck_coordinator.api.compression import KIND, whole
+from potluck_coordinator.api.compression import KIND, SAMPLE_BYTES, streamed, whole
 from potluck_coordinator.api.deps import TheAsker, TheSite, check_origin
 from potluck_coordinator.core.errors import BadResult, NotFound, TooLarge
 from potluck_coordinator.core.leases import LeaseState
@@ -22,6 +23,8 @@ router = APIRouter()
 
 LeaseToken = Annotated[str, Header(alias="X-Potluck-Lease")]
 INFLATED = 1 << 20
+HELD = 1 << 20
+"""Bytes that are read at once; what is more goes through piece by piece."""
 
 
 def _headers(sha: str) -> dict[str, str]:
@@ -38,12 +41,19 @@ async def _serve(site: Site, request: Request, sha: str) -> Response:
         return Response(status_code=304, headers=headers)
     size = await site.artifacts.size(sha)
     asked = _range(request.headers.get("range"), size)
-    if asked is None:
+    if asked is None and size <= HELD:
         return await whole(request, await site.artifacts.get(sha), headers)
+    if asked is None:
+        sample = await site.artifacts.get_range(sha, 0, SAMPLE_BYTES)
+        return await streamed(request, sample, size, await site.artifacts.stream(sha), headers)
     start, end = asked
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    content = await site.artifacts.get_range(sha, start, end)
-    return Response(content, 206, media_type=KIND, headers=headers)
+    if end - start <= HELD:
+        content = await site.artifacts.get_range(sha, start, end)
+        return Response(content, 206, media_type=KIND, headers=headers)
+    headers["Content-Length"] = str(end - start)
+    pieces = await site.artifacts.stream(sha, start=start, end=end)
+    return StreamingResponse(pieces, 206, headers, KIND)
 
 
 def _range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
+from potluck_coordinator.api.access_log import note_account
 from potluck_coordinator.core.errors import NotAllowed
 from potluck_coordinator.core.visitors import begins_as_visitor_key
 from potluck_coordinator.services import sign_in
@@ -73,6 +74,12 @@ def bearer_word(request: Request) -> str | None:
 
 async def get_asker(request: Request) -> Asker:
     """Say who asks: a bearer's token or key, or a browser by its cookies, or nobody."""
+    asker = await _find_asker(request)
+    note_account(request.scope, asker.name)
+    return asker
+
+
+async def _find_asker(request: Request) -> Asker:
     site = get_site(request)
     if request.method not in SAFE:
         check_origin(request)

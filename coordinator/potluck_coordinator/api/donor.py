@@ -22,6 +22,7 @@ from potluck_coordinator.api.errors import detail_of
 from potluck_coordinator.api.plain_words import check_words
 from potluck_coordinator.core.errors import BadInput, Busy, PotluckError
 from potluck_coordinator.core.manners import network_of
+from potluck_coordinator.logs import about
 from potluck_coordinator.services import leases, results
 from potluck_coordinator.services.donors import record_of
 from potluck_coordinator.services.events import SITE, WORK
@@ -135,7 +136,8 @@ class _Conversation:
                     while True:
                         said = await self._hear()
                         if said is not None:
-                            await self._answer(donor, said)
+                            with about(donor=donor.id, lease=_lease_of(said)):
+                                await self._answer(donor, said)
             finally:
                 self._site.presence.waits_no_more(self)
                 self._site.device_checks.forget(donor.id)
@@ -323,6 +325,13 @@ class _Conversation:
             await self._socket.send_text(answer.model_dump_json())
         except (WebSocketDisconnect, RuntimeError):  # the second: the server itself gave it up
             self._gone = True
+
+
+def _lease_of(said: Said) -> str | None:
+    """Give the lease that a message is about, where it is about one: a stranger's word."""
+    if isinstance(said, wire.Hello | wire.Request) or len(said.leases) != 1:
+        return None
+    return said.leases[0].lease_id
 
 
 def _why_busy(error: Busy) -> wire.WaitReason:

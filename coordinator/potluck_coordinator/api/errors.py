@@ -111,8 +111,8 @@ def add_handlers(app: FastAPI) -> None:
         return told
 
     @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        _log.error("unexpected error at %s", request.url.path, exc_info=error)
+    async def unexpected(_request: Request, error: Exception) -> JSONResponse:
+        _log.error("unexpected error", exc_info=error)
         detail = {
             "code": "internal",
             "message": "Something went wrong inside the coordinator; nothing of yours was changed.",

@@ -147,7 +147,7 @@ async def get_model_file(
     """Download a model as `.h5`, as `.keras` or as a zip of TF.js files."""
     model = await models.get_model(site, asker, model_id)
     return await rendered(
-        lambda folder: models.render(site, model.graph, model.weights, format, folder),
+        lambda folder: models.render(site, asker, model.graph, model.weights, format, folder),
         NAMES[format],
     )
 

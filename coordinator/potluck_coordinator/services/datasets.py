@@ -38,7 +38,12 @@ async def add_dataset(
     size = await site.artifacts.size(artifact)
     try:
         profile = await on_dataset(
-            site, artifact, filename, describe_dataset, timeout_s=SECONDS_TO_READ
+            site,
+            artifact,
+            filename,
+            describe_dataset,
+            account=asker.owner,
+            timeout_s=SECONDS_TO_READ,
         )
     except Exception:
         await forget(site, [artifact])

@@ -23,11 +23,13 @@ from potluck_coordinator.core.errors import BadModel, Conflict
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.names import MOST_CHARACTERS
 from potluck_coordinator.core.records import Model
+from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.scoring import WorkerLost
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.describing import describe_model
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.working import Job, run_job
 from potluck_coordinator.storage import models, studies
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction
@@ -49,9 +51,9 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
     label = name if name else _main([path.name for path in folder.iterdir()])
     with TemporaryDirectory(prefix="potluck-model-") as scratch:
         out = Path(scratch)
-        await _convert(site, folder, out)
+        await _convert(site, asker, folder, out)
         graph_file, weight_file = out / "graph.json", out / "weights.safetensors"
-        report, facts = await _described(site, out, weight_file.stat().st_size)
+        report, facts = await _described(site, asker, out, weight_file.stat().st_size)
         graph, weights = await asyncio.gather(
             site.artifacts.put_file(graph_file), site.artifacts.put_file(weight_file)
         )
@@ -69,27 +71,32 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
         return await keep_model(site, model, graph_file, weight_file)
 
 
-async def _described(site: Site, out: Path, size: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    async with site.memory.room(TIMES_DESCRIBED * size, "The model"):
-        try:
-            return await site.workers.run(describe_model, str(out), timeout_s=SECONDS_TO_DESCRIBE)
-        except (TimeoutError, WorkerLost) as error:
-            raise BadModel(
-                "model.too_large",
-                "Looking at the model took too much time or memory.",
-                expected=f"at most {SECONDS_TO_DESCRIBE:g} seconds in a worker's memory",
-                got=f"{size} bytes of weights",
-                hint="Use a smaller model.",
-            ) from error
+async def _described(
+    site: Site, asker: Asker, out: Path, size: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    need = TIMES_DESCRIBED * size
+    job = Job(Kind.ENCODE, asker.owner, need, SECONDS_TO_DESCRIBE, "The model")
+    try:
+        return await run_job(site, job, describe_model, str(out))
+    except (TimeoutError, WorkerLost) as error:
+        raise BadModel(
+            "model.too_large",
+            "Looking at the model took too much time or memory.",
+            expected=f"at most {SECONDS_TO_DESCRIBE:g} seconds in a worker's memory",
+            got=f"{size} bytes of weights",
+            hint="Use a smaller model.",
+        ) from error
 
 
-async def _convert(site: Site, folder: Path, out: Path) -> None:
+async def _convert(site: Site, asker: Asker, folder: Path, out: Path) -> None:
     size = sum(path.stat().st_size for path in folder.iterdir())
     room = site.memory.budget + ADDRESSES
     limits = replace(DEFAULT_LIMITS, memory_bytes=min(DEFAULT_LIMITS.memory_bytes, room))
     need = memory_for(size, limits).need
     try:
-        await site.converters.run(need, "The model", convert_into, folder, out, limits)
+        await site.converters.run(
+            need, "The model", convert_into, folder, out, limits, account=asker.owner
+        )
     except ConversionError as error:
         raise as_bad_model(error) from error
 
@@ -219,10 +226,13 @@ async def list_models(site: Site, asker: Asker) -> list[Model]:
     return await site.writer.read(lambda tx: models.by_owners(tx, owners))
 
 
-async def render(site: Site, graph: str, weights: str, kind: str, folder: Path) -> Path:
+async def render(
+    site: Site, asker: Asker, graph: str, weights: str, kind: str, folder: Path
+) -> Path:
     """Write a model into `folder` as `h5`, `keras` or a zip of TF.js files (`tfjs`).
 
-    `graph` and `weights` are its artifacts; a checkpoint stands for the weights that are scored.
+    `asker` waits for it. `graph` and `weights` are its artifacts; a checkpoint stands for the
+    weights that are scored.
     Nothing of it is held here: a process of its own reads and writes the files.
 
     Raises BadModel; TooLarge `size.memory`.
@@ -235,7 +245,16 @@ async def render(site: Site, graph: str, weights: str, kind: str, folder: Path) 
     out = folder / f"rendered.{kind}"
     try:
         await site.converters.run(
-            need, "The file", render_isolated, graph_file, weight_file, kind, out, limits
+            need,
+            "The file",
+            render_isolated,
+            graph_file,
+            weight_file,
+            kind,
+            out,
+            limits,
+            kind=Kind.RENDER,
+            account=asker.owner,
         )
     except ConversionError as error:
         raise as_bad_model(error) from error

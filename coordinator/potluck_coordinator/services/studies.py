@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from math import prod
 from typing import Any
 
 from potluck.protocol.study import StudySpec
@@ -22,8 +20,8 @@ from potluck_coordinator.services.jobs import (
     prepare_study,
 )
 from potluck_coordinator.services.leftovers import forget
+from potluck_coordinator.services.memory import encoded_bytes
 from potluck_coordinator.services.planning import (
-    BYTES_PER_NUMBER,
     SECONDS_TO_PREPARE,
     dataset_deleted,
     understand,
@@ -44,11 +42,9 @@ from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 
-def _encoded_bytes(plan: Mapping[str, Any], folds: int | None) -> int:
-    """Estimate the bytes of all parts' tensors, each as numbers and as they are handed over."""
-    width: int = prod(plan["input_shape"]) + 1
-    rows: int = plan["rows_train"] + plan["rows_validation"]
-    return 2 * BYTES_PER_NUMBER * width * rows * ((folds or 0) + 2)
+def _rows(plan: Mapping[str, Any]) -> int:
+    """Count the rows of the largest part: the refit's are there twice."""
+    return 2 * int(plan["rows_train"] + plan["rows_validation"])
 
 
 async def create(
@@ -75,29 +71,29 @@ async def create(
         dataset.filename,
         prepare_study,
         understood.plan,
-        more=_encoded_bytes(understood.plan, spec.pipeline.split.folds),
+        site.artifacts.shelf(),
+        account=asker.owner,
+        more=encoded_bytes(understood.plan, _rows(understood.plan)),
         timeout_s=SECONDS_TO_PREPARE,
     )
+    made = [sha for part in prepared.parts for sha in (part.train, part.held)]
     if not await still_wanted():
+        await forget(site, made)
         return None
     study_id = site.new_id("st")
-    parts = []
-    for part in prepared.parts:
-        train, held = await asyncio.gather(
-            site.artifacts.put(part.train), site.artifacts.put(part.held)
+    parts = [
+        Part(
+            study_id=study_id,
+            part=part.part,
+            train=part.train,
+            held=part.held,
+            rows_train=len(part.train_rows),
+            train_rows=part.train_rows,
+            held_rows=part.held_rows,
+            encoder=dict(part.encoder),
         )
-        parts.append(
-            Part(
-                study_id=study_id,
-                part=part.part,
-                train=train,
-                held=held,
-                rows_train=len(part.train_rows),
-                train_rows=part.train_rows,
-                held_rows=part.held_rows,
-                encoder=dict(part.encoder),
-            )
-        )
+        for part in prepared.parts
+    ]
     study = Study(
         id=study_id,
         name=spec.name,
@@ -126,7 +122,7 @@ async def create(
     try:
         await site.writer.run(act)
     except Exception:
-        await forget(site, [sha for part in parts for sha in (part.train, part.held) if sha])
+        await forget(site, made)
         raise
     return study
 

@@ -35,6 +35,17 @@ class Kept:
         return ArtifactStore(self.place).get_sync(self.sha)
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """A store's place, for a worker that keeps what it made itself."""
+
+    place: str
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes; give their SHA-256."""
+        return ArtifactStore(self.place).put_sync(data)
+
+
 class ArtifactStore:
     """Bytes by hash. `place`: a folder, or an address such as `s3://bucket/prefix`."""
 
@@ -159,6 +170,13 @@ class ArtifactStore:
         """Name an artifact for a worker, so that its bytes do not pass through this process."""
         return Kept(self._place, sha)
 
+    def shelf(self) -> Shelf:
+        """Name this store for a worker, so that what it makes does not pass through this process.
+
+        Whoever lets it work sees to it that what no fact names in the end is forgotten.
+        """
+        return Shelf(self._place)
+
     async def get_range(self, sha: str, start: int, end: int) -> bytes:
         """Read the bytes `[start, end)`; fewer where the artifact ends before."""
         end = min(end, await self.size(sha))
@@ -168,10 +186,16 @@ class ArtifactStore:
             found = await obstore.get_range_async(self._store, key(sha), start=start, end=end)
         return found.to_bytes()
 
-    async def stream(self, sha: str, chunk: int = CHUNK) -> AsyncIterator[bytes]:
-        """Open an artifact and give its bytes piece by piece. A missing one is `NotFound` here."""
+    async def stream(
+        self, sha: str, chunk: int = CHUNK, *, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Open an artifact and give its bytes `[start, end)`, or all, piece by piece.
+
+        A missing one is `NotFound` here.
+        """
+        options: obstore.GetOptions | None = None if end is None else {"range": (start, end)}
         with _missing(sha):
-            found = await obstore.get_async(self._store, key(sha))
+            found = await obstore.get_async(self._store, key(sha), options=options)
 
         async def pieces() -> AsyncIterator[bytes]:
             async for piece in found.stream(min_chunk_size=chunk):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from potluck.protocol.optimizers import AnyOptimizer
 from potluck.protocol.study import LossName, LossOptions
 from potluck_coordinator.core.trust import TOLERANCE, Comparison
+from potluck_coordinator.scoring.limits import is_full
 from potluck_coordinator.training.checkpoint import (
     State,
     read_checkpoint,
@@ -97,14 +98,18 @@ class _TooLong(Exception):
 
 
 def replay(job: ReplayJob) -> Replayed:
-    """Train a lease's work again and compare. Raises nothing: what goes wrong is told."""
+    """Train a lease's work again and compare. What goes wrong is told; raises MemoryError alone."""
     pace = _Pace(job.share, job.seconds)
     found, unable, failed = None, "", False
     try:
         found = _compare(job, pace)
     except (Unsupported, _TooLong) as error:
         unable = str(error)
+    except MemoryError:
+        raise  # says nothing of the work: others have more memory
     except Exception as error:  # whatever it is: this process cannot train it
+        if is_full(error):
+            raise MemoryError from error
         unable, failed = f"{type(error).__name__}: {error}", True
     return Replayed(found, unable, failed, pace.spent, pace.step_s)
 
