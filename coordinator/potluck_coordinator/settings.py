@@ -71,6 +71,25 @@ class Settings(BaseSettings):
     """What one replay may take of that core. What takes longer is not confirmed."""
     max_model_bytes: int = 512 * 2**20
     max_dataset_bytes: int = 512 * 2**20
+    rate_requests: int = Field(default=12_000, ge=0)
+    """Requests a minute of one account, or, without one, of one address (an IPv6 network of /64).
+    This one and all other rates and bounds: 0 is none."""
+    rate_uploads: int = Field(default=240, ge=0)
+    """Models and datasets that one of these may upload in a minute."""
+    rate_upload_bytes: int = Field(default=2 * 2**30, ge=0)
+    """Bytes of these in a minute."""
+    rate_sign_ins: int = Field(default=60, ge=0)
+    """Unknown tokens in a minute from one address."""
+    rate_lease_requests: int = Field(default=60_000, ge=0)
+    """Requests a minute with lease tokens, of all donors behind one address."""
+    rate_lease_bytes: int = Field(default=8 * 2**30, ge=0)
+    """Bytes of states that these may upload in a minute."""
+    rate_messages: int = Field(default=3_000, ge=0)
+    """Messages a minute on one donor's socket; who says more is heard more slowly."""
+    sockets_per_address: int = Field(default=500, ge=0)
+    """Donor sockets open at a time from one address."""
+    sockets: int = Field(default=5_000, ge=0)
+    """Donor sockets open at a time."""
     lease_seconds: float = LEASE_SECONDS
     unheard_seconds: float = UNHEARD_SECONDS
     heartbeat_seconds: float = HEARTBEAT_SECONDS

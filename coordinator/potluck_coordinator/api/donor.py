@@ -26,6 +26,7 @@ from potluck_coordinator.services import leases, results
 from potluck_coordinator.services.donors import record_of
 from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.leases import DonorSession
+from potluck_coordinator.services.rates import Rate
 from potluck_coordinator.services.site import Site
 
 router = APIRouter(prefix="/donor", tags=["donor"])
@@ -171,6 +172,8 @@ class _Conversation:
 
     async def _hear(self) -> Said | None:
         """Read one message; one that cannot be understood is answered and gives None."""
+        while pause := self._site.rates.pause_before(Rate.MESSAGES, f"socket {id(self)}"):
+            await asyncio.sleep(pause)
         message = await self._socket.receive()
         if message["type"] == "websocket.disconnect":
             # What a browser says for a page that is closed or left; a lost network says nothing.

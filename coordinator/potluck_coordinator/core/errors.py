@@ -14,6 +14,9 @@
     ├── NotFound            404  *.not_found
     ├── Conflict            409  *.state
     ├── Busy                503  busy.*
+    ├── TooOften            429  rate.*: says after how many seconds to try again
+    │   └── Crowded             rate.sockets, rate.connections: too many open at a time
+    ├── NoRoom              507  disk.full
     └── CannotStart              start.*, database.*, artifacts.*, backup.*: where it runs
 
 The status belongs to `api/errors.py`; here a refusal only has a stable `code`.
@@ -143,6 +146,25 @@ class Conflict(PotluckError):
 
 class Busy(PotluckError):
     """Try again later."""
+
+
+class TooOften(PotluckError):
+    """More a minute than this coordinator takes from one asker."""
+
+    def __init__(
+        self, code: str, message: str, *, retry_after: float = 1.0, **details: str
+    ) -> None:
+        super().__init__(code, message, **details)
+        self.retry_after = retry_after
+        """Seconds after which it can be tried again."""
+
+
+class Crowded(TooOften):
+    """More open at a time than this coordinator takes."""
+
+
+class NoRoom(PotluckError):
+    """The disk that keeps the artifacts is as good as full."""
 
 
 class CannotStart(PotluckError):

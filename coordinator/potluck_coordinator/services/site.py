@@ -13,6 +13,7 @@ from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.converters import Converters
 from potluck_coordinator.services.events import CONDUCTOR, Hub
 from potluck_coordinator.services.presence import Presence
+from potluck_coordinator.services.rates import Rates
 from potluck_coordinator.services.standings import TopTrials
 from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage.artifacts import ArtifactStore
@@ -34,6 +35,7 @@ class Site:
     memory: Admission
     """Bytes that conversions and the workers' jobs take together."""
     converters: Converters
+    rates: Rates
     manners: Manners = field(default_factory=Manners)
     top_trials: TopTrials = field(default_factory=TopTrials)
 
