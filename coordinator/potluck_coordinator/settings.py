@@ -84,15 +84,36 @@ class Settings(BaseSettings):
     """Requests a minute with lease tokens, of all donors behind one address."""
     rate_lease_bytes: int = Field(default=8 * 2**30, ge=0)
     """Bytes of states that these may upload in a minute."""
+    rate_lease_states: int = Field(default=30, ge=0)
+    """States that one lease may upload in a minute."""
     rate_messages: int = Field(default=3_000, ge=0)
     """Messages a minute on one donor's socket; who says more is heard more slowly."""
     sockets_per_address: int = Field(default=500, ge=0)
     """Donor sockets open at a time from one address."""
     sockets: int = Field(default=5_000, ge=0)
     """Donor sockets open at a time."""
+    quota_bytes: int = Field(default=20 * 2**30, ge=0)
+    """Bytes of models and datasets that an account, or a visitor, may keep. As in all quotas, 0 is
+    any number."""
+    quota_studies: int = Field(default=200, ge=0)
+    """Studies that one of them may have running."""
+    quota_units: int = Field(default=200_000, ge=0)
+    """Units that those may plan."""
+    quota_admins: bool = False
+    """Quotas hold for admins, too."""
+    visitors_bytes: int = Field(default=50 * 2**30, ge=0)
+    """Bytes that all visitors of an open coordinator may keep together: keys cost them nothing."""
+    visitors_studies: int = Field(default=1_000, ge=0)
+    visitors_units: int = Field(default=1_000_000, ge=0)
+    rate_visitor_bytes: int = Field(default=10 * 2**30, ge=0)
+    """Bytes of models and datasets that may come in a day from one address without an account."""
+    disk_floor: int = Field(default=2**30, ge=0)
+    """Free bytes of the disk below which uploads are refused, those of donors too."""
     lease_seconds: float = LEASE_SECONDS
     unheard_seconds: float = UNHEARD_SECONDS
     heartbeat_seconds: float = HEARTBEAT_SECONDS
+    clean_seconds: float = Field(default=30.0, gt=0)
+    """How often states that newer ones took the place of are deleted."""
     sweep_seconds: float = 2.0
     """How often expired leases are looked for."""
     secure_cookies: bool = False

@@ -12,11 +12,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from potluck_coordinator.api.errors import answer
-from potluck_coordinator.core.errors import PotluckError, TooLarge, TooOften
+from potluck_coordinator.core.errors import NoRoom, PotluckError, TooLarge, TooOften
 from potluck_coordinator.settings import Settings
 
 Charge = Callable[[int], None]
-"""Counts so many bytes more of one request's body. Raises TooOften."""
+"""Counts so many bytes more of one request's body. Raises TooOften, NoRoom."""
 
 API = "/api/v1"
 JSON_BYTES = 1 << 20
@@ -58,7 +58,8 @@ def is_upload(method: str, path: str) -> bool:
 class BodyLimits:
     """Answer 413 `size.upload` when a body is, or says that it is, larger than its address takes.
 
-    And 429 `rate.*` when its asker sends more bytes a minute than may be; `charging` counts them.
+    And 429 `rate.*` when its asker sends more bytes a minute than may be, or 507 `disk.full`:
+    `charging` counts them.
 
     Nothing is judged before the handler asks for the body, so that whoever may not upload at all
     hears that first.
@@ -125,7 +126,7 @@ class _Counted:
             raise _OverLimit
         try:
             self._charge(size - self._charged)
-        except TooOften as error:
+        except (TooOften, NoRoom) as error:
             self.over = error
             raise _OverLimit from error
         self._charged = max(size, self._charged)

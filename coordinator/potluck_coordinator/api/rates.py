@@ -13,6 +13,7 @@ from potluck_coordinator.api.deps import COOKIE, bearer_word, get_site, network
 from potluck_coordinator.api.errors import answer
 from potluck_coordinator.core.errors import TooOften
 from potluck_coordinator.services.rates import Rate, Rates
+from potluck_coordinator.services.room import must_have_room
 
 CLOSED = 1013
 """A socket's code for `try again later`."""
@@ -28,16 +29,29 @@ def counted_for(rates: Rates, connection: HTTPConnection) -> str:
 
 
 def charging(scope: Scope) -> Charge:
-    """Give what counts the bytes of a request's body for whoever sends it."""
+    """Give what counts the bytes of a request's body for whoever sends it.
+
+    It also holds them against the disk's room.
+    """
     connection = HTTPConnection(scope)
+    site = get_site(connection)
+    who = counted_for(site.rates, connection)
     if is_states(scope["path"]):
-        rate = Rate.LEASE_BYTES
+        counted = [(Rate.LEASE_BYTES, who)] if scope["method"] == "PUT" else []
     elif is_upload(scope["method"], scope["path"]):
-        rate = Rate.UPLOAD_BYTES
+        counted = [(Rate.UPLOAD_BYTES, who)]
+        if who == network(connection):
+            counted.append((Rate.VISITOR_BYTES, who))
     else:
-        return lambda _size: None
-    rates, who = get_site(connection).rates, counted_for(get_site(connection).rates, connection)
-    return lambda size: rates.charge(rate, who, size)
+        counted = []
+
+    def charge(size: int) -> None:
+        if counted:
+            must_have_room(site, size)
+        for rate, asker in counted:
+            site.rates.charge(rate, asker, size)
+
+    return charge
 
 
 class CountedRequests:

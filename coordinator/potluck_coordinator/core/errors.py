@@ -13,6 +13,7 @@
     ├── NotAllowed          403  access.*
     ├── NotFound            404  *.not_found
     ├── Conflict            409  *.state
+    │   └── OverQuota            quota.*
     ├── Busy                503  busy.*
     ├── TooOften            429  rate.*: says after how many seconds to try again
     │   └── Crowded             rate.sockets, rate.connections: too many open at a time
@@ -142,6 +143,10 @@ class NotFound(PotluckError):
 
 class Conflict(PotluckError):
     """The thing is in a state that does not allow the act."""
+
+
+class OverQuota(Conflict):
+    """More than an owner may keep or have under way; something must go or end first."""
 
 
 class Busy(PotluckError):

@@ -12,6 +12,7 @@ from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
+from potluck_coordinator.services.leftovers import forget_superseded
 from potluck_coordinator.services.own_donor import leave_undecided, next_replay, perform
 from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.results import expire, renew_all
@@ -42,7 +43,12 @@ class Conductor:
 
     def start(self) -> None:
         """Start the loops in the running event loop."""
-        loops = [self._launch_forever, self._score_forever, self._sweep_forever]
+        loops = [
+            self._launch_forever,
+            self._score_forever,
+            self._sweep_forever,
+            self._clean_forever,
+        ]
         if checks(self._site):
             loops.append(self._replay_forever)
         self._tasks = [asyncio.create_task(loop()) for loop in loops]
@@ -79,7 +85,9 @@ class Conductor:
             points = await self._desk.ask(study, known, count)
             try:
                 for number, parameters in points:
-                    if not await launch_trial(self._site, study, number, parameters):
+                    with self._site.artifacts.naming():
+                        made = await launch_trial(self._site, study, number, parameters)
+                    if not made:
                         self._desk.forget(study.id)
                         return
             except Exception:
@@ -105,7 +113,8 @@ class Conductor:
 
     async def _score(self, unit: Unit, slots: asyncio.Semaphore) -> None:
         try:
-            await score_unit(self._site, unit)
+            with self._site.artifacts.naming():
+                await score_unit(self._site, unit)
             self._failures.pop(unit.id, None)
         except Exception as error:
             # The fault may be ours and pass: a donor's good result is not thrown away for it.
@@ -151,6 +160,13 @@ class Conductor:
                 last = now
                 await expire(self._site)
             await asyncio.sleep(pause)
+
+    async def _clean_forever(self) -> None:
+        """Delete what newer states took the place of."""
+        while True:
+            await asyncio.sleep(self._site.settings.clean_seconds)
+            with _survive("superseded states could not be deleted"):
+                await forget_superseded(self._site)
 
 
 @contextlib.contextmanager

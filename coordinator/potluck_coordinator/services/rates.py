@@ -28,10 +28,15 @@ class Rate(StrEnum):
     SIGN_INS = "sign_ins"
     LEASE_REQUESTS = "lease_requests"
     LEASE_BYTES = "lease_bytes"
+    LEASE_STATES = "lease_states"
+    """Of one lease."""
+    VISITOR_BYTES = "visitor_bytes"
+    """In a day."""
     MESSAGES = "messages"
     """Never refused: who says too much is heard more slowly."""
 
 
+DAILY = (Rate.VISITOR_BYTES,)
 WORDS: dict[Rate, tuple[str, str]] = {
     Rate.REQUESTS: ("Too many requests came from here.", "requests"),
     Rate.UPLOADS: ("Too many models and datasets were uploaded from here.", "uploads"),
@@ -39,6 +44,8 @@ WORDS: dict[Rate, tuple[str, str]] = {
     Rate.SIGN_INS: ("Too many unknown tokens came from here.", "unknown tokens"),
     Rate.LEASE_REQUESTS: ("Donors here ask for too many artifacts.", "requests with lease tokens"),
     Rate.LEASE_BYTES: ("Donors here upload too much at once.", "bytes of states"),
+    Rate.LEASE_STATES: ("This lease uploads states too often.", "states"),
+    Rate.VISITOR_BYTES: ("Too much came from here today.", "bytes of models and datasets"),
 }
 
 
@@ -53,7 +60,7 @@ class Rates:
         self._limits: dict[Rate, int] = {
             rate: getattr(settings, f"rate_{rate.value}") for rate in Rate
         }
-        self._counts = {rate: _bucket(most) for rate, most in self._limits.items() if most}
+        self._counts = {rate: _bucket(rate, most) for rate, most in self._limits.items() if most}
         self._accounts: OrderedDict[str, str] = OrderedDict()
         self._sockets: dict[str, int] = {}
         self._sockets_each = settings.sockets_per_address
@@ -122,21 +129,30 @@ class Rates:
 
     def _refusal(self, rate: Rate, retry_after: float) -> TooOften:
         message, unit = WORDS[rate]
+        span = "day" if rate in DAILY else "minute"
         seconds = max(1, ceil(retry_after))
         return TooOften(
             f"rate.{rate.value}",
             message,
             retry_after=float(seconds),
-            expected=f"at most {self._limits[rate]} {unit} a minute",
+            expected=f"at most {self._limits[rate]} {unit} a {span}",
             got="more",
-            hint=f"Try again in {seconds} second{'' if seconds == 1 else 's'}.",
+            hint=f"Try again in {told_seconds(seconds)}.",
         )
 
 
-def _bucket(most: int) -> Throttled:
+def told_seconds(seconds: int) -> str:
+    """Give a time to wait as people say it: `7 seconds`, `3 minutes`, `2 hours`."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{ceil(seconds / length)} {unit}s"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def _bucket(rate: Rate, most: int) -> Throttled:
     return Throttled(
         using=RateLimiterType.GCRA.value,
-        quota=rate_limiter.per_min(most),
+        quota=rate_limiter.per_day(most) if rate in DAILY else rate_limiter.per_min(most),
         store=MemoryStore(options={"MAX_SIZE": MOST_REMEMBERED}),
     )
 

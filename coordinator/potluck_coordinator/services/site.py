@@ -37,6 +37,8 @@ class Site:
     converters: Converters
     rates: Rates
     manners: Manners = field(default_factory=Manners)
+    superseded: set[str] = field(default_factory=set)
+    """States that newer ones took the place of: `services.leftovers` looks whether they may go."""
     top_trials: TopTrials = field(default_factory=TopTrials)
 
     def now(self) -> float:
