@@ -109,6 +109,18 @@ class Settings(BaseSettings):
     """Bytes of models and datasets that may come in a day from one address without an account."""
     disk_floor: int = Field(default=2**30, ge=0)
     """Free bytes of the disk below which uploads are refused, those of donors too."""
+    connections: int = Field(default=10_000, ge=0)
+    """Connections and sockets open at a time; fewer where the system gives fewer files."""
+    connections_per_address: int = Field(default=1_000, ge=0)
+    """HTTP connections open from one address; those of trusted proxies are not counted."""
+    header_seconds: float = Field(default=20.0, ge=0)
+    """Within which a request's head must be whole. As of the next two, 0 is any time."""
+    body_seconds: float = Field(default=30.0, ge=0)
+    """How often is looked whether a request's body, or the reading of an answer, comes on."""
+    least_bytes_per_second: float = Field(default=256.0, ge=0)
+    """What these must come on by, on average."""
+    socket_idle_seconds: float = Field(default=3600.0, ge=0)
+    """After which a donor's socket is closed on which nothing was said; it may connect again."""
     lease_seconds: float = LEASE_SECONDS
     unheard_seconds: float = UNHEARD_SECONDS
     heartbeat_seconds: float = HEARTBEAT_SECONDS

@@ -174,7 +174,12 @@ class _Conversation:
         """Read one message; one that cannot be understood is answered and gives None."""
         while pause := self._site.rates.pause_before(Rate.MESSAGES, f"socket {id(self)}"):
             await asyncio.sleep(pause)
-        message = await self._socket.receive()
+        try:
+            async with asyncio.timeout(self._site.settings.socket_idle_seconds or None):
+                message = await self._socket.receive()
+        except TimeoutError:
+            await self._socket.close(code=status.WS_1001_GOING_AWAY)
+            raise WebSocketDisconnect(status.WS_1001_GOING_AWAY) from None
         if message["type"] == "websocket.disconnect":
             # What a browser says for a page that is closed or left; a lost network says nothing.
             self._went_away = message.get("code") == status.WS_1001_GOING_AWAY

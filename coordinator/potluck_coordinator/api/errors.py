@@ -23,6 +23,7 @@ STATUS: dict[type[errors.PotluckError], int] = {
     errors.BadInput: 400,
     errors.NotHere: 422,
     errors.TooLarge: 413,
+    errors.TooSlow: 408,
     errors.NotSignedIn: 401,
     errors.NotAllowed: 403,
     errors.NotFound: 404,

@@ -9,6 +9,7 @@
     │   │   └── NotHere         422  study.private_on_open
     │   └── BadResult            result.*
     ├── TooLarge            413  size.*
+    ├── TooSlow             408  request.too_slow
     ├── NotSignedIn         401  access.*
     ├── NotAllowed          403  access.*
     ├── NotFound            404  *.not_found
@@ -127,6 +128,10 @@ class BadResult(BadInput):
 
 class TooLarge(PotluckError):
     """More bytes than this coordinator takes."""
+
+
+class TooSlow(PotluckError):
+    """A request that does not come on."""
 
 
 class NotSignedIn(PotluckError):
