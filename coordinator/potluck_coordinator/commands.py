@@ -110,6 +110,8 @@ def serve(
 def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
     import uvicorn
 
+    from potluck_coordinator.api.connections import CarefulSocket, careful
+    from potluck_coordinator.api.open_files import most_connections
     from potluck_coordinator.app import say_farewell
     from potluck_coordinator.greeting import greet
 
@@ -132,7 +134,8 @@ def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
         log_config=None,  # `logs.set_up` did it
         log_level="warning",
         access_log=False,
-        ws="websockets-sansio",
+        http=careful(settings, most_connections(settings.connections)),
+        ws=CarefulSocket,
         ws_max_size=256 * 1024,
         ws_per_message_deflate=False,
         ssl_certfile=settings.tls_cert,

@@ -89,8 +89,9 @@ async def put_for_lease(site: TheSite, request: Request, sha: str, token: LeaseT
     body: AsyncIterator[bytes] = request.stream()
     if request.headers.get("content-encoding") == "gzip":
         body = _inflate(body, unit.upload_bytes)
-    _, size = await site.artifacts.put_stream(body, unit.upload_bytes, expected=sha)
-    await site.writer.run(lambda tx: leases.note_upload(tx, lease.id, sha, size))
+    with site.artifacts.naming():
+        _, size = await site.artifacts.put_stream(body, unit.upload_bytes, expected=sha)
+        await site.writer.run(lambda tx: leases.note_upload(tx, lease.id, sha, size))
     if lease.state == LeaseState.COMPLETED:
         await brought(site, lease.id, sha)
 

@@ -27,6 +27,7 @@ from potluck_coordinator.services import leases, results
 from potluck_coordinator.services.donors import record_of
 from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.leases import DonorSession
+from potluck_coordinator.services.rates import Rate
 from potluck_coordinator.services.site import Site
 
 router = APIRouter(prefix="/donor", tags=["donor"])
@@ -174,7 +175,14 @@ class _Conversation:
 
     async def _hear(self) -> Said | None:
         """Read one message; one that cannot be understood is answered and gives None."""
-        message = await self._socket.receive()
+        while pause := self._site.rates.pause_before(Rate.MESSAGES, f"socket {id(self)}"):
+            await asyncio.sleep(pause)
+        try:
+            async with asyncio.timeout(self._site.settings.socket_idle_seconds or None):
+                message = await self._socket.receive()
+        except TimeoutError:
+            await self._socket.close(code=status.WS_1001_GOING_AWAY)
+            raise WebSocketDisconnect(status.WS_1001_GOING_AWAY) from None
         if message["type"] == "websocket.disconnect":
             # What a browser says for a page that is closed or left; a lost network says nothing.
             self._went_away = message.get("code") == status.WS_1001_GOING_AWAY

@@ -16,6 +16,7 @@ from potluck_coordinator.scoring import JobTooLarge
 from potluck_coordinator.services.challenges import expire_challenges
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
+from potluck_coordinator.services.leftovers import forget_superseded
 from potluck_coordinator.services.own_donor import (
     leave_undecided,
     next_replay,
@@ -56,7 +57,12 @@ class Conductor:
 
     def start(self) -> None:
         """Start the loops in the running event loop."""
-        loops = [self._launch_forever, self._score_forever, self._sweep_forever]
+        loops = [
+            self._launch_forever,
+            self._score_forever,
+            self._sweep_forever,
+            self._clean_forever,
+        ]
         if checks(self._site):
             loops.append(self._replay_forever)
         self._tasks = [asyncio.create_task(loop()) for loop in loops]
@@ -107,7 +113,9 @@ class Conductor:
             points = await self._desk.ask(study, known, count)
             try:
                 for number, parameters in points:
-                    if not await launch_trial(self._site, study, number, parameters):
+                    with self._site.artifacts.naming():
+                        made = await launch_trial(self._site, study, number, parameters)
+                    if not made:
                         self._desk.forget(study.id)
                         return
             except Exception:
@@ -150,7 +158,8 @@ class Conductor:
 
     async def _score_known(self, unit: Unit) -> None:
         try:
-            await score_unit(self._site, unit)
+            with self._site.artifacts.naming():
+                await score_unit(self._site, unit)
             self._failures.pop(unit.id, None)
         except Exception as error:
             # The fault may be ours and pass: a donor's good result is not thrown away for it.
@@ -202,6 +211,13 @@ class Conductor:
                 await expire(self._site)
                 await expire_challenges(self._site)
             await asyncio.sleep(pause)
+
+    async def _clean_forever(self) -> None:
+        """Delete what newer states took the place of."""
+        while True:
+            await asyncio.sleep(self._site.settings.clean_seconds)
+            with _survive("superseded states could not be deleted"):
+                await forget_superseded(self._site)
 
 
 @contextlib.contextmanager

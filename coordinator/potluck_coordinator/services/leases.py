@@ -438,11 +438,25 @@ async def checkpoint(
                 stop[lease.id] = _why_stop(tx, lease)
             else:
                 held.append(lease.id)
-                units.note_checkpoint(tx, lease.unit_id, lease.id, state.artifact, state.step)
+                _go_on_from(site, tx, lease, state)
                 leases.hear(tx, lease.id, now=now, expires_at=_until(site, lease, now))
         return wire.Heard.model_validate({"held": held, "stop": stop})
 
     return await site.writer.run(act)
+
+
+def _go_on_from(site: Site, tx: Transaction, lease: Lease, state: wire.Checkpointed) -> None:
+    """Name a newer state to go on from. The one before it, or one that is late, may go."""
+    unit = units.get(tx, lease.unit_id)
+    if units.note_checkpoint(tx, unit.id, lease.id, state.artifact, state.step):
+        old = unit.checkpoint if unit.checkpoint_lease == lease.id else None
+        old = None if old == state.artifact else old
+    else:  # a second holder's, say; its end it may still hand in
+        end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
+        old = state.artifact if state.step < end and state.artifact != unit.checkpoint else None
+    if old is not None:
+        leases.drop_upload(tx, lease.id, old)
+        after_commit(tx, lambda: site.superseded.add(old))
 
 
 async def _check_state(site: Site, donor: DonorSession, state: wire.Checkpointed) -> None:

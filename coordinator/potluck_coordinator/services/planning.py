@@ -13,6 +13,7 @@ from potluck_coordinator.core.errors import BadStudy, NotFound, NotHere, OtherWi
 from potluck_coordinator.core.names import check_name, check_note
 from potluck_coordinator.core.records import Dataset, Model
 from potluck_coordinator.core.turns import Kind
+from potluck_coordinator.core.units import units_of
 from potluck_coordinator.search import extremes, samples
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.compiled import compiled_parameters, study_space
@@ -174,11 +175,6 @@ def _check_rungs(spec: StudySpec) -> None:
             got=str(spec.rungs),
             where="rungs",
         )
-
-
-def units_of(trials: int, folds: int, repeats: int, rungs: int) -> int:
-    """Count the units of so many whole trials, with the refit that folds bring (0: no folds)."""
-    return trials * (folds or 1) * repeats * rungs + (1 if folds else 0)
 
 
 def unit_rows(rows_train: int, folds: int | None) -> int:

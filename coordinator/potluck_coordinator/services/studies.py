@@ -23,9 +23,11 @@ from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.memory import encoded_bytes
 from potluck_coordinator.services.planning import (
     SECONDS_TO_PREPARE,
+    Understood,
     dataset_deleted,
     understand,
 )
+from potluck_coordinator.services.quotas import may_run, units_in
 from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
@@ -65,6 +67,8 @@ async def create(
         )
     understood = await understand(site, asker, spec)
     dataset, model = understood.dataset, understood.model
+    study = _drafted(site, asker, spec, understood)
+    await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
     prepared = await on_dataset(
         site,
         dataset.hash,
@@ -80,10 +84,9 @@ async def create(
     if not await still_wanted():
         await forget(site, made)
         return None
-    study_id = site.new_id("st")
     parts = [
         Part(
-            study_id=study_id,
+            study_id=study.id,
             part=part.part,
             train=part.train,
             held=part.held,
@@ -94,26 +97,12 @@ async def create(
         )
         for part in prepared.parts
     ]
-    study = Study(
-        id=study_id,
-        name=spec.name,
-        owner=asker.owner,
-        state="running",
-        visibility=spec.visibility,
-        model_id=model.id,
-        dataset_id=dataset.id,
-        spec=spec.model_dump(mode="json"),
-        plan=understood.plan,
-        wire_plan=understood.wire.model_dump(mode="json"),
-        direction=understood.wire.direction,
-        trials=understood.wire.trials,
-        created_at=site.now(),
-    )
 
     def act(tx: Transaction) -> None:
         if datasets.get(tx, dataset.id).deleted_at is not None:
             raise dataset_deleted()
         models.get(tx, model.id)  # or it was deleted meanwhile
+        _may_begin(site, tx, asker, study)
         studies.add(tx, study, parts, prepared.test_rows)
         _record_materials(site, tx, study, model, dataset, parts, prepared.test_rows)
         after_commit(tx, lambda: site.hub.publish(SITE))
@@ -125,6 +114,28 @@ async def create(
         await forget(site, made)
         raise
     return study
+
+
+def _drafted(site: Site, asker: Asker, spec: StudySpec, understood: Understood) -> Study:
+    return Study(
+        id=site.new_id("st"),
+        name=spec.name,
+        owner=asker.owner,
+        state="running",
+        visibility=spec.visibility,
+        model_id=understood.model.id,
+        dataset_id=understood.dataset.id,
+        spec=spec.model_dump(mode="json"),
+        plan=understood.plan,
+        wire_plan=understood.wire.model_dump(mode="json"),
+        direction=understood.wire.direction,
+        trials=understood.wire.trials,
+        created_at=site.now(),
+    )
+
+
+def _may_begin(site: Site, tx: Transaction, asker: Asker, study: Study) -> None:
+    may_run(site, tx, asker, study, studies=1, units=units_in(study))
 
 
 def _record_materials(
@@ -218,6 +229,8 @@ async def resume(site: Site, asker: Asker, study_id: str) -> None:
     study = await mine(site, asker, study_id)
 
     def act(tx: Transaction) -> None:
+        if studies.get(tx, study.id).state != "running":
+            _may_begin(site, tx, asker, study)
         _reopen(site, tx, study, before=("stopped", "failed"))
         record(tx, study.id, "resume", {"by": asker.name}, site.now())
 
@@ -230,6 +243,9 @@ async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
 
     def act(tx: Transaction) -> None:
         current = studies.get(tx, study.id)
+        runs = current.state == "running"
+        units_more = units_in(current, more) + (0 if runs else units_in(current))
+        may_run(site, tx, asker, current, studies=0 if runs else 1, units=units_more)
         studies.add_trials(tx, study.id, more)
         if current.state != "running":
             _reopen(site, tx, study, before=("completed", "stopped", "failed"))

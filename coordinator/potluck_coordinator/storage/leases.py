@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import and_, case, func, not_, or_, update
+from sqlalchemy import and_, case, delete, func, not_, or_, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.leases import BLAMELESS, LeaseState
@@ -251,6 +251,15 @@ def note_upload(session: Session, lease_id: str, artifact: str, size: int) -> No
     if session.get(UploadRow, (lease_id, artifact), populate_existing=True) is None:
         session.add(UploadRow(lease_id=lease_id, artifact=artifact, bytes=size))
         session.flush()
+
+
+def drop_upload(session: Session, lease_id: str, artifact: str) -> None:
+    """Forget that a lease uploaded these bytes: it has uploaded what takes their place."""
+    session.execute(
+        delete(UploadRow).where(
+            col(UploadRow.lease_id) == lease_id, col(UploadRow.artifact) == artifact
+        )
+    )
 
 
 def uploads(session: Session, lease_id: str) -> int:
