@@ -12,6 +12,7 @@ import typer
 
 from potluck.errors import MissingExtra, PotluckError
 from potluck.version import VERSION
+from potluck_coordinator.admin_commands import app as admin_app
 from potluck_coordinator.core.errors import CannotStart
 from potluck_coordinator.settings import Settings, settings_from
 
@@ -24,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(serve)
     app.command()(backup)
     app.command()(restore)
+    app.add_typer(admin_app)
     app.command()(donate)
     app.command()(demo)
 

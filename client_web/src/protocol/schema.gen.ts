@@ -4,6 +4,150 @@
  */
 
 export interface paths {
+    "/api/v1/account/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tokens
+         * @description List your account's tokens, those that ended in the last month too.
+         */
+        get: operations["list_tokens_api_v1_account_tokens_get"];
+        put?: never;
+        /**
+         * Post Token
+         * @description Make one more token of your account. It is shown once; only its hash is kept.
+         */
+        post: operations["post_token_api_v1_account_tokens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Token
+         * @description Revoke one of your tokens, with every session that it opened.
+         */
+        delete: operations["delete_token_api_v1_account_tokens__token_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Patch Token
+         * @description Rename one of your tokens, or let it expire (in 0 days: now).
+         */
+        patch: operations["patch_token_api_v1_account_tokens__token_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Accounts
+         * @description List all accounts. Admin only, as everything here.
+         */
+        get: operations["list_accounts_api_v1_accounts_get"];
+        put?: never;
+        /**
+         * Post Account
+         * @description Make an account with its first token, which is shown once.
+         */
+        post: operations["post_account_api_v1_accounts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Account
+         * @description Revoke an account: its tokens and sessions end. What it made stays.
+         */
+        delete: operations["delete_account_api_v1_accounts__account_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Patch Account
+         * @description Rename an account, and everything that is kept under its name. The ledger keeps the old.
+         */
+        patch: operations["patch_account_api_v1_accounts__account_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tokens
+         * @description List an account's tokens.
+         */
+        get: operations["list_tokens_api_v1_accounts__account_id__tokens_get"];
+        put?: never;
+        /**
+         * Post Token
+         * @description Make one more token of an account.
+         */
+        post: operations["post_token_api_v1_accounts__account_id__tokens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Token
+         * @description Revoke an account's token, with every session that it opened.
+         */
+        delete: operations["delete_token_api_v1_accounts__account_id__tokens__token_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Patch Token
+         * @description Rename an account's token, or let it expire.
+         */
+        patch: operations["patch_token_api_v1_accounts__account_id__tokens__token_id__patch"];
+        trace?: never;
+    };
     "/api/v1/artifacts/{sha}": {
         parameters: {
             query?: never;
@@ -744,7 +888,8 @@ export interface paths {
         put?: never;
         /**
          * Post Token
-         * @description Make a submitter's token. Admin only; it is shown once.
+         * @deprecated
+         * @description Make a submitter's account with a token. Admin only. `POST /accounts` says more.
          */
         post: operations["post_token_api_v1_tokens_post"];
         delete?: never;
@@ -769,6 +914,43 @@ export interface components {
              * @enum {string}
              */
             type: "abort";
+        };
+        /** AccountChange */
+        AccountChange: {
+            /** Name */
+            name: string;
+        };
+        /** AccountMaking */
+        AccountMaking: {
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @default submitter
+             * @enum {string}
+             */
+            role?: "submitter" | "admin";
+        };
+        /** AccountRecord */
+        AccountRecord: {
+            /** Created At */
+            created_at: number;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Revoked */
+            revoked: boolean;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "submitter" | "admin";
+            /**
+             * Tokens
+             * @description How many of its tokens have not ended.
+             */
+            tokens: number;
         };
         /**
          * Adadelta
@@ -2315,6 +2497,15 @@ export interface components {
              */
             label_smoothing?: number | null;
         };
+        /**
+         * MadeToken
+         * @description A new token; the secret is shown this once.
+         */
+        MadeToken: {
+            record: components["schemas"]["TokenRecord"];
+            /** Token */
+            token: string;
+        };
         /** Model */
         Model: {
             /** Created At */
@@ -2468,6 +2659,15 @@ export interface components {
              * @default null
              */
             weight_decay?: number | null;
+        };
+        /**
+         * NewAccount
+         * @description A new account with its first token, which is shown this once.
+         */
+        NewAccount: {
+            account: components["schemas"]["AccountRecord"];
+            /** Token */
+            token: string;
         };
         /**
          * NewToken
@@ -2891,9 +3091,10 @@ export interface components {
             name: string;
             /**
              * Role
+             * @description `donor`: signed in with a token that may only donate.
              * @enum {string}
              */
-            role: "anonymous" | "submitter" | "admin";
+            role: "anonymous" | "donor" | "submitter" | "admin";
             /** Signed In */
             signed_in: boolean;
         };
@@ -3365,6 +3566,65 @@ export interface components {
             /** Trial */
             trial: number;
         };
+        /**
+         * TokenChange
+         * @description What is to be changed; what is left out stays. `expires_in_days: null`: never.
+         */
+        TokenChange: {
+            /** Expires In Days */
+            expires_in_days?: number | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * TokenMaking
+         * @description Ask for one more token of an account.
+         */
+        TokenMaking: {
+            /** Expires In Days */
+            expires_in_days?: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Scope
+             * @default all
+             * @enum {string}
+             */
+            scope?: "all" | "donate";
+        };
+        /**
+         * TokenRecord
+         * @description A token, without its secret, which is kept by nobody but its holder.
+         */
+        TokenRecord: {
+            /** Created At */
+            created_at: number;
+            /** Expires At */
+            expires_at: number | null;
+            /** Id */
+            id: string;
+            /**
+             * Last Used At
+             * @description To the hour.
+             */
+            last_used_at: number | null;
+            /** Name */
+            name: string;
+            /** Revoked At */
+            revoked_at: number | null;
+            /**
+             * Scope
+             * @description `donate`: it may donate, and nothing else.
+             * @enum {string}
+             */
+            scope: "all" | "donate";
+            /**
+             * This
+             * @description Whether it is the one by which this was asked.
+             * @default false
+             */
+            this?: boolean;
+        };
         /** TokenRequest */
         TokenRequest: {
             /** Name */
@@ -3641,6 +3901,378 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_tokens_api_v1_account_tokens_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"][];
+                };
+            };
+        };
+    };
+    post_token_api_v1_account_tokens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenMaking"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeToken"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_token_api_v1_account_tokens__token_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    patch_token_api_v1_account_tokens__token_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_accounts_api_v1_accounts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountRecord"][];
+                };
+            };
+        };
+    };
+    post_account_api_v1_accounts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountMaking"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewAccount"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_account_api_v1_accounts__account_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    patch_account_api_v1_accounts__account_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_tokens_api_v1_accounts__account_id__tokens_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    post_token_api_v1_accounts__account_id__tokens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenMaking"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeToken"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_token_api_v1_accounts__account_id__tokens__token_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    patch_token_api_v1_accounts__account_id__tokens__token_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     get_for_session_api_v1_artifacts__sha__get: {
         parameters: {
             query?: never;

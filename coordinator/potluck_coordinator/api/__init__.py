@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from potluck_coordinator.api import access, artifacts, donor, events, studies, uploads
+from potluck_coordinator.api import (
+    access,
+    accounts,
+    artifacts,
+    donor,
+    events,
+    studies,
+    tokens,
+    uploads,
+)
 
 PREFIX = "/api/v1"
 
@@ -12,6 +21,6 @@ PREFIX = "/api/v1"
 def add_api(app: FastAPI) -> None:
     """Add every router of the API."""
     api = APIRouter(prefix=PREFIX)
-    for room in (access, uploads, events, studies, donor, artifacts):
+    for room in (access, tokens, accounts, uploads, events, studies, donor, artifacts):
         api.include_router(room.router)
     app.include_router(api)

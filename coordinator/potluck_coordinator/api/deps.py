@@ -72,6 +72,13 @@ def bearer_word(request: Request) -> str | None:
 
 
 async def get_asker(request: Request) -> Asker:
+    """Say who asks. Raises NotAllowed `access.donate_only` for whoever may only donate."""
+    asker = await get_anybody(request)
+    asker.must_do_more()
+    return asker
+
+
+async def get_anybody(request: Request) -> Asker:
     """Say who asks: a bearer's token or key, or a browser by its cookies, or nobody."""
     site = get_site(request)
     if request.method not in SAFE:
@@ -119,3 +126,6 @@ class SubmittersRoute(APIRoute):
 TheSite = Annotated[Site, Depends(get_site)]
 StillWanted = Annotated[Callable[[], Awaitable[bool]], Depends(get_still_wanted)]
 TheAsker = Annotated[Asker, Depends(get_asker)]
+"""Whoever may do more than donate, or nobody."""
+Anybody = Annotated[Asker, Depends(get_anybody)]
+"""Donors with a donate-only token, too: for what they may ask."""

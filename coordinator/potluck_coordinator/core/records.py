@@ -71,6 +71,9 @@ class Study:
     created_at: float
     finished_at: float | None = None
     best_trial: int | None = None
+    donors: str = "everyone"
+    """Who gets its units: `everyone`, `group`, `mine`."""
+    group_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +191,8 @@ class Lease:
     result: str | None = None
     stacked: bool = False
     reason: str = ""
+    permit: str | None = None
+    """The token that let its donor have the unit; None: it needed none."""
 
 
 @dataclass(frozen=True, kw_only=True)

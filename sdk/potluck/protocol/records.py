@@ -496,7 +496,9 @@ class Session(Wire):
 
     signed_in: bool
     name: str
-    role: Literal["anonymous", "submitter", "admin"]
+    role: Literal["anonymous", "donor", "submitter", "admin"] = Field(
+        description="`donor`: signed in with a token that may only donate."
+    )
     may_submit: bool
     csrf: str
 
