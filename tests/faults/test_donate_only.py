@@ -25,6 +25,7 @@ DONORS_ROUTES = {
     ("POST", "/api/v1/donor/abort"),
 }
 """What a donor may ask: how things are, who it is, and about its own leases by their tokens."""
+BODIES: tuple[dict[str, Any], ...] = ({}, {"json": {}}, {"files": {"files": ("m.h5", b"x")}})
 REFUSED = (403, "access.donate_only")
 
 
@@ -92,7 +93,7 @@ def test_every_other_address_refuses_it(client: TestClient, by: str) -> None:
         donor.headers["Authorization"] = f"Bearer {secret}"
     for method, path, address in places:
         if (method, path) not in DONORS_ROUTES:
-            for body in ({}, {"json": {}}, {"files": {"files": ("m.h5", b"x")}}):
+            for body in BODIES:
                 answer = donor.request(method, address, **body)
                 assert told(answer) == REFUSED, (method, address)
     for path in ("/studies", "/models/x"):

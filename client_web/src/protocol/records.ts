@@ -4,6 +4,7 @@ import type { components } from "./schema.gen";
 
 type Schemas = components["schemas"];
 
+export type AccountRecord = Schemas["AccountRecord"];
 export type BestModel = Schemas["BestModel"];
 export type BundledDataset = Schemas["BundledDataset"];
 export type Column = Schemas["Column"];
@@ -22,7 +23,7 @@ export type Ledger = Schemas["Ledger"];
 export type LedgerEntry = Schemas["LedgerEntry"];
 export type Model = Schemas["Model"];
 export type ModelReport = Schemas["ModelReport"];
-export type NewToken = Schemas["NewToken"];
+export type MadeToken = Schemas["MadeToken"];
 export type Prediction = Schemas["Prediction"];
 export type Predictions = Schemas["Predictions"];
 export type Session = Schemas["Session"];
@@ -31,6 +32,7 @@ export type Study = Schemas["Study"];
 export type StudyPlan = Schemas["StudyPlan"];
 export type StudySpec = Schemas["StudySpec"];
 export type TestLook = Schemas["TestLook"];
+export type TokenRecord = Schemas["TokenRecord"];
 export type TrialDetail = Schemas["TrialDetail"];
 export type UnitRecord = Schemas["UnitRecord"];
 
