@@ -92,7 +92,7 @@ def test_unknown_api_addresses_are_errors_not_pages(client: TestClient) -> None:
         "/.git/config",
         "/foo.json",
         "/wp-login.php",
-        "/admin",
+        "/administrator",
         "/nowhere/at/all",
         "/favicon.ico",
     ],

@@ -23,8 +23,12 @@ DONORS_ROUTES = {
     ("GET", "/api/v1/donor/artifacts/{sha}"),
     ("PUT", "/api/v1/donor/artifacts/{sha}"),
     ("POST", "/api/v1/donor/abort"),
+    ("GET", "/api/v1/donor/groups"),
+    ("POST", "/api/v1/donor/groups/invitation"),
+    ("POST", "/api/v1/donor/groups/join"),
+    ("DELETE", "/api/v1/donor/groups/{group_id}"),
 }
-"""What a donor may ask: how things are, who it is, and about its own leases by their tokens."""
+"""What a donor may ask: how things are, who it is; about its leases, and groups, by their keys."""
 BODIES: tuple[dict[str, Any], ...] = ({}, {"json": {}}, {"files": {"files": ("m.h5", b"x")}})
 REFUSED = (403, "access.donate_only")
 

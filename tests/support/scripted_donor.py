@@ -31,8 +31,15 @@ CLOSE_WITHIN_S = 0.1
 class ScriptedDonor:
     """Connects, says hello, and then says what the test tells it to."""
 
-    def __init__(self, url: str, key: str | None = None, held: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        held: list[str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         self.url = url
+        self._headers = headers or {}
         self.key = key or secrets.token_hex(16)
         self._held = held or []
         self._stack = ExitStack()
@@ -43,7 +50,12 @@ class ScriptedDonor:
     def __enter__(self) -> ScriptedDonor:
         address = self.url.replace("http", "ws", 1) + "/api/v1/donor/socket"
         self._socket = self._stack.enter_context(
-            connect(address, open_timeout=PATIENCE_S, compression=None)
+            connect(
+                address,
+                open_timeout=PATIENCE_S,
+                compression=None,
+                additional_headers=self._headers,
+            )
         )
         self.say(
             {

@@ -10,6 +10,7 @@ from potluck_coordinator.api import (
     artifacts,
     donor,
     events,
+    groups,
     studies,
     tokens,
     uploads,
@@ -21,6 +22,7 @@ PREFIX = "/api/v1"
 def add_api(app: FastAPI) -> None:
     """Add every router of the API."""
     api = APIRouter(prefix=PREFIX)
-    for room in (access, tokens, accounts, uploads, events, studies, donor, artifacts):
+    for room in (access, tokens, accounts, groups, uploads, events, studies, donor, artifacts):
         api.include_router(room.router)
+    api.include_router(groups.donor_router)
     app.include_router(api)

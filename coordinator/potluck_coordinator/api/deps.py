@@ -18,6 +18,8 @@ from potluck_coordinator.services.site import Site
 
 COOKIE = "potluck_session"
 VISITOR_COOKIE = "potluck_visitor"
+GROUPS_COOKIE = "potluck_groups"
+"""The keys of the groups that a browser joined."""
 CSRF_HEADER = "X-Potluck-CSRF"
 SECONDS_TO_HEAR = 0.02
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -61,7 +63,7 @@ def _site_of(scheme: str, host: str) -> str:
     return f"{scheme}://{host.lower().removesuffix(port) if port else host.lower()}"
 
 
-def bearer_word(request: Request) -> str | None:
+def bearer_word(request: HTTPConnection) -> str | None:
     """Give the token or key of the Authorization header; None where a browser's cookies count.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -27,6 +28,7 @@ STATUS: dict[type[errors.PotluckError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Busy: 503,
+    errors.TooOften: 429,
     errors.CannotStart: 503,
 }
 
@@ -60,7 +62,10 @@ def _answer(status: int, detail: ErrorDetail) -> JSONResponse:
 
 def answer(error: errors.PotluckError) -> JSONResponse:
     """Give a refusal's answer, for those who speak below the routes."""
-    return _answer(status_of(error), detail_of(error))
+    told = _answer(status_of(error), detail_of(error))
+    if isinstance(error, errors.TooOften):
+        told.headers["Retry-After"] = str(ceil(error.retry_after))
+    return told
 
 
 def detail_of_validation(error: RequestValidationError) -> ErrorDetail:

@@ -100,8 +100,8 @@ def _file(wanted: Path, request: Request, status: int, cache: str) -> FileRespon
 async def _is_page(path: str, request: Request) -> bool:
     """Say whether an address is a page, and what it names is there for the asker."""
     parts = tuple(part for part in path.split("/") if part)
-    if parts in PAGES:
-        return True
+    if parts in PAGES or (len(parts) == 2 and parts[0] == "join"):
+        return True  # whether a group's code is right is for its page to ask
     site, asker = get_site(request), await get_anybody(request)
     if asker.role == "donor":
         return False

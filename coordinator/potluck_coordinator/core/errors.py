@@ -14,6 +14,7 @@
     ├── NotFound            404  *.not_found
     ├── Conflict            409  *.state
     ├── Busy                503  busy.*
+    ├── TooOften            429  rate.*: says after how many seconds to try again
     └── CannotStart              start.*, database.*, artifacts.*, backup.*: where it runs
 
 The status belongs to `api/errors.py`; here a refusal only has a stable `code`.
@@ -143,6 +144,17 @@ class Conflict(PotluckError):
 
 class Busy(PotluckError):
     """Try again later."""
+
+
+class TooOften(PotluckError):
+    """More a minute than this coordinator takes from one asker."""
+
+    def __init__(
+        self, code: str, message: str, *, retry_after: float = 1.0, **details: str
+    ) -> None:
+        super().__init__(code, message, **details)
+        self.retry_after = retry_after
+        """Seconds after which it can be tried again."""
 
 
 class CannotStart(PotluckError):

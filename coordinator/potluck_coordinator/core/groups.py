@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,37 +32,68 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Circle:
+    """The donors who may get a study's units."""
+
+    donors: Donors
+    owner: str = ""
+    """Whose study it is; says nothing where it is for everyone."""
+    group_id: str | None = None
+    """The group; None unless it is for one."""
+
+
+EVERYONE = Circle("everyone")
+
+
+def circle_of(donors: str, owner: str, group_id: str | None) -> Circle:
+    """Give the circle of a study.
+
+    Args:
+        donors: Whom it is for: `everyone`, `group` or `mine`.
+        owner: Whose study it is.
+        group_id: Its group; None unless it is for one.
+
+    Raises:
+        ValueError: For another word than these three.
+    """
+    if donors == "everyone":
+        return EVERYONE
+    if donors == "group":
+        return Circle("group", owner, group_id)
+    if donors == "mine":
+        return Circle("mine", owner)
+    raise ValueError(f"No circle of donors is called {donors!r}.")
+
+
+@dataclass(frozen=True)
 class Reach:
     """Whose units a donor may get, beside those for everyone."""
 
-    owners: dict[str, str | None]
+    owners: Mapping[str, str | None]
     """Owner -> the token that says so; None: a visitor's key, which nobody can take back."""
-    groups: dict[str, str]
+    groups: Mapping[str, str]
     """Group -> the member's key."""
 
-    def permits(self, donors: str, owner: str, group_id: str | None) -> bool:
-        """Say whether the donor may get a study's units.
+    def permits(self, circle: Circle) -> bool:
+        """Say whether the donor may get the units of a circle's studies.
 
-        Args:
-            donors: Whom the study is for.
-            owner: Whose study it is.
-            group_id: Its group; None unless it is for one.
+        A group's studies are for its members, and for their owner's own donors.
         """
-        if donors == "everyone":
+        if circle == EVERYONE or circle.owner in self.owners:
             return True
-        return owner in self.owners if donors == "mine" else group_id in self.groups
+        return circle.donors == "group" and circle.group_id in self.groups
 
-    def permit(self, donors: str, owner: str, group_id: str | None) -> str | None:
-        """Give the token that lets the donor have a study's units; None: it needs none.
+    def permit(self, circle: Circle) -> str | None:
+        """Give the token that lets the donor have a circle's units; None: it needs none."""
+        if circle == EVERYONE:
+            return None
+        if circle.owner in self.owners:
+            return self.owners[circle.owner]
+        return self.groups.get(circle.group_id or "") if circle.donors == "group" else None
 
-        Args:
-            donors: Whom the study is for.
-            owner: Whose study it is.
-            group_id: Its group; None unless it is for one.
-        """
-        if donors == "mine":
-            return self.owners.get(owner)
-        return self.groups.get(group_id or "") if donors == "group" else None
+    def tokens(self) -> frozenset[str]:
+        """Give the tokens that it stands on."""
+        return frozenset(t for t in (*self.owners.values(), *self.groups.values()) if t is not None)
 
 
 NO_REACH = Reach({}, {})

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from potluck_coordinator.core.groups import Circle, circle_of
+
 Json = Mapping[str, Any]
 NO_FOLD = -1
 VALIDATION_PART = -1
@@ -74,6 +76,11 @@ class Study:
     donors: str = "everyone"
     """Who gets its units: `everyone`, `group`, `mine`."""
     group_id: str | None = None
+
+    @property
+    def circle(self) -> Circle:
+        """Give the donors who may get its units."""
+        return circle_of(self.donors, self.owner, self.group_id)
 
 
 @dataclass(frozen=True, kw_only=True)

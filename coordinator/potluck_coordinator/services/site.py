@@ -35,6 +35,8 @@ class Site:
     """Bytes that conversions and the workers' jobs take together."""
     converters: Converters
     manners: Manners = field(default_factory=Manners)
+    guesses: Manners = field(default_factory=Manners)
+    """Networks from which codes came that no group has."""
     top_trials: TopTrials = field(default_factory=TopTrials)
 
     def now(self) -> float:

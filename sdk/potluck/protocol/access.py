@@ -71,3 +71,63 @@ class NewAccount(Wire):
 
     account: AccountRecord
     token: str
+
+
+class GroupMaking(Exact):
+    name: str = Field(min_length=1, max_length=120)
+
+
+class GroupChange(Exact):
+    name: str = Field(min_length=1, max_length=120)
+
+
+class Group(Wire):
+    """A group of donors, as its owner sees it."""
+
+    id: str
+    name: str
+    owner: str
+    code: str = Field(description="Whoever has it may join: at `/join/CODE`, or by `potluck`.")
+    members: int
+    created_at: float
+
+
+class Member(Wire):
+    """A member's key, without its secret."""
+
+    id: str
+    name: str
+    joined_at: float
+    last_used_at: float | None = Field(description="To the hour.")
+
+
+class Invitation(Exact):
+    """A group's code, from whoever has it."""
+
+    code: str = Field(min_length=1, max_length=200)
+
+
+class Joining(Exact):
+    """Join a group. `keep`: a browser gets the key as a cookie, a program in the answer."""
+
+    code: str = Field(min_length=1, max_length=200)
+    name: str = Field("a browser", min_length=1, max_length=120)
+    keep: Literal["cookie", "answer"] = "answer"
+
+
+class InvitedGroup(Wire):
+    """What a code leads to."""
+
+    name: str
+    owner: str
+
+
+class JoinedGroup(Wire):
+    """A group that one is a member of."""
+
+    id: str
+    name: str
+    owner: str
+    key: str | None = Field(
+        None, description="May donate for the group, and nothing else. Shown to programs, once."
+    )

@@ -206,6 +206,10 @@ class StudyPlan(Wire):
         description="What the specification left open and the model's compile settled: `loss`, "
         "`loss_options.<name>`, `metric`, and parameters such as `learning_rate`.",
     )
+    who_gets_what: list[str] = Field(
+        default_factory=list,
+        description="Who gets what of the data and the network, in whole sentences.",
+    )
     warnings: list[str]
 
 
