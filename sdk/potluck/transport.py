@@ -120,6 +120,10 @@ class Transport:
         response = self._send("POST", path, files=list(files), data={"name": name})
         return _read(kind, response), response.status_code == 201
 
+    def patch(self, kind: type[Answer], path: str, body: Wire) -> Answer:
+        """Change a resource, and read it as `kind`."""
+        return _read(kind, self._send("PATCH", path, json=body.model_dump(mode="json")))
+
     def delete(self, path: str) -> None:
         """Delete a resource."""
         self._send("DELETE", path)

@@ -42,9 +42,11 @@ class ScriptedDonor:
         key: str | None = None,
         held: list[str] | None = None,
         address: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         self.url = url
         self._address = address
+        self._headers = headers or {}
         self.key = key or secrets.token_hex(16)
         self._held = held or []
         self._stack = ExitStack()
@@ -66,6 +68,7 @@ class ScriptedDonor:
                 sock=socket.create_connection(there, PATIENCE_S, source),
                 open_timeout=PATIENCE_S,
                 compression=None,
+                additional_headers=self._headers,
             )
         )
         self.say(

@@ -21,6 +21,8 @@ from potluck_coordinator.services.site import Site
 
 COOKIE = "potluck_session"
 VISITOR_COOKIE = "potluck_visitor"
+GROUPS_COOKIE = "potluck_groups"
+"""The keys of the groups that a browser joined."""
 CSRF_HEADER = "X-Potluck-CSRF"
 NOWHERE = "nowhere"
 SECONDS_TO_HEAR = 0.02
@@ -82,6 +84,13 @@ def bearer_word(request: HTTPConnection) -> str | None:
 
 
 async def get_asker(request: Request) -> Asker:
+    """Say who asks. Raises NotAllowed `access.donate_only` for whoever may only donate."""
+    asker = await get_anybody(request)
+    asker.must_do_more()
+    return asker
+
+
+async def get_anybody(request: Request) -> Asker:
     """Say who asks: a bearer's token or key, or a browser by its cookies, or nobody."""
     asker = await _find_asker(request)
     note_account(request.scope, asker.name)
@@ -154,3 +163,6 @@ class SubmittersRoute(APIRoute):
 TheSite = Annotated[Site, Depends(get_site)]
 StillWanted = Annotated[Callable[[], Awaitable[bool]], Depends(get_still_wanted)]
 TheAsker = Annotated[Asker, Depends(get_asker)]
+"""Whoever may do more than donate, or nobody."""
+Anybody = Annotated[Asker, Depends(get_anybody)]
+"""Donors with a donate-only token, too: for what they may ask."""

@@ -191,7 +191,7 @@ async def post_dataset(
 
 
 @router.get("/datasets/bundled", tags=["datasets"])
-async def list_bundled() -> list[BundledDataset]:
+async def list_bundled(_asker: TheAsker) -> list[BundledDataset]:
     """List the real datasets that come along."""
     return list(bundled())
 

@@ -36,7 +36,9 @@ MOST_RESTARTS = 4
 UNREACHED_S = 60.0
 MOMENTARY = "busy."
 """How codes of problems begin that pass: what was said meets a better moment."""
-FINAL_PROBLEMS = frozenset({"protocol.too_old", "donor.paused"})
+FINAL_PROBLEMS = frozenset(
+    {"protocol.too_old", "donor.paused", "access.token_unknown", "access.visitor_key"}
+)
 PUT_DOWN = {
     "cancelled": "the study was stopped",
     "superseded": "somebody else was faster",

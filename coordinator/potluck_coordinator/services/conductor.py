@@ -107,7 +107,7 @@ class Conductor:
     async def _launch(self, study: Study) -> None:
         known = await self._site.writer.read(lambda tx: trials.of_study(tx, study.id))
         open_trials = sum(t.state == TrialState.RUNNING for t in known)
-        wanted = ASKED_AHEAD + 2 * self._site.presence.expected() - open_trials
+        wanted = ASKED_AHEAD + 2 * self._site.presence.expected(study.circle) - open_trials
         count = min(wanted, study.trials - len(known))
         if count > 0:
             points = await self._desk.ask(study, known, count)

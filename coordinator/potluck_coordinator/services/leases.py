@@ -9,6 +9,7 @@ from math import isfinite
 
 from potluck.protocol import donor as wire
 from potluck_coordinator.core.errors import BadResult, NotFound
+from potluck_coordinator.core.groups import Circle, Reach
 from potluck_coordinator.core.ids import donor_name
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Donor, Lease, Study, Trial, Unit, wire_fold
@@ -18,6 +19,7 @@ from potluck_coordinator.core.trust import KNOWN_AFTER, Why, most_leases
 from potluck_coordinator.core.units import UnitEvent, UnitState, commit_steps, steps_per_epoch
 from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.chains import chain_to
+from potluck_coordinator.services.reach import NO_CREDENTIALS, Credentials, reach_of
 from potluck_coordinator.services.replays import ask, checks
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
@@ -67,10 +69,15 @@ class DonorSession:
     network: str | None = None
     delivered: int = 0
     """Units that it had finished when it came."""
+    credentials: Credentials = NO_CREDENTIALS
+    """What it showed: whose units it may get is read from it at every grant."""
 
 
 async def welcome(
-    site: Site, hello: wire.Hello, network: str | None = None
+    site: Site,
+    hello: wire.Hello,
+    network: str | None = None,
+    credentials: Credentials = NO_CREDENTIALS,
 ) -> tuple[DonorSession, list[wire.Lease]]:
     """Meet a donor; give back the leases that it still holds.
 
@@ -101,7 +108,7 @@ async def welcome(
 
     delivered, resumed = await site.writer.run(act)
     session = DonorSession(
-        me, name, hello.backend, hello.client, hello.memory_bytes, network, delivered
+        me, name, hello.backend, hello.client, hello.memory_bytes, network, delivered, credentials
     )
     return session, resumed
 
@@ -136,28 +143,29 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Grant
         checked = _check_device(site, donor)
         if checked is not None:
             return checked
-    others = site.presence.others(donor.id)
 
     def act(tx: Transaction) -> Granted:
         now = site.now()
-        ready = units.candidates(tx, memory_bytes=donor.memory_bytes)
+        reach = reach_of(tx, donor.credentials, now)
+        ready = units.candidates(tx, memory_bytes=donor.memory_bytes, reach=reach)
         if not ready:
-            copy = _copy_stalled(site, tx, donor, now)
+            copy = _copy_stalled(site, tx, donor, reach, now)
             return Granted([] if copy is None else [copy], nothing_ready=True)
+        circles = {candidate.circle for candidate in ready}
         asker = Asker(
             id=donor.id,
             folds=leases.folds_of(tx, donor.id, {c.study_id for c in ready}),
             tried=units.tried_by(tx, donor.id, [c.id for c in ready]),
             cached=frozenset(request.cached),
-            others_online=others,
+            others_online=site.presence.others(donor.id, circles),
             memory_bytes=donor.memory_bytes,
         )
         least = min(candidate.memory_bytes for candidate in ready)
-        most = min(request.most, _allowance(site, tx, donor, least))
+        most = min(request.most, _allowance(site, tx, donor, least, circles))
         # Without a browser there is a process for each lease; a tab has one engine.
         in_tab = donor.backend != "jax"
         chosen = choose(ready, asker, units.leased_by_owner(tx), now, most, together=in_tab)
-        granted = [_lease_unit(site, tx, donor, candidate.id, now) for candidate in chosen]
+        granted = [_lease_unit(site, tx, donor, reach, found.id, now) for found in chosen]
         return Granted([lease for lease in granted if lease is not None], nothing_ready=False)
 
     return await site.writer.run(act)
@@ -177,38 +185,57 @@ def _check_device(site: Site, donor: DonorSession) -> Granted | None:
     return None
 
 
-def _allowance(site: Site, tx: Transaction, donor: DonorSession, memory_bytes: int) -> int:
+async def anything_for(site: Site, donor: DonorSession) -> bool:
+    """Say whether a donor would find a unit ready: others' circles are no news to it."""
+
+    def look(tx: Transaction) -> bool:
+        reach = reach_of(tx, donor.credentials, site.now())
+        return units.any_ready(tx, memory_bytes=donor.memory_bytes, reach=reach)
+
+    return await site.writer.read(look)
+
+
+def _allowance(
+    site: Site,
+    tx: Transaction,
+    donor: DonorSession,
+    memory_bytes: int,
+    circles: Collection[Circle],
+) -> int:
     """Say how many more leases a donor gets.
 
-    Caps never bind while nobody else waits who could take a unit of so much memory.
+    Caps never bind while nobody else waits who could take a unit of so much memory, of one of these
+    circles.
     """
     allowed = MOST_HELD
-    if site.presence.others_wait(donor.id, memory_bytes):
+    if site.presence.others_wait(donor.id, memory_bytes, circles):
         found = donors.get(tx, donor.id)
         delivered = found.units if found is not None else 0
         agreements = donor_standings.best_of(tx, donor.id)
         allowed = most_leases(delivered, agreements, others_wait=True, most=MOST_HELD)
     allowed -= len(leases.held_by(tx, donor.id))
-    if donor.network is not None and site.presence.strangers_wait(donor.network, memory_bytes):
+    near, waiting = donor.network, site.presence.strangers_wait
+    if near is not None and waiting(near, memory_bytes, circles):
         held = leases.held_by_donor(tx)
-        near = sum(n for d, n in held.items() if site.presence.network_of(d) == donor.network)
+        there = sum(n for d, n in held.items() if site.presence.network_of(d) == near)
         share = -(-(sum(held.values()) + 1) // max(1, site.presence.networks()))
-        allowed = min(allowed, share - near)
+        allowed = min(allowed, share - there)
     return max(0, allowed)
 
 
 def _copy_stalled(
-    site: Site, tx: Transaction, donor: DonorSession, now: float
+    site: Site, tx: Transaction, donor: DonorSession, reach: Reach, now: float
 ) -> wire.Lease | None:
     """Lease a unit to a second donor that the first one is much too long about.
 
     The first accepted result counts; the first holder may go on.
     """
     least = site.settings.stalled_seconds
-    for unit_id in leases.stalled(tx, donor.id, now, least_s=least, times=STALLED_TIMES):
+    found = leases.stalled(tx, donor.id, now, least_s=least, times=STALLED_TIMES, reach=reach)
+    for unit_id in found:
         unit = units.get(tx, unit_id)
         if donor.memory_bytes is None or unit.memory_bytes <= donor.memory_bytes:
-            return _lease_unit(site, tx, donor, unit_id, now, event=UnitEvent.COPY)
+            return _lease_unit(site, tx, donor, reach, unit_id, now, event=UnitEvent.COPY)
     return None
 
 
@@ -216,6 +243,7 @@ def _lease_unit(
     site: Site,
     tx: Transaction,
     donor: DonorSession,
+    reach: Reach,
     unit_id: str,
     now: float,
     *,
@@ -224,7 +252,7 @@ def _lease_unit(
     unit = units.get(tx, unit_id)
     study = studies.get(tx, unit.study_id)
     start = unit.checkpoint or unit.start
-    if start is None:
+    if start is None or not reach.permits(study.circle):
         return None
     spe = steps_per_epoch(unit.rows, unit.batch_size)
     from_step = unit.checkpoint_step if unit.checkpoint else unit.from_epoch * spe
@@ -248,6 +276,7 @@ def _lease_unit(
         started_at=now,
         heard_at=now,
         expires_at=now + site.settings.lease_seconds,
+        permit=reach.permit(study.circle),
     )
     if not units.change(tx, unit.id, event, lease_id=lease.id):
         return None
@@ -332,9 +361,13 @@ def _wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) 
     )
 
 
-async def scoring(site: Site) -> bool:
-    """Say whether results are being scored from which more work may follow."""
-    return await site.writer.read(units.any_returned)
+async def scoring(site: Site, donor: DonorSession) -> bool:
+    """Say whether results are being scored from which more work for a donor may follow."""
+
+    def look(tx: Transaction) -> bool:
+        return units.any_returned(tx, reach_of(tx, donor.credentials, site.now()))
+
+    return await site.writer.read(look)
 
 
 async def left_behind(site: Site, lease_ids: Collection[str], heard_by: float) -> None:

@@ -29,7 +29,7 @@ from potluck_coordinator.services.sampling import draw
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
 from potluck_coordinator.services.stuck import ask_whether_stuck
-from potluck_coordinator.storage import donors, leases, trials, units
+from potluck_coordinator.storage import donors, leases, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -262,7 +262,7 @@ def give_up(
         unit.tries,
         progressed=progressed or moved_on,
         donors_tried=len(leases.failed_at(tx, unit.id)),
-        donors_online=site.presence.online(),
+        donors_online=site.presence.online(studies.get(tx, unit.study_id).circle),
     )
     now = site.now()
     tries = unit.tries if progressed and not moved_on else after.tries

@@ -11,7 +11,7 @@ from potluck_coordinator.services.challenges import allows_upload
 from potluck_coordinator.services.leases import hash_token
 from potluck_coordinator.services.rates import Rate
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import artifact_uses, leases, studies, units
+from potluck_coordinator.storage import access, artifact_uses, leases, studies, units
 from potluck_coordinator.storage.transaction import Transaction
 
 MOST_STATES = 3 * COMMIT_STEPS
@@ -34,11 +34,21 @@ async def lease_reads(site: Site, token: str, sha: str) -> None:
         lease = leases.by_token(tx, hash_token(token))
         if lease is None or lease.state != LeaseState.HELD:
             raise _hidden(sha)
+        if not _is_still_permitted(tx, lease, site.now()):
+            raise _hidden(sha)
         unit = units.get(tx, lease.unit_id)
         if sha not in (unit.topology, unit.tensors, lease.start):
             raise _hidden(sha)
 
     await site.writer.read(look)
+
+
+def _is_still_permitted(tx: Transaction, lease: Lease, now: float) -> bool:
+    """Say whether the token by which a lease was had still opens something.
+
+    Whoever was removed meanwhile may end what it trains, and gets no rows any more.
+    """
+    return lease.permit is None or access.find_by_token_id(tx, lease.permit, now) is not None
 
 
 async def lease_writes(site: Site, token: str, sha: str) -> tuple[Lease, Unit]:

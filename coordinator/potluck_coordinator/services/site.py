@@ -43,6 +43,8 @@ class Site:
     own_pace: OwnPace = field(default_factory=OwnPace)
     superseded: set[str] = field(default_factory=set)
     """States that newer ones took the place of: `services.leftovers` looks whether they may go."""
+    guesses: Manners = field(default_factory=Manners)
+    """Networks from which codes came that no group has."""
     top_trials: TopTrials = field(default_factory=TopTrials)
 
     def now(self) -> float:

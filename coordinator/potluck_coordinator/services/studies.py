@@ -14,6 +14,7 @@ from potluck_coordinator.core.records import Dataset, Model, Part, Study
 from potluck_coordinator.core.units import UnitEvent, UnitState
 from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.audience import check_group_is_there
 from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.jobs import (
     canonical_json,
@@ -56,13 +57,14 @@ async def create(
 
     None where `still_wanted` says in the end that whoever asked has gone.
     """
-    if not spec.rows_are_public:
+    if spec.donors == "everyone" and not spec.rows_are_public:
         raise BadStudy(
             "study.rows_not_public",
-            "Donors receive the encoded training rows.",
+            "Every donor may receive the encoded training rows.",
             expected="rows_are_public: true",
             got="rows_are_public: false",
-            hint="Tick the box if these rows may be public; else do not submit them.",
+            hint="Tick the box if these rows may be public; else let only your own donors, or "
+            "those of a group, train the study (donors: mine, group).",
             where="rows_are_public",
         )
     understood = await understand(site, asker, spec)
@@ -103,6 +105,7 @@ async def create(
             raise dataset_deleted()
         models.get(tx, model.id)  # or it was deleted meanwhile
         _may_begin(site, tx, asker, study)
+        check_group_is_there(tx, study)
         studies.add(tx, study, parts, prepared.test_rows)
         _record_materials(site, tx, study, model, dataset, parts, prepared.test_rows)
         after_commit(tx, lambda: site.hub.publish(SITE))
@@ -131,6 +134,8 @@ def _drafted(site: Site, asker: Asker, spec: StudySpec, understood: Understood) 
         direction=understood.wire.direction,
         trials=understood.wire.trials,
         created_at=site.now(),
+        donors=spec.donors,
+        group_id=spec.group_id,
     )
 
 
@@ -229,6 +234,7 @@ async def resume(site: Site, asker: Asker, study_id: str) -> None:
     study = await mine(site, asker, study_id)
 
     def act(tx: Transaction) -> None:
+        check_group_is_there(tx, study)
         if studies.get(tx, study.id).state != "running":
             _may_begin(site, tx, asker, study)
         _reopen(site, tx, study, before=("stopped", "failed"))
@@ -242,6 +248,7 @@ async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
     study = await mine(site, asker, study_id)
 
     def act(tx: Transaction) -> None:
+        check_group_is_there(tx, study)
         current = studies.get(tx, study.id)
         runs = current.state == "running"
         units_more = units_in(current, more) + (0 if runs else units_in(current))

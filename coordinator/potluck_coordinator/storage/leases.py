@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy import and_, case, delete, func, not_, or_, update
 from sqlmodel import Session, col, select
 
+from potluck_coordinator.core.groups import NO_REACH, Reach
 from potluck_coordinator.core.leases import BLAMELESS, LeaseState
 from potluck_coordinator.core.records import Lease
+from potluck_coordinator.storage.reach import within
 from potluck_coordinator.storage.rows import changed, fact, row
-from potluck_coordinator.storage.tables import LeaseRow, UnitRow, UploadRow
+from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow, UploadRow
 
 HELD = LeaseState.HELD.value
 UNKNOWN_TIMES = 5.0
@@ -212,9 +214,18 @@ def mean_seconds(session: Session, study_id: str) -> float | None:
 
 
 def stalled(
-    session: Session, donor_id: str, now: float, *, least_s: float, times: float, limit: int = 8
+    session: Session,
+    donor_id: str,
+    now: float,
+    *,
+    least_s: float,
+    times: float,
+    limit: int = 8,
+    reach: Reach = NO_REACH,
 ) -> list[str]:
     """List units that others hold, not this donor, for much too long; the longest first.
+
+    Only those that this donor may get.
 
     Too long, counted from the last donor that got it, is `times` what a study's units took on
     average, and `least_s` seconds; where none has been finished yet, five times `least_s`.
@@ -232,7 +243,8 @@ def stalled(
         select(LeaseRow.unit_id)
         .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
         .outerjoin(took, took.c.study == col(LeaseRow.study_id))
-        .where(LeaseRow.state == HELD, UnitRow.state == "leased")
+        .join(StudyRow, col(StudyRow.id) == col(LeaseRow.study_id))
+        .where(LeaseRow.state == HELD, UnitRow.state == "leased", within(reach))
         .group_by(col(LeaseRow.unit_id))
         .having(
             func.sum(case((col(LeaseRow.donor_id) == donor_id, 1), else_=0)) == 0,

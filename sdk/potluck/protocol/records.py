@@ -206,6 +206,10 @@ class StudyPlan(Wire):
         description="What the specification left open and the model's compile settled: `loss`, "
         "`loss_options.<name>`, `metric`, and parameters such as `learning_rate`.",
     )
+    who_gets_what: list[str] = Field(
+        default_factory=list,
+        description="Who gets what of the data and the network, in whole sentences.",
+    )
     warnings: list[str]
 
 
@@ -500,7 +504,9 @@ class Session(Wire):
 
     signed_in: bool
     name: str
-    role: Literal["anonymous", "submitter", "admin"]
+    role: Literal["anonymous", "donor", "submitter", "admin"] = Field(
+        description="`donor`: signed in with a token that may only donate."
+    )
     may_submit: bool
     csrf: str
 
