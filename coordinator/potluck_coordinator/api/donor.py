@@ -33,7 +33,7 @@ from potluck_coordinator.core.errors import BadInput, Busy, PotluckError
 from potluck_coordinator.core.groups import Reach
 from potluck_coordinator.core.manners import network_of
 from potluck_coordinator.logs import about
-from potluck_coordinator.services import leases, results
+from potluck_coordinator.services import granting, leases, results
 from potluck_coordinator.services.donors import record_of
 from potluck_coordinator.services.events import ACCESS, SITE, WORK
 from potluck_coordinator.services.leases import DonorSession
@@ -307,17 +307,17 @@ class _Conversation:
         self._idle.clear()
         self._site.presence.waits_no_more(self)
         self._news.clear()  # what comes from now on may be missed by the look that follows
-        pause = await leases.pause_left(self._site, donor)
+        pause = await granting.pause_left(self._site, donor)
         if pause > 0:
             # Not idle: news of work would only let it ask in vain.
             await self._say(wire.Wait(seconds=min(pause, LONGEST_WAIT_S) + 1.0, reason="paused"))
             return
-        granted = await leases.grant(self._site, donor, request)
+        granted = await granting.grant(self._site, donor, request)
         if granted.leases:
             self._unheard.update(lease.id for lease in granted.leases)
             await self._say(wire.Grant(leases=granted.leases))
         else:
-            scoring = await leases.scoring(self._site, donor)
+            scoring = await granting.scoring(self._site, donor)
             await self._wait("scoring" if scoring else "no_work")
             if granted.nothing_ready:
                 self._site.presence.waits(self, donor.id, donor.memory_bytes)
@@ -352,7 +352,7 @@ class _Conversation:
                     continue
                 self._news.clear()
                 try:
-                    anything = await leases.anything_for(self._site, donor)
+                    anything = await granting.anything_for(self._site, donor)
                 except Exception:  # the database is away: the donor asks by itself in a while
                     _log.warning("units for an idle donor could not be looked for", exc_info=True)
                     continue
