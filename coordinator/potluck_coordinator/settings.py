@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     own_donor_whole_seconds: float = Field(default=600.0, ge=0.0)
     """Samples of what donors hand in are trained again as a whole where that takes no longer on
     that core; of longer units one interval between two committed states is."""
+    challenge_seconds: float = Field(default=600.0, gt=0.0)
+    """So long a donor has to bring the states between which it is trained again."""
     max_model_bytes: int = 512 * 2**20
     max_dataset_bytes: int = 512 * 2**20
     rate_requests: int = Field(default=12_000, ge=0)

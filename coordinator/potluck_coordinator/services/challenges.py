@@ -20,12 +20,11 @@ from potluck_coordinator.services.replays import open_replay
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state
 from potluck_coordinator.services.verdicts import conclude
-from potluck_coordinator.storage import leases, replays, trials, units
+from potluck_coordinator.services.voiding import void
+from potluck_coordinator.storage import donor_standings, leases, replays, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
-ANSWER_WITHIN_S = 600.0
-"""A donor has so long for its two states; after that its work earns no credit."""
 NO_COMMITMENT = "The donor had told no hash of a state at this interval's ends."
 NOT_BROUGHT = "The donor did not bring the two states."
 
@@ -60,7 +59,7 @@ def challenge(site: Site, tx: Transaction, unit: Unit, segment: Segment) -> None
         _open(site, tx, replay)
 
 
-def asked_of(tx: Transaction, lease_id: str, start: str) -> wire.Challenge | None:
+def asked_of(site: Site, tx: Transaction, lease_id: str, start: str) -> wire.Challenge | None:
     """Give what the wire tells a lease's donor to bring; None where it has nothing to bring.
 
     `start`: the state that the lease began with; the coordinator has it.
@@ -69,7 +68,11 @@ def asked_of(tx: Transaction, lease_id: str, start: str) -> wire.Challenge | Non
     if asked is None or asked.state != ReplayState.ASKED:
         return None
     missing = _missing(tx, asked, start)
-    return wire.Challenge(states=missing, within_s=ANSWER_WITHIN_S) if missing else None
+    return (
+        wire.Challenge(states=missing, within_s=site.settings.challenge_seconds)
+        if missing
+        else None
+    )
 
 
 def allows_upload(tx: Transaction, lease_id: str, sha: str) -> bool:
@@ -119,7 +122,7 @@ async def brought(site: Site, lease_id: str, sha: str) -> None:
 
 async def expire_challenges(site: Site) -> None:
     """End challenges whose states did not come in time."""
-    moment = site.now() - ANSWER_WITHIN_S
+    moment = site.now() - site.settings.challenge_seconds
     if not await site.writer.read(lambda tx: bool(replays.asked_before(tx, moment))):
         return
 
@@ -142,7 +145,11 @@ def _open(site: Site, tx: Transaction, asked: Replay) -> bool:
 
 
 def _give_up(site: Site, tx: Transaction, asked: Replay, note: str) -> None:
-    """Leave work unproven: it earns nothing. Who is here and does not answer gets a pause."""
+    """Leave work unproven: it earns nothing, and of a donor that never agreed it does not count.
+
+    Whoever is here and does not answer gets a pause. A donor that has proven itself may have had to
+    leave.
+    """
     now = site.now()
     if not replays.move_challenge(tx, asked.id, ReplayState.UNANSWERED, note=note, decided_at=now):
         return
@@ -160,3 +167,7 @@ def _give_up(site: Site, tx: Transaction, asked: Replay, note: str) -> None:
         "note": note,
     }
     record(tx, asked.study_id, "unanswered", body, now)
+    unit = units.get(tx, asked.unit_id)
+    proven = donor_standings.of(tx, asked.donor_id, asked.backend).agreements > 0
+    if unit.result_lease == asked.lease_id and not proven:
+        void(site, tx, unit, f"{asked.lease_id}: {note}")

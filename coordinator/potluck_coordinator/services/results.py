@@ -124,7 +124,7 @@ def _settle(
         result.artifact,
     )
     if verdict is Verdict.DUPLICATE:
-        challenge = asked_of(tx, lease.id, lease.start)
+        challenge = asked_of(site, tx, lease.id, lease.start)
         return wire.Settlement(lease_id=lease.id, outcome="duplicate", challenge=challenge)
     if verdict is not Verdict.ACCEPT:
         return refused(lease.id, *REFUSALS[verdict])
@@ -189,7 +189,7 @@ def _accept(
     draw(site, tx, units.get(tx, unit.id))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
     after_commit(tx, site.poke)
-    challenge = asked_of(tx, lease.id, lease.start)
+    challenge = asked_of(site, tx, lease.id, lease.start)
     return wire.Settlement(lease_id=lease.id, outcome="accepted", challenge=challenge)
 
 

@@ -13,7 +13,7 @@ import potluck
 from potluck.protocol import donor as wire
 from tests.faults.attacks.checked import submit
 from tests.support.coordinator import Coordinator
-from tests.support.honest_donor import trained, work
+from tests.support.honest_donor import trained
 from tests.support.scripted_donor import ScriptedDonor, end_step, random_result, state
 from tests.support.waiting import PATIENCE_S, until
 
@@ -25,6 +25,19 @@ def challenging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coordinato
     """Give a coordinator for which every unit is too long to be trained again as a whole."""
     data = tmp_path_factory.mktemp("data")
     found = Coordinator(data, workers=1, own_donor=1, own_donor_whole_seconds=0)
+    try:
+        yield found.start()
+    finally:
+        found.stop()
+
+
+@pytest.fixture(scope="module")
+def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coordinator]:
+    """Give such a coordinator that waits for states no longer than it takes to bring them."""
+    data = tmp_path_factory.mktemp("data")
+    found = Coordinator(
+        data, workers=1, own_donor=1, own_donor_whole_seconds=0, challenge_seconds=5
+    )
     try:
         yield found.start()
     finally:
@@ -120,15 +133,45 @@ def test_a_commitment_to_bytes_that_are_no_state_is_refuted(challenging: Coordin
     study.delete()
 
 
-def test_who_commits_to_nothing_earns_nothing(challenging: Coordinator) -> None:
+def test_a_stranger_that_commits_to_nothing_is_not_believed(challenging: Coordinator) -> None:
     study = submit(challenging, folds=2)
     with ScriptedDonor(challenging.url) as liar:
         lease = liar.await_lease()
         settled = liar.complete(lease, random_result(liar, lease))
         assert settled.challenge is None
         assert challenged(study) == ["unanswered"]
-        until(lambda: study.refresh().record.counts.scored == 1, what="the score")
+        assert study.refresh().record.counts.ready == 2
         assert units_of(liar) == 0
+    study.delete()
+
+
+def test_a_stranger_that_brings_nothing_is_not_believed(hurried: Coordinator) -> None:
+    study = submit(hurried, folds=2)
+    with ScriptedDonor(hurried.url) as liar:
+        lease = liar.await_lease()
+        states = {step: f"nothing {step}".encode() for step in lease.unit.commit_steps}
+        states[end_step(lease.unit)] = random_result(liar, lease)
+        settled, _ = hand_in(liar, lease, states)
+        assert settled.challenge is not None
+        until(lambda: challenged(study) == ["unanswered"], what="the end of its time")
+        until(lambda: study.refresh().record.counts.ready == 2, what="the unit in the queue")
+        assert units_of(liar) == 0
+    study.delete()
+
+
+def test_a_proven_donor_that_had_to_leave_only_earns_nothing(hurried: Coordinator) -> None:
+    study = submit(hurried, folds=3)
+    with ScriptedDonor(hurried.url) as donor:
+        lease = donor.await_lease()
+        settled, states = hand_in(donor, lease, honest(donor, lease))
+        answer(donor, lease, settled, states)
+        until(lambda: challenged(study) == ["agreed"], what="the verdict")
+        lease = donor.await_lease()
+        settled, _ = hand_in(donor, lease, honest(donor, lease))
+        last = "unanswered" if settled.challenge is not None else "agreed"
+        until(lambda: challenged(study) == ["agreed", last], what="the end of its time")
+        until(lambda: study.refresh().record.counts.scored == 2, what="both scores")
+        assert units_of(donor) == (1 if settled.challenge is not None else 2)
     study.delete()
 
 
@@ -162,7 +205,8 @@ def test_a_settlement_that_was_lost_is_told_again(challenging: Coordinator) -> N
 def test_finalists_are_trained_again_as_a_whole_all_the_same(challenging: Coordinator) -> None:
     study = submit(challenging)
     with ScriptedDonor(challenging.url) as donor:
-        work(donor, 1)
+        lease = donor.await_lease()
+        hand_in(donor, lease, honest(donor, lease))
         study.wait(timeout=PATIENCE_S, progress=False)
         assert study.trials()[0].check == "confirmed"
         assert units_of(donor) == 1  # what nobody asks about any more
