@@ -19,6 +19,8 @@ from potluck_coordinator.scoring.limits import WorkerFull, limited
 
 T = TypeVar("T")
 NICENESS = 5
+IDLE_S = 60.0
+"""A worker takes seconds to start, and may be wanted again at once."""
 
 
 class WorkerLost(Exception):
@@ -58,6 +60,8 @@ class _Seat:
         self.closed = False
         self.last = ""
         """What it did last: it is warm for more of that."""
+        self.jobs = 0
+        """How many it was given."""
 
     @staticmethod
     def _spawn() -> ProcessPoolExecutor:
@@ -107,11 +111,14 @@ class Workers:
     """Runs plain functions in worker processes, one job a worker at a time.
 
     `processes`: that stay. `most`: that there are at once at most; those beyond `processes` start
-    when all others are busy, and end with their job.
+    when all others are busy, and end once they had nothing to do for `idle_s` seconds.
     """
 
-    def __init__(self, processes: int = 2, most: int | None = None) -> None:
+    def __init__(
+        self, processes: int = 2, most: int | None = None, *, idle_s: float = IDLE_S
+    ) -> None:
         self._stay = processes
+        self._idle_s = idle_s
         self._seats = [_Seat() for _ in range(max(processes, most or 0))]
         self._free = list(reversed(self._seats))
         self._vacant = asyncio.Semaphore(len(self._seats))
@@ -163,13 +170,23 @@ class Workers:
         seat = seat or next((s for s in reversed(self._free) if s.started), None) or self._free[-1]
         self._free.remove(seat)
         seat.last = like
+        seat.jobs += 1
         return seat
 
     def _rise(self, seat: _Seat) -> None:
-        if not seat.closed and seat.started and sum(s.started for s in self._seats) > self._stay:
-            seat.replace()
         self._free.append(seat)
         self._vacant.release()
+        if self._too_many:
+            asyncio.get_running_loop().call_later(self._idle_s, self._retire, seat, seat.jobs)
+
+    @property
+    def _too_many(self) -> bool:
+        return sum(seat.started for seat in self._seats) > self._stay
+
+    def _retire(self, seat: _Seat, jobs: int) -> None:
+        """End a worker that was idle since it had done so many jobs, unless too few would stay."""
+        if self._too_many and seat.started and not seat.closed and seat.jobs == jobs:
+            seat.replace()
 
     async def _once(
         self,
