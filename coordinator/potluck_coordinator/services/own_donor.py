@@ -22,13 +22,20 @@ from potluck_coordinator.storage.transaction import Transaction
 from potluck_coordinator.training.replay import Replayed, ReplayJob
 
 NOTE_CHARACTERS = 300
+MOST_REMEMBERED = 200
+"""Owners whose turns are remembered."""
 SLACK = 2.0
 """A process that hangs is killed after so many times the time that its job may take."""
 
 
-async def next_replay(site: Site) -> Replay | None:
-    """Give the replay that is due first, or None."""
-    return await site.writer.read(replays.next_open)
+async def next_replay(site: Site, served: list[str]) -> Replay | None:
+    """Give the replay whose turn it is, or None. `served`: owners in turn, which this goes on."""
+    found = await site.writer.read(lambda tx: replays.next_open(tx, served))
+    if found is None:
+        return None
+    due, owner = found
+    served[:] = [*(one for one in served if one != owner), owner][-MOST_REMEMBERED:]
+    return due
 
 
 async def perform(site: Site, due: Replay) -> ReplayState | None:
