@@ -41,7 +41,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 CLIENT_SOURCES := $(shell find $(CLIENT) \( -name node_modules -o -name dist \) -prune -o -type f \
 	-not -name '*.tsbuildinfo' -not -name '*.test.ts' -not -name openapi.json -print)
 
-.PHONY: help setup demo test test-client test-rest test-long test-oracle bench-converter bench-engine bench-hostile bench-tables gradients fuzz check check-python check-types check-generated check-client generate lock serve clean chromium
+.PHONY: help setup demo test test-client test-rest test-long test-oracle bench-converter bench-engine bench-hostile bench-tables bench-trust gradients fuzz check check-python check-types check-generated check-client generate lock serve clean chromium
 
 help: ## List the targets.
 	@echo "Potluck:"
@@ -81,6 +81,9 @@ bench-converter: $(PYTHON_READY) $(ORACLE_READY) ## Ours beside the official con
 
 bench-engine: $(CLIENT_BUILT) chromium ## The donor engine beside stock TF.js and native Keras.
 	@$(BIN)/python -m tests.bench.bench_engine $(BENCH)
+
+bench-trust: $(PYTHON_READY) ## 200 donors, a fifth of them hostile: what they achieve. BENCH="--donors 40 --units 400" for less.
+	@$(BIN)/python -m tests.faults.attacks.crowd.table $(BENCH)
 
 bench-hostile: $(PYTHON_READY) ## Small files that ask for much: what reading each takes.
 	@$(BIN)/python -m tests.faults.hostile_files.table

@@ -20,6 +20,7 @@ from potluck_coordinator.api.errors import add_handlers
 from potluck_coordinator.api.heads import Heads
 from potluck_coordinator.api.hosts import KnownHosts
 from potluck_coordinator.api.plain_words import PlainWords
+from potluck_coordinator.api.rates import CountedRequests, charging
 from potluck_coordinator.core.turns import seats_for
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.admission import Admission
@@ -28,6 +29,7 @@ from potluck_coordinator.services.converters import Converters
 from potluck_coordinator.services.drawings import Drawings
 from potluck_coordinator.services.events import Hub
 from potluck_coordinator.services.presence import Presence
+from potluck_coordinator.services.rates import Rates
 from potluck_coordinator.services.sign_in import first_admin
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.settings import Settings
@@ -78,6 +80,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
             own_donor=Workers(1),
             memory=memory,
             converters=Converters(memory, settings.workers),
+            rates=Rates(settings),
         )
         app.state.site = site
         app.state.drawings = Drawings(site)
@@ -111,7 +114,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 
     app.include_router(pages.router)
     app.add_middleware(PlainWords)
-    app.add_middleware(BodyLimits, settings=settings)
+    app.add_middleware(BodyLimits, settings=settings, charging=charging)
+    app.add_middleware(CountedRequests)
     names = settings.names()
     if names is not None:
         app.add_middleware(KnownHosts, names=names)

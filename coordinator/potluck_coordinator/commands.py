@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from potluck.errors import MissingExtra, PotluckError
+from potluck.errors import BadArgument, MissingExtra, PotluckError
 from potluck.version import VERSION
+from potluck_coordinator.admin_commands import app as admin_app
 from potluck_coordinator.core.errors import CannotStart
 from potluck_coordinator.logs import set_up
 from potluck_coordinator.settings import Settings, settings_from
@@ -25,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(serve)
     app.command()(backup)
     app.command()(restore)
+    app.add_typer(admin_app)
     app.command()(donate)
     app.command()(demo)
 
@@ -110,6 +112,8 @@ def serve(
 def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
     import uvicorn
 
+    from potluck_coordinator.api.connections import CarefulSocket, careful
+    from potluck_coordinator.api.open_files import most_connections
     from potluck_coordinator.app import say_farewell
     from potluck_coordinator.greeting import greet
 
@@ -132,7 +136,8 @@ def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
         log_config=None,  # `logs.set_up` did it
         log_level="warning",
         access_log=False,
-        ws="websockets-sansio",
+        http=careful(settings, most_connections(settings.connections)),
+        ws=CarefulSocket,
         ws_max_size=256 * 1024,
         ws_per_message_deflate=False,
         ssl_certfile=settings.tls_cert,
@@ -214,6 +219,19 @@ def donate(
         str | None,
         typer.Option(help="What units may take together, such as 4G.", show_default="no limit"),
     ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="For whom: a token (one that may only donate will do), so that its account's own "
+            "studies are trained here, too.",
+            envvar="POTLUCK_TOKEN",
+            show_default=False,
+        ),
+    ] = None,
+    join: Annotated[
+        str | None,
+        typer.Option(help="Join a group first, by its link or code.", metavar="LINK"),
+    ] = None,
     browser: Annotated[
         bool, typer.Option("--browser", help="Open the donate page in a headless Chromium instead.")
     ] = False,
@@ -229,6 +247,10 @@ def donate(
                 'Bring it with: pip install "potluck[demo]"'
             ) from error
 
+        if join is not None:
+            raise BadArgument("--join goes without --browser, whose tabs begin as somebody new.")
+        if token is not None:
+            typer.echo("potluck: with --browser the token is not used.", err=True)
         raise typer.Exit(donate_in_tabs(url, tabs))
     from potluck_coordinator.donor.options import options_from
     from potluck_coordinator.donor.run import donate as run_donor
@@ -244,6 +266,8 @@ def donate(
                 fresh=fresh,
                 state=state,
                 memory=memory,
+                token=token,
+                join=join,
             )
         )
     )

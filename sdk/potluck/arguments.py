@@ -258,6 +258,8 @@ RULES: Mapping[str, _Rule] = {
     "name": _text(optional=True),
     "description": _text(),
     "visibility": _word(_names(wire.Visibility)),
+    "donors": _word(_names(wire.Donors)),
+    "group": _text("the name or the id of one of your groups", optional=True),
     "rows_are_public": _flag(),
 }
 

@@ -19,11 +19,13 @@ from potluck.data_upload import data_file, existing_file, is_folder, no_data_fil
 from potluck.defaults import DEFAULT_URL
 from potluck.errors import BadArgument, BadInput
 from potluck.frames import index_left_out
+from potluck.groups import Groups
 from potluck.model_upload import model_files
 from potluck.notices import ROWS_ARE_PUBLIC, say
 from potluck.protocol import records
 from potluck.protocol.study import (
     Direction,
+    Donors,
     Duplicates,
     LossName,
     MetricName,
@@ -69,6 +71,11 @@ class Client:
         """Give the coordinator's address."""
         return self._transport.url
 
+    @property
+    def groups(self) -> Groups:
+        """Give your groups of donors: make, list, rename and delete them, and who is in them."""
+        return Groups(self._transport)
+
     def submit(
         self,
         model: object,
@@ -102,6 +109,8 @@ class Client:
         name: str | None = None,
         description: str = "",
         visibility: Visibility = "public",
+        donors: Donors = "everyone",
+        group: str | None = None,
         rows_are_public: bool = True,
         quiet: bool = False,
     ) -> Study:
@@ -130,8 +139,11 @@ class Client:
         `None` the coordinator infers; `study.plan` says what it understood, and five lines on the
         error stream with the plan's warnings, unless `quiet`.
 
-        Encoded training rows reach donors' browsers: submitting says that they may
-        (`rows_are_public`); False refuses. Raises `BadArgument` for what can be seen here, and an
+        `donors` says who trains it: `everyone`; a `group` (`group` is its name or id) and your own
+        donors; or `mine`, donors that show a token of your account (or, at an open coordinator,
+        your visitor key). All others get nothing of it. With `everyone`, encoded training rows
+        reach every donor's browser: submitting says that they may (`rows_are_public`); False
+        refuses that. Raises `BadArgument` for what can be seen here, and an
         `ApiError` for what the coordinator refuses; then nothing runs, and what was uploaded for it
         is taken back.
         """
@@ -164,6 +176,8 @@ class Client:
             name=name,
             description=description,
             visibility=visibility,
+            donors=donors,
+            group=group,
             rows_are_public=rows_are_public,
         )
         return self.submit_options(model, data, options, quiet=quiet)
@@ -183,6 +197,8 @@ class Client:
         with `BadArgument` before anything runs where such a file cannot hold the model.
         """
         require_consent(options)
+        if options.group is not None:
+            options = dataclasses.replace(options, group=self.groups.find(options.group).id)
         if save_as is not None:
             file_form(save_as, {})
         # Before anything is uploaded: what cannot be written down must leave nothing behind.
@@ -219,7 +235,10 @@ class Client:
                 say(fitted)
             for line in understood(study.plan, spec):
                 say(line)
-            say(ROWS_ARE_PUBLIC)
+            for line in (
+                [ROWS_ARE_PUBLIC] if spec.donors == "everyone" else study.plan.who_gets_what
+            ):
+                say(line)
         return study
 
     def submit_spec(self, spec: StudySpec) -> Study:

@@ -12,6 +12,7 @@ import typer
 import potluck
 from potluck.defaults import DEFAULT_URL
 from potluck.extras import add_stand_ins, entry_point_of
+from potluck.group_commands import app as group_app
 
 # Each command loads what it needs itself: the client alone takes as long as a whole conversion.
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # its markup would swallow the brackets of "potluck[demo]"
     pretty_exceptions_enable=False,
 )
+
+
+app.add_typer(group_app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -64,6 +64,8 @@ class StudyOptions:
     name: str | None = None
     description: str = ""
     visibility: str = "public"
+    donors: str = "everyone"
+    group: str | None = None
     rows_are_public: bool = True
 
 
@@ -121,6 +123,8 @@ def study_spec(
         "init": options.init,
         "seed": options.seed,
         "visibility": options.visibility,
+        "donors": options.donors,
+        "group_id": options.group,
         "rows_are_public": options.rows_are_public,
     }
     try:
@@ -166,13 +170,26 @@ def _by_label(weights: str | Mapping[str, float] | None) -> str | dict[str, floa
 
 
 def require_consent(options: StudyOptions) -> None:
-    """Refuse early to submit rows that may not reach donors."""
-    checked({"rows_are_public": options.rows_are_public})
-    if not options.rows_are_public:
+    """Refuse early to submit rows to everyone that may not reach everyone, and half a group."""
+    checked(
+        {
+            "rows_are_public": options.rows_are_public,
+            "donors": options.donors,
+            "group": options.group,
+        }
+    )
+    if options.donors == "group" and options.group is None:
+        raise BadArgument("donors='group' says by group=... which one: its name, or its id.")
+    if options.donors != "group" and options.group is not None:
         raise BadArgument(
-            "rows_are_public=False: encoded training rows reach every donor's browser, so a study "
-            "cannot be run on rows that must stay private. Leave names and identifiers out of the "
-            "features, or do not submit this dataset."
+            f"group={shown(options.group)} goes with donors='group', and donors is "
+            f"{shown(options.donors)}."
+        )
+    if options.donors == "everyone" and not options.rows_are_public:
+        raise BadArgument(
+            "rows_are_public=False: with donors='everyone', encoded training rows reach every "
+            "donor's browser. Let only your own donors train the study (donors='mine') or those of "
+            "a group (donors='group'), or leave names and identifiers out of the features."
         )
 
 

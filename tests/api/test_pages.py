@@ -92,7 +92,7 @@ def test_unknown_api_addresses_are_errors_not_pages(client: TestClient) -> None:
         "/.git/config",
         "/foo.json",
         "/wp-login.php",
-        "/admin",
+        "/administrator",
         "/nowhere/at/all",
         "/favicon.ico",
     ],
@@ -106,7 +106,7 @@ def test_a_program_that_asks_for_no_page_gets_no_page(
     assert answer.json()["error"]["code"] == "address.not_found"
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/.git/config", "/admin"])
+@pytest.mark.parametrize("path", ["/metrics", "/.git/config", "/administrator"])
 def test_a_person_there_gets_the_page_that_says_so(client: TestClient, path: str) -> None:
     answer = client.get(path, headers={"Accept": PERSON})
     assert answer.status_code == 404

@@ -53,6 +53,8 @@ PLACES = [
     ("/datasets", "Datasets"),
     ("/donate", "Give this tab's computing"),
     ("/account", "Account"),
+    ("/admin", "Admin"),
+    ("/join/nothing", "Join a group"),
 ]
 
 

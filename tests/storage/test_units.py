@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from potluck_coordinator.core.groups import NO_REACH, Reach, circle_of
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Dataset, Donor, Lease, Model, Study, Trial, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState, after
@@ -205,6 +206,67 @@ def test_every_submitter_has_units_on_a_list_that_is_too_short_for_all(session: 
     units.add(session, [*waiting, replace(unit("u3"), study_id="later", ready_since=9.0)])
     listed = units.candidates(session, limit=2)
     assert {c.owner for c in listed} == {"ann", "anyone:0"}
+
+
+REACHES = [
+    NO_REACH,
+    Reach({"ann": "tk_1"}, {}),
+    Reach({"bob": None}, {}),
+    Reach({}, {"gr_1": "tk_2"}),
+    Reach({"bob": "tk_3"}, {"gr_2": "tk_4"}),
+    Reach({"ann": "tk_1", "bob": None}, {"gr_1": "tk_2", "gr_2": "tk_4"}),
+]
+CIRCLES = [
+    (donors, owner, group)
+    for owner in ("ann", "bob")
+    for donors, group in (("everyone", None), ("mine", None), ("group", "gr_1"), ("group", "gr_2"))
+]
+
+
+@pytest.mark.parametrize("reach", REACHES, ids=str)
+def test_sql_and_core_agree_on_who_may_get_what(session: Session, reach: Reach) -> None:
+    like, trial = studies.get(session, "st"), trials.get(session, "st", 0)
+    assert trial is not None
+    for number, (whose, owner, group) in enumerate(CIRCLES):
+        study = replace(
+            like, id=f"s{number}", owner=owner, donors=whose, group_id=group, visibility="private"
+        )
+        studies.add(session, study, [], [])
+        trials.add(session, replace(trial, study_id=study.id))
+        units.add(session, [replace(unit(f"u{number}"), study_id=study.id)])
+    may = {
+        f"s{number}"
+        for number, (whose, owner, group) in enumerate(CIRCLES)
+        if reach.permits(circle_of(whose, owner, group))
+    }
+    assert {"s0", "s4"} <= may
+    ready = units.candidates(session, reach=reach)
+    assert {c.study_id for c in ready} == may
+    assert all(reach.permits(c.circle) for c in ready)
+    assert units.any_ready(session, reach=reach)
+    for number in range(len(CIRCLES)):
+        took = {"lease_id": f"l{number}"}
+        assert units.change(session, f"u{number}", UnitEvent.LEASE, **took)
+        leases.add(
+            session, replace(lease(f"l{number}", f"u{number}"), study_id=f"s{number}", permit="tk")
+        )
+    # Each study has one unit that took a second, and one that has been held for an hour.
+    for number in range(len(CIRCLES)):
+        done = f"u{number + 100}"
+        units.add(session, [replace(unit(done), study_id=f"s{number}")])
+        one = replace(lease(f"d{number}", done), study_id=f"s{number}", started_at=0.0)
+        leases.add(session, one)
+        assert leases.end(session, one.id, LeaseState.COMPLETED, now=1.0)
+        assert units.change(session, done, UnitEvent.LEASE)
+        assert units.change(session, done, UnitEvent.RETURN)
+    slow = leases.stalled(session, "d2", 3600.0, least_s=60.0, times=3.0, limit=99, reach=reach)
+    assert {units.get(session, name).study_id for name in slow} == may
+    assert not units.any_ready(session, reach=reach)
+    assert units.any_returned(session, reach)
+    for name in may - {"s0"}:
+        assert studies.move(session, name, before=("running",), after="stopped")
+    assert studies.move(session, "s0", before=("running",), after="stopped")
+    assert not units.any_returned(session, reach)
 
 
 def test_a_lease_ends_once_and_silence_is_found(session: Session) -> None:

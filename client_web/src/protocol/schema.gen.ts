@@ -4,6 +4,150 @@
  */
 
 export interface paths {
+    "/api/v1/account/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tokens
+         * @description List your account's tokens, those that ended in the last month too.
+         */
+        get: operations["list_tokens_api_v1_account_tokens_get"];
+        put?: never;
+        /**
+         * Post Token
+         * @description Make one more token of your account. It is shown once; only its hash is kept.
+         */
+        post: operations["post_token_api_v1_account_tokens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Token
+         * @description Revoke one of your tokens, with every session that it opened.
+         */
+        delete: operations["delete_token_api_v1_account_tokens__token_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Patch Token
+         * @description Rename one of your tokens, or let it expire (in 0 days: now).
+         */
+        patch: operations["patch_token_api_v1_account_tokens__token_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Accounts
+         * @description List all accounts. Admin only, as everything here.
+         */
+        get: operations["list_accounts_api_v1_accounts_get"];
+        put?: never;
+        /**
+         * Post Account
+         * @description Make an account with its first token, which is shown once.
+         */
+        post: operations["post_account_api_v1_accounts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Account
+         * @description Revoke an account: its tokens and sessions end. What it made stays.
+         */
+        delete: operations["delete_account_api_v1_accounts__account_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Patch Account
+         * @description Rename an account, and everything that is kept under its name. The ledger keeps the old.
+         */
+        patch: operations["patch_account_api_v1_accounts__account_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tokens
+         * @description List an account's tokens.
+         */
+        get: operations["list_tokens_api_v1_accounts__account_id__tokens_get"];
+        put?: never;
+        /**
+         * Post Token
+         * @description Make one more token of an account.
+         */
+        post: operations["post_token_api_v1_accounts__account_id__tokens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Token
+         * @description Revoke an account's token, with every session that it opened.
+         */
+        delete: operations["delete_token_api_v1_accounts__account_id__tokens__token_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Patch Token
+         * @description Rename an account's token, or let it expire.
+         */
+        patch: operations["patch_token_api_v1_accounts__account_id__tokens__token_id__patch"];
+        trace?: never;
+    };
     "/api/v1/artifacts/{sha}": {
         parameters: {
             query?: never;
@@ -153,6 +297,198 @@ export interface paths {
         put: operations["put_for_lease_api_v1_donor_artifacts__sha__put"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/donor/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Joined
+         * @description List the groups that this browser has joined, by its cookie with their keys.
+         */
+        get: operations["list_joined_api_v1_donor_groups_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/donor/groups/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Invitation
+         * @description Say which group a code lets one join.
+         */
+        post: operations["post_invitation_api_v1_donor_groups_invitation_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/donor/groups/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Join
+         * @description Join a group by its code: its key may donate for it, and nothing else.
+         */
+        post: operations["post_join_api_v1_donor_groups_join_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/donor/groups/{group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Joined
+         * @description Leave a group that this browser has joined; its key ends.
+         */
+        delete: operations["delete_joined_api_v1_donor_groups__group_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Groups
+         * @description List your groups; all groups for the admin.
+         */
+        get: operations["list_groups_api_v1_groups_get"];
+        put?: never;
+        /**
+         * Post Group
+         * @description Make a group: studies for it are trained by its members' donors, and your own.
+         */
+        post: operations["post_group_api_v1_groups_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Group
+         * @description Give one of your groups.
+         */
+        get: operations["get_group_api_v1_groups__group_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Group
+         * @description Delete a group whose studies have ended, with its members' keys.
+         */
+        delete: operations["delete_group_api_v1_groups__group_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Patch Group
+         * @description Rename a group.
+         */
+        patch: operations["patch_group_api_v1_groups__group_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Code
+         * @description Make a new code; the old one lets nobody join any more, and members stay.
+         */
+        post: operations["post_code_api_v1_groups__group_id__code_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Members
+         * @description List a group's members.
+         */
+        get: operations["list_members_api_v1_groups__group_id__members_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}/members/{member_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Member
+         * @description Remove a member: it gets no new units, and no rows.
+         */
+        delete: operations["delete_member_api_v1_groups__group_id__members__member_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -744,7 +1080,8 @@ export interface paths {
         put?: never;
         /**
          * Post Token
-         * @description Make a submitter's token. Admin only; it is shown once.
+         * @deprecated
+         * @description Make a submitter's account with a token. Admin only. `POST /accounts` says more.
          */
         post: operations["post_token_api_v1_tokens_post"];
         delete?: never;
@@ -769,6 +1106,43 @@ export interface components {
              * @enum {string}
              */
             type: "abort";
+        };
+        /** AccountChange */
+        AccountChange: {
+            /** Name */
+            name: string;
+        };
+        /** AccountMaking */
+        AccountMaking: {
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @default submitter
+             * @enum {string}
+             */
+            role?: "submitter" | "admin";
+        };
+        /** AccountRecord */
+        AccountRecord: {
+            /** Created At */
+            created_at: number;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Revoked */
+            revoked: boolean;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "submitter" | "admin";
+            /**
+             * Tokens
+             * @description How many of its tokens have not ended.
+             */
+            tokens: number;
         };
         /**
          * Adadelta
@@ -1251,6 +1625,19 @@ export interface components {
             task: "classification" | "regression";
             /** Title */
             title: string;
+        };
+        /**
+         * Challenge
+         * @description States that the donor committed to, to be uploaded with the lease's token.
+         *
+         *     What was trained between them is trained again. Who does not bring them in time gets no credit
+         *     for the unit.
+         */
+        Challenge: {
+            /** States */
+            states: string[];
+            /** Within S */
+            within_s: number;
         };
         /**
          * Checkpoint
@@ -1885,6 +2272,37 @@ export interface components {
              */
             type: "grant";
         };
+        /**
+         * Group
+         * @description A group of donors, as its owner sees it.
+         */
+        Group: {
+            /**
+             * Code
+             * @description Whoever has it may join: at `/join/CODE`, or by `potluck`.
+             */
+            code: string;
+            /** Created At */
+            created_at: number;
+            /** Id */
+            id: string;
+            /** Members */
+            members: number;
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+        };
+        /** GroupChange */
+        GroupChange: {
+            /** Name */
+            name: string;
+        };
+        /** GroupMaking */
+        GroupMaking: {
+            /** Name */
+            name: string;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -2006,6 +2424,60 @@ export interface components {
              * @default 1
              */
             step?: number;
+        };
+        /**
+         * Invitation
+         * @description A group's code, from whoever has it.
+         */
+        Invitation: {
+            /** Code */
+            code: string;
+        };
+        /**
+         * InvitedGroup
+         * @description What a code leads to.
+         */
+        InvitedGroup: {
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+        };
+        /**
+         * JoinedGroup
+         * @description A group that one is a member of.
+         */
+        JoinedGroup: {
+            /** Id */
+            id: string;
+            /**
+             * Key
+             * @description May donate for the group, and nothing else. Shown to programs, once.
+             */
+            key?: string | null;
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+        };
+        /**
+         * Joining
+         * @description Join a group. `keep`: a browser gets the key as a cookie, a program in the answer.
+         */
+        Joining: {
+            /** Code */
+            code: string;
+            /**
+             * Keep
+             * @default answer
+             * @enum {string}
+             */
+            keep?: "cookie" | "answer";
+            /**
+             * Name
+             * @default a browser
+             */
+            name?: string;
         };
         /**
          * LayerReport
@@ -2315,6 +2787,32 @@ export interface components {
              */
             label_smoothing?: number | null;
         };
+        /**
+         * MadeToken
+         * @description A new token; the secret is shown this once.
+         */
+        MadeToken: {
+            record: components["schemas"]["TokenRecord"];
+            /** Token */
+            token: string;
+        };
+        /**
+         * Member
+         * @description A member's key, without its secret.
+         */
+        Member: {
+            /** Id */
+            id: string;
+            /** Joined At */
+            joined_at: number;
+            /**
+             * Last Used At
+             * @description To the hour.
+             */
+            last_used_at: number | null;
+            /** Name */
+            name: string;
+        };
         /** Model */
         Model: {
             /** Created At */
@@ -2468,6 +2966,15 @@ export interface components {
              * @default null
              */
             weight_decay?: number | null;
+        };
+        /**
+         * NewAccount
+         * @description A new account with its first token, which is shown this once.
+         */
+        NewAccount: {
+            account: components["schemas"]["AccountRecord"];
+            /** Token */
+            token: string;
         };
         /**
          * NewToken
@@ -2760,9 +3267,10 @@ export interface components {
             note: string;
             /**
              * State
+             * @description `asked`: the donor was asked for the two states of an interval.
              * @enum {string}
              */
-            state: "open" | "agreed" | "refuted" | "undecided" | "dropped" | "undone";
+            state: "asked" | "unanswered" | "open" | "agreed" | "refuted" | "undecided" | "dropped" | "undone";
             /** To Step */
             to_step: number;
             /**
@@ -2776,9 +3284,10 @@ export interface components {
             unit: string;
             /**
              * Why
+             * @description `challenge`: one interval of a long unit.
              * @enum {string}
              */
-            why: "sampled" | "finalist" | "diverged" | "checkpoint" | "stuck" | "refuted_before";
+            why: "sampled" | "challenge" | "finalist" | "diverged" | "checkpoint" | "stuck" | "refuted_before";
         };
         /**
          * Request
@@ -2891,9 +3400,10 @@ export interface components {
             name: string;
             /**
              * Role
+             * @description `donor`: signed in with a token that may only donate.
              * @enum {string}
              */
-            role: "anonymous" | "submitter" | "admin";
+            role: "anonymous" | "donor" | "submitter" | "admin";
             /** Signed In */
             signed_in: boolean;
         };
@@ -2916,6 +3426,8 @@ export interface components {
          * @description What became of one result or hand-back. `refused` carries the reason, calmly.
          */
         Settlement: {
+            /** @default null */
+            challenge?: components["schemas"]["Challenge"] | null;
             /** @default null */
             error?: components["schemas"]["ErrorDetail"] | null;
             /** Lease Id */
@@ -3265,6 +3777,11 @@ export interface components {
             units: number;
             /** Warnings */
             warnings: string[];
+            /**
+             * Who Gets What
+             * @description Who gets what of the data and the network, in whole sentences.
+             */
+            who_gets_what?: string[];
         };
         /**
          * StudySpec
@@ -3289,6 +3806,17 @@ export interface components {
              * @default
              */
             description?: string;
+            /**
+             * Donors
+             * @default everyone
+             * @enum {string}
+             */
+            donors?: "everyone" | "group" | "mine";
+            /**
+             * Group Id
+             * @description With `donors: group`: which one.
+             */
+            group_id?: string | null;
             /** Init */
             init?: ("fresh" | "uploaded") | null;
             /** Loss */
@@ -3311,7 +3839,7 @@ export interface components {
             repeats?: number;
             /**
              * Rows Are Public
-             * @description The submitter knows that encoded training rows reach donors.
+             * @description The submitter knows that encoded training rows reach every donor; needed with `donors: everyone`.
              * @default false
              */
             rows_are_public?: boolean;
@@ -3365,6 +3893,65 @@ export interface components {
             /** Trial */
             trial: number;
         };
+        /**
+         * TokenChange
+         * @description What is to be changed; what is left out stays. `expires_in_days: null`: never.
+         */
+        TokenChange: {
+            /** Expires In Days */
+            expires_in_days?: number | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * TokenMaking
+         * @description Ask for one more token of an account.
+         */
+        TokenMaking: {
+            /** Expires In Days */
+            expires_in_days?: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Scope
+             * @default all
+             * @enum {string}
+             */
+            scope?: "all" | "donate";
+        };
+        /**
+         * TokenRecord
+         * @description A token, without its secret, which is kept by nobody but its holder.
+         */
+        TokenRecord: {
+            /** Created At */
+            created_at: number;
+            /** Expires At */
+            expires_at: number | null;
+            /** Id */
+            id: string;
+            /**
+             * Last Used At
+             * @description To the hour.
+             */
+            last_used_at: number | null;
+            /** Name */
+            name: string;
+            /** Revoked At */
+            revoked_at: number | null;
+            /**
+             * Scope
+             * @description `donate`: it may donate, and nothing else.
+             * @enum {string}
+             */
+            scope: "all" | "donate";
+            /**
+             * This
+             * @description Whether it is the one by which this was asked.
+             * @default false
+             */
+            this?: boolean;
+        };
         /** TokenRequest */
         TokenRequest: {
             /** Name */
@@ -3412,9 +3999,10 @@ export interface components {
             id: string;
             /**
              * Kind
+             * @description `check`: of no study; its answer is known, and finds devices that train wrong.
              * @enum {string}
              */
-            kind: "trial" | "refit";
+            kind: "trial" | "refit" | "check";
             limits: components["schemas"]["UnitLimits"];
             /**
              * Loss
@@ -3641,6 +4229,378 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_tokens_api_v1_account_tokens_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"][];
+                };
+            };
+        };
+    };
+    post_token_api_v1_account_tokens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenMaking"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeToken"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_token_api_v1_account_tokens__token_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    patch_token_api_v1_account_tokens__token_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_accounts_api_v1_accounts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountRecord"][];
+                };
+            };
+        };
+    };
+    post_account_api_v1_accounts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountMaking"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewAccount"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_account_api_v1_accounts__account_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    patch_account_api_v1_accounts__account_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_tokens_api_v1_accounts__account_id__tokens_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    post_token_api_v1_accounts__account_id__tokens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenMaking"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeToken"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_token_api_v1_accounts__account_id__tokens__token_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    patch_token_api_v1_accounts__account_id__tokens__token_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRecord"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     get_for_session_api_v1_artifacts__sha__get: {
         parameters: {
             query?: never;
@@ -3913,6 +4873,363 @@ export interface operations {
             };
             path: {
                 sha: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_joined_api_v1_donor_groups_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinedGroup"][];
+                };
+            };
+        };
+    };
+    post_invitation_api_v1_donor_groups_invitation_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Invitation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitedGroup"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    post_join_api_v1_donor_groups_join_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Joining"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinedGroup"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_joined_api_v1_donor_groups__group_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinedGroup"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_groups_api_v1_groups_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"][];
+                };
+            };
+        };
+    };
+    post_group_api_v1_groups_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupMaking"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_group_api_v1_groups__group_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_group_api_v1_groups__group_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    patch_group_api_v1_groups__group_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    post_code_api_v1_groups__group_id__code_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_members_api_v1_groups__group_id__members_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_member_api_v1_groups__group_id__members__member_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+                member_id: string;
             };
             cookie?: never;
         };

@@ -9,12 +9,14 @@ from potluck.version import VERSION
 from potluck_coordinator.api.deps import (
     COOKIE,
     VISITOR_COOKIE,
+    Anybody,
     TheAsker,
     TheSite,
     bearer_word,
     check_origin,
+    known_by_token,
 )
-from potluck_coordinator.services import ledgers, sign_in, views
+from potluck_coordinator.services import accounts, ledgers, sign_in, views
 
 router = APIRouter(tags=["access"])
 
@@ -26,14 +28,14 @@ async def get_status(site: TheSite) -> SiteStatus:
 
 
 @router.get("/ledger")
-async def get_site_ledger(site: TheSite) -> Ledger:
+async def get_site_ledger(site: TheSite, _asker: TheAsker) -> Ledger:
     """Give the site's own chain: uploads and deletions, by hash."""
     return await ledgers.site_ledger(site)
 
 
 @router.get("/session")
 async def get_session(
-    site: TheSite, asker: TheAsker, request: Request, response: Response
+    site: TheSite, asker: Anybody, request: Request, response: Response
 ) -> Session:
     """Tell who asks, and the secret for changing requests.
 
@@ -66,6 +68,7 @@ async def post_session(
 ) -> Session:
     """Sign a browser in with a token; sets an HttpOnly cookie."""
     check_origin(request)
+    await known_by_token(site, request, body.token)
     cookie, session = await sign_in.sign_in(site, body.token)
     response.set_cookie(
         COOKIE,
@@ -80,7 +83,7 @@ async def post_session(
 
 @router.delete("/session")
 async def delete_session(
-    site: TheSite, _asker: TheAsker, request: Request, response: Response
+    site: TheSite, _asker: Anybody, request: Request, response: Response
 ) -> Session:
     """Sign a browser out."""
     cookie = request.cookies.get(COOKIE)
@@ -90,7 +93,8 @@ async def delete_session(
     return sign_in.session_view(sign_in.nobody(site), "")
 
 
-@router.post("/tokens", status_code=201)
+@router.post("/tokens", status_code=201, deprecated=True)
 async def post_token(site: TheSite, asker: TheAsker, body: TokenRequest) -> NewToken:
-    """Make a submitter's token. Admin only; it is shown once."""
-    return await sign_in.make_token(site, asker, body.name)
+    """Make a submitter's account with a token. Admin only. `POST /accounts` says more."""
+    made = await accounts.make(site, asker, body.name, "submitter")
+    return NewToken(name=made.account.name, token=made.token)

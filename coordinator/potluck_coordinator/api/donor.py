@@ -6,8 +6,9 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 from weakref import WeakSet
 
 from fastapi import APIRouter, FastAPI, Request, WebSocket, WebSocketDisconnect, status
@@ -17,16 +18,27 @@ from starlette.websockets import WebSocketState
 from potluck.protocol import donor as wire
 from potluck.protocol.base import PROTOCOL_VERSION, ErrorDetail
 from potluck.version import VERSION
-from potluck_coordinator.api.deps import TheSite, check_origin, get_site
+from potluck_coordinator.api.deps import (
+    COOKIE,
+    GROUPS_COOKIE,
+    VISITOR_COOKIE,
+    TheSite,
+    bearer_word,
+    check_origin,
+    get_site,
+)
 from potluck_coordinator.api.errors import detail_of
 from potluck_coordinator.api.plain_words import check_words
 from potluck_coordinator.core.errors import BadInput, Busy, PotluckError
+from potluck_coordinator.core.groups import Reach
 from potluck_coordinator.core.manners import network_of
 from potluck_coordinator.logs import about
-from potluck_coordinator.services import leases, results
+from potluck_coordinator.services import granting, leases, results
 from potluck_coordinator.services.donors import record_of
-from potluck_coordinator.services.events import SITE, WORK
+from potluck_coordinator.services.events import ACCESS, SITE, WORK
 from potluck_coordinator.services.leases import DonorSession
+from potluck_coordinator.services.rates import Rate
+from potluck_coordinator.services.reach import Credentials, credentials_of, reach_of
 from potluck_coordinator.services.site import Site
 
 router = APIRouter(prefix="/donor", tags=["donor"])
@@ -42,6 +54,10 @@ SECONDS_TO_SAY_HELLO = 30.0
 WAIT_SECONDS = 20.0
 LONGEST_WAIT_S = 60.0
 FAREWELL_SECONDS = 1.0
+ASKED_AGAIN_S = 30.0
+"""A token may expire, or be revoked beside this process: who donates is asked for so often."""
+TOKEN_ENDED = 4401
+"""What a connection ends with when a token ended that it came with."""
 UNEXPECTED = ErrorDetail(
     code="internal",
     message="Something went wrong inside the coordinator; nothing of yours was changed.",
@@ -109,7 +125,9 @@ class _Conversation:
         if hello is None:
             return
         try:
-            donor, resumed = await leases.welcome(self._site, hello, self._network())
+            credentials = await self._credentials()
+            donor, resumed = await leases.welcome(self._site, hello, self._network(), credentials)
+            reach = await self._reach(donor)
         except Exception as error:
             await self._explain(error)
             return
@@ -117,7 +135,11 @@ class _Conversation:
         self._answered_at = self._site.now()
         _conversations(self._socket).add(self)
         with self._site.presence.connected(
-            donor.id, donor.memory_bytes, donor.network, known=donor.delivered > 0
+            donor.id,
+            donor.memory_bytes,
+            donor.network,
+            known=donor.delivered > 0,
+            reach=reach,
         ):
             self._site.hub.publish(SITE)
             self._site.poke()
@@ -132,7 +154,10 @@ class _Conversation:
                         resumed=resumed,
                     )
                 )
-                async with self._tell_of_work():
+                async with (
+                    self._meanwhile(self._tell_of_work(donor)),
+                    self._meanwhile(self._end_with_access(donor, reach)),
+                ):
                     while True:
                         said = await self._hear()
                         if said is not None:
@@ -140,6 +165,7 @@ class _Conversation:
                                 await self._answer(donor, said)
             finally:
                 self._site.presence.waits_no_more(self)
+                self._site.device_checks.forget(donor.id)
                 self._site.hub.publish(SITE)
                 left = self._unheard | (self._present if self._went_away else set())
                 if left:
@@ -149,6 +175,20 @@ class _Conversation:
     def _network(self) -> str | None:
         client = self._socket.client
         return None if client is None else network_of(client.host)
+
+    async def _credentials(self) -> Credentials:
+        cookies = self._socket.cookies
+        return await credentials_of(
+            self._site,
+            bearer=bearer_word(self._socket),
+            session=cookies.get(COOKIE),
+            visitor=cookies.get(VISITOR_COOKIE),
+            keys=cookies.get(GROUPS_COOKIE),
+        )
+
+    async def _reach(self, donor: DonorSession) -> Reach:
+        now = self._site.now()
+        return await self._site.writer.read(lambda tx: reach_of(tx, donor.credentials, now))
 
     async def _hello(self) -> wire.Hello | None:
         try:
@@ -173,7 +213,14 @@ class _Conversation:
 
     async def _hear(self) -> Said | None:
         """Read one message; one that cannot be understood is answered and gives None."""
-        message = await self._socket.receive()
+        while pause := self._site.rates.pause_before(Rate.MESSAGES, f"socket {id(self)}"):
+            await asyncio.sleep(pause)
+        try:
+            async with asyncio.timeout(self._site.settings.socket_idle_seconds or None):
+                message = await self._socket.receive()
+        except TimeoutError:
+            await self._socket.close(code=status.WS_1001_GOING_AWAY)
+            raise WebSocketDisconnect(status.WS_1001_GOING_AWAY) from None
         if message["type"] == "websocket.disconnect":
             # What a browser says for a page that is closed or left; a lost network says nothing.
             self._went_away = message.get("code") == status.WS_1001_GOING_AWAY
@@ -236,8 +283,13 @@ class _Conversation:
             self._present.update(heard.held)
             await self._say(heard)
         elif isinstance(said, wire.Complete):
+            checked = any(
+                self._site.device_checks.holds(one.lease_id, donor.id) for one in said.leases
+            )
             settled = await results.complete(self._site, donor, said.leases)
             await self._settle(donor, settled)
+            if checked:
+                self._news.set()  # it got no work meanwhile; now it may ask again
             if said.next is not None:
                 await self._answer(donor, said.next)
         elif isinstance(said, wire.Abort):
@@ -255,17 +307,17 @@ class _Conversation:
         self._idle.clear()
         self._site.presence.waits_no_more(self)
         self._news.clear()  # what comes from now on may be missed by the look that follows
-        pause = await leases.pause_left(self._site, donor)
+        pause = await granting.pause_left(self._site, donor)
         if pause > 0:
             # Not idle: news of work would only let it ask in vain.
             await self._say(wire.Wait(seconds=min(pause, LONGEST_WAIT_S) + 1.0, reason="paused"))
             return
-        granted = await leases.grant(self._site, donor, request)
+        granted = await granting.grant(self._site, donor, request)
         if granted.leases:
             self._unheard.update(lease.id for lease in granted.leases)
             await self._say(wire.Grant(leases=granted.leases))
         else:
-            scoring = await leases.scoring(self._site)
+            scoring = await granting.scoring(self._site, donor)
             await self._wait("scoring" if scoring else "no_work")
             if granted.nothing_ready:
                 self._site.presence.waits(self, donor.id, donor.memory_bytes)
@@ -280,25 +332,50 @@ class _Conversation:
         await self._wait("shutting_down")
 
     @asynccontextmanager
-    async def _tell_of_work(self) -> AsyncIterator[None]:
-        """Wake this donor, while it is idle, when units become ready."""
-        with self._site.hub.listen(WORK) as self._news:
-            task = asyncio.create_task(self._tell_forever())
-            try:
-                yield
-            finally:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+    async def _meanwhile(self, act: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+        """Let something go on as long as the donor is heard."""
+        task = asyncio.create_task(act)
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
-    async def _tell_forever(self) -> None:
-        while True:
-            await self._news.wait()
-            await self._idle.wait()
-            if self._news.is_set():  # not taken back by a request meanwhile
+    async def _tell_of_work(self, donor: DonorSession) -> None:
+        """Wake this donor, while it is idle, when units became ready that it may get."""
+        with self._site.hub.listen(WORK) as self._news:
+            while True:
+                await self._news.wait()
+                await self._idle.wait()
+                if not self._news.is_set():  # taken back by a request meanwhile
+                    continue
                 self._news.clear()
-                self._idle.clear()
-                await self._say(wire.Work())
+                try:
+                    anything = await granting.anything_for(self._site, donor)
+                except Exception:  # the database is away: the donor asks by itself in a while
+                    _log.warning("units for an idle donor could not be looked for", exc_info=True)
+                    continue
+                if anything and self._idle.is_set():
+                    self._idle.clear()
+                    await self._say(wire.Work())
+
+    async def _end_with_access(self, donor: DonorSession, reach: Reach) -> None:
+        """End this connection when a token ends that it came with; the donor may come without."""
+        if not reach.tokens():
+            return
+        with self._site.hub.listen(ACCESS) as ended:
+            lost: frozenset[str] = frozenset()
+            while not lost:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), ASKED_AGAIN_S)
+                ended.clear()
+                try:
+                    lost = reach.tokens() - (await self._reach(donor)).tokens()
+                except Exception:  # the database is away: every grant reads it, too
+                    _log.warning("a donor's tokens could not be looked for", exc_info=True)
+        self._gone = True
+        await self._socket.close(code=TOKEN_ENDED)
 
     async def _refuse(
         self, code: str, message: str, *, expected: str = "", got: str = "", hint: str = ""

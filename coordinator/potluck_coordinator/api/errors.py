@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -22,11 +23,14 @@ STATUS: dict[type[errors.PotluckError], int] = {
     errors.BadInput: 400,
     errors.NotHere: 422,
     errors.TooLarge: 413,
+    errors.TooSlow: 408,
     errors.NotSignedIn: 401,
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Busy: 503,
+    errors.TooOften: 429,
+    errors.NoRoom: 507,
     errors.CannotStart: 503,
 }
 
@@ -60,7 +64,10 @@ def _answer(status: int, detail: ErrorDetail) -> JSONResponse:
 
 def answer(error: errors.PotluckError) -> JSONResponse:
     """Give a refusal's answer, for those who speak below the routes."""
-    return _answer(status_of(error), detail_of(error))
+    told = _answer(status_of(error), detail_of(error))
+    if isinstance(error, errors.TooOften):
+        told.headers["Retry-After"] = str(ceil(error.retry_after))
+    return told
 
 
 def detail_of_validation(error: RequestValidationError) -> ErrorDetail:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from potluck_coordinator.api.body_limits import API
 from potluck_coordinator.api.compression import reads_gzip
-from potluck_coordinator.api.deps import get_asker, get_site
+from potluck_coordinator.api.deps import get_anybody, get_site
 from potluck_coordinator.api.hosts import name_of
 from potluck_coordinator.api.plain_words import is_sayable
 from potluck_coordinator.core.errors import NotFound
@@ -52,6 +52,7 @@ PAGES = {
     ("datasets",),
     ("donate",),
     ("account",),
+    ("admin",),
 }
 
 router = APIRouter()
@@ -99,9 +100,11 @@ def _file(wanted: Path, request: Request, status: int, cache: str) -> FileRespon
 async def _is_page(path: str, request: Request) -> bool:
     """Say whether an address is a page, and what it names is there for the asker."""
     parts = tuple(part for part in path.split("/") if part)
-    if parts in PAGES:
-        return True
-    site, asker = get_site(request), await get_asker(request)
+    if parts in PAGES or (len(parts) == 2 and parts[0] == "join"):
+        return True  # whether a group's code is right is for its page to ask
+    site, asker = get_site(request), await get_anybody(request)
+    if asker.role == "donor":
+        return False
     try:
         match parts:
             case ("studies", study_id):

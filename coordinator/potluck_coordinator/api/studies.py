@@ -53,7 +53,8 @@ async def post_study(
 ) -> Study:
     """Make a study and start it; not for somebody who has gone before it was ready."""
     asker.must_submit()
-    made = await studies.create(site, asker, spec, still_wanted)
+    with site.artifacts.naming():
+        made = await studies.create(site, asker, spec, still_wanted)
     if made is None:
         raise Conflict("request.left", "Whoever asked for this study has gone; it was not made.")
     return await views.study_view(site, asker, made.id)

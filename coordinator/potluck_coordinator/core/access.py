@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["admin", "submitter"]
+Scope = Literal["all", "donate"]
+"""What a token opens: all that its account may do, or donating alone."""
 
+USE_NOTED_EVERY_S = 3600.0
+"""When a token was last used is kept to the hour: no request needs to write."""
 TOKEN_PREFIX = "potluck_"
 TOKEN_BYTES = 32
 
@@ -30,13 +34,46 @@ class Account:
         return self.role == "admin" and not self.revoked
 
 
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A key to an account, or that of a group's member. Its secret is kept as a hash alone."""
+
+    id: str
+    account_id: str | None
+    group_id: str | None
+    """The group whose units its holder may train; None for an account's own token."""
+    name: str
+    scope: Scope
+    token_hash: str
+    created_at: float
+    last_used_at: float | None = None
+    expires_at: float | None = None
+    revoked_at: float | None = None
+
+    def is_alive(self, at: float) -> bool:
+        """Say whether it opens anything at a time, as far as the token itself goes."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+    def use_is_news(self, at: float) -> bool:
+        """Say whether its use now is to be noted."""
+        return self.last_used_at is None or at - self.last_used_at >= USE_NOTED_EVERY_S
+
+
 @dataclass(frozen=True)
 class BrowserSession:
-    """A browser's sign-in to an account. Who has none is a visitor (`core.visitors`)."""
+    """A browser's sign-in by a token. Who has none is a visitor (`core.visitors`)."""
 
-    account_id: str
+    token_id: str
     csrf: str
     expires_at: float
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Who holds a token that is alive: its account, unless it is a group's member alone."""
+
+    token: Token
+    account: Account | None
 
 
 def new_token(random: bytes) -> str:

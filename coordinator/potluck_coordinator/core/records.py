@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from potluck_coordinator.core.groups import Circle, circle_of
+
 Json = Mapping[str, Any]
 NO_FOLD = -1
 VALIDATION_PART = -1
@@ -71,6 +73,14 @@ class Study:
     created_at: float
     finished_at: float | None = None
     best_trial: int | None = None
+    donors: str = "everyone"
+    """Who gets its units: `everyone`, `group`, `mine`."""
+    group_id: str | None = None
+
+    @property
+    def circle(self) -> Circle:
+        """Give the donors who may get its units."""
+        return circle_of(self.donors, self.owner, self.group_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +198,8 @@ class Lease:
     result: str | None = None
     stacked: bool = False
     reason: str = ""
+    permit: str | None = None
+    """The token that let its donor have the unit; None: it needed none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from potluck_coordinator.core.groups import EVERYONE, Circle
+
 OTHER_FOLD_AFTER_SECONDS = 10.0
 """A unit of another fold than the donor's goes to it only after others had this long to take it."""
 
@@ -26,6 +28,8 @@ class Candidate:
     """Units of the same value can train together as one batched graph."""
     memory_bytes: int = 0
     """What training it takes, estimated; 0: not known."""
+    circle: Circle = EVERYONE
+    """The donors who may get it."""
 
 
 @dataclass(frozen=True)

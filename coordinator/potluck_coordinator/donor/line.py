@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -18,6 +18,7 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 10.0
 OPEN_TIMEOUT_S = 20.0
 LARGEST_ANSWER = 8 * 2**20
+NO_HEADERS: Mapping[str, str] = {}
 
 Said = wire.Hello | wire.Request | wire.Heartbeat | wire.Checkpoint | wire.Complete | wire.Abort
 Answer = (
@@ -57,14 +58,26 @@ def delay(failures: int, draw: Callable[[], float] = random.random) -> float:
     return most * (0.5 + 0.5 * draw())
 
 
-async def keep_talking(origin: str, listener: Listener) -> None:
-    """Keep a line open until this is cancelled."""
+async def keep_talking(
+    origin: str, listener: Listener, headers: Mapping[str, str] = NO_HEADERS
+) -> None:
+    """Keep a line open until this is cancelled.
+
+    Args:
+        origin: The coordinator's.
+        listener: Who speaks over the line.
+        headers: What else goes along when it is opened.
+    """
     address = origin.replace("http", "ws", 1) + "/api/v1/donor/socket"
     failures = 0
     while True:
         try:
             async with connect(
-                address, open_timeout=OPEN_TIMEOUT_S, compression=None, max_size=LARGEST_ANSWER
+                address,
+                open_timeout=OPEN_TIMEOUT_S,
+                compression=None,
+                max_size=LARGEST_ANSWER,
+                additional_headers=headers,
             ) as socket:
                 heard = await _talk(socket, listener)
                 # Only an answer proves that the other side is well; a proxy opens sockets too.

@@ -38,6 +38,7 @@ class Memory:
         runs = home / "runs"
         runs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.donor_key = _identity(home / "identity.json", origin, fresh)
+        self._group_keys = home / "groups.json"
         self._own = runs / secrets.token_hex(8)
         (self._own / "states").mkdir(parents=True, mode=0o700)
         self._lock = (self._own / "lock").open("w")
@@ -47,6 +48,18 @@ class Memory:
         if not fresh:
             self._take_over(runs)
         self.remember(self.tokens)
+
+    def group_keys(self) -> dict[str, str]:
+        """Give the keys of the groups that this user's donors joined here, by group."""
+        with suppress(OSError, ValueError, AttributeError):
+            found = json.loads(_read(self._group_keys))
+            return {str(group): str(key) for group, key in found.items()}
+        return {}
+
+    def keep_group_key(self, group: str, key: str) -> None:
+        """Keep the key of a group that was joined. Raises OSError."""
+        kept = {**self.group_keys(), group: key}
+        _write(self._group_keys, json.dumps(kept).encode())
 
     def remember(self, tokens: list[str]) -> None:
         """Replace the tokens."""

@@ -29,6 +29,10 @@ class Options:
     state: Path | None = None
     memory_bytes: int | None = None
     """What one unit may take, estimated; None: no limit."""
+    token: str | None = None
+    """Shown at the coordinator: for whom this donates, beside everyone."""
+    join: str | None = None
+    """A group's link, or its code, to be joined first."""
 
 
 def options_from(*, backend: str, memory: str | None = None, **options: Any) -> Options:
@@ -38,9 +42,19 @@ def options_from(*, backend: str, memory: str | None = None, **options: Any) -> 
     found = Options(platform=cast(Platform, backend), **options)
     if not 1 <= found.workers <= MOST_WORKERS:
         raise BadArgument(f"--workers is {found.workers}; it may be 1 to {MOST_WORKERS}.")
+    if found.token is not None:
+        found = replace(found, token=_token(found.token))
     if memory is None:
         return found
     return replace(found, memory_bytes=size_of(memory) // found.workers)
+
+
+def _token(text: str) -> str | None:
+    """Give a token without the line's end that a file adds. Raises BadArgument."""
+    word = text.strip()
+    if not all("!" <= letter <= "~" for letter in word):
+        raise BadArgument("--token holds a blank or another character that no token has.")
+    return word or None
 
 
 def size_of(text: str) -> int:
@@ -57,3 +71,14 @@ def origin_of(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise BadArgument(f"{url!r} is no address of a coordinator, such as http://host:8000.")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def code_of(link: str, origin: str) -> str:
+    """Give the code in a group's link; a code is its own.
+
+    Raises BadArgument for the link of another coordinator.
+    """
+    place, found, code = link.strip().rpartition("/join/")
+    if found and place and origin_of(place) != origin:
+        raise BadArgument(f"--join names {origin_of(place)}, and this donates to {origin}.")
+    return code.strip("/") if found else link.strip()

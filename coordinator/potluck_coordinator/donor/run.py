@@ -11,6 +11,7 @@ from types import FrameType
 from rich.console import Console
 
 from potluck.errors import BadArgument
+from potluck_coordinator.donor.access import headers_of, join
 from potluck_coordinator.donor.artifacts import Artifacts
 from potluck_coordinator.donor.line import keep_talking
 from potluck_coordinator.donor.memory import Memory, default_folder
@@ -43,8 +44,12 @@ async def _donate(options: Options, origin: str, memory: Memory, show: Show) -> 
     artifacts = Artifacts(origin)
     session = Session(options, memory, artifacts, show)
     _stop_on_signals(session)
+    if options.join is not None:
+        joined = await join(origin, options.join, memory)
+        show.say(f"Joined the group {joined.name} of {joined.owner}.")
+    headers = headers_of(origin, options, memory)
     show.say(f"Donating to {origin} with {options.workers} worker(s). Ctrl-C stops.")
-    talking = asyncio.create_task(keep_talking(origin, session))
+    talking = asyncio.create_task(keep_talking(origin, session, headers))
     try:
         return await session.run()
     finally:

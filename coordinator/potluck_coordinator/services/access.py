@@ -9,7 +9,8 @@ from potluck_coordinator.core.errors import NotAllowed, NotFound, NotSignedIn
 from potluck_coordinator.core.records import Study
 from potluck_coordinator.core.visitors import ANYONE, has_no_account
 
-Role = Literal["anonymous", "submitter", "admin"]
+Role = Literal["anonymous", "donor", "submitter", "admin"]
+"""`donor`: who came with a token that may only donate."""
 
 
 @dataclass(frozen=True)
@@ -22,21 +23,32 @@ class Asker:
     open: bool = False
     visitor: str = ""
     """The owner that belongs to the visitor's key which came along; empty without a key."""
+    account_id: str = ""
+    """Of whoever has an account."""
+    token_id: str = ""
+    """Of the token that came, or that opened the browser's session."""
+
+    @property
+    def has_account(self) -> bool:
+        """Say whether an account's things are this asker's."""
+        return self.role in ("submitter", "admin")
 
     @property
     def may_submit(self) -> bool:
         """Say whether this asker may upload and make studies."""
-        return self.open or self.role in ("submitter", "admin")
+        return self.has_account or (self.open and self.role != "donor")
 
     @property
     def owner(self) -> str:
         """Give whom this asker's new things are kept under; without a key or account nobody's."""
-        return self.name if self.role != "anonymous" else self.visitor or ANYONE
+        return self.name if self.has_account else self.visitor or ANYONE
 
     @property
     def owners(self) -> tuple[str, ...]:
         """Give whose things are this asker's: an account's, and what its browser made before."""
-        account = (self.name,) if self.role != "anonymous" else ()
+        if self.role == "donor":
+            return ()
+        account = (self.name,) if self.has_account else ()
         return (*account, self.visitor) if self.open and self.visitor else account
 
     def owns(self, owner: str) -> bool:
@@ -47,8 +59,32 @@ class Asker:
         """
         return self.role == "admin" or owner in self.owners
 
+    def must_do_more(self) -> None:
+        """Raise NotAllowed for whoever may donate, and nothing else."""
+        if self.role == "donor":
+            raise NotAllowed(
+                "access.donate_only",
+                "This token may only donate.",
+                expected="a token of an account, with scope `all`",
+                got="one with scope `donate`",
+                hint="Use it with `potluck donate --token`, or on the Donate page.",
+            )
+
+    def must_have_account(self) -> None:
+        """Raise unless this asker has an account."""
+        self.must_do_more()
+        if not self.has_account:
+            raise NotSignedIn(
+                "access.token_needed",
+                "This needs an account's token.",
+                expected="a token from this coordinator's operator",
+                got="none",
+                hint="Sign in under Account, or ask the operator for a token.",
+            )
+
     def must_submit(self) -> None:
         """Raise NotSignedIn unless this asker may submit."""
+        self.must_do_more()
         if not self.may_submit:
             raise NotSignedIn(
                 "access.token_needed",
@@ -60,6 +96,7 @@ class Asker:
 
     def must_be_admin(self) -> None:
         """Raise unless this asker runs the coordinator."""
+        self.must_do_more()
         if self.role == "anonymous":
             raise NotSignedIn("access.token_needed", "This needs the admin's token.")
         if self.role != "admin":

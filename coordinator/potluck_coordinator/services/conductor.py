@@ -13,9 +13,16 @@ from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.logs import about
 from potluck_coordinator.scoring import JobTooLarge
+from potluck_coordinator.services.challenges import expire_challenges
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
-from potluck_coordinator.services.own_donor import leave_undecided, next_replay, perform
+from potluck_coordinator.services.leftovers import forget_superseded
+from potluck_coordinator.services.own_donor import (
+    leave_undecided,
+    next_replay,
+    perform,
+    prepare_checks,
+)
 from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.results import expire, renew_all
 from potluck_coordinator.services.scoring import returned_units, score_unit, set_aside
@@ -50,7 +57,12 @@ class Conductor:
 
     def start(self) -> None:
         """Start the loops in the running event loop."""
-        loops = [self._launch_forever, self._score_forever, self._sweep_forever]
+        loops = [
+            self._launch_forever,
+            self._score_forever,
+            self._sweep_forever,
+            self._clean_forever,
+        ]
         if checks(self._site):
             loops.append(self._replay_forever)
         self._tasks = [asyncio.create_task(loop()) for loop in loops]
@@ -95,13 +107,15 @@ class Conductor:
     async def _launch(self, study: Study) -> None:
         known = await self._site.writer.read(lambda tx: trials.of_study(tx, study.id))
         open_trials = sum(t.state == TrialState.RUNNING for t in known)
-        wanted = ASKED_AHEAD + 2 * self._site.presence.expected() - open_trials
+        wanted = ASKED_AHEAD + 2 * self._site.presence.expected(study.circle) - open_trials
         count = min(wanted, study.trials - len(known))
         if count > 0:
             points = await self._desk.ask(study, known, count)
             try:
                 for number, parameters in points:
-                    if not await launch_trial(self._site, study, number, parameters):
+                    with self._site.artifacts.naming():
+                        made = await launch_trial(self._site, study, number, parameters)
+                    if not made:
                         self._desk.forget(study.id)
                         return
             except Exception:
@@ -144,7 +158,8 @@ class Conductor:
 
     async def _score_known(self, unit: Unit) -> None:
         try:
-            await score_unit(self._site, unit)
+            with self._site.artifacts.naming():
+                await score_unit(self._site, unit)
             self._failures.pop(unit.id, None)
         except Exception as error:
             # The fault may be ours and pass: a donor's good result is not thrown away for it.
@@ -163,6 +178,8 @@ class Conductor:
         with self._site.hub.listen(CONDUCTOR) as woken:
             while True:
                 woken.clear()
+                with _survive("known answers could not be prepared"):
+                    await prepare_checks(self._site)
                 with _survive("a replay could not be done"):
                     while due := await next_replay(self._site, served):
                         await self._replay(due)
@@ -193,7 +210,15 @@ class Conductor:
                     await renew_all(self._site)
                 last = now
                 await expire(self._site)
+                await expire_challenges(self._site)
             await asyncio.sleep(pause)
+
+    async def _clean_forever(self) -> None:
+        """Delete what newer states took the place of."""
+        while True:
+            await asyncio.sleep(self._site.settings.clean_seconds)
+            with _survive("superseded states could not be deleted"):
+                await forget_superseded(self._site)
 
 
 @contextlib.contextmanager

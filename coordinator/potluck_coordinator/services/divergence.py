@@ -8,7 +8,7 @@ from potluck_coordinator.services.chains import segments_of
 from potluck_coordinator.services.replays import PROVEN, ask, checks
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.voiding import void
-from potluck_coordinator.storage import leases, replays
+from potluck_coordinator.storage import leases, replays, studies
 from potluck_coordinator.storage.transaction import Transaction
 
 CLAIM = "said that training diverged"
@@ -32,7 +32,8 @@ def believed(site: Site, tx: Transaction, unit: Unit) -> bool:
         return False
     leases.note(tx, lease.id, CLAIM)
     claims = [one for one in leases.of_units(tx, [unit.id]) if one.reason == CLAIM]
-    alone = not site.presence.others(lease.donor_id)
+    circle = studies.get(tx, unit.study_id).circle
+    alone = not site.presence.others(lease.donor_id, (circle,))
     if len({one.donor_id for one in claims}) > 1 or (alone and len(claims) > 1):
         return True
     void(site, tx, unit, f"{lease.id}: {CLAIM}; somebody else tries")

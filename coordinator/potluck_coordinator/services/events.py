@@ -12,6 +12,8 @@ from contextlib import contextmanager
 SITE = "site"
 WORK = "work"
 CONDUCTOR = "conductor"
+ACCESS = "access"
+"""A token, an account or a group's member ended, or was changed."""
 
 
 class Hub:

@@ -80,7 +80,7 @@ async def fit_model(site: Site, asker: Asker, model_id: str, width: int) -> tupl
         created_at=site.now(),
     )
     told = {"fitted_from": source.hash, "width": width}
-    return await keep_model(site, model, fitted.graph, fitted.weights, told)
+    return await keep_model(site, asker, model, fitted.graph, fitted.weights, told)
 
 
 async def fit_offer(site: Site, asker: Asker, model: Model, width: int) -> FitOffer | None:

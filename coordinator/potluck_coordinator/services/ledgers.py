@@ -5,10 +5,9 @@ from __future__ import annotations
 from potluck.protocol import records as wire
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.ledger import SITE_CHAIN, Entry
-from potluck_coordinator.core.visitors import ANYONE
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import datasets, studies
+from potluck_coordinator.storage import access, datasets, studies
 from potluck_coordinator.storage.ledger import entries, head, length
 from potluck_coordinator.storage.transaction import Transaction
 
@@ -44,17 +43,18 @@ async def site_ledger(site: Site) -> wire.Ledger:
 
 
 def _may_read(tx: Transaction, asker: Asker, entry: Entry) -> bool:
+    """Say whether the entry that began a deleted study is the asker's to read.
+
+    The ledger names no visitor, and accounts by the names that they had: the dataset's row says
+    whose the study was, and who has another account's former name owns nothing by that.
+    """
     if entry.kind != "study":
         return False
-    return entry.body["spec"]["visibility"] == "public" or asker.owns(_owner(tx, entry))
-
-
-def _owner(tx: Transaction, entry: Entry) -> str:
-    """Give whose a deleted study was. The ledger names no visitor: the dataset's row does."""
+    if entry.body["spec"]["visibility"] == "public" or asker.role == "admin":
+        return True
     submitter = str(entry.body["submitter"])
-    if submitter != ANYONE:
-        return submitter
-    return datasets.get(tx, entry.body["spec"]["dataset_id"]).owner
+    others = access.find_account(tx, submitter) is not None and not asker.owns(submitter)
+    return not others and asker.owns(datasets.get(tx, entry.body["spec"]["dataset_id"]).owner)
 
 
 def _ledger(

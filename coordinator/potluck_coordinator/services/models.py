@@ -19,7 +19,7 @@ from potluck_converter import (
     render_isolated,
 )
 from potluck_converter.isolation import ADDRESSES
-from potluck_coordinator.core.errors import BadModel, Conflict
+from potluck_coordinator.core.errors import BadModel, Conflict, OverQuota
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.names import MOST_CHARACTERS
 from potluck_coordinator.core.records import Model
@@ -28,6 +28,7 @@ from potluck_coordinator.scoring import WorkerLost
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.describing import describe_model
 from potluck_coordinator.services.leftovers import forget
+from potluck_coordinator.services.quotas import may_keep
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.working import Job, run_job
 from potluck_coordinator.storage import models, studies
@@ -68,7 +69,7 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
             facts=facts,
             created_at=site.now(),
         )
-        return await keep_model(site, model, graph_file, weight_file)
+        return await keep_model(site, asker, model, graph_file, weight_file)
 
 
 async def _described(
@@ -103,6 +104,7 @@ async def _convert(site: Site, asker: Asker, folder: Path, out: Path) -> None:
 
 async def keep_model(
     site: Site,
+    asker: Asker,
     model: Model,
     graph_content: bytes | Path,
     weight_content: bytes | Path,
@@ -111,7 +113,10 @@ async def keep_model(
     """Keep a model whose bytes were put; give the kept one, and whether it is new.
 
     The contents are those of its artifacts, as bytes or files; `told` is more for the ledger.
+
+    Raises OverQuota `quota.bytes`; then nothing of it stays.
     """
+    size = sum(map(_size, (graph_content, weight_content)))
     body = {
         "model": model.id,
         "hash": model.hash,
@@ -124,11 +129,16 @@ async def keep_model(
         found = models.same(tx, model)
         if found is not None:
             return found, False
+        may_keep(site, tx, asker, size)
         models.add(tx, model)
         record(tx, SITE_CHAIN, "model", body, model.created_at)
         return model, True
 
-    made = await site.writer.run(act)
+    try:
+        made = await site.writer.run(act)
+    except OverQuota:
+        await forget(site, [model.graph, model.weights])
+        raise
     for artifact, content in ((model.graph, graph_content), (model.weights, weight_content)):
         if not await site.artifacts.exists(artifact):  # a deletion of the same bytes came between
             if isinstance(content, Path):
@@ -136,6 +146,10 @@ async def keep_model(
             else:
                 await site.artifacts.put(content)
     return made
+
+
+def _size(content: bytes | Path) -> int:
+    return content.stat().st_size if isinstance(content, Path) else len(content)
 
 
 def model_hash(graph: str, weights: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from functools import partial
 
 from potluck.protocol.base import one_line
@@ -17,13 +18,16 @@ from potluck_coordinator.services.score_jobs import KeptReplay, replay_kept
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.stuck import conclude_stuck
 from potluck_coordinator.services.verdicts import OWN, conclude
+from potluck_coordinator.services.working import LEAST
 from potluck_coordinator.storage import replays, studies, units
 from potluck_coordinator.storage.transaction import Transaction
+from potluck_coordinator.training.fresh_answers import fresh_answers
 from potluck_coordinator.training.replay import Replayed, ReplayJob
 
 NOTE_CHARACTERS = 300
 MOST_REMEMBERED = 200
 """Owners whose turns are remembered."""
+PREPARED_WITHIN_S = 300.0
 SLACK = 2.0
 """A process that hangs is killed after so many times the time that its job may take."""
 
@@ -38,6 +42,17 @@ async def next_replay(site: Site, served: list[str]) -> Replay | None:
     return due
 
 
+async def prepare_checks(site: Site) -> None:
+    """Train the known answers by which new donors' devices are checked, if they are wanted."""
+    if site.device_checks.wanted:
+        seed = secrets.randbits(64)
+        async with site.memory.room(LEAST, "A device check", kind=Kind.REPLAY):
+            answers = await site.own_donor.run(
+                fresh_answers, seed, timeout_s=PREPARED_WITHIN_S, need=LEAST
+            )
+        site.device_checks.prepare(answers)
+
+
 async def perform(site: Site, due: Replay) -> ReplayState | None:
     """Train a lease's work again and keep the verdict. Raises what the store raises."""
 
@@ -47,6 +62,7 @@ async def perform(site: Site, due: Replay) -> ReplayState | None:
     unit, study = await site.writer.read(look)
     promoted = unit.kind == "trial" and unit.rung < len(study.spec["rungs"]) - 1
     done = await _train(site, due, unit, study.owner, promoted)
+    site.own_pace.note(unit, done.step_s)
     note = one_line(done.unable, NOTE_CHARACTERS)
     if due.why == Why.STUCK:
         await site.writer.run(lambda tx: conclude_stuck(site, tx, due, done, note, OWN))

@@ -9,12 +9,14 @@ from typing import Any
 
 from potluck.protocol.records import PlannedPart, StudyPlan
 from potluck.protocol.study import LossOptions, StudySpec
-from potluck_coordinator.core.errors import BadStudy, NotFound, NotHere, OtherWidth
+from potluck_coordinator.core.errors import BadStudy, NotFound, OtherWidth
 from potluck_coordinator.core.names import check_name, check_note
 from potluck_coordinator.core.records import Dataset, Model
 from potluck_coordinator.core.turns import Kind
+from potluck_coordinator.core.units import units_of
 from potluck_coordinator.search import extremes, samples
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.audience import check_audience
 from potluck_coordinator.services.compiled import compiled_parameters, study_space
 from potluck_coordinator.services.facts import facts_from_json
 from potluck_coordinator.services.fitting import fit_offer
@@ -47,7 +49,7 @@ class Understood:
 
 async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     """Check a specification against its model, data and space. Raises BadInput, NotFound."""
-    _check_visibility(site, spec)
+    told_of_donors = await check_audience(site, asker, spec)
     check_name(spec.name, of="a study")
     check_note(spec.description, of="The study's description", where="description")
     model, dataset = await _materials(site, asker, spec)
@@ -88,20 +90,8 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     if budget < spec.trials:
         plan["warnings"] = [*plan["warnings"], fewer_trials(budget, spec.trials)]
     wire = _wire_plan(spec, plan, model, budget, told)
+    wire = wire.model_copy(update={"who_gets_what": told_of_donors})
     return Understood(plan, wire, model, dataset)
-
-
-def _check_visibility(site: Site, spec: StudySpec) -> None:
-    if spec.visibility == "private" and site.settings.open:
-        raise NotHere(
-            "study.private_on_open",
-            "No study is private on an open coordinator: whoever comes may train it, and keep its "
-            "rows and weights.",
-            expected="visibility: public",
-            got="visibility: private",
-            hint="Make it public, or submit it to a coordinator that takes studies with a token.",
-            where="visibility",
-        )
 
 
 def fewer_trials(possible: int, asked: int) -> str:
@@ -174,11 +164,6 @@ def _check_rungs(spec: StudySpec) -> None:
             got=str(spec.rungs),
             where="rungs",
         )
-
-
-def units_of(trials: int, folds: int, repeats: int, rungs: int) -> int:
-    """Count the units of so many whole trials, with the refit that folds bring (0: no folds)."""
-    return trials * (folds or 1) * repeats * rungs + (1 if folds else 0)
 
 
 def unit_rows(rows_train: int, folds: int | None) -> int:

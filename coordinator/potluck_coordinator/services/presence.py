@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+
+from potluck_coordinator.core.groups import EVERYONE, NO_REACH, Circle, Reach
 
 FRESH_PER_NETWORK = 2
 
@@ -18,6 +20,7 @@ class Presence:
         self._networks: dict[str, str] = {}
         self._waiting: dict[int, tuple[str, int | None]] = {}
         self._known: set[str] = set()
+        self._reaches: dict[str, Reach] = {}
 
     @contextmanager
     def connected(
@@ -27,8 +30,13 @@ class Presence:
         network: str | None = None,
         *,
         known: bool = True,
+        reach: Reach = NO_REACH,
     ) -> Iterator[None]:
-        """Count a donor as online, with the memory that it allows, while its socket is open."""
+        """Count a donor as online, with the memory that it allows, while its socket is open.
+
+        `reach`: whose units it may get; where it has several sockets, that of the newest counts.
+        """
+        self._reaches[donor_id] = reach
         if network is not None:
             self._networks[donor_id] = network
         if known:
@@ -47,6 +55,7 @@ class Presence:
                 del self._open[donor_id]
                 self._networks.pop(donor_id, None)
                 self._known.discard(donor_id)
+                self._reaches.pop(donor_id, None)
 
     def waits(self, socket: object, donor_id: str, memory_bytes: int | None = None) -> None:
         """Hear that a donor found nothing ready, and waits for work on one of its sockets."""
@@ -56,41 +65,57 @@ class Presence:
         """Hear that it asks again, or has gone."""
         self._waiting.pop(id(socket), None)
 
-    def others_wait(self, donor_id: str, memory_bytes: int = 0) -> bool:
-        """Say whether another donor waits that could take a unit of so much memory."""
-        return any(other != donor_id for other in self._able(memory_bytes))
+    def others_wait(
+        self, donor_id: str, memory_bytes: int = 0, circles: Collection[Circle] = (EVERYONE,)
+    ) -> bool:
+        """Say whether another donor waits that could take a unit of so much memory.
 
-    def strangers_wait(self, network: str | None, memory_bytes: int = 0) -> bool:
+        `circles`: whose units there are.
+        """
+        return any(other != donor_id for other in self._able(memory_bytes, circles))
+
+    def strangers_wait(
+        self,
+        network: str | None,
+        memory_bytes: int = 0,
+        circles: Collection[Circle] = (EVERYONE,),
+    ) -> bool:
         """Say whether such a donor of another network waits."""
-        return any(self._networks.get(other) != network for other in self._able(memory_bytes))
+        able = self._able(memory_bytes, circles)
+        return any(self._networks.get(other) != network for other in able)
 
-    def _able(self, memory_bytes: int) -> Iterator[str]:
+    def _able(self, memory_bytes: int, circles: Collection[Circle]) -> Iterator[str]:
         for donor, allowed in self._waiting.values():
-            if allowed is None or allowed >= memory_bytes:
+            if (allowed is None or allowed >= memory_bytes) and self._permitted(donor, circles):
                 yield donor
+
+    def _permitted(self, donor_id: str, circles: Collection[Circle]) -> bool:
+        reach = self._reaches.get(donor_id, NO_REACH)
+        return any(reach.permits(circle) for circle in circles)
 
     def network_of(self, donor_id: str) -> str | None:
         """Give the network from which a donor is connected, if it is."""
         return self._networks.get(donor_id)
 
-    def expected(self) -> int:
-        """Count the donors for whom work is made ahead.
+    def expected(self, circle: Circle = EVERYONE) -> int:
+        """Count the donors for whom work of a circle is made ahead.
 
         All that have delivered something before, and two of each network that have not: a hundred
         new sockets of one host are no hundred donors.
         """
-        fresh = Counter(
-            self._networks.get(donor) for donor in self._open if donor not in self._known
+        able = {donor for donor in self._open if self._permitted(donor, (circle,))}
+        fresh = Counter(self._networks.get(donor) for donor in able - self._known)
+        return len(able & self._known) + sum(
+            min(FRESH_PER_NETWORK, count) for count in fresh.values()
         )
-        return len(self._known) + sum(min(FRESH_PER_NETWORK, count) for count in fresh.values())
 
     def networks(self) -> int:
         """Count the networks from which donors are connected."""
         return len(set(self._networks.values()))
 
-    def online(self) -> int:
-        """Count the donors online."""
-        return len(self._open)
+    def online(self, circle: Circle = EVERYONE) -> int:
+        """Count the donors online that may get a circle's units."""
+        return sum(self._permitted(donor, (circle,)) for donor in self._open)
 
     def sockets(self) -> int:
         """Count the open sockets."""
@@ -103,6 +128,6 @@ class Presence:
     def _limits(self) -> list[int]:
         return [limit for limit in self._allowed if limit is not None]
 
-    def others(self, donor_id: str) -> bool:
-        """Say whether any other donor is online."""
-        return any(other != donor_id for other in self._open)
+    def others(self, donor_id: str, circles: Collection[Circle] = (EVERYONE,)) -> bool:
+        """Say whether any other donor is online that may get the units of one of these circles."""
+        return any(other != donor_id and self._permitted(other, circles) for other in self._open)

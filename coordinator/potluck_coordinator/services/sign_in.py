@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 
 from potluck.protocol import records as wire
 from potluck_coordinator.core import visitors
 from potluck_coordinator.core.access import (
     TOKEN_BYTES,
+    USE_NOTED_EVERY_S,
+    Bearer,
     BrowserSession,
+    Token,
     hash_token,
     new_token,
     same_secret,
 )
-from potluck_coordinator.core.errors import Conflict, NotAllowed, NotSignedIn
-from potluck_coordinator.core.names import check_account_name, likeness
-from potluck_coordinator.services.access import Asker
+from potluck_coordinator.core.errors import Busy, Conflict, NotAllowed, NotSignedIn
+from potluck_coordinator.services.access import Asker, Role
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import access
+from potluck_coordinator.storage import access, tokens
 from potluck_coordinator.storage.transaction import Transaction
 
 SESSION_SECONDS = 30 * 24 * 3600.0
+MOST_SESSIONS = 200
+"""Browsers that one token may be signed in with."""
 VISITOR_SECONDS = 365 * 24 * 3600.0
 """How long a browser keeps its key after it was last here."""
 
@@ -39,20 +44,50 @@ async def first_admin(site: Site) -> str | None:
 
 async def by_token(site: Site, token: str) -> Asker:
     """Say whose token this is. Raises NotSignedIn `access.token_unknown`."""
+    return asker_of(site, await bearer_of(site, token))
 
-    def look(tx: Transaction) -> Asker:
-        account = access.find_by_token_hash(tx, hash_token(token))
-        if account is None:
-            raise NotSignedIn(
-                "access.token_unknown",
-                "This token is not known here.",
-                expected="a token that this coordinator's operator gave out",
-                got="another one",
-                hint="Check that it was copied whole.",
-            )
-        return Asker(account.name, account.role, site.settings.open)
 
-    return await site.writer.read(look)
+async def bearer_of(site: Site, token: str) -> Bearer:
+    """Say who holds a token, and note that it was used. Raises `access.token_unknown`."""
+    now = site.now()
+    found = await site.writer.read(lambda tx: access.find_by_token_hash(tx, hash_token(token), now))
+    if found is None:
+        raise token_unknown()
+    note_use(site, found.token)
+    return found
+
+
+def token_unknown() -> NotSignedIn:
+    """Refuse a token that opens nothing: unknown, revoked and expired ones sound the same."""
+    return NotSignedIn(
+        "access.token_unknown",
+        "This token is not known here.",
+        expected="a token that this coordinator's operator gave out, and that has not ended",
+        got="another one",
+        hint="Check that it was copied whole, and that it was not revoked and has not expired.",
+    )
+
+
+def note_use(site: Site, token: Token) -> None:
+    """Keep when a token was last used, at most once an hour, without anybody waiting for it."""
+    now = site.now()
+    if token.use_is_news(now):
+        since = now - USE_NOTED_EVERY_S
+        with suppress(Busy):
+            site.writer.submit(lambda tx: tokens.note_use(tx, token.id, now, since=since))
+
+
+def asker_of(site: Site, bearer: Bearer) -> Asker:
+    """Give the asker that a token makes of whoever holds it."""
+    token, account = bearer.token, bearer.account
+    role: Role = "donor" if account is None or token.scope == "donate" else account.role
+    return Asker(
+        name=token.name if account is None else account.name,
+        role=role,
+        open=site.settings.open,
+        account_id="" if account is None else account.id,
+        token_id=token.id,
+    )
 
 
 def nobody(site: Site) -> Asker:
@@ -103,16 +138,14 @@ def new_key() -> str:
 
 
 async def by_cookie(site: Site, cookie: str) -> tuple[Asker, BrowserSession] | None:
-    """Give a browser's asker and session, or None for an expired or unknown one."""
-
-    def look(tx: Transaction) -> tuple[Asker, BrowserSession] | None:
-        session = access.find_session(tx, hash_token(cookie), site.now())
-        if session is None:
-            return None
-        account = access.get_account(tx, session.account_id)
-        return Asker(account.name, account.role, site.settings.open), session
-
-    return await site.writer.read(look)
+    """Give a browser's asker and session, or None for one that ended, as its token may have."""
+    now = site.now()
+    found = await site.writer.read(lambda tx: access.find_session(tx, hash_token(cookie), now))
+    if found is None:
+        return None
+    session, bearer = found
+    note_use(site, bearer.token)
+    return asker_of(site, bearer), session
 
 
 async def by_cookies(site: Site, session: str | None, visitor: str | None) -> tuple[Asker, str]:
@@ -156,18 +189,25 @@ def check_csrf(expected: str, given: str | None) -> None:
 async def sign_in(site: Site, token: str) -> tuple[str, wire.Session]:
     """Open a browser session; give its cookie. Raises NotSignedIn."""
     cookie, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
-    await by_token(site, token)
+    bearer = await bearer_of(site, token)
 
-    def act(tx: Transaction) -> Asker:
-        account = access.find_by_token_hash(tx, hash_token(token))
-        assert account is not None
+    def act(tx: Transaction) -> None:
         now = site.now()
+        if access.find_by_token_id(tx, bearer.token.id, now) is None:
+            raise token_unknown()
         access.forget_expired_sessions(tx, now)
-        access.open_session(tx, hash_token(cookie), account.id, csrf, now + SESSION_SECONDS)
-        return Asker(account.name, account.role, site.settings.open)
+        if access.sessions_of(tx, bearer.token.id) >= MOST_SESSIONS:
+            raise Conflict(
+                "access.too_many_sessions",
+                "Too many browsers are signed in with this token.",
+                expected=f"at most {MOST_SESSIONS}",
+                got="one more",
+                hint="Sign out elsewhere, or use another token.",
+            )
+        access.open_session(tx, hash_token(cookie), bearer.token.id, csrf, now + SESSION_SECONDS)
 
-    asker = await site.writer.run(act)
-    return cookie, session_view(asker, csrf)
+    await site.writer.run(act)
+    return cookie, session_view(asker_of(site, bearer), csrf)
 
 
 async def sign_out(site: Site, cookie: str) -> None:
@@ -184,37 +224,3 @@ def session_view(asker: Asker, csrf: str) -> wire.Session:
         may_submit=asker.may_submit,
         csrf=csrf,
     )
-
-
-async def make_token(site: Site, asker: Asker, name: str) -> wire.NewToken:
-    """Make a submitter's token; only the admin may.
-
-    Args:
-        site: The coordinator.
-        asker: Who asks.
-        name: What the account is called.
-
-    Raises:
-        BadInput: `access.name_reserved` for what looks like the name of those who have no
-            account; `name.*` for what is no name.
-        Conflict: `access.name_taken` for a name in use, and one that looks like it.
-    """
-    asker.must_be_admin()
-    name = check_account_name(name)
-    token = new_token(secrets.token_bytes(TOKEN_BYTES))
-
-    def act(tx: Transaction) -> None:
-        alike = [a.name for a in access.list_accounts(tx) if likeness(a.name) == likeness(name)]
-        if alike and name not in alike:
-            raise Conflict(
-                "access.name_taken",
-                "An account of a name that looks like this one exists.",
-                expected="a name that cannot be taken for another account's",
-                got=f"{name}, beside {alike[0]}",
-                hint="Choose another name.",
-                where="name",
-            )
-        access.create_account(tx, name, "submitter", hash_token(token), site.now())
-
-    await site.writer.run(act)
-    return wire.NewToken(name=name, token=token)

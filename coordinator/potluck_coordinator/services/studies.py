@@ -14,6 +14,7 @@ from potluck_coordinator.core.records import Dataset, Model, Part, Study
 from potluck_coordinator.core.units import UnitEvent, UnitState
 from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.audience import check_group_is_there
 from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.jobs import (
     canonical_json,
@@ -23,9 +24,11 @@ from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.memory import encoded_bytes
 from potluck_coordinator.services.planning import (
     SECONDS_TO_PREPARE,
+    Understood,
     dataset_deleted,
     understand,
 )
+from potluck_coordinator.services.quotas import may_run, units_in
 from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
@@ -54,17 +57,20 @@ async def create(
 
     None where `still_wanted` says in the end that whoever asked has gone.
     """
-    if not spec.rows_are_public:
+    if spec.donors == "everyone" and not spec.rows_are_public:
         raise BadStudy(
             "study.rows_not_public",
-            "Donors receive the encoded training rows.",
+            "Every donor may receive the encoded training rows.",
             expected="rows_are_public: true",
             got="rows_are_public: false",
-            hint="Tick the box if these rows may be public; else do not submit them.",
+            hint="Tick the box if these rows may be public; else let only your own donors, or "
+            "those of a group, train the study (donors: mine, group).",
             where="rows_are_public",
         )
     understood = await understand(site, asker, spec)
     dataset, model = understood.dataset, understood.model
+    study = _drafted(site, asker, spec, understood)
+    await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
     prepared = await on_dataset(
         site,
         dataset.hash,
@@ -80,10 +86,9 @@ async def create(
     if not await still_wanted():
         await forget(site, made)
         return None
-    study_id = site.new_id("st")
     parts = [
         Part(
-            study_id=study_id,
+            study_id=study.id,
             part=part.part,
             train=part.train,
             held=part.held,
@@ -94,26 +99,13 @@ async def create(
         )
         for part in prepared.parts
     ]
-    study = Study(
-        id=study_id,
-        name=spec.name,
-        owner=asker.owner,
-        state="running",
-        visibility=spec.visibility,
-        model_id=model.id,
-        dataset_id=dataset.id,
-        spec=spec.model_dump(mode="json"),
-        plan=understood.plan,
-        wire_plan=understood.wire.model_dump(mode="json"),
-        direction=understood.wire.direction,
-        trials=understood.wire.trials,
-        created_at=site.now(),
-    )
 
     def act(tx: Transaction) -> None:
         if datasets.get(tx, dataset.id).deleted_at is not None:
             raise dataset_deleted()
         models.get(tx, model.id)  # or it was deleted meanwhile
+        _may_begin(site, tx, asker, study)
+        check_group_is_there(tx, study)
         studies.add(tx, study, parts, prepared.test_rows)
         _record_materials(site, tx, study, model, dataset, parts, prepared.test_rows)
         after_commit(tx, lambda: site.hub.publish(SITE))
@@ -125,6 +117,30 @@ async def create(
         await forget(site, made)
         raise
     return study
+
+
+def _drafted(site: Site, asker: Asker, spec: StudySpec, understood: Understood) -> Study:
+    return Study(
+        id=site.new_id("st"),
+        name=spec.name,
+        owner=asker.owner,
+        state="running",
+        visibility=spec.visibility,
+        model_id=understood.model.id,
+        dataset_id=understood.dataset.id,
+        spec=spec.model_dump(mode="json"),
+        plan=understood.plan,
+        wire_plan=understood.wire.model_dump(mode="json"),
+        direction=understood.wire.direction,
+        trials=understood.wire.trials,
+        created_at=site.now(),
+        donors=spec.donors,
+        group_id=spec.group_id,
+    )
+
+
+def _may_begin(site: Site, tx: Transaction, asker: Asker, study: Study) -> None:
+    may_run(site, tx, asker, study, studies=1, units=units_in(study))
 
 
 def _record_materials(
@@ -218,6 +234,9 @@ async def resume(site: Site, asker: Asker, study_id: str) -> None:
     study = await mine(site, asker, study_id)
 
     def act(tx: Transaction) -> None:
+        check_group_is_there(tx, study)
+        if studies.get(tx, study.id).state != "running":
+            _may_begin(site, tx, asker, study)
         _reopen(site, tx, study, before=("stopped", "failed"))
         record(tx, study.id, "resume", {"by": asker.name}, site.now())
 
@@ -229,7 +248,11 @@ async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
     study = await mine(site, asker, study_id)
 
     def act(tx: Transaction) -> None:
+        check_group_is_there(tx, study)
         current = studies.get(tx, study.id)
+        runs = current.state == "running"
+        units_more = units_in(current, more) + (0 if runs else units_in(current))
+        may_run(site, tx, asker, current, studies=0 if runs else 1, units=units_more)
         studies.add_trials(tx, study.id, more)
         if current.state != "running":
             _reopen(site, tx, study, before=("completed", "stopped", "failed"))

@@ -9,11 +9,14 @@ from pathlib import Path
 from obstore.exceptions import BaseError
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError
+from sqlmodel import Session
 
 from potluck_coordinator.core.errors import CannotStart
 from potluck_coordinator.storage.artifacts import ArtifactStore
+from potluck_coordinator.storage.condition import revision_of, shown
 from potluck_coordinator.storage.engine import make_engine
 from potluck_coordinator.storage.folder_lock import held
+from potluck_coordinator.storage.schema import known_revisions
 from potluck_coordinator.storage.upgrade import bring_up_to_date
 
 
@@ -35,6 +38,36 @@ def opened(data: Path, url: str) -> Iterator[Engine]:
             yield engine
         finally:
             engine.dispose()
+
+
+@contextmanager
+def open_beside(engine: Engine) -> Iterator[Session]:
+    """Give one transaction on a database that is up to date, whether a coordinator uses it or not.
+
+    It commits where nothing was raised, and the engine is disposed of.
+
+    Raises:
+        CannotStart: `database.missing` where there is none yet, `database.older` where a
+            coordinator has to upgrade it first, and what `revision_of` raises.
+    """
+    try:
+        revision, newest = revision_of(engine), known_revisions()[-1]
+        if revision is None:
+            raise CannotStart(
+                "database.missing",
+                f"There is no coordinator's database at {shown(engine)}: name the data folder "
+                "with --data, as for `potluck serve`.",
+            )
+        if revision != newest:
+            raise CannotStart(
+                "database.older",
+                f"The database {shown(engine)} is of revision {revision}, and this Potluck needs "
+                f"{newest}: start the coordinator once, which upgrades it.",
+            )
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+    finally:
+        engine.dispose()
 
 
 def engine_for(url: str) -> Engine:

@@ -67,6 +67,8 @@ class StudyRow(SQLModel, table=True):
     created_at: float = Field(sa_type=Float)
     finished_at: float | None = Field(default=None, sa_type=Float)
     best_trial: int | None = None
+    donors: str = "everyone"
+    group_id: str | None = Field(default=None, index=True)
 
 
 class PartRow(SQLModel, table=True):
@@ -201,6 +203,7 @@ class LeaseRow(SQLModel, table=True):
     result: str | None = None
     stacked: bool = False
     reason: str = Field(default="", sa_type=Text)
+    permit: str | None = None
 
 
 class UploadRow(SQLModel, table=True):

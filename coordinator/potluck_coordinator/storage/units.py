@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import ColumnElement, func, insert, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.groups import NO_REACH, Reach, circle_of
 from potluck_coordinator.core.records import Unit
 from potluck_coordinator.core.scheduling import Candidate
 from potluck_coordinator.core.stacking import stack_from
@@ -19,6 +20,7 @@ from potluck_coordinator.core.units import (
     states_before,
     steps_per_epoch,
 )
+from potluck_coordinator.storage.reach import within
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
 
@@ -178,13 +180,13 @@ def candidates(
     limit: int = 512,
     *,
     memory_bytes: int | None = None,
+    reach: Reach = NO_REACH,
 ) -> list[Candidate]:
-    """List ready units of running studies, the oldest of every submitter.
+    """List ready units of running studies that a donor may get, the oldest of every submitter.
 
     Where they are more than `limit`, every submitter has some, and not who began first has all.
     `memory_bytes`: only units that take at most so much.
     """
-    roomy = [] if memory_bytes is None else [col(UnitRow.memory_bytes) <= memory_bytes]
     place = func.row_number().over(
         partition_by=col(StudyRow.owner),
         order_by=(col(UnitRow.ready_since), col(UnitRow.trial), col(UnitRow.fold)),
@@ -192,11 +194,11 @@ def candidates(
     oldest = (
         select(UnitRow.id, place.label("place"))
         .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
-        .where(UnitRow.state == UnitState.READY.value, StudyRow.state == "running", *roomy)
+        .where(*_ready(memory_bytes, reach))
         .subquery()
     )
     query = (
-        select(UnitRow, StudyRow.owner)
+        select(UnitRow, StudyRow.owner, StudyRow.donors, StudyRow.group_id)
         .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
         .join(oldest, oldest.c.id == col(UnitRow.id))
         .where(oldest.c.place <= per_owner)
@@ -216,9 +218,31 @@ def candidates(
             stack=_stack_now(unit),
             ready_since=unit.ready_since or 0.0,
             memory_bytes=unit.memory_bytes,
+            circle=circle_of(donors, owner, group_id),
         )
-        for unit, owner in session.exec(query)
+        for unit, owner, donors, group_id in session.exec(query)
     ]
+
+
+def any_ready(
+    session: Session, *, memory_bytes: int | None = None, reach: Reach = NO_REACH
+) -> bool:
+    """Say whether a donor of so much memory, and this reach, would find a unit ready."""
+    query = (
+        select(UnitRow.id)
+        .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
+        .where(*_ready(memory_bytes, reach))
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
+def _ready(memory_bytes: int | None, reach: Reach) -> list[ColumnElement[bool]]:
+    found = [
+        col(UnitRow.state) == UnitState.READY.value,
+        col(StudyRow.state) == "running",
+        within(reach),
+    ]
+    return found if memory_bytes is None else [*found, col(UnitRow.memory_bytes) <= memory_bytes]
 
 
 def _stack_now(unit: UnitRow) -> str | None:
@@ -246,12 +270,14 @@ def leased_by_owner(session: Session) -> dict[str, int]:
     return dict(session.exec(query).all())
 
 
-def any_returned(session: Session) -> bool:
-    """Say whether a unit of a running study came back and is not scored yet."""
+def any_returned(session: Session, reach: Reach = NO_REACH) -> bool:
+    """Say whether a unit that came back, of a running study within reach, is not scored yet."""
     query = (
         select(UnitRow.id)
         .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
-        .where(UnitRow.state == UnitState.RETURNED.value, StudyRow.state == "running")
+        .where(
+            UnitRow.state == UnitState.RETURNED.value, StudyRow.state == "running", within(reach)
+        )
     )
     return session.exec(query.limit(1)).first() is not None
 

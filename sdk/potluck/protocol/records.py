@@ -206,6 +206,10 @@ class StudyPlan(Wire):
         description="What the specification left open and the model's compile settled: `loss`, "
         "`loss_options.<name>`, `metric`, and parameters such as `learning_rate`.",
     )
+    who_gets_what: list[str] = Field(
+        default_factory=list,
+        description="Who gets what of the data and the network, in whole sentences.",
+    )
     warnings: list[str]
 
 
@@ -455,8 +459,12 @@ class ReplayRecord(Wire):
     lease: str
     donor: str = Field(examples=["quiet-otter"])
     backend: str = Field(description="The backend's class; `+stacked` trained several units.")
-    why: Literal["sampled", "finalist", "diverged", "checkpoint", "stuck", "refuted_before"]
-    state: Literal["open", "agreed", "refuted", "undecided", "dropped", "undone"]
+    why: Literal[
+        "sampled", "challenge", "finalist", "diverged", "checkpoint", "stuck", "refuted_before"
+    ] = Field(description="`challenge`: one interval of a long unit.")
+    state: Literal[
+        "asked", "unanswered", "open", "agreed", "refuted", "undecided", "dropped", "undone"
+    ] = Field(description="`asked`: the donor was asked for the two states of an interval.")
     from_step: int
     to_step: int
     distance: float | None = Field(
@@ -496,7 +504,9 @@ class Session(Wire):
 
     signed_in: bool
     name: str
-    role: Literal["anonymous", "submitter", "admin"]
+    role: Literal["anonymous", "donor", "submitter", "admin"] = Field(
+        description="`donor`: signed in with a token that may only donate."
+    )
     may_submit: bool
     csrf: str
 

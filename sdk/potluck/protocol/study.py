@@ -12,6 +12,9 @@ Scalar = bool | int | float | str
 Task = Literal["classification", "regression"]
 Direction = Literal["maximize", "minimize"]
 Visibility = Literal["public", "private"]
+Donors = Literal["everyone", "group", "mine"]
+"""Who gets a study's units: whoever donates; a group's members and one's own donors; those alone.
+One's own are donors that are signed in with the submitter's account, or show a token of it."""
 LossName = Literal[
     "sparse_categorical_crossentropy",
     "categorical_crossentropy",
@@ -202,6 +205,10 @@ class StudySpec(Exact):
     init: Literal["fresh", "uploaded"] | None = None
     seed: UInt32 = 0
     visibility: Visibility = "public"
+    donors: Donors = "everyone"
+    group_id: str | None = Field(None, description="With `donors: group`: which one.")
     rows_are_public: bool = Field(
-        False, description="The submitter knows that encoded training rows reach donors."
+        False,
+        description="The submitter knows that encoded training rows reach every donor; needed with "
+        "`donors: everyone`.",
     )

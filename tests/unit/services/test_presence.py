@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from hypothesis import given
 from hypothesis import strategies as st
 
+from potluck_coordinator.core.groups import EVERYONE, Reach, circle_of
 from potluck_coordinator.services.memory import in_words, too_large_for_all
 from potluck_coordinator.services.presence import Presence
 
@@ -31,6 +32,28 @@ def test_the_roomiest_donor_is_the_one_with_the_most_memory_of_those_who_stay(
             assert told == max(limit for limit in staying if limit is not None)
     assert presence.roomiest() is None
     assert presence.online() == presence.sockets() == 0
+
+
+def test_only_those_who_may_get_a_circles_units_count_for_it() -> None:
+    mine, group = circle_of("mine", "ann", None), circle_of("group", "bob", "gr")
+    presence = Presence()
+    with (
+        presence.connected("anybody", network="n1"),
+        presence.connected("ann's", network="n2", reach=Reach({"ann": "t"}, {})),
+        presence.connected("member", network="n3", reach=Reach({}, {"gr": "k"})),
+    ):
+        assert presence.online() == presence.expected() == 3
+        assert presence.online(mine) == presence.expected(mine) == 1
+        assert presence.others("ann's", (EVERYONE,))
+        assert not presence.others("ann's", (mine,))
+        assert presence.others("ann's", (mine, group))
+        presence.waits(presence, "anybody")
+        assert presence.others_wait("ann's")
+        assert not presence.others_wait("ann's", circles=(mine, group))
+        assert not presence.strangers_wait("n2", circles=(mine,))
+        presence.waits(presence, "member")
+        assert presence.strangers_wait("n2", circles=(mine, group))
+    assert presence.online(mine) == 0
 
 
 def test_what_nobody_can_take_is_told_with_both_sizes() -> None:

@@ -1,7 +1,7 @@
 /** The draft of a new study: kept over steps, pages and reloads, until it is submitted. */
 
 import { api, asApiError, read, type ApiError } from "../../protocol/http";
-import type { Dataset, FitOffer, FittedFrom, Model, StudyPlan } from "../../protocol/records";
+import type { Dataset, DonorsOf, FitOffer, FittedFrom, Group, Model, StudyPlan } from "../../protocol/records";
 import { layerForms } from "./space";
 import { concerns, emptyDraft, makeSpec, sentence, type Draft } from "./spec";
 
@@ -25,8 +25,9 @@ export class NewStudyDraft {
   planError = $state.raw<ApiError | null>(null);
   planning = $state(false);
   submitError = $state.raw<ApiError | null>(null);
-  /** Everybody may submit here: then no study is private. */
+  /** Everybody may submit here: then no study that everyone may train is private. */
   openSite = $state(false);
+  groups = $state.raw<readonly Group[]>([]);
   /** Problems are shown once a person has tried to submit. */
   showProblems = $state(false);
 
@@ -38,6 +39,7 @@ export class NewStudyDraft {
     const { modelId: model_id, datasetId: dataset_id } = this.fields;
     await Promise.all([
       this.#learnSite(),
+      this.#fetchGroups(),
       model_id && this.#fetchModel(model_id),
       dataset_id && this.#fetchDataset(dataset_id),
     ]);
@@ -49,7 +51,25 @@ export class NewStudyDraft {
     } catch {
       return; // the coordinator says it again where it matters
     }
-    if (this.openSite) this.fields.visibility = "public";
+    this.letIn(this.fields.donors);
+  }
+
+  /** What is kept names a group that is gone: another one is to be chosen. */
+  async #fetchGroups(): Promise<void> {
+    try {
+      this.groups = await read(api.GET("/api/v1/groups"));
+    } catch {
+      return;
+    }
+    if (!this.groups.some((group) => group.id === this.fields.groupId)) {
+      this.fields.groupId = this.groups.length === 1 ? (this.groups[0]?.id ?? "") : "";
+    }
+  }
+
+  /** Choose who may train it. What everyone may train on an open coordinator is public. */
+  letIn(donors: DonorsOf): void {
+    this.fields.donors = donors;
+    if (this.openSite && donors === "everyone") this.fields.visibility = "public";
   }
 
   async #fetchModel(model_id: string): Promise<void> {

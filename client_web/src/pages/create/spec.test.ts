@@ -30,6 +30,15 @@ describe("a draft becomes a specification", () => {
     expect(Object.keys(makeSpec(draft).problems).sort()).toEqual(["name", "rows_are_public", "test", "trials"]);
   });
 
+  test("rows need not be public where not everyone may train", () => {
+    const closed = { ...ready, rowsArePublic: false, groupId: "gr_1" };
+    expect(makeSpec({ ...closed, donors: "mine" })).toMatchObject({ problems: {}, spec: { donors: "mine", group_id: null } });
+    expect(makeSpec({ ...closed, donors: "group" })).toMatchObject({ problems: {}, spec: { group_id: "gr_1" } });
+    const { problems } = makeSpec({ ...closed, donors: "group", groupId: "" });
+    expect(Object.keys(problems)).toEqual(["group_id"]);
+    expect(stepOf("group_id")).toBe("data");
+  });
+
   test("options of the loss are numbers, a switch or nothing", () => {
     const lossOptions = { gamma: "1.5", alpha: " ", apply_class_balancing: "yes" };
     expect(makeSpec({ ...ready, lossOptions }).spec.loss_options).toEqual({ gamma: 1.5, apply_class_balancing: true });

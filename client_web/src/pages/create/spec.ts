@@ -1,7 +1,7 @@
 /** What the four steps hold, and the specification that it makes. Pure. */
 
 import type { ErrorDetail } from "../../protocol/messages";
-import type { Direction, LossName, MetricName, StudySpec, Task } from "../../protocol/records";
+import type { Direction, DonorsOf, LossName, MetricName, StudySpec, Task } from "../../protocol/records";
 import type { ParameterForm } from "./form";
 import { readSpace, rungEpochs } from "./space";
 import { allTrainingForms } from "./training_forms";
@@ -33,6 +33,9 @@ export interface Draft {
   direction: Direction | "auto";
   init: "auto" | "fresh" | "uploaded";
   visibility: "public" | "private";
+  /** Who may train it; with `group`, which one. */
+  donors: DonorsOf;
+  groupId: string;
   rowsArePublic: boolean;
   sampler: "random" | "grid";
   trials: string;
@@ -48,7 +51,7 @@ export function emptyDraft(): Draft {
     modelId: "", datasetId: "", name: "", description: "", target: "", features: null,
     task: "auto", scaling: "auto", split: "validation", validation: "20", test: "20", folds: "5",
     stratify: true, duplicates: "auto", loss: "auto", lossOptions: {}, weights: "none", weightColumn: "", metric: "auto", direction: "auto", init: "auto",
-    visibility: "public", rowsArePublic: false, sampler: "random", trials: "12", epochs: "9",
+    visibility: "public", donors: "everyone", groupId: "", rowsArePublic: false, sampler: "random", trials: "12", epochs: "9",
     rungs: "2", repeats: "1", seed: "0", parameters: allTrainingForms(),
   };
 }
@@ -145,12 +148,15 @@ export function makeSpec(draft: Draft): Made {
     init: known(draft.init),
     seed: reader.whole("seed", draft.seed, 0, 2 ** 32 - 1),
     visibility: draft.visibility,
+    donors: draft.donors,
+    group_id: draft.donors === "group" ? draft.groupId || null : null,
     rows_are_public: draft.rowsArePublic,
   };
   if (draft.name.trim() === "") reader.problems["name"] = "Give the study a name.";
-  if (!draft.rowsArePublic) {
+  if (draft.donors === "everyone" && !draft.rowsArePublic) {
     reader.problems["rows_are_public"] = "Tick the box in the data step: donors train on encoded rows, so they become public.";
   }
+  if (draft.donors === "group" && draft.groupId === "") reader.problems["group_id"] = "Choose a group.";
   for (const [key, message] of Object.entries(space.problems)) reader.problems[`parameters.${key}`] = message;
   return { spec, problems: reader.problems };
 }
@@ -176,7 +182,7 @@ const FIELDS_OF: Readonly<Record<Exclude<Step, "review">, readonly string[]>> = 
   model: ["model_id", "files"],
   data: [
     "dataset_id", "target", "features", "task", "scaling", "split", "validation", "test", "folds",
-    "stratify", "duplicates", "loss", "loss_options", "class_weight", "sample_weight", "metric", "direction", "objective", "visibility", "rows_are_public",
+    "stratify", "duplicates", "loss", "loss_options", "class_weight", "sample_weight", "metric", "direction", "objective", "visibility", "donors", "group_id", "rows_are_public",
   ],
   search: ["parameters", "sampler", "trials", "repeats", "rungs", "epochs", "init", "seed"],
 };
@@ -187,6 +193,8 @@ export const LABELS: Readonly<Record<string, string>> = {
   dataset_id: "Dataset",
   name: "Name of the study",
   rows_are_public: "Encoded training rows",
+  donors: "Who may train it",
+  group_id: "Group",
   class_weight: "Weights of rows",
   sample_weight: "Weights of rows",
   metric: "Rank trials by",

@@ -4,7 +4,7 @@ import { nowText, type Facts } from "./now";
 const DONOR = { name: "quiet-otter", backend: "webgl", units: [], samples_per_second: null };
 const STUDY: Facts = {
   state: "running", reason: "", counts: {}, units_planned: 0, donors: [], seconds_left: null,
-  finished_at: null,
+  finished_at: null, may_edit: false, spec: {},
 };
 
 describe("the sentence under the bar", () => {
@@ -14,6 +14,16 @@ describe("the sentence under the bar", () => {
     expect(waiting.invite).not.toBe("");
     const busy = nowText({ ...STUDY, counts: { ready: 5, leased: 4 }, donors: [DONOR], seconds_left: 400 });
     expect(busy.text).toBe("1 donor is training this study, about 7 minutes left.");
+  });
+
+  test("asks those for help who may train it", () => {
+    const group = { ...STUDY, spec: { donors: "group" as const }, counts: { ready: 5 } };
+    expect(nowText(group)).toEqual({
+      text: "Nobody is training this study right now. It waits for donors of its group.",
+      invite: "",
+    });
+    expect(nowText({ ...group, may_edit: true }).invite).toBe("Open a donor tab");
+    expect(nowText({ ...group, donors: [DONOR] }).invite).toBe("");
   });
 
   test("asks nobody for help with what only the coordinator can do", () => {

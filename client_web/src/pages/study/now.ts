@@ -1,6 +1,6 @@
 /** What one sentence says of a study at this moment. Pure. */
 
-import type { Study } from "../../protocol/records";
+import type { DonorsOf, Study } from "../../protocol/records";
 import { moment, plural, timeLeft } from "../shared/format";
 import { progress } from "../shared/words";
 
@@ -13,8 +13,8 @@ export interface Now {
 /** What of a study the sentence hangs on. */
 export type Facts = Pick<
   Study,
-  "state" | "reason" | "counts" | "units_planned" | "donors" | "seconds_left" | "finished_at" | "checks_open"
->;
+  "state" | "reason" | "counts" | "units_planned" | "donors" | "seconds_left" | "finished_at" | "checks_open" | "may_edit"
+> & { readonly spec: Pick<Study["spec"], "donors"> };
 
 /** The sentence under the bar, from the same counts and donors as the bar's legend. */
 export function nowText(study: Facts): Now {
@@ -39,7 +39,8 @@ function running(study: Facts): Now {
   if (helping > 0) {
     const left = timeLeft(study.seconds_left);
     const who = helping === 1 ? "1 donor is" : `${helping} donors are`;
-    return { text: `${who} training this study${left === "" ? "" : `, ${left}`}.`, invite: "Open another tab" };
+    const text = `${who} training this study${left === "" ? "" : `, ${left}`}.`;
+    return { text, invite: mayHelp(study) ? "Open another tab" : "" };
   }
   if (parts.toGo === 0 && parts.beingScored > 0) {
     return { text: `The last ${plural(parts.beingScored, "result")} of this study are being scored.`, invite: "" };
@@ -48,7 +49,19 @@ function running(study: Facts): Now {
   if (parts.toGo === 0 && checks > 0) {
     return { text: `The coordinator trains the best results again to confirm them: ${checks} to go.`, invite: "" };
   }
-  return { text: "Nobody is training this study right now.", invite: "Open a donor tab" };
+  const waitsFor = WAITS_FOR[study.spec.donors ?? "everyone"];
+  return { text: `Nobody is training this study right now.${waitsFor}`, invite: mayHelp(study) ? "Open a donor tab" : "" };
+}
+
+const WAITS_FOR: Readonly<Record<DonorsOf, string>> = {
+  everyone: "",
+  group: " It waits for donors of its group.",
+  mine: " It waits for its submitter's own donors.",
+};
+
+/** Whether a tab that this reader opens would get a unit, as far as the page knows. */
+function mayHelp(study: Facts): boolean {
+  return (study.spec.donors ?? "everyone") === "everyone" || study.may_edit;
 }
 
 function at(seconds: number | null): string {

@@ -1,0 +1,95 @@
+"""`potluck admin`: accounts and tokens on the server's own machine, also while it runs.
+
+Whoever may write the data folder may do everything here. Each command is one short transaction,
+which a running coordinator sees at the next request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from potluck.errors import PotluckError
+from potluck_coordinator.core.errors import PotluckError as Refusal
+from potluck_coordinator.settings import settings_from
+
+if TYPE_CHECKING:
+    from potluck_coordinator.services.books import Books
+
+app = typer.Typer(
+    name="admin",
+    help="Accounts and tokens, on the server's own machine; also while it runs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[Path | None, typer.Option("--data", help="The coordinator's data folder.")]
+
+
+@contextmanager
+def _opened(data: Path | None) -> Iterator[Books]:
+    """Open a coordinator's database, and let the command line say a refusal in one line."""
+    from potluck_coordinator.services.books import Books
+    from potluck_coordinator.storage.opening import engine_for, open_beside
+
+    try:
+        engine = engine_for(settings_from(data=data).database_url())
+        with open_beside(engine) as session:
+            yield Books(session)
+    except Refusal as error:
+        raise PotluckError(f"{error.message} {error.hint}".strip()) from error
+
+
+@app.command("accounts")
+def list_accounts(data: Data = None) -> None:
+    """List all accounts."""
+    with _opened(data) as books:
+        for line in books.accounts():
+            typer.echo(line)
+
+
+@app.command("tokens")
+def list_tokens(
+    account: Annotated[str, typer.Argument(help="The account's name.")], data: Data = None
+) -> None:
+    """List an account's tokens; the secrets are kept by nobody."""
+    with _opened(data) as books:
+        for line in books.tokens(account):
+            typer.echo(line)
+
+
+@app.command("new-token")
+def new_token(
+    account: Annotated[
+        str | None, typer.Argument(help="The account's name; none: the first admin's.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="What the token is called.")] = "made on the server",
+    data: Data = None,
+) -> None:
+    """Make a token: the way back for a lost admin token. It is printed once, to this terminal."""
+    with _opened(data) as books:
+        token = books.new_token(account, name)
+    typer.echo(token)
+
+
+@app.command("revoke-token")
+def revoke_token(
+    token: Annotated[str, typer.Argument(help="The token's id, as `tokens` lists it.")],
+    data: Data = None,
+) -> None:
+    """Revoke a token, with every browser's session that it opened."""
+    with _opened(data) as books:
+        typer.echo(books.revoke_token(token))
+
+
+@app.command("revoke-account")
+def revoke_account(
+    account: Annotated[str, typer.Argument(help="The account's name.")], data: Data = None
+) -> None:
+    """Revoke an account with all its tokens and sessions; what it made stays."""
+    with _opened(data) as books:
+        typer.echo(books.revoke_account(account))

@@ -1,0 +1,101 @@
+"""What `potluck admin` does to accounts and tokens, beside a running coordinator or without one."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+
+from potluck_coordinator.core.access import (
+    TOKEN_BYTES,
+    Account,
+    Token,
+    hash_token,
+    new_token,
+)
+from potluck_coordinator.core.errors import Conflict, NotFound
+from potluck_coordinator.core.ids import spell
+from potluck_coordinator.core.names import check_name
+from potluck_coordinator.storage import access, tokens
+from potluck_coordinator.storage.transaction import Transaction
+
+
+class Books:
+    """What the commands do, in one transaction."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._now = time.time()
+
+    def accounts(self) -> Iterator[str]:
+        """Say each account in a line."""
+        for account in access.list_accounts(self._tx):
+            state = "revoked" if account.revoked else account.role
+            yield f"{account.name}\t{state}\tsince {_day(account.created_at)}"
+
+    def tokens(self, name: str) -> Iterator[str]:
+        """Say each of an account's tokens in a line."""
+        for token in tokens.of_account(self._tx, self._account(name).id):
+            state = "alive" if token.is_alive(self._now) else "ended"
+            used = (
+                "never used" if token.last_used_at is None else f"used {_day(token.last_used_at)}"
+            )
+            yield f"{token.id}\t{token.name}\t{token.scope}\t{state}\t{used}"
+
+    def new_token(self, account: str | None, name: str) -> str:
+        """Make a token of an account, or of the first admin, who is made where there is none."""
+        secret = new_token(secrets.token_bytes(TOKEN_BYTES))
+        name = check_name(name, of="a token")
+        found = self._account(account) if account is not None else self._admin(secret)
+        if found is None:
+            return secret
+        if found.revoked:
+            raise Conflict("account.state", f"The account {found.name} is revoked.")
+        token = Token(
+            id=spell("tk", secrets.token_bytes(10)),
+            account_id=found.id,
+            group_id=None,
+            name=name,
+            scope="all",
+            token_hash=hash_token(secret),
+            created_at=self._now,
+        )
+        tokens.add(self._tx, token)
+        return secret
+
+    def _admin(self, secret: str) -> Account | None:
+        """Give the first admin; None where this secret has become the token of a new one."""
+        there = access.admins(self._tx)
+        if there:
+            return there[0]
+        taken = {account.name for account in access.list_accounts(self._tx)}
+        name = next(n for n in map(_admin_name, count(1)) if n not in taken)
+        access.create_account(self._tx, name, "admin", hash_token(secret), self._now)
+        return None
+
+    def revoke_token(self, token_id: str) -> str:
+        """End a token."""
+        token = tokens.get(self._tx, token_id)
+        done = tokens.revoke(self._tx, token.id, self._now)
+        return f"{token.name}: {'revoked' if done else 'was revoked before'}"
+
+    def revoke_account(self, name: str) -> str:
+        """Close an account."""
+        done = access.revoke_account(self._tx, self._account(name).id, self._now)
+        return f"{name}: {'revoked' if done else 'was revoked before'}"
+
+    def _account(self, name: str) -> Account:
+        found = access.find_account(self._tx, name)
+        if found is None:
+            raise NotFound("account.not_found", f"There is no account named {name}.")
+        return found
+
+
+def _admin_name(number: int) -> str:
+    return "admin" if number == 1 else f"admin {number}"
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
