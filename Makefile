@@ -41,7 +41,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 CLIENT_SOURCES := $(shell find $(CLIENT) \( -name node_modules -o -name dist \) -prune -o -type f \
 	-not -name '*.tsbuildinfo' -not -name '*.test.ts' -not -name openapi.json -print)
 
-.PHONY: help setup demo test test-client test-rest test-long test-oracle bench-converter bench-engine bench-hostile bench-trust gradients fuzz check check-python check-types check-generated check-client generate lock serve clean chromium
+.PHONY: help setup demo test test-client test-rest test-long test-oracle bench-converter bench-engine bench-hostile bench-tables bench-trust gradients fuzz check check-python check-types check-generated check-client generate lock serve clean chromium
 
 help: ## List the targets.
 	@echo "Potluck:"
@@ -87,6 +87,9 @@ bench-trust: $(PYTHON_READY) ## 200 donors, a fifth of them hostile: what they a
 
 bench-hostile: $(PYTHON_READY) ## Small files that ask for much: what reading each takes.
 	@$(BIN)/python -m tests.faults.hostile_files.table
+
+bench-tables: $(PYTHON_READY) ## Wide tables: columns read together, and one by one.
+	@$(BIN)/python -m tests.bench.bench_tables $(BENCH)
 
 gradients: $(CLIENT_BUILT) chromium ## Every layer's gradients, ours and stock TF.js's, into docs/gradients.md.
 	@echo "== Differentiating every layer on every backend, twice (some minutes)"

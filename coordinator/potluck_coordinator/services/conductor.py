@@ -173,14 +173,15 @@ class Conductor:
                     del self._failures[unit.id]
 
     async def _replay_forever(self) -> None:
-        """Train again what is to be checked, one after another: most urgent first."""
+        """Train again what is to be checked, one after another: owners take turns."""
+        served: list[str] = []
         with self._site.hub.listen(CONDUCTOR) as woken:
             while True:
                 woken.clear()
                 with _survive("known answers could not be prepared"):
                     await prepare_checks(self._site)
                 with _survive("a replay could not be done"):
-                    while due := await next_replay(self._site):
+                    while due := await next_replay(self._site, served):
                         await self._replay(due)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), IDLE_SECONDS)

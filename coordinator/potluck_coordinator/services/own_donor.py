@@ -18,28 +18,39 @@ from potluck_coordinator.services.score_jobs import KeptReplay, replay_kept
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.stuck import conclude_stuck
 from potluck_coordinator.services.verdicts import OWN, conclude
+from potluck_coordinator.services.working import LEAST
 from potluck_coordinator.storage import replays, studies, units
 from potluck_coordinator.storage.transaction import Transaction
 from potluck_coordinator.training.fresh_answers import fresh_answers
 from potluck_coordinator.training.replay import Replayed, ReplayJob
 
 NOTE_CHARACTERS = 300
+MOST_REMEMBERED = 200
+"""Owners whose turns are remembered."""
 PREPARED_WITHIN_S = 300.0
 SLACK = 2.0
 """A process that hangs is killed after so many times the time that its job may take."""
+
+
+async def next_replay(site: Site, served: list[str]) -> Replay | None:
+    """Give the replay whose turn it is, or None. `served`: owners in turn, which this goes on."""
+    found = await site.writer.read(lambda tx: replays.next_open(tx, served))
+    if found is None:
+        return None
+    due, owner = found
+    served[:] = [*(one for one in served if one != owner), owner][-MOST_REMEMBERED:]
+    return due
 
 
 async def prepare_checks(site: Site) -> None:
     """Train the known answers by which new donors' devices are checked, if they are wanted."""
     if site.device_checks.wanted:
         seed = secrets.randbits(64)
-        answers = await site.own_donor.run(fresh_answers, seed, timeout_s=PREPARED_WITHIN_S)
+        async with site.memory.room(LEAST, "A device check", kind=Kind.REPLAY):
+            answers = await site.own_donor.run(
+                fresh_answers, seed, timeout_s=PREPARED_WITHIN_S, need=LEAST
+            )
         site.device_checks.prepare(answers)
-
-
-async def next_replay(site: Site) -> Replay | None:
-    """Give the replay that is due first, or None."""
-    return await site.writer.read(replays.next_open)
 
 
 async def perform(site: Site, due: Replay) -> ReplayState | None:

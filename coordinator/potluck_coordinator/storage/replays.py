@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import case, func, update
@@ -132,17 +132,24 @@ def drop_challenge(session: Session, lease_id: str, *, now: float) -> bool:
     return bool(changed(session, statement))
 
 
-def next_open(session: Session) -> Replay | None:
-    """Give the open replay that is due first, or None."""
+def next_open(session: Session, served: Sequence[str] = ()) -> tuple[Replay, str] | None:
+    """Give the open replay that is due first and its study's owner, or None.
+
+    `served`: owners whose replays were done, the last one last. Owners take turns; of one owner's,
+    the most urgent goes first.
+    """
     urgency = case({why.value: place for why, place in PRIORITY.items()}, value=ReplayRow.why)
+    turns = {owner: place for place, owner in enumerate(served, 1)}
+    order = [case(turns, value=StudyRow.owner, else_=0)] if turns else []
     query = (
-        select(ReplayRow)
+        select(ReplayRow, StudyRow.owner)
+        .join(StudyRow, col(StudyRow.id) == col(ReplayRow.study_id))
         .where(ReplayRow.state == OPEN)
-        .order_by(urgency, col(ReplayRow.asked_at), col(ReplayRow.id))
+        .order_by(*order, urgency, col(ReplayRow.asked_at), col(ReplayRow.id))
         .limit(1)
     )
     found = session.exec(query).first()
-    return None if found is None else fact(Replay, found)
+    return None if found is None else (fact(Replay, found[0]), found[1])
 
 
 def of_leases(session: Session, lease_ids: Iterable[str]) -> dict[str, Replay]:
