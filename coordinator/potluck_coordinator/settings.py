@@ -124,6 +124,14 @@ class Settings(BaseSettings):
     lease_seconds: float = LEASE_SECONDS
     unheard_seconds: float = UNHEARD_SECONDS
     heartbeat_seconds: float = HEARTBEAT_SECONDS
+    collect_seconds: float = Field(default=600.0, ge=0)
+    """How often bytes that nothing names, strangers' records and the database's free pages are
+    collected; 0: never."""
+    collect_after: float = Field(default=3600.0, ge=0)
+    """Seconds for which they stay at least. Artifacts at another place than in the data folder are
+    not collected: others may keep theirs there."""
+    forget_donors_after: float = Field(default=86_400.0, ge=0)
+    """Seconds after which the record of a donor who never held a lease is deleted."""
     clean_seconds: float = Field(default=30.0, gt=0)
     """How often states that newer ones took the place of are deleted."""
     sweep_seconds: float = 2.0
@@ -152,6 +160,10 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """Give the database's URL."""
         return self.database or f"sqlite:///{self.data / 'potluck.sqlite3'}"
+
+    def owns_artifacts(self) -> bool:
+        """Say whether the artifacts are in the data folder, which has one coordinator."""
+        return self.artifacts is None
 
     def artifact_place(self) -> str:
         """Give the artifact store's place."""

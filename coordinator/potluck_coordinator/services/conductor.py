@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState
+from potluck_coordinator.services.collection import collect
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
 from potluck_coordinator.services.leftovers import forget_superseded
@@ -48,6 +49,7 @@ class Conductor:
             self._score_forever,
             self._sweep_forever,
             self._clean_forever,
+            self._collect_forever,
         ]
         if checks(self._site):
             loops.append(self._replay_forever)
@@ -167,6 +169,14 @@ class Conductor:
             await asyncio.sleep(self._site.settings.clean_seconds)
             with _survive("superseded states could not be deleted"):
                 await forget_superseded(self._site)
+
+    async def _collect_forever(self) -> None:
+        """Delete what nothing names any more, and give the disk its room back."""
+        pause = self._site.settings.collect_seconds
+        while pause:
+            await asyncio.sleep(pause)
+            with _survive("what nothing names could not be collected"):
+                await collect(self._site)
 
 
 @contextlib.contextmanager

@@ -88,6 +88,10 @@ class Presence:
         """Count the networks from which donors are connected."""
         return len(set(self._networks.values()))
 
+    def donors(self) -> frozenset[str]:
+        """Give the ids of the donors online."""
+        return frozenset(self._open)
+
     def online(self) -> int:
         """Count the donors online."""
         return len(self._open)

@@ -91,10 +91,10 @@ def all_names(session: Session) -> Iterator[str]:
     kept = select(DatasetRow.hash).where(col(DatasetRow.deleted_at).is_(None))
     yield from session.exec(kept)
     for table, columns in NAMES:
-        query = select(*(getattr(table, column) for column in columns))
-        rows = session.connection().execution_options(yield_per=READ_AT_ONCE).execute(query)
-        for row in rows:
-            yield from (name for name in row if name is not None)
+        for column in columns:
+            query = select(getattr(table, column))
+            found = session.exec(query, execution_options={"yield_per": READ_AT_ONCE})
+            yield from (name for name in found if name is not None)
 
 
 def of_study(session: Session, study_id: str) -> set[str]:
