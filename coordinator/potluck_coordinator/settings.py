@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     """Bytes of these in a minute."""
     rate_sign_ins: int = Field(default=60, ge=0)
     """Unknown tokens in a minute from one address."""
+    rate_new_sockets: int = Field(default=3_000, ge=0)
+    """Donor sockets that may be opened in a minute from one address."""
     rate_lease_requests: int = Field(default=60_000, ge=0)
     """Requests a minute with lease tokens, of all donors behind one address."""
     rate_lease_bytes: int = Field(default=8 * 2**30, ge=0)
@@ -130,7 +132,7 @@ class Settings(BaseSettings):
     collect_after: float = Field(default=3600.0, ge=0)
     """Seconds for which they stay at least. Artifacts at another place than in the data folder are
     not collected: others may keep theirs there."""
-    forget_donors_after: float = Field(default=86_400.0, ge=0)
+    forget_donors_after: float = Field(default=3600.0, ge=0)
     """Seconds after which the record of a donor who never held a lease is deleted."""
     clean_seconds: float = Field(default=30.0, gt=0)
     """How often states that newer ones took the place of are deleted."""
