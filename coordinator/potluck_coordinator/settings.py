@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     """Bytes of these in a minute."""
     rate_sign_ins: int = Field(default=60, ge=0)
     """Unknown tokens in a minute from one address."""
+    rate_new_sockets: int = Field(default=3_000, ge=0)
+    """Donor sockets that may be opened in a minute from one address."""
     rate_lease_requests: int = Field(default=60_000, ge=0)
     """Requests a minute with lease tokens, of all donors behind one address."""
     rate_lease_bytes: int = Field(default=8 * 2**30, ge=0)
@@ -139,6 +141,14 @@ class Settings(BaseSettings):
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     stalled_seconds: float = STALLED_SECONDS
     """A unit that is held so long, and three times as long as others took, is given out twice."""
+    collect_seconds: float = Field(default=600.0, ge=0)
+    """How often bytes that nothing names, strangers' records and the database's free pages are
+    collected; 0: never."""
+    collect_after: float = Field(default=3600.0, ge=0)
+    """Seconds for which they stay at least. Artifacts at another place than in the data folder are
+    not collected: others may keep theirs there."""
+    forget_donors_after: float = Field(default=3600.0, ge=0)
+    """Seconds after which the record of a donor who never held a lease is deleted."""
     clean_seconds: float = Field(default=30.0, gt=0)
     """How often states that newer ones took the place of are deleted."""
     sweep_seconds: float = 2.0
@@ -172,6 +182,10 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """Give the database's URL."""
         return self.database or f"sqlite:///{self.data / 'potluck.sqlite3'}"
+
+    def owns_artifacts(self) -> bool:
+        """Say whether the artifacts are in the data folder, which has one coordinator."""
+        return self.artifacts is None
 
     def artifact_place(self) -> str:
         """Give the artifact store's place."""

@@ -304,6 +304,11 @@ class Client:
         given = dataset if isinstance(dataset, str) else dataset.id
         self._transport.delete(f"/api/v1/datasets/{given}")
 
+    def delete_model(self, model: records.Model | str) -> None:
+        """Delete a model. Raises `Conflict` (`model.in_use`) while there is a study of it."""
+        given = model if isinstance(model, str) else model.id
+        self._transport.delete(f"/api/v1/models/{given}")
+
     def status(self) -> records.SiteStatus:
         """Say what the coordinator is doing now."""
         return self._transport.get(records.SiteStatus, "/api/v1/status")

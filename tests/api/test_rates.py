@@ -142,6 +142,20 @@ def test_a_lease_that_is_none_may_not_be_tried_for_ever(people: Callable[..., At
     assert asked(stranger, 1) == [200]
 
 
+def test_an_address_that_connects_again_and_again_is_to_wait(people: Callable[..., At]) -> None:
+    at = people(rate_new_sockets=1)
+    stranger = at("192.0.2.7")
+    with stranger.websocket_connect("/api/v1/donor/socket"):
+        pass
+    with (
+        pytest.raises(WebSocketDenialResponse) as refused,
+        stranger.websocket_connect("/api/v1/donor/socket"),
+    ):
+        pass
+    assert (refused.value.status_code, code_of(refused.value)) == (429, "rate.new_sockets")
+    assert int(refused.value.headers["retry-after"]) > 1
+
+
 def test_one_address_opens_a_bounded_number_of_sockets(people: Callable[..., At]) -> None:
     at = people(sockets_per_address=2)
     stranger = at("192.0.2.7")

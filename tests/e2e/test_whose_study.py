@@ -58,12 +58,24 @@ def test_only_the_browser_that_submitted_a_study_may_change_it(
             expect(page.get_by_text("Loading the")).to_have_count(0)
             expect(page.get_by_text(empty)).to_have_count(1 - mine)
 
+    ann.goto(coordinator.url + "/models")
+    ann.get_by_role("rowheader").get_by_role("link").click()
+    model = ann.url
+    ann.get_by_role("button", name="Delete", exact=True).click()
+    ann.get_by_role("button", name="Delete the model").click()
+    expect(ann.get_by_text("A study uses this model.")).to_be_visible()
+
     ann.goto(study)
     ann.get_by_role("button", name="Delete", exact=True).click()
     ann.get_by_role("button", name="Delete the study").click()
     expect(ann.get_by_role("heading", name="Studies", level=1)).to_be_visible()
     bob.goto(study)
     expect(bob.get_by_text("There is no such study.")).to_be_visible()
+
+    ann.goto(model)
+    ann.get_by_role("button", name="Delete", exact=True).click()
+    ann.get_by_role("button", name="Delete the model").click()
+    expect(ann.get_by_text("No model yet")).to_be_visible()
 
 
 def test_the_operator_may_stop_a_visitors_study(

@@ -46,8 +46,9 @@ def charging(scope: Scope) -> Charge:
         counted = []
 
     def charge(size: int) -> None:
-        if counted:
-            must_have_room(site, size)
+        if size <= 0 or not counted:
+            return
+        must_have_room(site, size)
         for rate, asker in counted:
             site.rates.charge(rate, asker, size)
 
@@ -70,7 +71,7 @@ class CountedRequests:
         with ExitStack() as stack:
             try:
                 if scope["type"] == "websocket":
-                    rates.charge(Rate.REQUESTS, network(connection))
+                    rates.charge(Rate.NEW_SOCKETS, network(connection))
                     stack.enter_context(rates.socket(network(connection)))
                 else:
                     method, path = scope["method"], scope["path"]

@@ -14,6 +14,7 @@ from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.logs import about
 from potluck_coordinator.scoring import JobTooLarge
 from potluck_coordinator.services.challenges import expire_challenges
+from potluck_coordinator.services.collection import collect
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
 from potluck_coordinator.services.leftovers import forget_superseded
@@ -62,6 +63,7 @@ class Conductor:
             self._score_forever,
             self._sweep_forever,
             self._clean_forever,
+            self._collect_forever,
         ]
         if checks(self._site):
             loops.append(self._replay_forever)
@@ -219,6 +221,14 @@ class Conductor:
             await asyncio.sleep(self._site.settings.clean_seconds)
             with _survive("superseded states could not be deleted"):
                 await forget_superseded(self._site)
+
+    async def _collect_forever(self) -> None:
+        """Delete what nothing names any more, and give the disk its room back."""
+        pause = self._site.settings.collect_seconds
+        while pause:
+            await asyncio.sleep(pause)
+            with _survive("what nothing names could not be collected"):
+                await collect(self._site)
 
 
 @contextlib.contextmanager

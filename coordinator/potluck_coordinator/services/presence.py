@@ -113,6 +113,10 @@ class Presence:
         """Count the networks from which donors are connected."""
         return len(set(self._networks.values()))
 
+    def donors(self) -> frozenset[str]:
+        """Give the ids of the donors online."""
+        return frozenset(self._open)
+
     def online(self, circle: Circle = EVERYONE) -> int:
         """Count the donors online that may get a circle's units."""
         return sum(self._permitted(donor, (circle,)) for donor in self._open)

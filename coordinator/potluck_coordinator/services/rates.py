@@ -26,6 +26,7 @@ class Rate(StrEnum):
     UPLOADS = "uploads"
     UPLOAD_BYTES = "upload_bytes"
     SIGN_INS = "sign_ins"
+    NEW_SOCKETS = "new_sockets"
     LEASE_REQUESTS = "lease_requests"
     LEASE_BYTES = "lease_bytes"
     LEASE_STATES = "lease_states"
@@ -42,6 +43,7 @@ WORDS: dict[Rate, tuple[str, str]] = {
     Rate.UPLOADS: ("Too many models and datasets were uploaded from here.", "uploads"),
     Rate.UPLOAD_BYTES: ("Too much was uploaded from here at once.", "bytes of models and datasets"),
     Rate.SIGN_INS: ("Too many unknown tokens came from here.", "unknown tokens"),
+    Rate.NEW_SOCKETS: ("Donors here connect too often.", "new sockets"),
     Rate.LEASE_REQUESTS: ("Donors here ask for too many artifacts.", "requests with lease tokens"),
     Rate.LEASE_BYTES: ("Donors here upload too much at once.", "bytes of states"),
     Rate.LEASE_STATES: ("This lease uploads states too often.", "states"),

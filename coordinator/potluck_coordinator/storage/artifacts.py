@@ -24,6 +24,7 @@ from potluck_coordinator.core.errors import BadInput, BadResult, NotFound, TooLa
 
 STAGING = ".incoming"
 CHUNK = 1 << 20
+LISTED_AT_ONCE = 1000
 
 
 class Watch:
@@ -79,6 +80,8 @@ class ArtifactStore:
         self._holds: list[set[str]] = []
         self._watches: list[Watch] = []
         self._deleting: set[str] = set()
+        self._stages: set[Path] = set()
+        """What this process is writing."""
 
     @contextlib.contextmanager
     def naming(self) -> Iterator[None]:
@@ -284,6 +287,24 @@ class ArtifactStore:
         with _missing(sha):
             return (await obstore.head_async(self._store, key(sha)))["size"]
 
+    def older_than(self, at: float) -> set[str]:
+        """Give the artifacts that nobody has put since a Unix time, in a thread.
+
+        What an upload that was cut off by a crash left half-written before then is deleted.
+        """
+        found: set[str] = set()
+        for some in obstore.list(self._store, chunk_size=LISTED_AT_ONCE):
+            for one in some:
+                name = one["path"].rsplit("/", 1)[-1]
+                if len(name) == 64 and one["last_modified"].timestamp() < at:
+                    found.add(name)
+        if self._folder is not None:
+            for path in self._staging.iterdir():
+                with contextlib.suppress(FileNotFoundError):  # settled meanwhile
+                    if path not in self._stages and path.stat().st_mtime < at:
+                        path.unlink()
+        return found
+
     def size_sync(self, sha: str) -> int:
         """Do what `size` does, in a thread. Raises `NotFound`."""
         with _missing(sha):
@@ -315,11 +336,13 @@ class ArtifactStore:
     @contextlib.contextmanager
     def _staged(self) -> Iterator[tuple[Path, IO[bytes]]]:
         path = self._staging / f"potluck-{uuid.uuid4().hex}"
+        self._stages.add(path)
         try:
             with path.open("xb") as file:
                 yield path, file
         finally:
             path.unlink(missing_ok=True)
+            self._stages.discard(path)
 
     def _settle(self, path: Path, file: IO[bytes], sha: str) -> None:
         """Give staged bytes their name, durably: a fact may name them in the next commit."""

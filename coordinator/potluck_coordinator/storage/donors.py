@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.records import Donor
 from potluck_coordinator.storage.rows import fact, row
-from potluck_coordinator.storage.tables import DonorRow
+from potluck_coordinator.storage.tables import DonorRow, LeaseRow
+from potluck_coordinator.storage.trust_tables import ReplayRow, StandingRow
+
+DELETED_AT_ONCE = 500
 
 
 def meet(session: Session, donor: Donor) -> Donor:
@@ -38,6 +44,31 @@ def reward(
     found.seconds += seconds
     session.add(found)
     session.flush()
+
+
+def forget_strangers(session: Session, before: float, online: Collection[str]) -> int:
+    """Forget donors unseen since a time who never held a lease, and are not here now.
+
+    Gives how many went: fresh keys cost nothing, and must not fill the database.
+    """
+    met = select(LeaseRow.id).where(LeaseRow.donor_id == DonorRow.id)
+    judged = select(StandingRow.donor_id).where(StandingRow.donor_id == DonorRow.id)
+    replayed = select(ReplayRow.id).where(ReplayRow.donor_id == DonorRow.id)
+    strangers = session.exec(
+        select(DonorRow.id).where(
+            DonorRow.seen_at < before,
+            DonorRow.units == 0,
+            DonorRow.credit == "0",
+            ~met.exists(),
+            ~judged.exists(),
+            ~replayed.exists(),
+        )
+    )
+    gone = sorted(set(strangers) - set(online))
+    for begin in range(0, len(gone), DELETED_AT_ONCE):
+        some = gone[begin : begin + DELETED_AT_ONCE]
+        session.execute(delete(DonorRow).where(col(DonorRow.id).in_(some)))
+    return len(gone)
 
 
 def names(session: Session) -> dict[str, str]:

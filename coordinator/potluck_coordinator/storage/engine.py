@@ -60,6 +60,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # The driver's own idea of when to begin would run DDL and savepoints outside transactions.
     connection.isolation_level = None
     cursor = connection.cursor()
+    # Before the first page is written: an older file keeps what it has (see `storage.vacuum`).
+    cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")

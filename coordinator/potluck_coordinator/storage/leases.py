@@ -274,6 +274,12 @@ def drop_upload(session: Session, lease_id: str, artifact: str) -> None:
     )
 
 
+def forget_uploads(session: Session, before: float) -> int:
+    """Forget what leases uploaded that ended before a time: what is named besides stays named."""
+    ended = select(LeaseRow.id).where(LeaseRow.state != HELD, col(LeaseRow.ended_at) < before)
+    return changed(session, delete(UploadRow).where(col(UploadRow.lease_id).in_(ended)))
+
+
 def uploads(session: Session, lease_id: str) -> int:
     """Count what a lease uploaded."""
     query = select(func.count()).where(UploadRow.lease_id == lease_id)

@@ -18,6 +18,7 @@ from potluck_coordinator.storage.engine import make_engine
 from potluck_coordinator.storage.folder_lock import held
 from potluck_coordinator.storage.schema import known_revisions
 from potluck_coordinator.storage.upgrade import bring_up_to_date
+from potluck_coordinator.storage.vacuum import make_shrinkable
 
 
 @contextmanager
@@ -35,6 +36,8 @@ def opened(data: Path, url: str) -> Iterator[Engine]:
         engine = engine_for(url)
         try:
             bring_up_to_date(engine)
+            if engine.url.database and engine.dialect.name == "sqlite":
+                make_shrinkable(engine, Path(engine.url.database))
             yield engine
         finally:
             engine.dispose()

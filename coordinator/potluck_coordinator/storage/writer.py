@@ -20,6 +20,7 @@ from potluck_coordinator.core.errors import Busy
 from potluck_coordinator.storage.engine import read_only
 from potluck_coordinator.storage.hooks import AFTER_COMMIT, Hook
 from potluck_coordinator.storage.ledger import seal_all
+from potluck_coordinator.storage.vacuum import copy_log
 
 T = TypeVar("T")
 
@@ -95,6 +96,10 @@ class Writer:
         """Do what `read` does, in the caller's thread."""
         with Session(self._reading, autoflush=False, expire_on_commit=False) as session:
             return fn(session)
+
+    def copy_log(self) -> None:
+        """Let the database take the room that was given back from its file, in a thread."""
+        copy_log(self._engine)
 
     def close(self) -> None:
         """Finish what is queued, then stop. Twice is once."""

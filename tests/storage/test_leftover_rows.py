@@ -1,0 +1,68 @@
+"""What rows still name, and which rows nobody needs any more, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlmodel import Session
+
+from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.records import Donor, Replay
+from potluck_coordinator.storage import artifact_uses, donors, holdings, leases, replays, units
+from tests.storage.test_units import SHA, lease, session, unit
+
+__all__ = ["session"]
+
+
+def sha(letter: str) -> str:
+    return letter * 64
+
+
+def test_every_column_that_names_bytes_is_a_use(session: Session) -> None:
+    units.add(session, [replace(unit("u0"), start=sha("b"), checkpoint=sha("c"))])
+    leases.add(session, replace(lease("l0", "u0"), start=sha("d"), result=sha("e")))
+    leases.note_upload(session, "l0", sha("f"), 10)
+    replays.add(
+        session,
+        Replay(
+            id="r0", study_id="st", unit_id="u0", trial=0, lease_id="l0", donor_id="d1",
+            backend="cpu", why="drawn", state="asked", start=sha("1"), end=sha("2"),
+            from_step=0, to_step=1, asked_at=1.0,
+        ),
+    )  # fmt: skip
+    named = {SHA, *map(sha, "bcdef12")}
+    assert set(artifact_uses.all_names(session)) == named
+    assert artifact_uses.named(session, {*named, sha("3")}) == named
+    assert artifact_uses.named(session, set()) == set()
+    assert artifact_uses.of_study(session, "st") >= named - {SHA}
+
+
+def test_uploads_of_leases_that_ended_long_ago_are_forgotten(session: Session) -> None:
+    units.add(session, [unit(f"u{n}") for n in range(3)])
+    for number in range(3):
+        leases.add(session, lease(f"l{number}", f"u{number}"))
+        leases.note_upload(session, f"l{number}", sha("f"), 10)
+    leases.end(session, "l1", LeaseState.COMPLETED, now=50.0)
+    leases.end(session, "l2", LeaseState.HANDED_BACK, now=100.0)
+    assert leases.forget_uploads(session, 99.0) == 1
+    assert [leases.uploads(session, f"l{n}") for n in range(3)] == [1, 0, 1]
+
+
+def test_donors_who_did_anything_or_are_here_are_not_forgotten(session: Session) -> None:
+    units.add(session, [unit("u0")])
+    leases.add(session, lease("l0", "u0", "d1"))
+    for name, seen in (("old", 1.0), ("here", 1.0), ("new", 200.0), ("kind", 1.0)):
+        donors.meet(session, Donor(id=name, name=name, created_at=1.0, seen_at=seen))
+    donors.reward(session, "kind", units=1)
+    assert donors.forget_strangers(session, 100.0, {"here"}) == 2  # `old`, and the fixture's `d2`
+    assert set(donors.names(session)) == {"d1", "here", "new", "kind"}
+
+
+def test_an_owners_holdings_are_counted_apart_from_those_of_visitors(session: Session) -> None:
+    assert holdings.datasets(session, "ann") == [("d", 10)]
+    assert holdings.models(session, "ann") == [("m", SHA, SHA)]
+    assert [study.id for study in holdings.running(session, "ann")] == ["st"]
+    for owner in ("bob", None):
+        assert holdings.datasets(session, owner) == []
+        assert holdings.models(session, owner) == []
+        assert holdings.running(session, owner) == []
