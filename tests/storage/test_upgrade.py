@@ -28,6 +28,7 @@ STORED = Path(__file__).parents[1] / "fixtures" / "databases"
 FROZEN = {
     "0001": "29d313ea7a6a1c540b43004e8f0bbc72f815680489ed9a62dc63ecdec064b4bf",
     "0002": "f3c2593f71b471d59973920a7676d700c2517f4464428b91803f842aeb91545f",
+    "0003": "877630ccdd7a3a28231b8e1cf6211e04a7f1a34c2148a94df74f5d544721c449",
 }
 """Migrations that databases out there have gone through: they never change again."""
 
