@@ -38,9 +38,9 @@ class Groups:
         if len(found) == 1:
             return found[0]
         if found:
-            raise BadArgument(f"{len(found)} groups are called {shown(group)}: give the id.")
-        names = ", ".join(shown(g.name) for g in there) or "none"
-        raise BadArgument(f"You have no group {shown(group)}; there are: {names}.")
+            raise BadArgument(f"{len(found)} groups are called {group!r}: give the id.")
+        names = ", ".join(repr(g.name) for g in there) or "none"
+        raise BadArgument(f"You have no group {group!r}; there are: {names}.")
 
     def link(self, group: Group | str) -> str:
         """Give the address at which a browser joins; `potluck donate --join` takes it, too."""

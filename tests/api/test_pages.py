@@ -61,7 +61,8 @@ def test_every_page_of_the_client_is_known_here() -> None:
     patterns = re.findall(r'pattern: "/([^"]*)"', table)
     plain = {tuple(filter(None, found.split("/"))) for found in patterns if "{" not in found}
     assert plain == PAGES
-    assert {found for found in patterns if "{" in found} == {"studies/{id}", "models/{id}"}
+    named = {found for found in patterns if "{" in found}
+    assert named == {"studies/{id}", "models/{id}", "join/{code}"}
 
 
 def test_the_page_of_a_study_that_is_there_is_found(
@@ -240,3 +241,13 @@ def test_built_files_come_packed_to_those_who_read_that(client: TestClient) -> N
     wasm = next((STATIC / "assets").glob("*.wasm"))
     answer = client.get(f"/assets/{wasm.name}", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["content-type"] == "application/wasm"
+
+
+def test_the_page_of_a_groups_link_tells_nobody_whether_the_code_is_right(
+    client: TestClient,
+) -> None:
+    group = client.post("/api/v1/groups", json={"name": "Lab 3"}).json()
+    answers = [client.get(f"/join/{code}") for code in (group["code"], "guess")]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].content == answers[1].content
+    assert client.get("/join").status_code == 404

@@ -143,6 +143,12 @@ def test_tokens_are_made_and_revoked_and_a_browser_is_signed_out_with_them(
     bob.get_by_label("It may").select_option("donate")
     bob.get_by_role("button", name="Make a token").click()
     node = str(bob.get_by_text("Token “node”").locator("code").text_content())
+    expect(bob.get_by_text("never used · does not expire")).to_be_visible()
+    bob.get_by_role("button", name="Change node").click()
+    changing = bob.get_by_role("dialog", name="Change a token")
+    changing.get_by_label("It expires").select_option("in 30 days")
+    changing.get_by_role("button", name="Change the token").click()
+    expect(bob.get_by_text("never used · expires")).to_be_visible()
 
     donor = person(f"{closed.url}/account")
     donor.get_by_label("Token", exact=True).fill(node)

@@ -146,6 +146,19 @@ def only_first(session: Session, account: Account) -> str:
     return tokens.of_account(session, account.id)[0].id
 
 
+def test_a_sign_in_too_many_ends_the_oldest(engine: Engine) -> None:
+    with Session(engine) as session:
+        made = access.create_account(session, "Ada", "submitter", HASH, 0.0)
+        token = only_token(session, made)
+        for number in range(4):
+            access.open_session(session, f"s{number}", token, "csrf", 10.0 + number)
+        access.forget_oldest_sessions(session, token, keep=2)
+        there = [access.find_session(session, f"s{n}", 1.0) is not None for n in range(4)]
+        assert there == [False, False, True, True]
+        access.forget_oldest_sessions(session, token, keep=2)
+        assert access.find_session(session, "s2", 1.0) is not None
+
+
 def test_the_last_use_is_kept_to_the_hour(engine: Engine) -> None:
     with Session(engine) as session:
         made = access.create_account(session, "Ada", "submitter", HASH, 0.0)

@@ -18,7 +18,7 @@ from sqlalchemy.types import JSON, Boolean
 from sqlmodel import Session
 
 from potluck_coordinator.core.errors import CannotStart
-from potluck_coordinator.storage import ledger
+from potluck_coordinator.storage import access, ledger
 from potluck_coordinator.storage.engine import make_engine
 from potluck_coordinator.storage.schema import FOLDER, differences, known_revisions, migrate
 from potluck_coordinator.storage.upgrade import bring_up_to_date
@@ -28,6 +28,7 @@ STORED = Path(__file__).parents[1] / "fixtures" / "databases"
 FROZEN = {
     "0001": "29d313ea7a6a1c540b43004e8f0bbc72f815680489ed9a62dc63ecdec064b4bf",
     "0002": "f3c2593f71b471d59973920a7676d700c2517f4464428b91803f842aeb91545f",
+    "0003": "877630ccdd7a3a28231b8e1cf6211e04a7f1a34c2148a94df74f5d544721c449",
 }
 """Migrations that databases out there have gone through: they never change again."""
 
@@ -132,6 +133,28 @@ def test_an_older_database_keeps_every_row_and_its_chains(old: Engine) -> None:
     found = chains(old)
     assert len(found) == 3  # the site's and two studies'
     assert set(found.values()) == {None}
+
+
+@pytest.mark.parametrize("revision", ["0001"], indirect=True)
+def test_an_accounts_token_and_its_browsers_open_it_afterwards(old: Engine) -> None:
+    sessions = "INSERT INTO browser_session (id_hash, account_id, csrf, expires_at) VALUES "
+    with old.begin() as connection:
+        name, account, token = connection.execute(
+            text("SELECT name, id, token_hash FROM account")
+        ).one()
+        statement = f"{sessions} ('a', :account, 'x', 9e9), ('b', NULL, 'x', 9e9)"
+        connection.execute(text(statement), {"account": account})
+    bring_up_to_date(old)
+    with Session(old) as session:
+        by_token = access.find_by_token_hash(session, token, 1.0)
+        by_session = access.find_session(session, "a", 1.0)
+        assert by_token is not None
+        assert by_token.account is not None
+        assert (by_token.account.id, by_token.account.name) == (account, name)
+        assert (by_token.token.scope, by_token.token.name) == ("all", "first token")
+        assert by_session is not None
+        assert by_session[1].token == by_token.token
+        assert access.find_session(session, "b", 1.0) is None
 
 
 def staying(row: dict[str, Any], table: str) -> dict[str, Any]:

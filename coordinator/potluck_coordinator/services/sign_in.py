@@ -18,15 +18,15 @@ from potluck_coordinator.core.access import (
     new_token,
     same_secret,
 )
-from potluck_coordinator.core.errors import Busy, Conflict, NotAllowed, NotSignedIn
+from potluck_coordinator.core.errors import Busy, NotAllowed, NotSignedIn
 from potluck_coordinator.services.access import Asker, Role
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import access, tokens
 from potluck_coordinator.storage.transaction import Transaction
 
 SESSION_SECONDS = 30 * 24 * 3600.0
-MOST_SESSIONS = 200
-"""Browsers that one token may be signed in with."""
+MOST_SESSIONS = 1000
+"""Browsers that one token may be signed in with: one more signs out the first of them."""
 VISITOR_SECONDS = 365 * 24 * 3600.0
 """How long a browser keeps its key after it was last here."""
 
@@ -196,14 +196,7 @@ async def sign_in(site: Site, token: str) -> tuple[str, wire.Session]:
         if access.find_by_token_id(tx, bearer.token.id, now) is None:
             raise token_unknown()
         access.forget_expired_sessions(tx, now)
-        if access.sessions_of(tx, bearer.token.id) >= MOST_SESSIONS:
-            raise Conflict(
-                "access.too_many_sessions",
-                "Too many browsers are signed in with this token.",
-                expected=f"at most {MOST_SESSIONS}",
-                got="one more",
-                hint="Sign out elsewhere, or use another token.",
-            )
+        access.forget_oldest_sessions(tx, bearer.token.id, keep=MOST_SESSIONS - 1)
         access.open_session(tx, hash_token(cookie), bearer.token.id, csrf, now + SESSION_SECONDS)
 
     await site.writer.run(act)

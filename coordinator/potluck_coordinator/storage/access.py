@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlmodel import Session, SQLModel, col
 
 from potluck_coordinator.core.access import (
@@ -190,10 +190,13 @@ def find_session(session: Session, id_hash: str, at: float) -> tuple[BrowserSess
     return BrowserSession(row.token_id, row.csrf, row.expires_at), bearer
 
 
-def sessions_of(session: Session, token_id: str) -> int:
-    """Count the sign-ins by a token."""
-    query = select(func.count()).select_from(SessionRow)
-    return int(session.execute(query.where(col(SessionRow.token_id) == token_id)).scalar_one())
+def forget_oldest_sessions(session: Session, token_id: str, *, keep: int) -> None:
+    """Close a token's sign-ins but for the newest so many."""
+    newest = col(SessionRow.expires_at).desc(), col(SessionRow.id_hash)
+    query = select(col(SessionRow.id_hash)).where(col(SessionRow.token_id) == token_id)
+    old = list(session.execute(query.order_by(*newest).offset(keep)).scalars())
+    if old:
+        changed(session, delete(SessionRow).where(col(SessionRow.id_hash).in_(old)))
 
 
 def close_session(session: Session, id_hash: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from potluck.errors import BadArgument
-from potluck_coordinator.donor.options import Options, options_from, size_of
+from potluck_coordinator.donor.options import Options, code_of, options_from, size_of
 
 
 def options(**changes: Any) -> Options:
@@ -31,3 +31,20 @@ def test_what_is_no_size_is_refused_with_an_example(text: str) -> None:
 def test_workers_share_the_memory_that_is_allowed() -> None:
     assert options(memory="4G", workers=4).memory_bytes == 1 << 30
     assert options().memory_bytes is None
+
+
+@pytest.mark.parametrize("link", ["abc-_1", " abc-_1\n", "http://here:80/join/abc-_1/"])
+def test_a_groups_link_or_its_code_will_do(link: str) -> None:
+    assert code_of(link, "http://here:80") == "abc-_1"
+
+
+def test_another_coordinators_link_is_refused() -> None:
+    with pytest.raises(BadArgument, match="http://elsewhere"):
+        code_of("http://elsewhere/join/abc", "http://here")
+
+
+def test_a_token_comes_without_its_line_end_and_with_nothing_odd() -> None:
+    read = options_from(url="http://here", backend="cpu", token="potluck_x\n")
+    assert read.token == "potluck_x"
+    with pytest.raises(BadArgument, match="--token"):
+        options_from(url="http://here", backend="cpu", token="two words")

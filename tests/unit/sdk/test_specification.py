@@ -75,5 +75,26 @@ def test_a_value_that_the_wire_has_no_word_for_is_refused_with_its_place() -> No
 
 def test_rows_that_must_stay_private_cannot_be_submitted() -> None:
     require_consent(StudyOptions())
-    with pytest.raises(BadArgument, match="donor"):
+    with pytest.raises(BadArgument, match="donors='mine'"):
         require_consent(StudyOptions(rows_are_public=False))
+
+
+def test_rows_need_not_be_public_where_not_everyone_may_train() -> None:
+    require_consent(StudyOptions(rows_are_public=False, donors="mine"))
+    require_consent(StudyOptions(rows_are_public=False, donors="group", group="Lab 3"))
+    spec = write(StudyOptions(rows_are_public=False, donors="group", group="gr_1"))
+    assert (spec.donors, spec.group_id, spec.rows_are_public) == ("group", "gr_1", False)
+    assert (write(StudyOptions()).donors, write(StudyOptions()).group_id) == ("everyone", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (StudyOptions(donors="group"), "says by group=... which one"),
+        (StudyOptions(donors="mine", group="Lab 3"), "goes with donors='group'"),
+        (StudyOptions(donors="friends"), "donors must be one of everyone, group, mine"),
+    ],
+)
+def test_half_a_group_is_refused(options: StudyOptions, said: str) -> None:
+    with pytest.raises(BadArgument, match=said):
+        require_consent(options)

@@ -24,8 +24,13 @@ export function makeToken(account_id: string | null, body: Wanted): Promise<Made
     : read(api.POST(OTHERS, { params: { path: { account_id } }, body }));
 }
 
-export function renameToken(account_id: string | null, token_id: string, name: string): Promise<TokenRecord> {
-  const body = { name };
+export interface Change {
+  readonly name: string;
+  /** Left out: as before. */
+  readonly expires_in_days?: number | null;
+}
+
+export function changeToken(account_id: string | null, token_id: string, body: Change): Promise<TokenRecord> {
   return account_id === null
     ? read(api.PATCH(OWN_ONE, { params: { path: { token_id } }, body }))
     : read(api.PATCH(OTHERS_ONE, { params: { path: { account_id, token_id } }, body }));
