@@ -19,6 +19,7 @@ from potluck_coordinator.scoring.limits import WorkerFull, limited
 
 T = TypeVar("T")
 NICENESS = 5
+IDLE_SECONDS = 120.0
 
 
 class WorkerLost(Exception):
@@ -56,6 +57,7 @@ class _Seat:
         self._pool = self._spawn()
         self._pid: Future[int] | None = None
         self.closed = False
+        self.retiring: asyncio.TimerHandle | None = None
         self.last = ""
         """What it did last: it is warm for more of that."""
 
@@ -107,11 +109,14 @@ class Workers:
     """Runs plain functions in worker processes, one job a worker at a time.
 
     `processes`: that stay. `most`: that there are at once at most; those beyond `processes` start
-    when all others are busy, and end with their job.
+    when all others are busy, and end when they had nothing to do for `idle_s` seconds.
     """
 
-    def __init__(self, processes: int = 2, most: int | None = None) -> None:
+    def __init__(
+        self, processes: int = 2, most: int | None = None, idle_s: float = IDLE_SECONDS
+    ) -> None:
         self._stay = processes
+        self._idle_s = idle_s
         self._seats = [_Seat() for _ in range(max(processes, most or 0))]
         self._free = list(reversed(self._seats))
         self._vacant = asyncio.Semaphore(len(self._seats))
@@ -162,14 +167,22 @@ class Workers:
             seat = next((s for s in reversed(self._free) if not s.started), None)
         seat = seat or next((s for s in reversed(self._free) if s.started), None) or self._free[-1]
         self._free.remove(seat)
+        if seat.retiring is not None:
+            seat.retiring.cancel()
         seat.last = like
         return seat
 
     def _rise(self, seat: _Seat) -> None:
-        if not seat.closed and seat.started and sum(s.started for s in self._seats) > self._stay:
-            seat.replace()
+        if sum(s.started for s in self._seats) > self._stay:
+            loop = asyncio.get_running_loop()
+            seat.retiring = loop.call_later(self._idle_s, self._retire, seat)
         self._free.append(seat)
         self._vacant.release()
+
+    def _retire(self, seat: _Seat) -> None:
+        many = sum(s.started for s in self._seats) > self._stay
+        if many and seat.started and not seat.closed and seat in self._free:
+            seat.replace()
 
     async def _once(
         self,

@@ -100,9 +100,9 @@ def test_an_error_brings_the_place_where_it_was_raised(workers: Workers) -> None
     assert "sesame" not in str(told)
 
 
-def test_workers_beyond_those_that_stay_end_with_their_job(tmp_path: Path) -> None:
+def test_workers_beyond_those_that_stay_end_when_they_are_idle(tmp_path: Path) -> None:
     async def scenario() -> None:
-        pool = Workers(1, most=2)
+        pool = Workers(1, most=2, idle_s=0.0)
         fifo = str(tmp_path / "fifo")
         os.mkfifo(fifo)
         busy = asyncio.create_task(pool.run(jobs.say_and_hang, fifo))
