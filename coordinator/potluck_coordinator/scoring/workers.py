@@ -19,8 +19,7 @@ from potluck_coordinator.scoring.limits import WorkerFull, limited
 
 T = TypeVar("T")
 NICENESS = 5
-IDLE_S = 60.0
-"""A worker takes seconds to start, and may be wanted again at once."""
+IDLE_SECONDS = 120.0
 
 
 class WorkerLost(Exception):
@@ -58,10 +57,9 @@ class _Seat:
         self._pool = self._spawn()
         self._pid: Future[int] | None = None
         self.closed = False
+        self.retiring: asyncio.TimerHandle | None = None
         self.last = ""
         """What it did last: it is warm for more of that."""
-        self.jobs = 0
-        """How many it was given."""
 
     @staticmethod
     def _spawn() -> ProcessPoolExecutor:
@@ -111,11 +109,11 @@ class Workers:
     """Runs plain functions in worker processes, one job a worker at a time.
 
     `processes`: that stay. `most`: that there are at once at most; those beyond `processes` start
-    when all others are busy, and end once they had nothing to do for `idle_s` seconds.
+    when all others are busy, and end when they had nothing to do for `idle_s` seconds.
     """
 
     def __init__(
-        self, processes: int = 2, most: int | None = None, *, idle_s: float = IDLE_S
+        self, processes: int = 2, most: int | None = None, idle_s: float = IDLE_SECONDS
     ) -> None:
         self._stay = processes
         self._idle_s = idle_s
@@ -169,23 +167,21 @@ class Workers:
             seat = next((s for s in reversed(self._free) if not s.started), None)
         seat = seat or next((s for s in reversed(self._free) if s.started), None) or self._free[-1]
         self._free.remove(seat)
+        if seat.retiring is not None:
+            seat.retiring.cancel()
         seat.last = like
-        seat.jobs += 1
         return seat
 
     def _rise(self, seat: _Seat) -> None:
+        if sum(s.started for s in self._seats) > self._stay:
+            loop = asyncio.get_running_loop()
+            seat.retiring = loop.call_later(self._idle_s, self._retire, seat)
         self._free.append(seat)
         self._vacant.release()
-        if self._too_many:
-            asyncio.get_running_loop().call_later(self._idle_s, self._retire, seat, seat.jobs)
 
-    @property
-    def _too_many(self) -> bool:
-        return sum(seat.started for seat in self._seats) > self._stay
-
-    def _retire(self, seat: _Seat, jobs: int) -> None:
-        """End a worker that was idle since it had done so many jobs, unless too few would stay."""
-        if self._too_many and seat.started and not seat.closed and seat.jobs == jobs:
+    def _retire(self, seat: _Seat) -> None:
+        many = sum(s.started for s in self._seats) > self._stay
+        if many and seat.started and not seat.closed and seat in self._free:
             seat.replace()
 
     async def _once(
