@@ -60,8 +60,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # The driver's own idea of when to begin would run DDL and savepoints outside transactions.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # Before the first page is written: an older file keeps what it has (see `storage.vacuum`).
-    cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    # Before the first page is written: an older file keeps what it has (see `storage.vacuum`), and
+    # asking for it there would wait for whoever writes.
+    if cursor.execute("PRAGMA page_count").fetchone()[0] == 0:
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
