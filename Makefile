@@ -11,6 +11,7 @@ BIN := .venv/bin
 CLIENT := client_web
 STATIC := coordinator/potluck_coordinator/static
 SCRATCH := .make
+LOCKING := $(SCRATCH)/locking
 VENV_MADE := .venv/made
 PYTHON_READY := .venv/ready
 NODE_READY := $(CLIENT)/node_modules/.ready
@@ -40,7 +41,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 CLIENT_SOURCES := $(shell find $(CLIENT) \( -name node_modules -o -name dist \) -prune -o -type f \
 	-not -name '*.tsbuildinfo' -not -name '*.test.ts' -not -name openapi.json -print)
 
-.PHONY: help setup demo test test-client test-rest test-long test-oracle bench-converter bench-engine bench-hostile gradients fuzz check check-python check-types check-generated check-client generate serve clean chromium
+.PHONY: help setup demo test test-client test-rest test-long test-oracle bench-converter bench-engine bench-hostile bench-tables bench-trust gradients fuzz check check-python check-types check-generated check-client generate lock serve clean chromium
 
 help: ## List the targets.
 	@echo "Potluck:"
@@ -81,8 +82,14 @@ bench-converter: $(PYTHON_READY) $(ORACLE_READY) ## Ours beside the official con
 bench-engine: $(CLIENT_BUILT) chromium ## The donor engine beside stock TF.js and native Keras.
 	@$(BIN)/python -m tests.bench.bench_engine $(BENCH)
 
+bench-trust: $(PYTHON_READY) ## 200 donors, a fifth of them hostile: what they achieve. BENCH="--donors 40 --units 400" for less.
+	@$(BIN)/python -m tests.faults.attacks.crowd.table $(BENCH)
+
 bench-hostile: $(PYTHON_READY) ## Small files that ask for much: what reading each takes.
 	@$(BIN)/python -m tests.faults.hostile_files.table
+
+bench-tables: $(PYTHON_READY) ## Wide tables: columns read together, and one by one.
+	@$(BIN)/python -m tests.bench.bench_tables $(BENCH)
 
 gradients: $(CLIENT_BUILT) chromium ## Every layer's gradients, ours and stock TF.js's, into docs/gradients.md.
 	@echo "== Differentiating every layer on every backend, twice (some minutes)"
@@ -97,6 +104,8 @@ check: ## Style, types, imports, and whether generated files are fresh.
 	@$(MAKE) --jobs=2 $(TOGETHER) check-types check-python check-generated check-client
 
 check-python: $(PYTHON_READY)
+	@echo "== Pinned dependencies (locks/)"
+	@$(BIN)/python -m tests.support.locks check
 	@echo "== Python style (ruff)"
 	@$(BIN)/ruff check coordinator converter sdk tests
 	@$(BIN)/ruff format --check coordinator converter sdk tests
@@ -125,6 +134,10 @@ generate: $(PYTHON_READY) $(NODE_READY) ## Write openapi.json and the TypeScript
 	@$(BIN)/python -m potluck_coordinator.api.openapi $(CLIENT)/openapi.json
 	@cd $(CLIENT) && npm run generate
 
+lock: $(LOCKING)/bin/uv ## Pin the Python dependencies anew, by hash, into locks/.
+	@echo "== Writing locks/"
+	@$(PYTHON) -m tests.support.locks write $(CURDIR)/$<
+
 serve: $(CLIENT_BUILT) ## A coordinator; SERVE="--port 9000" gives it other options than --open.
 	@$(BIN)/potluck serve $(SERVE)
 
@@ -138,14 +151,18 @@ $(VENV_MADE):
 	@test -n "$(PYTHON)" || { echo "Potluck needs Python 3.11 or newer; none was found."; exit 1; }
 	@echo "== Making a virtual environment in .venv ($$($(PYTHON) --version))"
 	@$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@echo "== Updating pip (dependency groups need 25.1 or newer)"
-	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	@touch $@
 
-$(PYTHON_READY): $(VENV_MADE) pyproject.toml
+$(PYTHON_READY): $(VENV_MADE) pyproject.toml locks/dev.txt
 	@echo "== Installing Potluck and what its development needs (some minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement locks/dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+$(LOCKING)/bin/uv:
+	@echo "== Installing uv, which writes the locks, in $(LOCKING)"
+	@$(PYTHON) -m venv $(LOCKING)
+	@$(LOCKING)/bin/python -m pip install --quiet "uv>=0.9,<1"
 
 $(NODE_READY): $(CLIENT)/package-lock.json
 	@command -v npm > /dev/null || { echo "The pages need Node.js 20.19 or newer, with npm."; exit 1; }

@@ -12,13 +12,16 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from potluck.version import VERSION
-from potluck_coordinator.api import add_api, openapi, pages
+from potluck_coordinator.api import add_api, openapi, pages, paths
+from potluck_coordinator.api.access_log import AccessLog
 from potluck_coordinator.api.body_limits import BodyLimits
 from potluck_coordinator.api.donor import say_farewell
 from potluck_coordinator.api.errors import add_handlers
 from potluck_coordinator.api.heads import Heads
 from potluck_coordinator.api.hosts import KnownHosts
 from potluck_coordinator.api.plain_words import PlainWords
+from potluck_coordinator.api.rates import CountedRequests, charging
+from potluck_coordinator.core.turns import seats_for
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.conductor import Conductor
@@ -26,6 +29,7 @@ from potluck_coordinator.services.converters import Converters
 from potluck_coordinator.services.drawings import Drawings
 from potluck_coordinator.services.events import Hub
 from potluck_coordinator.services.presence import Presence
+from potluck_coordinator.services.rates import Rates
 from potluck_coordinator.services.sign_in import first_admin
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.settings import Settings
@@ -41,7 +45,8 @@ _log = logging.getLogger(__name__)
 class _Coordinator(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Put the headers around everything, even around the answer to an unexpected error."""
-        return Heads(pages.SecurityHeaders(super().build_middleware_stack()))
+        inner = Heads(pages.SecurityHeaders(super().build_middleware_stack()))
+        return AccessLog(inner, [*paths(), "/healthz"])
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
@@ -64,17 +69,18 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     async def running(app: FastAPI, engine: Engine) -> AsyncIterator[None]:
         hub = Hub()
         hub.bind(asyncio.get_running_loop())
-        memory = Admission(settings.memory)
+        memory = Admission(settings.memory, settings.workers)
         site = Site(
             settings=settings,
             writer=Writer(engine),
             artifacts=ArtifactStore(settings.artifact_place()),
-            workers=Workers(settings.workers),
+            workers=Workers(settings.workers, seats_for(settings.workers)),
             hub=hub,
             presence=Presence(),
             own_donor=Workers(1),
             memory=memory,
             converters=Converters(memory, settings.workers),
+            rates=Rates(settings),
         )
         app.state.site = site
         app.state.drawings = Drawings(site)
@@ -108,7 +114,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 
     app.include_router(pages.router)
     app.add_middleware(PlainWords)
-    app.add_middleware(BodyLimits, settings=settings)
+    app.add_middleware(BodyLimits, settings=settings, charging=charging)
+    app.add_middleware(CountedRequests)
     names = settings.names()
     if names is not None:
         app.add_middleware(KnownHosts, names=names)

@@ -14,6 +14,7 @@ from potluck.errors import BadArgument, MissingExtra, PotluckError
 from potluck.version import VERSION
 from potluck_coordinator.admin_commands import app as admin_app
 from potluck_coordinator.core.errors import CannotStart
+from potluck_coordinator.logs import set_up
 from potluck_coordinator.settings import Settings, settings_from
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ def serve(
         bool | None, typer.Option("--open/--closed", help="Let anybody submit, without a token.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that encode and score.", show_default="2")
+        int | None,
+        typer.Option(
+            help="Jobs of one kind at once: encoding, scoring and others.", show_default="2"
+        ),
     ] = None,
     own_donor: Annotated[
         float | None,
@@ -64,6 +68,13 @@ def serve(
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate, for HTTPS.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's key.")] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            help="How events are told: json (an object a line), text, or auto.",
+            show_default="text on a terminal, else json",
+        ),
+    ] = None,
 ) -> None:
     """Run a coordinator. What is not given here may be set by POTLUCK_* variables."""
     from potluck_coordinator.start_checks import (
@@ -84,6 +95,7 @@ def serve(
             own_donor=own_donor,
             tls_cert=tls_cert,
             tls_key=tls_key,
+            log_format=log_format,
         )
         check_tls(settings)
         listener = listen(settings.host, settings.port)
@@ -92,6 +104,7 @@ def serve(
         raise typer.Exit(1) from error
     from potluck_coordinator.app import create_app  # what lacks is said before data are touched
 
+    set_up(settings.log_format, settings.log_level)
     with plainly(), opened(settings.data, settings.database_url()) as engine:
         _serve(settings, create_app(settings, engine), listener)
 
@@ -99,6 +112,8 @@ def serve(
 def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
     import uvicorn
 
+    from potluck_coordinator.api.connections import CarefulSocket, careful
+    from potluck_coordinator.api.open_files import most_connections
     from potluck_coordinator.app import say_farewell
     from potluck_coordinator.greeting import greet
 
@@ -118,8 +133,11 @@ def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
 
     config = uvicorn.Config(
         app,
+        log_config=None,  # `logs.set_up` did it
         log_level="warning",
-        ws="websockets-sansio",
+        access_log=False,
+        http=careful(settings, most_connections(settings.connections)),
+        ws=CarefulSocket,
         ws_max_size=256 * 1024,
         ws_per_message_deflate=False,
         ssl_certfile=settings.tls_cert,

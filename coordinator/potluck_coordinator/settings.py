@@ -12,7 +12,13 @@ from platformdirs import user_data_path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from potluck_coordinator.core.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, UNHEARD_SECONDS
+from potluck_coordinator.core.leases import (
+    HEARTBEAT_SECONDS,
+    LEASE_SECONDS,
+    STALLED_SECONDS,
+    UNHEARD_SECONDS,
+)
+from potluck_coordinator.logs import LogFormat, LogLevel
 
 CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -60,20 +66,81 @@ class Settings(BaseSettings):
     open: bool = False
     """Anybody may submit, without a token."""
     workers: int = 2
-    """Processes that encode and score."""
+    """Jobs of one kind at once: that convert, write downloads, encode, score or look. Encoding,
+    scoring and looking share processes; so many of those stay."""
     memory: int = Field(default_factory=half_of_memory, gt=0)
-    """Bytes that conversions and the jobs of the workers may take together; half of the machine's
-    by default. A job waits until there is room, and one that needs more than all is refused."""
+    """Bytes that conversions, the jobs of the workers and replays may take together; half of the
+    machine's by default. A job waits until there is room; one that needs more than all is
+    refused."""
     own_donor: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of one processor core with which the coordinator trains again what donors handed in,
     from 0 to 1. With 0 nothing is trained again: results are *scored*, and never *confirmed*."""
     own_donor_seconds: float = Field(default=600.0, gt=0.0)
     """What one replay may take of that core. What takes longer is not confirmed."""
+    own_donor_whole_seconds: float = Field(default=600.0, ge=0.0)
+    """Samples of what donors hand in are trained again as a whole where that takes no longer on
+    that core; of longer units one interval between two committed states is."""
+    challenge_seconds: float = Field(default=600.0, gt=0.0)
+    """So long a donor has to bring the states between which it is trained again."""
     max_model_bytes: int = 512 * 2**20
     max_dataset_bytes: int = 512 * 2**20
+    rate_requests: int = Field(default=12_000, ge=0)
+    """Requests a minute of one account, or, without one, of one address (an IPv6 network of /64).
+    This one and all other rates and bounds: 0 is none."""
+    rate_uploads: int = Field(default=240, ge=0)
+    """Models and datasets that one of these may upload in a minute."""
+    rate_upload_bytes: int = Field(default=2 * 2**30, ge=0)
+    """Bytes of these in a minute."""
+    rate_sign_ins: int = Field(default=60, ge=0)
+    """Unknown tokens in a minute from one address."""
+    rate_lease_requests: int = Field(default=60_000, ge=0)
+    """Requests a minute with lease tokens, of all donors behind one address."""
+    rate_lease_bytes: int = Field(default=8 * 2**30, ge=0)
+    """Bytes of states that these may upload in a minute."""
+    rate_lease_states: int = Field(default=30, ge=0)
+    """States that one lease may upload in a minute."""
+    rate_messages: int = Field(default=3_000, ge=0)
+    """Messages a minute on one donor's socket; who says more is heard more slowly."""
+    sockets_per_address: int = Field(default=500, ge=0)
+    """Donor sockets open at a time from one address."""
+    sockets: int = Field(default=5_000, ge=0)
+    """Donor sockets open at a time."""
+    quota_bytes: int = Field(default=20 * 2**30, ge=0)
+    """Bytes of models and datasets that an account, or a visitor, may keep. As in all quotas, 0 is
+    any number."""
+    quota_studies: int = Field(default=200, ge=0)
+    """Studies that one of them may have running."""
+    quota_units: int = Field(default=200_000, ge=0)
+    """Units that those may plan."""
+    quota_admins: bool = False
+    """Quotas hold for admins, too."""
+    visitors_bytes: int = Field(default=50 * 2**30, ge=0)
+    """Bytes that all visitors of an open coordinator may keep together: keys cost them nothing."""
+    visitors_studies: int = Field(default=1_000, ge=0)
+    visitors_units: int = Field(default=1_000_000, ge=0)
+    rate_visitor_bytes: int = Field(default=10 * 2**30, ge=0)
+    """Bytes of models and datasets that may come in a day from one address without an account."""
+    disk_floor: int = Field(default=2**30, ge=0)
+    """Free bytes of the disk below which uploads are refused, those of donors too."""
+    connections: int = Field(default=10_000, ge=0)
+    """Connections and sockets open at a time; fewer where the system gives fewer files."""
+    connections_per_address: int = Field(default=1_000, ge=0)
+    """HTTP connections open from one address; those of trusted proxies are not counted."""
+    header_seconds: float = Field(default=20.0, ge=0)
+    """Within which a request's head must be whole. As of the next two, 0 is any time."""
+    body_seconds: float = Field(default=30.0, ge=0)
+    """How often is looked whether a request's body, or the reading of an answer, comes on."""
+    least_bytes_per_second: float = Field(default=256.0, ge=0)
+    """What these must come on by, on average."""
+    socket_idle_seconds: float = Field(default=3600.0, ge=0)
+    """After which a donor's socket is closed on which nothing was said; it may connect again."""
     lease_seconds: float = LEASE_SECONDS
     unheard_seconds: float = UNHEARD_SECONDS
     heartbeat_seconds: float = HEARTBEAT_SECONDS
+    stalled_seconds: float = STALLED_SECONDS
+    """A unit that is held so long, and three times as long as others took, is given out twice."""
+    clean_seconds: float = Field(default=30.0, gt=0)
+    """How often states that newer ones took the place of are deleted."""
     sweep_seconds: float = 2.0
     """How often expired leases are looked for."""
     secure_cookies: bool = False
@@ -82,6 +149,11 @@ class Settings(BaseSettings):
     """Certificate, for HTTPS."""
     tls_key: Path | None = None
     """The certificate's key."""
+
+    log_format: LogFormat = LogFormat.AUTO
+    """`json`: one object a line. `text`: for people. `auto`: `text` on a terminal."""
+    log_level: LogLevel = LogLevel.AUTO
+    """`debug`, `info`, `warning` or `error`; `auto`: `warning` on a terminal, else `info`."""
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

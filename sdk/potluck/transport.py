@@ -22,6 +22,9 @@ Upload = tuple[str, tuple[str, bytes | IO[bytes]]]
 
 ATTEMPTS = 5
 FIRST_PAUSE_S = 0.25
+TOO_OFTEN = 429
+LONGEST_WAIT_S = 120.0
+"""What a coordinator may ask to wait before the same is sent once more."""
 PASSING_STATUSES = frozenset({502, 503, 504})
 TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
 CHUNK_BYTES = 1 << 20
@@ -32,6 +35,8 @@ class Transport:
 
     A GET is tried up to five times with growing pauses when the connection fails or the coordinator
     is busy; anything else only when it never left this machine, so that nothing happens twice.
+    Whoever came too often (429) waits as long as the coordinator asks, up to two minutes, and tries
+    again, whatever it was: nothing was done then.
     Without a token a visitor's key goes along, by which an open coordinator knows whose is what.
     """
 
@@ -79,7 +84,8 @@ class Transport:
                     with self._http.stream("GET", path) as response, part.open("wb") as file:
                         if response.is_error:
                             response.read()
-                            raise refusal(response.status_code, response.content)
+                            self._wait_or_raise(response, attempt)
+                            continue
                         for chunk in response.iter_bytes(CHUNK_BYTES):
                             file.write(chunk)
                     break
@@ -137,13 +143,23 @@ class Transport:
                     f"{error}. Expected whole characters, and none that control."
                 ) from None
             else:
-                passing = response.status_code in PASSING_STATUSES
                 if not response.is_error:
                     return response
-                if method != "GET" or not passing or attempt + 1 >= ATTEMPTS:
-                    raise refusal(response.status_code, response.content)
-                self._pause(_pause_s(attempt))
+                passing = method == "GET" and response.status_code in PASSING_STATUSES
+                if passing and attempt + 1 < ATTEMPTS:
+                    self._pause(_pause_s(attempt))
+                else:
+                    self._wait_or_raise(response, attempt)
             attempt += 1
+
+    def _wait_or_raise(self, response: httpx2.Response, attempt: int) -> None:
+        """Wait as long as an answer asks; raise it where it does not, or asks for too much."""
+        told = response.headers.get("Retry-After", "")
+        seconds = float(told) if told.isdigit() else FIRST_PAUSE_S * 2.0**attempt
+        too_often = response.status_code == TOO_OFTEN
+        if not too_often or attempt + 1 >= ATTEMPTS or seconds > LONGEST_WAIT_S:
+            raise refusal(response.status_code, response.content)
+        self._pause(seconds * random.uniform(1.0, 1.1))
 
     def _after_failure(self, attempt: int, error: httpx2.TransportError) -> None:
         if attempt + 1 >= ATTEMPTS or isinstance(error, httpx2.UnsupportedProtocol):

@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from potluck_coordinator.api import artifacts
 from potluck_coordinator.app import create_app
 from potluck_coordinator.settings import Settings
 from tests.api.conftest import spec, upload_model
@@ -190,8 +191,12 @@ def test_a_public_studys_tensors_and_predictions_stay_its_owners(closed: TestCli
         assert closed.get(f"/api/v1/studies/{study}/{place}").status_code in (403, 404)
 
 
-def test_an_artifact_travels_as_gzip_in_ranges_and_only_once(closed: TestClient) -> None:
-    hanna = new_submitter(closed, "hanna")
+@pytest.mark.parametrize("held", [artifacts.HELD, 4], ids=["whole", "in-pieces"])
+def test_an_artifact_travels_as_gzip_in_ranges_and_only_once(
+    closed: TestClient, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "HELD", held)
+    hanna = new_submitter(closed, f"hanna-{held}")
     study = submit(closed, hanna, name="Travel", pipeline={"scaling": "standard"})
     ledger = closed.get(f"/api/v1/studies/{study}/ledger", headers=hanna).json()
     entry = next(e for e in ledger["entries"] if e["kind"] == "study")
@@ -203,9 +208,11 @@ def test_an_artifact_travels_as_gzip_in_ranges_and_only_once(closed: TestClient)
     assert "content-encoding" not in plain.headers
     assert packed.content == plain.content
     assert packed.headers["content-encoding"] == "gzip"
-    assert int(packed.headers["content-length"]) < len(plain.content)
+    assert int(plain.headers["content-length"]) == len(plain.content)
+    assert packed.num_bytes_downloaded < len(plain.content)
     part = closed.get(address, headers={**hanna, "Range": "bytes=8-15"})
     assert (part.status_code, part.content) == (206, plain.content[8:16])
+    assert part.headers["content-length"] == "8"
     for answer in (plain, packed):
         again = closed.get(address, headers={**hanna, "If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")

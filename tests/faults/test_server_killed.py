@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="lo
 def test_all_that_a_killed_server_started_ends_and_the_next_one_starts(
     start_coordinator: Start,
 ) -> None:
-    coordinator = start_coordinator(workers=2)
+    coordinator = start_coordinator(workers=3)  # of which one account has two
     busy = threading.Thread(target=keep_busy, args=(coordinator,))
     busy.start()
     started: set[int] = set()

@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,20 @@ def test_bytes_come_back_by_their_hash(store: ArtifactStore) -> None:
         assert await store.size(SHA) == len(DATA)
         assert await store.exists(SHA)
         assert b"".join([piece async for piece in await store.stream(SHA, 1000)]) == DATA
+        for start, end in ((0, 1), (5, 900_000), (900_000, len(DATA) + 7)):
+            found = [piece async for piece in await store.stream(SHA, start=start, end=end)]
+            assert b"".join(found) == DATA[start:end]
 
     asyncio.run(act())
     assert store.put_sync(DATA) == SHA
     assert store.get_sync(SHA) == DATA
+
+
+def test_a_worker_keeps_what_it_made(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        assert pool.submit(store.shelf().put, DATA).result() == SHA
+    assert store.get_sync(SHA, check=True) == DATA
 
 
 def test_no_bytes_are_an_artifact_too(store: ArtifactStore) -> None:

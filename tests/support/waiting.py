@@ -15,14 +15,18 @@ T = TypeVar("T")
 _TICK = threading.Event()
 
 
-def until(condition: Callable[[], T | None], what: str | Callable[[], str] = "") -> T:
+def until(
+    condition: Callable[[], T | None],
+    what: str | Callable[[], str] = "",
+    patience_s: float = PATIENCE_S,
+) -> T:
     """Ask until the condition gives something true; after the deadline, fail with `what`."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while True:
         found = condition()
         if found:
             return found
         if time.monotonic() >= deadline:
             due = what() if callable(what) else what
-            raise AssertionError(f"not within {PATIENCE_S} s: {due or condition}")
+            raise AssertionError(f"not within {patience_s} s: {due or condition}")
         _TICK.wait(0.05)

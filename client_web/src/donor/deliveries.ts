@@ -11,6 +11,8 @@ import { UploadBudget } from "./uploads";
 const MOST_CACHED_TOLD = 512;
 const DOWNLOAD_TRIES = 4;
 const FIRST_RETRY_MS = 1_000;
+/** Too slow, too often: what nobody has looked at may be sent again. */
+const PASSING: readonly number[] = [408, 429];
 
 /** How an upload ended. `failed` is the network's or the coordinator's momentary trouble. */
 export type Uploaded = "through" | "too_large" | "refused" | "failed";
@@ -31,6 +33,7 @@ function stepOf(state: ArrayBuffer): number {
 
 function outcome(problem: unknown): Uploaded {
   if (!(problem instanceof ArtifactRefused) || problem.status >= 500) return "failed";
+  if (PASSING.includes(problem.status)) return "failed";
   return problem.status === 413 ? "too_large" : "refused";
 }
 

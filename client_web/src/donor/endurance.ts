@@ -49,7 +49,7 @@ export async function endure(
         const end = next("finished");
         say({ type: "train", jobs: [{ ...job, leaseId }] });
         await end;
-        if (settle) say({ type: "settled", leaseId });
+        if (settle) say({ type: "settled", leaseId, asked: [] });
         finished += 1;
       }
       bytes.push(await bytesInUse());

@@ -40,6 +40,42 @@ test("a granted unit is trained, handed in with its commitments, and counted onc
   expect(world.tokens).toEqual([]);
 });
 
+test("a committed state that is asked for is brought after the unit is settled, and nothing else", async () => {
+  const world = new World("real");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  world.session.finishThenStop();
+  await world.until("complete");
+  const asked = world.last("complete")?.leases[0]?.commitments?.["3"] ?? "";
+  // Should it have gone up by the way.
+  world.artifacts.delete(asked);
+  world.uploads = "failing";
+  world.settle("a", "accepted", { states: [asked], within_s: 600 });
+  expect(world.shown).toMatchObject({ unitsThisSession: 1, unit: null });
+  expect(world.shown?.phase).not.toBe("stopped");
+  world.uploads = "through";
+  // After its last unit the tab stays until it has answered.
+  await eventually(() => {
+    world.pass(3);
+    expect(world.artifacts.has(asked)).toBe(true);
+    expect(world.shown?.phase).toBe("stopped");
+  });
+});
+
+test("a fresh engine has no committed states: nothing is brought, and nothing waits for it", async () => {
+  const world = new World("scripted");
+  await world.ready();
+  world.hear({ type: "grant", leases: [await lease(world, "a")] });
+  await world.trainPosted();
+  world.session.finishThenStop();
+  world.finish("a");
+  await world.until("complete");
+  world.settle("a", "accepted", { states: ["0".repeat(64)], within_s: 600 });
+  expect(world.shown?.phase).not.toBe("stopped");
+  world.session.heard(failed(null, "backend_lost"));
+  await eventually(() => expect(world.shown?.phase).toBe("stopped"));
+});
+
 test("training goes on without a connection, and the result is handed in after the next welcome", async () => {
   const world = new World("real");
   await world.ready();

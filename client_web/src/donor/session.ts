@@ -4,7 +4,7 @@
  * turn of it can be tested. Training goes on while disconnected.
  */
 
-import type { EngineFailure, FromEngine } from "../engine/messages";
+import type { EngineFailure, FromEngine, Snapshot } from "../engine/messages";
 import { steady } from "../engine/steady";
 import {
   type CoordinatorMessage,
@@ -131,7 +131,7 @@ export class Session {
   finishThenStop(): void {
     this.show({ lastUnit: true });
     if (this.work.hands.busy) this.work.returnQueued("stopped");
-    if (this.work.hands.empty) void this.stop();
+    this.stopIfDone();
   }
 
   /** Save what there is, hand everything back, and end. */
@@ -268,19 +268,31 @@ export class Session {
   private onSettled(message: Settled): void {
     let units = this.state.unitsThisSession;
     let text = "";
-    for (const { lease_id: id, outcome, error } of message.leases) {
+    for (const { lease_id: id, outcome, error, challenge } of message.leases) {
       const holding = this.work.hands.get(id);
       if (holding === undefined) continue;
-      if (outcome === "accepted") units += 1;
+      if (outcome === "accepted" && holding.lease.unit.kind !== "check") units += 1;
       if (outcome === "refused") text = error?.message ?? "A result was not taken.";
       if (outcome === "accepted" || outcome === "duplicate") this.agenda.asking.succeeded();
       void this.ports.states.remove(holding.lease.unit.id);
-      this.ports.engine.post({ type: "settled", leaseId: id });
+      const asked = challenge?.states ?? [];
+      if (asked.length > 0) this.work.challenged(holding.lease);
+      this.ports.engine.post({ type: "settled", leaseId: id, asked });
       this.forget(id);
     }
     this.show({ record: message.record, unitsThisSession: units, message: text });
-    if (this.state.lastUnit && this.work.hands.empty) void this.stop();
-    else this.agenda.workOn();
+    if (!this.stopIfDone()) this.agenda.workOn();
+  }
+
+  private stopIfDone(): boolean {
+    const over = this.state.lastUnit && this.work.done;
+    if (over && this.ending === null) void this.stop();
+    return over;
+  }
+
+  private async onCommitted(leaseId: string, states: readonly Snapshot[]): Promise<void> {
+    await this.work.bringCommitted(leaseId, states);
+    this.stopIfDone();
   }
 
   private onProblem(code: string, message: string, hint: string): void {
@@ -311,6 +323,8 @@ export class Session {
         return;
       case "tick":
         return this.onTick();
+      case "committed":
+        return void this.onCommitted(event.leaseId, event.states);
       case "prepared":
         return this.onPrepared(event);
       case "fitted":
@@ -371,6 +385,8 @@ export class Session {
 
   private restartEngine(code: EngineFailure, message: string): void {
     this.ports.engine.restart();
+    this.work.forgetChallenges();
+    if (this.stopIfDone()) return;
     this.prepareEngine();
     this.show({ message: interrupted(code, message) });
     this.agenda.workOn();

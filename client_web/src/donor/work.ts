@@ -1,7 +1,7 @@
 /** Units' way through this donor: fetched, trained together, saved, handed in one by one, or given back. */
 
 import type { Job, Snapshot } from "../engine/messages";
-import type { Handback } from "../protocol/messages";
+import type { Handback, Lease } from "../protocol/messages";
 import { Deliveries, passes, rest } from "./deliveries";
 import { Hands } from "./hands";
 import { type Holding, type Result, toCompleted, toHandback } from "./holding";
@@ -9,6 +9,7 @@ import type { Send } from "./line";
 import type { Ports } from "./ports";
 
 const RETRY_HAND_IN_MS = 3_000;
+const CHALLENGE_TRIES = 20;
 
 /** What the session does for its work. */
 export interface Office {
@@ -35,6 +36,9 @@ export class Work {
   private readonly unanswered = new Set<string>();
   /** Units that failed here while nobody could be told. */
   private readonly toGiveBack = new Map<string, { readonly reason: Handback["reason"]; readonly detail: string }>();
+
+  /** Leases that were settled, and of which the coordinator asked for committed states. */
+  private readonly asked = new Map<string, Lease>();
 
   constructor(ports: Ports, office: Office) {
     this.ports = ports;
@@ -194,6 +198,36 @@ export class Work {
     this.unanswered.add(id);
     this.update(id, (present) => ({ ...present, stage: "handed_in" }));
     line({ type: "complete", leases: [toCompleted(holding, result)], next: null });
+  }
+
+  // ---- challenges ----
+
+  /** Whether nothing is in hand, and nothing that was asked for is still to be brought. */
+  get done(): boolean {
+    return this.hands.empty && this.asked.size === 0;
+  }
+
+  /** The coordinator asks for committed states of a lease; the engine is about to give them. */
+  challenged(lease: Lease): void {
+    this.asked.set(lease.id, lease);
+  }
+
+  /** The engine that had committed states is gone. */
+  forgetChallenges(): void {
+    this.asked.clear();
+  }
+
+  /** Upload committed states that were asked for. Without them the unit earns no credit, nothing else. */
+  async bringCommitted(leaseId: string, states: readonly Snapshot[]): Promise<void> {
+    const lease = this.asked.get(leaseId);
+    if (lease === undefined) return;
+    for (const state of states) {
+      for (let tries = 1; (await this.deliveries.upload(lease, state)) === "failed"; tries++) {
+        if (tries === CHALLENGE_TRIES) break;
+        await rest(this.ports.clock, RETRY_HAND_IN_MS);
+      }
+    }
+    this.asked.delete(leaseId);
   }
 
   // ---- giving back ----

@@ -50,8 +50,8 @@ export type ToEngine =
   | { readonly type: "drop"; readonly leaseId: string }
   /** Send `tick` this often from now on (page timers sleep in hidden tabs, a Worker's do not). */
   | { readonly type: "ticks"; readonly everySeconds: number }
-  /** The unit is settled: its committed states may be forgotten. */
-  | { readonly type: "settled"; readonly leaseId: string };
+  /** The unit is settled: its committed states may be forgotten, but for those with these hashes, which are asked for. */
+  | { readonly type: "settled"; readonly leaseId: string; readonly asked: readonly string[] };
 
 /** Which backend suits a kind of unit. */
 export interface Fit {
@@ -82,6 +82,8 @@ export type FromEngine =
       /** It was trained with others as one batched graph. */
       readonly stacked: boolean;
     }
+  /** The committed states that were asked for, as far as they are still here. */
+  | { readonly type: "committed"; readonly leaseId: string; readonly states: readonly Snapshot[] }
   /** The unit in hand (or, with null, the engine itself) cannot go on. */
   | {
       readonly type: "failed";

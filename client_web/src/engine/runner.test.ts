@@ -81,7 +81,10 @@ test("each commit step's hash is that of the state there, however the batches we
     expect(all("finished")[0]?.progress.commitments).toEqual(right);
     expect(all("finished")[0]?.snapshot.sha256).toBe(right[END]);
     expect([...own.states("a").keys()]).toEqual([5, 10, END]);
-    own.settled("a");
+    own.settled("a", [right[5] ?? "", "not a state"]);
+    expect(all("committed").map(({ states }) => states.map(({ step, sha256: sha }) => [step, sha]))).toEqual([
+      [[5, right[5]]],
+    ]);
     expect(own.states("a").size).toBe(0);
   }
 });

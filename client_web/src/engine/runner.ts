@@ -55,7 +55,7 @@ export class Runner {
   private readonly fit: (job: Job) => Promise<void>;
   private readonly dropped = new Set<string>();
   /** Committed states of each lease, kept until the unit is settled. */
-  private readonly committed = new Map<string, Map<number, ArrayBuffer>>();
+  private readonly committed = new Map<string, Map<number, Snapshot>>();
   private queue: Promise<void> = Promise.resolve();
   private paused: Promise<void> | null = null;
   private unpause: () => void = () => {};
@@ -89,12 +89,15 @@ export class Runner {
     this.committed.delete(leaseId);
   }
 
-  settled(leaseId: string): void {
+  /** Forget a lease's committed states, and give those with the hashes that are asked for. */
+  settled(leaseId: string, asked: readonly string[]): void {
+    const states = [...this.states(leaseId).values()].filter(({ sha256 }) => asked.includes(sha256));
     this.committed.delete(leaseId);
+    if (asked.length > 0) this.emit({ type: "committed", leaseId, states });
   }
 
   /** Committed states of a lease that is not settled yet, by step. */
-  states(leaseId: string): ReadonlyMap<number, ArrayBuffer> {
+  states(leaseId: string): ReadonlyMap<number, Snapshot> {
     return this.committed.get(leaseId) ?? new Map();
   }
 
@@ -274,8 +277,8 @@ export class Runner {
       if (!atCommit) continue;
       course.commitments.set(party.step, course.latest.sha256);
       const { leaseId } = course.job;
-      const kept = this.committed.get(leaseId) ?? new Map<number, ArrayBuffer>();
-      this.committed.set(leaseId, kept.set(party.step, bytes));
+      const kept = this.committed.get(leaseId) ?? new Map<number, Snapshot>();
+      this.committed.set(leaseId, kept.set(party.step, course.latest));
     }
     const done = this.clock.now();
     cadence.taken(begun, done);

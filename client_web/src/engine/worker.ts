@@ -105,7 +105,7 @@ function hear(message: ToEngine): void {
       void ready.then(() => runner.drop(message.leaseId));
       break;
     case "settled":
-      runner.settled(message.leaseId);
+      runner.settled(message.leaseId, message.asked);
       break;
     case "ticks":
       clearInterval(ticking);

@@ -29,6 +29,7 @@ export type Grant = Schemas["Grant"];
 export type Wait = Schemas["Wait"];
 export type Work = Schemas["Work"];
 export type Heard = Schemas["Heard"];
+export type Challenge = Schemas["Challenge"];
 export type Settled = Schemas["Settled"];
 export type Problem = Schemas["Problem"];
 export type CoordinatorMessage = Welcome | Grant | Wait | Work | Heard | Settled | Problem;

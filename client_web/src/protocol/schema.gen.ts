@@ -1627,6 +1627,19 @@ export interface components {
             title: string;
         };
         /**
+         * Challenge
+         * @description States that the donor committed to, to be uploaded with the lease's token.
+         *
+         *     What was trained between them is trained again. Who does not bring them in time gets no credit
+         *     for the unit.
+         */
+        Challenge: {
+            /** States */
+            states: string[];
+            /** Within S */
+            within_s: number;
+        };
+        /**
          * Checkpoint
          * @description Names uploaded states from which anybody could go on.
          */
@@ -3254,9 +3267,10 @@ export interface components {
             note: string;
             /**
              * State
+             * @description `asked`: the donor was asked for the two states of an interval.
              * @enum {string}
              */
-            state: "open" | "agreed" | "refuted" | "undecided" | "dropped" | "undone";
+            state: "asked" | "unanswered" | "open" | "agreed" | "refuted" | "undecided" | "dropped" | "undone";
             /** To Step */
             to_step: number;
             /**
@@ -3270,9 +3284,10 @@ export interface components {
             unit: string;
             /**
              * Why
+             * @description `challenge`: one interval of a long unit.
              * @enum {string}
              */
-            why: "sampled" | "finalist" | "diverged" | "checkpoint" | "stuck" | "refuted_before";
+            why: "sampled" | "challenge" | "finalist" | "diverged" | "checkpoint" | "stuck" | "refuted_before";
         };
         /**
          * Request
@@ -3411,6 +3426,8 @@ export interface components {
          * @description What became of one result or hand-back. `refused` carries the reason, calmly.
          */
         Settlement: {
+            /** @default null */
+            challenge?: components["schemas"]["Challenge"] | null;
             /** @default null */
             error?: components["schemas"]["ErrorDetail"] | null;
             /** Lease Id */
@@ -3982,9 +3999,10 @@ export interface components {
             id: string;
             /**
              * Kind
+             * @description `check`: of no study; its answer is known, and finds devices that train wrong.
              * @enum {string}
              */
-            kind: "trial" | "refit";
+            kind: "trial" | "refit" | "check";
             limits: components["schemas"]["UnitLimits"];
             /**
              * Loss

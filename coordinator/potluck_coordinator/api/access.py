@@ -14,6 +14,7 @@ from potluck_coordinator.api.deps import (
     TheSite,
     bearer_word,
     check_origin,
+    known_by_token,
 )
 from potluck_coordinator.services import accounts, ledgers, sign_in, views
 
@@ -67,6 +68,7 @@ async def post_session(
 ) -> Session:
     """Sign a browser in with a token; sets an HttpOnly cookie."""
     check_origin(request)
+    await known_by_token(site, request, body.token)
     cookie, session = await sign_in.sign_in(site, body.token)
     response.set_cookie(
         COOKIE,

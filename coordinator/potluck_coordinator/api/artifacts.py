@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import StreamingResponse
 
-from potluck_coordinator.api.compression import KIND, whole
+from potluck_coordinator.api.compression import KIND, SAMPLE_BYTES, streamed, whole
 from potluck_coordinator.api.deps import TheAsker, TheSite, check_origin
 from potluck_coordinator.core.errors import BadResult, NotFound, TooLarge
+from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.services import rights
+from potluck_coordinator.services.challenges import brought
+from potluck_coordinator.services.device_checks import MOST_BYTES
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import leases
 
@@ -19,6 +23,8 @@ router = APIRouter()
 
 LeaseToken = Annotated[str, Header(alias="X-Potluck-Lease")]
 INFLATED = 1 << 20
+HELD = 1 << 20
+"""Bytes that are read at once; what is more goes through piece by piece."""
 
 
 def _headers(sha: str) -> dict[str, str]:
@@ -35,12 +41,19 @@ async def _serve(site: Site, request: Request, sha: str) -> Response:
         return Response(status_code=304, headers=headers)
     size = await site.artifacts.size(sha)
     asked = _range(request.headers.get("range"), size)
-    if asked is None:
+    if asked is None and size <= HELD:
         return await whole(request, await site.artifacts.get(sha), headers)
+    if asked is None:
+        sample = await site.artifacts.get_range(sha, 0, SAMPLE_BYTES)
+        return await streamed(request, sample, size, await site.artifacts.stream(sha), headers)
     start, end = asked
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    content = await site.artifacts.get_range(sha, start, end)
-    return Response(content, 206, media_type=KIND, headers=headers)
+    if end - start <= HELD:
+        content = await site.artifacts.get_range(sha, start, end)
+        return Response(content, 206, media_type=KIND, headers=headers)
+    headers["Content-Length"] = str(end - start)
+    pieces = await site.artifacts.stream(sha, start=start, end=end)
+    return StreamingResponse(pieces, 206, headers, KIND)
 
 
 def _range(header: str | None, size: int) -> tuple[int, int] | None:
@@ -59,6 +72,8 @@ async def get_for_lease(
     site: TheSite, request: Request, sha: str, token: LeaseToken = ""
 ) -> Response:
     """Give a lease one of its unit's three artifacts."""
+    if (known := site.device_checks.blob(token, sha)) is not None:
+        return Response(known, media_type=KIND, headers=_headers(sha))
     await rights.lease_reads(site, token, sha)
     return await _serve(site, request, sha)
 
@@ -67,12 +82,40 @@ async def get_for_lease(
 async def put_for_lease(site: TheSite, request: Request, sha: str, token: LeaseToken = "") -> None:
     """Take a lease's state; the SHA-256 of the (decompressed) bytes must be the name."""
     check_origin(request)
+    if site.device_checks.takes(token):
+        site.device_checks.keep(token, await _small(request, MOST_BYTES))
+        return
     lease, unit = await rights.lease_writes(site, token, sha)
     body: AsyncIterator[bytes] = request.stream()
     if request.headers.get("content-encoding") == "gzip":
         body = _inflate(body, unit.upload_bytes)
-    _, size = await site.artifacts.put_stream(body, unit.upload_bytes, expected=sha)
-    await site.writer.run(lambda tx: leases.note_upload(tx, lease.id, sha, size))
+    with site.artifacts.naming():
+        _, size = await site.artifacts.put_stream(body, unit.upload_bytes, expected=sha)
+        await site.writer.run(lambda tx: leases.note_upload(tx, lease.id, sha, size))
+    if lease.state == LeaseState.COMPLETED:
+        await brought(site, lease.id, sha)
+
+
+async def _small(request: Request, most: int) -> bytes:
+    """Read a body of a few bytes, zipped or not. Raises TooLarge."""
+    body: AsyncIterator[bytes] = request.stream()
+    if request.headers.get("content-encoding") == "gzip":
+        body = _inflate(body, most)
+    found = b""
+    async for piece in body:
+        found += piece
+        if len(found) > most:
+            raise _too_large(most)
+    return found
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        "size.upload",
+        "The upload is larger than its unit allows.",
+        expected=f"at most {limit} bytes",
+        got="more",
+    )
 
 
 async def _inflate(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
@@ -91,12 +134,7 @@ async def _inflate(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[byte
             rest = unzip.unconsumed_tail
             total += len(data)
             if total > limit:
-                raise TooLarge(
-                    "size.upload",
-                    "The upload is larger than its unit allows.",
-                    expected=f"at most {limit} bytes",
-                    got="more",
-                )
+                raise _too_large(limit)
             if data:
                 yield data
             if unzip.eof:

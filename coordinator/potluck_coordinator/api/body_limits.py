@@ -1,54 +1,76 @@
-"""How many bytes of a request's body are read: counted as they come, by the kind of address."""
+"""How many bytes of a request's body are read: counted as they come, by the kind of address.
+
+Here is counted, too, how many bytes of uploads come in a minute.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from potluck_coordinator.api.errors import answer
-from potluck_coordinator.core.errors import TooLarge
+from potluck_coordinator.core.errors import NoRoom, PotluckError, TooLarge, TooOften
 from potluck_coordinator.settings import Settings
+
+Charge = Callable[[int], None]
+"""Counts so many bytes more of one request's body. Raises TooOften, NoRoom."""
 
 API = "/api/v1"
 JSON_BYTES = 1 << 20
 ABORT_BYTES = 64 * 1024
 FORM_OVERHEAD = 64 * 1024
 """What a form's own words may take beside the files in it."""
+MOST_DIGITS = 16
+"""Of a declared size; a longer one is counted as it comes."""
 
 
 def limit_of(settings: Settings, method: str, path: str) -> int | None:
     """Give an address's limit in bytes; None where the handler counts by itself."""
-    if path.startswith(f"{API}/donor/artifacts/"):
+    if is_states(path):
         return None  # a unit's own limit, which the lease tells
     if path == f"{API}/donor/abort":
         return ABORT_BYTES
-    if method == "POST" and path == f"{API}/models":
+    if is_upload(method, path) and path == f"{API}/models":
         return settings.max_model_bytes + FORM_OVERHEAD
-    if method == "POST" and path == f"{API}/datasets":
+    if is_upload(method, path):
         return settings.max_dataset_bytes + FORM_OVERHEAD
     return JSON_BYTES
 
 
 def takes_json(method: str, path: str) -> bool:
     """Say whether what is sent to an address is JSON, and no upload."""
-    upload = path in (f"{API}/models", f"{API}/datasets")
-    return path.startswith(f"{API}/") and not (
-        path.startswith(f"{API}/donor/artifacts/") or (method == "POST" and upload)
-    )
+    return path.startswith(f"{API}/") and not (is_states(path) or is_upload(method, path))
+
+
+def is_states(path: str) -> bool:
+    """Say whether an address is of what leases read and write."""
+    return path.startswith(f"{API}/donor/artifacts/")
+
+
+def is_upload(method: str, path: str) -> bool:
+    """Say whether a request brings a model or a dataset."""
+    return method == "POST" and path in (f"{API}/models", f"{API}/datasets")
 
 
 class BodyLimits:
     """Answer 413 `size.upload` when a body is, or says that it is, larger than its address takes.
 
+    And 429 `rate.*` when its asker sends more bytes a minute than may be, or 507 `disk.full`:
+    `charging` counts them.
+
     Nothing is judged before the handler asks for the body, so that whoever may not upload at all
     hears that first.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, charging: Callable[[Scope], Charge]
+    ) -> None:
         self._app = app
         self._settings = settings
+        self._charging = charging
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -56,10 +78,7 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         limit = limit_of(self._settings, scope["method"], scope["path"])
-        if limit is None:
-            await self._app(scope, receive, send)
-            return
-        counted = _Counted(limit, Headers(scope=scope), receive, send)
+        counted = _Counted(limit, self._charging(scope), scope, receive, send)
         with suppress(_OverLimit):  # or it became an answer on its way, which was not sent
             await self._app(scope, counted.receive, counted.send)
         if counted.over is not None and not counted.answered:
@@ -71,34 +90,46 @@ class _OverLimit(Exception):
 
 
 class _Counted:
-    def __init__(self, limit: int, headers: Headers, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, limit: int | None, charge: Charge, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         self._limit = limit
-        self._declared = headers.get("content-length", "")
+        self._charge = charge
+        told = Headers(scope=scope).get("content-length", "")
+        self._declared = int(told) if told.isdigit() and len(told) < MOST_DIGITS else None
+        self._charged = 0
         self._receive = receive
         self._send = send
         self._bytes = 0
-        self.over: TooLarge | None = None
+        self.over: PotluckError | None = None
         self.answered = False
 
     async def receive(self) -> Message:
-        if self._declared.isdigit() and int(self._declared) > self._limit:
-            self._refuse(f"{self._declared[:30]} bytes")
+        if self._declared is not None and not self._bytes:
+            self._count(self._declared, f"{self._declared} bytes")
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
-        if self._bytes > self._limit:
-            self._refuse("more")
+        self._count(self._bytes, "more")
         return message
 
-    def _refuse(self, got: str) -> None:
+    def _count(self, size: int, told: str) -> None:
+        """Hold so many bytes against the address's limit and the asker's rate."""
         if self.answered:
             return  # an answer under way is not to be broken by what nobody needs any more
-        self.over = TooLarge(
-            "size.upload",
-            "The upload is larger than this coordinator takes.",
-            expected=f"at most {self._limit} bytes",
-            got=got,
-        )
-        raise _OverLimit
+        if self._limit is not None and size > self._limit:
+            self.over = TooLarge(
+                "size.upload",
+                "The upload is larger than this coordinator takes.",
+                expected=f"at most {self._limit} bytes",
+                got=told,
+            )
+            raise _OverLimit
+        try:
+            self._charge(size - self._charged)
+        except (TooOften, NoRoom) as error:
+            self.over = error
+            raise _OverLimit from error
+        self._charged = max(size, self._charged)
 
     async def send(self, message: Message) -> None:
         if self.over is not None and not self.answered:

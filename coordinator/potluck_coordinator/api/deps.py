@@ -10,10 +10,13 @@ from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
-from potluck_coordinator.core.errors import NotAllowed
+from potluck_coordinator.api.access_log import note_account
+from potluck_coordinator.core.errors import NotAllowed, NotSignedIn
+from potluck_coordinator.core.manners import network_of
 from potluck_coordinator.core.visitors import begins_as_visitor_key
 from potluck_coordinator.services import sign_in
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.rates import Rate
 from potluck_coordinator.services.site import Site
 
 COOKIE = "potluck_session"
@@ -21,6 +24,7 @@ VISITOR_COOKIE = "potluck_visitor"
 GROUPS_COOKIE = "potluck_groups"
 """The keys of the groups that a browser joined."""
 CSRF_HEADER = "X-Potluck-CSRF"
+NOWHERE = "nowhere"
 SECONDS_TO_HEAR = 0.02
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -28,6 +32,12 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 def get_site(connection: HTTPConnection) -> Site:
     """Give the coordinator that serves this request."""
     return cast(Site, connection.app.state.site)
+
+
+def network(connection: HTTPConnection) -> str:
+    """Name the network that a request comes from."""
+    client = connection.client
+    return NOWHERE if client is None else network_of(client.host)
 
 
 def check_origin(connection: HTTPConnection) -> None:
@@ -82,6 +92,12 @@ async def get_asker(request: Request) -> Asker:
 
 async def get_anybody(request: Request) -> Asker:
     """Say who asks: a bearer's token or key, or a browser by its cookies, or nobody."""
+    asker = await _find_asker(request)
+    note_account(request.scope, asker.name)
+    return asker
+
+
+async def _find_asker(request: Request) -> Asker:
     site = get_site(request)
     if request.method not in SAFE:
         check_origin(request)
@@ -89,12 +105,31 @@ async def get_anybody(request: Request) -> Asker:
     if word is not None:
         if begins_as_visitor_key(word):
             return sign_in.by_visitor_key(site, word)
-        return await sign_in.by_token(site, word)
-    asker, csrf = await sign_in.by_cookies(
-        site, request.cookies.get(COOKIE), request.cookies.get(VISITOR_COOKIE)
-    )
+        return await known_by_token(site, request, word)
+    cookie = request.cookies.get(COOKIE)
+    asker, csrf = await sign_in.by_cookies(site, cookie, request.cookies.get(VISITOR_COOKIE))
+    if cookie is not None and asker.role != "anonymous":
+        site.rates.learn(cookie, asker.name)
     if csrf and request.method not in SAFE:
         sign_in.check_csrf(csrf, request.headers.get(CSRF_HEADER))
+    return asker
+
+
+async def known_by_token(site: Site, request: Request, token: str) -> Asker:
+    """Say whose token this is; unknown ones are counted for the network that they come from.
+
+    Raises NotSignedIn `access.token_unknown`; TooOften `rate.sign_ins` for a token that was not
+    seen before from where too many unknown ones came.
+    """
+    if site.rates.account_of(token) is None:
+        site.rates.look(Rate.SIGN_INS, network(request))
+    try:
+        asker = await sign_in.by_token(site, token)
+    except NotSignedIn:
+        site.rates.forget(token)
+        site.rates.charge(Rate.SIGN_INS, network(request))
+        raise
+    site.rates.learn(token, asker.name)
     return asker
 
 

@@ -32,10 +32,12 @@ from potluck_coordinator.api.plain_words import check_words
 from potluck_coordinator.core.errors import BadInput, Busy, PotluckError
 from potluck_coordinator.core.groups import Reach
 from potluck_coordinator.core.manners import network_of
-from potluck_coordinator.services import leases, results
+from potluck_coordinator.logs import about
+from potluck_coordinator.services import granting, leases, results
 from potluck_coordinator.services.donors import record_of
 from potluck_coordinator.services.events import ACCESS, SITE, WORK
 from potluck_coordinator.services.leases import DonorSession
+from potluck_coordinator.services.rates import Rate
 from potluck_coordinator.services.reach import Credentials, credentials_of, reach_of
 from potluck_coordinator.services.site import Site
 
@@ -159,9 +161,11 @@ class _Conversation:
                     while True:
                         said = await self._hear()
                         if said is not None:
-                            await self._answer(donor, said)
+                            with about(donor=donor.id, lease=_lease_of(said)):
+                                await self._answer(donor, said)
             finally:
                 self._site.presence.waits_no_more(self)
+                self._site.device_checks.forget(donor.id)
                 self._site.hub.publish(SITE)
                 left = self._unheard | (self._present if self._went_away else set())
                 if left:
@@ -209,7 +213,14 @@ class _Conversation:
 
     async def _hear(self) -> Said | None:
         """Read one message; one that cannot be understood is answered and gives None."""
-        message = await self._socket.receive()
+        while pause := self._site.rates.pause_before(Rate.MESSAGES, f"socket {id(self)}"):
+            await asyncio.sleep(pause)
+        try:
+            async with asyncio.timeout(self._site.settings.socket_idle_seconds or None):
+                message = await self._socket.receive()
+        except TimeoutError:
+            await self._socket.close(code=status.WS_1001_GOING_AWAY)
+            raise WebSocketDisconnect(status.WS_1001_GOING_AWAY) from None
         if message["type"] == "websocket.disconnect":
             # What a browser says for a page that is closed or left; a lost network says nothing.
             self._went_away = message.get("code") == status.WS_1001_GOING_AWAY
@@ -272,8 +283,13 @@ class _Conversation:
             self._present.update(heard.held)
             await self._say(heard)
         elif isinstance(said, wire.Complete):
+            checked = any(
+                self._site.device_checks.holds(one.lease_id, donor.id) for one in said.leases
+            )
             settled = await results.complete(self._site, donor, said.leases)
             await self._settle(donor, settled)
+            if checked:
+                self._news.set()  # it got no work meanwhile; now it may ask again
             if said.next is not None:
                 await self._answer(donor, said.next)
         elif isinstance(said, wire.Abort):
@@ -291,17 +307,17 @@ class _Conversation:
         self._idle.clear()
         self._site.presence.waits_no_more(self)
         self._news.clear()  # what comes from now on may be missed by the look that follows
-        pause = await leases.pause_left(self._site, donor)
+        pause = await granting.pause_left(self._site, donor)
         if pause > 0:
             # Not idle: news of work would only let it ask in vain.
             await self._say(wire.Wait(seconds=min(pause, LONGEST_WAIT_S) + 1.0, reason="paused"))
             return
-        granted = await leases.grant(self._site, donor, request)
+        granted = await granting.grant(self._site, donor, request)
         if granted.leases:
             self._unheard.update(lease.id for lease in granted.leases)
             await self._say(wire.Grant(leases=granted.leases))
         else:
-            scoring = await leases.scoring(self._site, donor)
+            scoring = await granting.scoring(self._site, donor)
             await self._wait("scoring" if scoring else "no_work")
             if granted.nothing_ready:
                 self._site.presence.waits(self, donor.id, donor.memory_bytes)
@@ -336,7 +352,7 @@ class _Conversation:
                     continue
                 self._news.clear()
                 try:
-                    anything = await leases.anything_for(self._site, donor)
+                    anything = await granting.anything_for(self._site, donor)
                 except Exception:  # the database is away: the donor asks by itself in a while
                     _log.warning("units for an idle donor could not be looked for", exc_info=True)
                     continue
@@ -380,6 +396,13 @@ class _Conversation:
             await self._socket.send_text(answer.model_dump_json())
         except (WebSocketDisconnect, RuntimeError):  # the second: the server itself gave it up
             self._gone = True
+
+
+def _lease_of(said: Said) -> str | None:
+    """Give the lease that a message is about, where it is about one: a stranger's word."""
+    if isinstance(said, wire.Hello | wire.Request) or len(said.leases) != 1:
+        return None
+    return said.leases[0].lease_id
 
 
 def _why_busy(error: Busy) -> wire.WaitReason:

@@ -14,12 +14,6 @@ from starlette.types import Receive, Scope, Send
 NAMES = {"h5": "model.h5", "keras": "model.keras", "tfjs": "model-tfjs.zip"}
 
 
-def attachment(content: bytes, filename: str) -> Response:
-    """Answer with bytes that a browser saves under a name."""
-    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return Response(content, media_type=_kind(filename), headers=headers)
-
-
 async def rendered(write: Callable[[Path], Awaitable[Path]], filename: str) -> Response:
     """Answer with the file that `write` makes in a folder, which lives as long as the answer."""
     scratch = TemporaryDirectory(prefix="potluck-download-")

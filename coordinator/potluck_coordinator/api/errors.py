@@ -23,12 +23,14 @@ STATUS: dict[type[errors.PotluckError], int] = {
     errors.BadInput: 400,
     errors.NotHere: 422,
     errors.TooLarge: 413,
+    errors.TooSlow: 408,
     errors.NotSignedIn: 401,
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Busy: 503,
     errors.TooOften: 429,
+    errors.NoRoom: 507,
     errors.CannotStart: 503,
 }
 
@@ -116,8 +118,8 @@ def add_handlers(app: FastAPI) -> None:
         return told
 
     @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        _log.error("unexpected error at %s", request.url.path, exc_info=error)
+    async def unexpected(_request: Request, error: Exception) -> JSONResponse:
+        _log.error("unexpected error", exc_info=error)
         detail = {
             "code": "internal",
             "message": "Something went wrong inside the coordinator; nothing of yours was changed.",

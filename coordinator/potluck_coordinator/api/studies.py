@@ -23,7 +23,7 @@ from potluck.protocol.records import (
 )
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.api.deps import StillWanted, TheAsker, TheSite
-from potluck_coordinator.api.downloads import NAMES, attachment, rendered
+from potluck_coordinator.api.downloads import NAMES, rendered
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.services import best, ledgers, planning, studies, verdicts, views
 from potluck_coordinator.storage import studies as stored
@@ -53,7 +53,8 @@ async def post_study(
 ) -> Study:
     """Make a study and start it; not for somebody who has gone before it was ready."""
     asker.must_submit()
-    made = await studies.create(site, asker, spec, still_wanted)
+    with site.artifacts.naming():
+        made = await studies.create(site, asker, spec, still_wanted)
     if made is None:
         raise Conflict("request.left", "Whoever asked for this study has gone; it was not made.")
     return await views.study_view(site, asker, made.id)
@@ -143,34 +144,35 @@ async def get_best(site: TheSite, asker: TheAsker, study_id: str) -> BestModel:
 async def get_best_h5(site: TheSite, asker: TheAsker, study_id: str) -> Response:
     """Download the best model for Keras."""
     found = await _best(site, asker, study_id)
-    return await rendered(partial(best.render_best, site, found, "h5"), NAMES["h5"])
+    return await rendered(partial(best.render_best, site, asker, found, "h5"), NAMES["h5"])
 
 
 @router.get("/{study_id}/best/model.keras", response_class=Response)
 async def get_best_keras(site: TheSite, asker: TheAsker, study_id: str) -> Response:
     """Download the best model for Keras 3 in its own form."""
     found = await _best(site, asker, study_id)
-    return await rendered(partial(best.render_best, site, found, "keras"), NAMES["keras"])
+    return await rendered(partial(best.render_best, site, asker, found, "keras"), NAMES["keras"])
 
 
 @router.get("/{study_id}/best/tfjs.zip", response_class=Response)
 async def get_best_tfjs(site: TheSite, asker: TheAsker, study_id: str) -> Response:
     """Download the best model as TF.js files."""
     found = await _best(site, asker, study_id)
-    return await rendered(partial(best.render_best, site, found, "tfjs"), NAMES["tfjs"])
+    return await rendered(partial(best.render_best, site, asker, found, "tfjs"), NAMES["tfjs"])
 
 
-@router.get("/{study_id}/best/predictions")
-async def get_predictions(site: TheSite, asker: TheAsker, study_id: str) -> Predictions:
+@router.get("/{study_id}/best/predictions", response_model=Predictions)
+async def get_predictions(site: TheSite, asker: TheAsker, study_id: str) -> Response:
     """Give the best model's stored predictions, decoded."""
-    return await best.predictions(site, asker, await _best(site, asker, study_id))
+    told = await best.predictions(site, asker, await _best(site, asker, study_id))
+    return Response(told, media_type="application/json")
 
 
 @router.get("/{study_id}/best/inputs.npz", response_class=Response)
 async def get_inputs(site: TheSite, asker: TheAsker, study_id: str) -> Response:
     """Give the rows of the predictions as the network gets them (`x`, `rows`)."""
     found = await _best(site, asker, study_id)
-    return attachment(await best.inputs(site, asker, found), "inputs.npz")
+    return await rendered(partial(best.inputs, site, asker, found), "inputs.npz")
 
 
 async def _best(site: TheSite, asker: TheAsker, study_id: str) -> best.Best:

@@ -72,7 +72,8 @@ async def post_model(
     with TemporaryDirectory(prefix="potluck-upload-") as folder:
         for upload in files:
             left -= await spool(upload, Path(folder), left)
-        model, new = await models.add_model(site, asker, Path(folder), name)
+        with site.artifacts.naming():
+            model, new = await models.add_model(site, asker, Path(folder), name)
     if not new:
         response.status_code = 200
     elif not await still_wanted():
@@ -132,7 +133,8 @@ async def post_fitted(
 
     200: this model was there before. A fitted model is made again from the one that was uploaded.
     """
-    model, new = await fitting.fit_model(site, asker, model_id, body.width)
+    with site.artifacts.naming():
+        model, new = await fitting.fit_model(site, asker, model_id, body.width)
     if not new:
         response.status_code = 200
     elif not await still_wanted():
@@ -147,7 +149,7 @@ async def get_model_file(
     """Download a model as `.h5`, as `.keras` or as a zip of TF.js files."""
     model = await models.get_model(site, asker, model_id)
     return await rendered(
-        lambda folder: models.render(site, model.graph, model.weights, format, folder),
+        lambda folder: models.render(site, asker, model.graph, model.weights, format, folder),
         NAMES[format],
     )
 
@@ -178,8 +180,9 @@ async def post_dataset(
     limit = site.settings.max_dataset_bytes
     name = given_name(name, "a dataset")
     label = plain_name(file.filename, "data.csv")
-    artifact, _size = await site.artifacts.put_stream(chunks(file), limit)
-    dataset, new = await datasets.add_dataset(site, asker, artifact, label, name)
+    with site.artifacts.naming():
+        artifact, _size = await site.artifacts.put_stream(chunks(file), limit)
+        dataset, new = await datasets.add_dataset(site, asker, artifact, label, name)
     if not new:
         response.status_code = 200
     elif not await still_wanted():
@@ -201,7 +204,8 @@ async def list_bundled(_asker: TheAsker) -> list[BundledDataset]:
 )
 async def post_bundled(site: TheSite, asker: TheAsker, response: Response, name: str) -> Dataset:
     """Take a dataset that comes along. 200: it was taken before."""
-    dataset, new = await datasets.add_bundled(site, asker, name)
+    with site.artifacts.naming():
+        dataset, new = await datasets.add_bundled(site, asker, name)
     if not new:
         response.status_code = 200
     return datasets.to_wire(dataset)

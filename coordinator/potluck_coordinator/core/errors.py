@@ -9,12 +9,16 @@
     │   │   └── NotHere         422  study.private_on_open
     │   └── BadResult            result.*
     ├── TooLarge            413  size.*
+    ├── TooSlow             408  request.too_slow
     ├── NotSignedIn         401  access.*
     ├── NotAllowed          403  access.*
     ├── NotFound            404  *.not_found
     ├── Conflict            409  *.state
+    │   └── OverQuota            quota.*
     ├── Busy                503  busy.*
     ├── TooOften            429  rate.*: says after how many seconds to try again
+    │   └── Crowded             rate.sockets, rate.connections: too many open at a time
+    ├── NoRoom              507  disk.full
     └── CannotStart              start.*, database.*, artifacts.*, backup.*: where it runs
 
 The status belongs to `api/errors.py`; here a refusal only has a stable `code`.
@@ -126,6 +130,10 @@ class TooLarge(PotluckError):
     """More bytes than this coordinator takes."""
 
 
+class TooSlow(PotluckError):
+    """A request that does not come on."""
+
+
 class NotSignedIn(PotluckError):
     """The act needs a token."""
 
@@ -142,6 +150,10 @@ class Conflict(PotluckError):
     """The thing is in a state that does not allow the act."""
 
 
+class OverQuota(Conflict):
+    """More than an owner may keep or have under way; something must go or end first."""
+
+
 class Busy(PotluckError):
     """Try again later."""
 
@@ -155,6 +167,14 @@ class TooOften(PotluckError):
         super().__init__(code, message, **details)
         self.retry_after = retry_after
         """Seconds after which it can be tried again."""
+
+
+class Crowded(TooOften):
+    """More open at a time than this coordinator takes."""
+
+
+class NoRoom(PotluckError):
+    """The disk that keeps the artifacts is as good as full."""
 
 
 class CannotStart(PotluckError):

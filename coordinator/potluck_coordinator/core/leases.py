@@ -11,6 +11,7 @@ LEASE_SECONDS = 120.0
 HEARTBEAT_SECONDS = 15.0
 UNHEARD_SECONDS = 20.0
 """A donor that went away, or without a word about a lease, has this long to come back for it."""
+STALLED_SECONDS = 60.0
 MAX_TRIES = 3
 BLAMELESS = ("closing", "paused", "stopped")
 """Reasons to hand a unit back that say nothing about the unit."""

@@ -6,8 +6,10 @@ ends. What differs is measured by how far training itself moved the weights.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 KNOWN_AFTER = 10
 """Agreements in a row from which a donor counts as known: until then all its work is replayed."""
@@ -26,6 +28,10 @@ LEARNED_MARGIN = 3.0
 class ReplayState(StrEnum):
     """Where a replay is."""
 
+    ASKED = "asked"
+    """The donor was asked for the two states between which it is trained again."""
+    UNANSWERED = "unanswered"
+    """The donor did not bring them: its work earns no credit, and proves nothing."""
     OPEN = "open"
     AGREED = "agreed"
     REFUTED = "refuted"
@@ -41,6 +47,8 @@ class Why(StrEnum):
     """Why a lease's work is trained again."""
 
     SAMPLED = "sampled"
+    CHALLENGE = "challenge"
+    """Sampled, of a unit that is too long to be trained again as a whole: one interval of it."""
     FINALIST = "finalist"
     DIVERGED = "diverged"
     """It fails a trial if it is true."""
@@ -59,6 +67,7 @@ PRIORITY = {
     Why.FINALIST: 3,
     Why.REFUTED_BEFORE: 4,
     Why.SAMPLED: 5,
+    Why.CHALLENGE: 6,
 }
 """Which replay is done first: those for which a study waits."""
 
@@ -77,6 +86,39 @@ def replay_probability(agreements: int) -> float:
 def backend_class(backend: str, stacked: bool) -> str:
     """Name what trained: units trained together sum in another order than alone."""
     return f"{backend}+stacked" if stacked else backend
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What lies between two neighbouring committed states. Steps count over the whole trial.
+
+    `start`, `end`: the states' SHA-256; None where the donor committed to nothing there.
+    """
+
+    from_step: int
+    to_step: int
+    start: str | None
+    end: str | None
+
+
+def intervals(
+    first: tuple[int, str],
+    last: tuple[int, str],
+    commitments: Mapping[int, str],
+    steps: Sequence[int],
+) -> list[Interval]:
+    """Cut what a lease trained at its commit steps.
+
+    `first`, `last`: (step, SHA-256) of where it began and of its result. `commitments`: what the
+    donor committed to, by step. `steps`: the unit's commit steps. Example: a lease from step 0 to
+    8 with the commit steps (4, 8) has two intervals.
+    """
+    between = [step for step in steps if first[0] < step < last[0]]
+    points = [first, *((step, commitments.get(step)) for step in between), last]
+    return [
+        Interval(one_step, other_step, one, other)
+        for (one_step, one), (other_step, other) in pairwise(points)
+    ]
 
 
 @dataclass(frozen=True)

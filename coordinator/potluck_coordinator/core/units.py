@@ -113,6 +113,11 @@ def split_trial(rungs: Sequence[int], folds: int, repeats: int) -> Iterator[Unit
         before = to_epoch
 
 
+def units_of(trials: int, folds: int, repeats: int, rungs: int) -> int:
+    """Count the units of so many whole trials, with the refit that folds bring (0: no folds)."""
+    return trials * (folds or 1) * repeats * rungs + (1 if folds else 0)
+
+
 def steps_per_epoch(rows: int, batch_size: int) -> int:
     """Count an epoch's steps; the last batch may be smaller."""
     return max(1, ceil(rows / batch_size))

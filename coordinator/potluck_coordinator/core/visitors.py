@@ -17,7 +17,7 @@ KEY_PREFIX = "potluck_visitor_"
 """`potluck.visitor` writes the same."""
 KEY_BYTES = 32
 _KEY = re.compile(re.escape(KEY_PREFIX) + r"[A-Za-z0-9_-]{43}")
-_OWNER_PREFIX = f"{ANYONE}:"
+OWNER_PREFIX = f"{ANYONE}:"
 
 
 def new_visitor_key(random: bytes) -> str:
@@ -58,7 +58,7 @@ def owner_of(key: str) -> str:
     Args:
         key: A well-formed visitor's key.
     """
-    return _OWNER_PREFIX + _derive(key, "owner")
+    return OWNER_PREFIX + _derive(key, "owner")
 
 
 def csrf_of(key: str) -> str:
@@ -76,7 +76,7 @@ def has_no_account(owner: str) -> bool:
     Args:
         owner: Whom a study, model or dataset is kept under.
     """
-    return owner == ANYONE or owner.startswith(_OWNER_PREFIX)
+    return owner == ANYONE or owner.startswith(OWNER_PREFIX)
 
 
 def shown_owner(owner: str) -> str:

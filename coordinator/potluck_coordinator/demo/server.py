@@ -44,7 +44,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             text=True,
             errors="replace",
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "POTLUCK_LOG_LEVEL": "warning"},
             # Ctrl-C must reach us alone: donors' tabs are closed first, then the coordinator.
             start_new_session=True,
         )

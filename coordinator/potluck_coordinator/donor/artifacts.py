@@ -18,6 +18,8 @@ MOST_KEPT_BYTES = 512 * 2**20
 MOST_TOLD = 512
 TRIES = 4
 FIRST_RETRY_S = 1.0
+PASSING = (408, 429)
+"""Too slow, too often: what nobody has looked at may be sent again."""
 TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 20.0
 
@@ -84,7 +86,7 @@ class Artifacts:
                 answer = await self._http.get(
                     f"artifacts/{sha}", headers={"X-Potluck-Lease": token}
                 )
-                if answer.status_code < 500:
+                if answer.status_code < 500 and answer.status_code not in PASSING:
                     break
                 problem: Exception = ArtifactRefused(f"status {answer.status_code}")
             except httpx2.HTTPError as error:
@@ -113,6 +115,6 @@ class Artifacts:
             return "failed"
         if answer.is_success:
             return "through"
-        if answer.status_code >= 500 or answer.status_code == 429:
+        if answer.status_code >= 500 or answer.status_code in PASSING:
             return "failed"
         return "too_large" if answer.status_code == 413 else "refused"

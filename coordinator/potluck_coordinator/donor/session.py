@@ -108,7 +108,10 @@ class Session:
         try:
             async with asyncio.timeout(STOP_S):
                 await self._until(
-                    lambda: not any(h.stage in busy for h in self._work.held.values())
+                    lambda: (
+                        not self._work.bringing
+                        and not any(h.stage in busy for h in self._work.held.values())
+                    )
                 )
         except TimeoutError:
             self._show.say("Not everything could be uploaded in time.")
@@ -262,7 +265,7 @@ class Session:
             self._asking.may_follow()
             if self._options.once:  # nobody says when there is nothing more to come
                 seconds = min(seconds, ONCE_ASKS_S)
-        elif self._options.once and wait.reason in ENDS_ONCE and not self._work.held:
+        elif self._options.once and wait.reason in ENDS_ONCE and not self._work.under_way:
             left = self._options.patience_s - self._asking.idle_s()
             if left <= 0:
                 self._finish(0, f"There is no work. {self.units} units were trained.")
@@ -277,13 +280,13 @@ class Session:
             if one.outcome in ("accepted", "duplicate"):
                 self._asking.went_well()
                 self._restarts = 0
-            if one.outcome == "accepted":
+            if one.outcome == "accepted" and holding.lease.unit.kind != "check":
                 self.units += 1
                 self._show.finished(holding)
             elif one.outcome == "refused":
                 why = one.error.message if one.error is not None else "No reason was given."
                 self._show.say(f"A result was not taken. {why}")
-            self._work.settled(one.lease_id)
+            self._work.settled(one.lease_id, one.challenge)
         self._work_on()
 
     def _on_problem(self, problem: wire.Problem) -> None:

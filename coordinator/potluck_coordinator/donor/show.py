@@ -13,6 +13,8 @@ from potluck_coordinator.donor.holding import Holding
 def name_of(holding: Holding) -> str:
     """Name a unit for people."""
     unit = holding.lease.unit
+    if unit.kind == "check":
+        return unit.study_name
     fold = "" if unit.fold is None else f", fold {unit.fold + 1}"
     what = "the final network" if unit.kind == "refit" else f"trial {unit.trial}{fold}"
     return f"{unit.study_name}: {what}, epochs {unit.from_epoch + 1} to {unit.to_epoch}"

@@ -18,6 +18,7 @@ from potluck_coordinator.donor.memory import Memory
 from potluck_coordinator.training.checkpoint import BadTensors, read_checkpoint
 
 RETRY_HAND_IN_S = 3.0
+CHALLENGE_TRIES = 20
 
 
 class Office(Protocol):
@@ -41,11 +42,18 @@ class Work:
 
     def __init__(self, memory: Memory, artifacts: Artifacts, bench: Bench, office: Office) -> None:
         self.held: dict[str, Holding] = {}
+        self.bringing = 0
+        """Challenges whose states are being uploaded."""
         self._memory = memory
         self._artifacts = artifacts
         self._bench = bench
         self._office = office
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def under_way(self) -> bool:
+        """Say whether there is anything in hand, or to be brought."""
+        return bool(self.held) or self.bringing > 0
 
     def begin(self, act: Coroutine[Any, Any, None]) -> None:
         """Do something in the background; `close` waits for no such thing."""
@@ -191,9 +199,26 @@ class Work:
         for holding in given:
             self.forget(holding.id)
 
-    def settled(self, lease_id: str) -> None:
-        """Forget a unit for good: its states are asked for no more."""
+    def settled(self, lease_id: str, challenge: wire.Challenge | None) -> None:
+        """Forget a unit for good, once the committed states are up that are asked for."""
         holding = self.held.get(lease_id)
         if holding is not None:
+            if challenge is not None:
+                self.bringing += 1
+                self.begin(self._bring_committed(holding, challenge))
             self._memory.remove_state(holding.lease.unit.id)
             self.forget(lease_id)
+
+    async def _bring_committed(self, holding: Holding, challenge: wire.Challenge) -> None:
+        """Upload committed states. Without them the unit earns no credit, nothing else."""
+        token = holding.lease.token
+        asked = [one for one in holding.states.values() if one.sha256 in challenge.states]
+        try:
+            for state in asked:
+                for _ in range(CHALLENGE_TRIES):
+                    if await self._artifacts.upload(state, token) != "failed":
+                        break
+                    await asyncio.sleep(RETRY_HAND_IN_S)
+        finally:
+            self.bringing -= 1
+            self._office.changed()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from potluck_coordinator.core.errors import BadDataset
 from potluck_coordinator.pipeline.spelling import number_of
 
@@ -12,7 +14,7 @@ FEWEST_COUNTED = 3
 def read_names(header: list[str], filename: str) -> tuple[list[str], list[str]]:
     """Give the columns' names, and warnings. Raises BadDataset `dataset.repeated_column`."""
     names = [name.strip() or f"column_{i + 1}" for i, name in enumerate(header)]
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     numbers = [name for name in names if number_of(name) is not None]
     all_or_most = "All" if len(numbers) == len(names) else "Most"
     lacking = f"{all_or_most} column names are numbers: does the file lack a header line?"

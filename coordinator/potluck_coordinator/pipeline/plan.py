@@ -161,6 +161,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
     scaled = Settled(scaling.scaling)
     if aim.classes is None:
         scaled = target_scaling(asked.scaling, model, column, own_units=aim.loss.own_units)
+    used = {target, asked.sample_weight, *features}
     plan = Plan(
         task=aim.task,
         target=target,
@@ -200,11 +201,7 @@ def plan_study(dataset: Dataset, spec: StudySpec, model: ModelFacts) -> Plan:
         losses=aim.losses,
         metrics=aim.metrics,
         encoded_width=prod(width),
-        spellings={
-            name: spelling
-            for name, spelling in dataset.spellings.items()
-            if name in (target, asked.sample_weight, *features)
-        },
+        spellings={name: spelling for name, spelling in dataset.spellings.items() if name in used},
         compiled=dict(settled.values),
     )
     return _with_rows(plan, dataset, split.duplicates)

@@ -140,7 +140,11 @@ def _named(dataset: Dataset) -> list[str]:
         for place, word in enumerate(lowered)
         if word in TARGETS and not (word == "y" and is_length)
     ]
-    wide = [name for name in dataset.columns if name not in plain and name.lower() in TARGETS]
+    wide = [
+        name
+        for name, column in dataset.columns.items()
+        if isinstance(column, Array) and name.lower() in TARGETS
+    ]
     wide.sort(key=lambda name: TARGETS.index(name.lower()))
     return [plain[place] for _, place in sorted(found)] or wide[:1]
 

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import polars as pl
 
+from potluck_coordinator.pipeline.batches import batches
+
 CURRENCIES = (
     *("US$", "R$", "C$", "A$", "$", "€", "£", "¥", "₹", "₩", "₽", "₺", "₫", "฿", "₪", "₴", "zł"),
     *("kr.", "kr", "Kč", "Fr.", "Rs.", "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "BRL"),
@@ -86,18 +88,43 @@ def parted(words: pl.Series) -> pl.DataFrame:
 
 def read_numbers(parts: pl.DataFrame, spelling: Spelling) -> pl.Series:
     """Read what `parted` gave, as numbers; null for what is written otherwise."""
+    numbers = read_bodies(parts, spelling.decimal, spelling.thousands)
+    fits = parts["unit"].is_in(["", spelling.unit])
+    return pl.DataFrame({"n": numbers, "fits": fits}).select(n=pl.when("fits").then("n"))["n"]
+
+
+def read_bodies(parts: pl.DataFrame, decimal: str, thousands: str) -> pl.Series:
+    """Read what `parted` gave, as numbers beside whatever unit; null for what is no such one."""
     body = parts["body"]
-    written = body.str.contains(pattern(spelling.decimal, spelling.thousands))
-    unit_fits = parts["unit"].is_in(["", spelling.unit])
-    if spelling.thousands:
-        body = body.str.replace_all(spelling.thousands, "", literal=True)
-    body = body.str.replace_all(spelling.decimal, ".", literal=True)
+    written = body.str.contains(pattern(decimal, thousands))
+    if thousands:
+        body = body.str.replace_all(thousands, "", literal=True)
+    body = body.str.replace_all(decimal, ".", literal=True)
     numbers = (body + parts["power"]).cast(pl.Float64, strict=False)
     frame = pl.DataFrame(
-        {"n": numbers, "minus": parts["negative"], "fits": (written & unit_fits).fill_null(False)}
+        {"n": numbers, "minus": parts["negative"], "fits": written.fill_null(value=False)}
     )
     signed = pl.when("minus").then(-pl.col("n")).otherwise(pl.col("n"))
     return frame.select(n=pl.when("fits").then(signed))["n"]
+
+
+def numbers_of(
+    columns: Mapping[str, pl.Series], spellings: Mapping[str, Spelling]
+) -> dict[str, pl.Series]:
+    """Do what `Spelling.numbers` does with many columns; those of one spelling go together."""
+    alike: dict[tuple[str, str, str], dict[str, pl.Series]] = {}
+    for name, words in columns.items():
+        spelling = spellings[name]
+        key = (spelling.decimal, spelling.thousands, spelling.unit)
+        alike.setdefault(key, {})[name] = words
+    found = {name: words.cast(pl.Float64) for name, words in columns.items() if not len(words)}
+    for (decimal, thousands, unit), group in alike.items():
+        spelling = Spelling(decimal=decimal, thousands=thousands, unit=unit)
+        for batch in batches(group):
+            numbers = spelling.numbers(batch.words)
+            for place, name in enumerate(batch.names):
+                found[name] = batch.column(numbers, place)
+    return found
 
 
 def pattern(decimal: str, thousands: str) -> str:

@@ -12,12 +12,13 @@ import polars as pl
 
 from potluck.protocol.words import MISSING_WORDS
 from potluck_coordinator.core.errors import BadDataset
+from potluck_coordinator.pipeline.batches import batches, flags_of
 from potluck_coordinator.pipeline.conventions import Found, find_spellings
-from potluck_coordinator.pipeline.dataset import Categorical, Dataset, Numeric
-from potluck_coordinator.pipeline.exact import merged_words
+from potluck_coordinator.pipeline.dataset import Categorical, Column, Dataset, Numeric
+from potluck_coordinator.pipeline.exact import LONG, merged_words
 from potluck_coordinator.pipeline.header import read_names
 from potluck_coordinator.pipeline.limits import ReadLimits
-from potluck_coordinator.pipeline.spelling import Spelling
+from potluck_coordinator.pipeline.spelling import Spelling, numbers_of
 
 QUOTED = "\ue000"
 """Stands before a word such as NA that the file has in quotation marks, while it is read."""
@@ -54,12 +55,11 @@ def read_table(
             got="0 rows",
             where=filename,
         )
-    words = {name: _words(frame.drop_in_place(name)) for name in names}
+    cells = dict(zip(names, frame.get_columns(), strict=True))
+    del frame
+    words = _words(cells)
     found = find_spellings(words) if spellings is None else Found(dict(spellings), {}, [])
-    columns = {
-        name: _column(name, words.pop(name), found.spellings.get(name), found.notes.get(name, ""))
-        for name in names
-    }
+    columns = _columns(words, found)
     said = (*warnings, *found.said, *found.notes.values())
     return Dataset("table", rows, columns, said, found.spellings)
 
@@ -166,35 +166,69 @@ def _frame(text: str, delimiter: str, names: list[str], filename: str) -> pl.Dat
         raise _unreadable(filename, str(error).splitlines()[0]) from None
 
 
-def _words(raw: pl.Series) -> pl.Series:
-    words = raw.str.strip_chars()
-    words = words.set(words.is_in(MISSING_WORDS), None)
-    # "NA" in quotation marks is a word among words, and a missing value among numbers.
-    quoted = words.str.starts_with(QUOTED).fill_null(value=False)
-    others = words.set(quoted, None)
-    numbers = others.cast(pl.Float64, strict=False)
-    if others.null_count() < len(others) and numbers.null_count() == others.null_count():
-        return others
-    return words.str.strip_prefix(QUOTED)
+def _words(raw: dict[str, pl.Series]) -> dict[str, pl.Series]:
+    """Strip words, and leave out those that say that there is none. Takes them out of `raw`."""
+    found: dict[str, pl.Series] = {}
+    for batch in batches(raw):
+        for name in batch.names:
+            del raw[name]
+        words = batch.words.str.strip_chars()
+        words = words.set(words.is_in(MISSING_WORDS), None)
+        # "NA" in quotation marks is a word among words, and a missing value among numbers.
+        quoted = flags_of(words.str.starts_with(QUOTED))
+        if quoted.any():
+            others = words.set(pl.Series(quoted), None)
+            numbers = others.cast(pl.Float64, strict=False)
+            absent = flags_of(others.is_null())
+            plain = ~batch.any(flags_of(numbers.is_null()) & ~absent) & ~batch.all(absent)
+            as_missing = pl.Series(batch.spread(plain) & quoted)
+            words = words.set(as_missing, None).str.strip_prefix(QUOTED)
+        for place, name in enumerate(batch.names):
+            found[name] = batch.column(words, place)
+    return found
 
 
-def _column(
-    name: str, words: pl.Series, spelling: Spelling | None, note: str
-) -> Numeric | Categorical:
-    if spelling is not None and spelling.kind == "words":
-        return _categorical(name, words, note)
-    if spelling is not None:
-        present = words.set(words.is_in(spelling.missing), None) if spelling.missing else words
-        few = present.n_unique() <= MOST_SPELLED
-        spelled = _categorical(name, present, "") if few else None
-        return _numeric(name, spelling.numbers(present), spelled, spelling.missing)
-    numbers = words.cast(pl.Float64, strict=False)
-    if numbers.null_count() != words.null_count():
-        return _categorical(name, words, note)
+def _columns(words: Mapping[str, pl.Series], found: Found) -> dict[str, Column]:
+    """Make the columns, in their order."""
+    spelled = {name: one for name, one in found.spellings.items() if one.kind != "words"}
+    present = {
+        name: words[name].set(words[name].is_in(one.missing), None) if one.missing else words[name]
+        for name, one in spelled.items()
+        if name in words
+    }
+    numbers = numbers_of(present, spelled)
+    free = {name: column for name, column in words.items() if name not in found.spellings}
+    plain = _plain_numbers(free)
+    made: dict[str, Column] = {}
+    for name, column in words.items():
+        if name in present:
+            few = present[name].n_unique() <= MOST_SPELLED
+            also = _categorical(name, present[name], "") if few else None
+            made[name] = _numeric(name, numbers[name], also, spelled[name].missing)
+        elif name in plain:
+            made[name] = _plain(name, column, *plain[name])
+        else:
+            made[name] = _categorical(name, column, found.notes.get(name, ""))
+    return made
+
+
+def _plain_numbers(columns: Mapping[str, pl.Series]) -> dict[str, tuple[pl.Series, bool]]:
+    """Give the numbers of the columns that hold nothing else, and whether long ones are there."""
+    found: dict[str, tuple[pl.Series, bool]] = {}
+    for batch in batches(columns):
+        numbers = batch.words.cast(pl.Float64, strict=False)
+        unread = batch.any(flags_of(numbers.is_null()) & ~flags_of(batch.words.is_null()))
+        long = batch.any(flags_of(batch.words.str.contains(LONG)))
+        for place in np.flatnonzero(~unread):
+            found[batch.names[place]] = batch.column(numbers, int(place)), bool(long[place])
+    return found
+
+
+def _plain(name: str, words: pl.Series, numbers: pl.Series, long: bool) -> Numeric:
     different = numbers.n_unique()
     several = different <= MOST_SPELLED and different < words.n_unique() <= MOST_SPELLED
     spelled = _categorical(name, words, "") if several else None
-    return _numeric(name, numbers, spelled, merged=merged_words(words))
+    return _numeric(name, numbers, spelled, merged=merged_words(words) if long else ())
 
 
 def _numeric(
@@ -211,9 +245,10 @@ def _numeric(
 
 
 def _categorical(name: str, words: pl.Series, note: str) -> Categorical:
-    vocabulary = tuple(sorted(words.drop_nulls().unique().to_list()))
+    written = words.to_list()
+    vocabulary = tuple(sorted(set(written) - {None}))
     number = {word: code for code, word in enumerate(vocabulary)}
-    codes = np.array([number.get(word, -1) for word in words.to_list()], dtype=np.int64)
+    codes = np.array([number.get(word, -1) for word in written], dtype=np.int64)
     return Categorical(name, codes, vocabulary, "text", note)
 
 

@@ -8,13 +8,15 @@ from potluck_coordinator.scoring.job import Score, ScoreJob
 from potluck_coordinator.scoring.metrics import compute_metrics
 from potluck_coordinator.scoring.network import build_network
 from potluck_coordinator.scoring.score import score_weights
-from potluck_coordinator.scoring.workers import WorkerLost, Workers
+from potluck_coordinator.scoring.workers import JobTooLarge, WorkerLost, Workers, WorkersClosed
 
 __all__ = [
+    "JobTooLarge",
     "Score",
     "ScoreJob",
     "WorkerLost",
     "Workers",
+    "WorkersClosed",
     "build_network",
     "check_weights",
     "compute_metrics",

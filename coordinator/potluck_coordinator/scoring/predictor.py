@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck_converter import graph_from_json
+from potluck_converter import graph_from_json, training_memory
 from potluck_coordinator.scoring.network import build_network, weight_variables
 from potluck_coordinator.scoring.programs import Programs
 
 BATCH = 512
+PREDICTED_AT_ONCE = 256 << 20
+"""Bytes that a batch may take; large samples go in smaller ones, the largest one by one."""
 KEPT = 16
 
 Forward = Callable[[list[Any], list[Any], NDArray[Any]], Any]
@@ -30,6 +32,7 @@ class Predictor:
     defaults: tuple[list[Any], list[Any]]
     shapes: Mapping[str, tuple[int, ...]]
     forward: Forward
+    batch: int = BATCH
 
     def predict(self, weights: Mapping[str, NDArray[Any]], x: NDArray[Any]) -> NDArray[np.float32]:
         """Give the first output for rows x, [rows, outputs] float32. Raises ValueError."""
@@ -41,10 +44,10 @@ class Predictor:
         trained = self._arrange(self.trained, self.defaults[0], weights)
         fixed = self._arrange(self.fixed, self.defaults[1], weights)
         parts = []
-        for start in range(0, len(x), BATCH):
-            rows = x[start : start + BATCH]
+        for start in range(0, len(x), self.batch):
+            rows = x[start : start + self.batch]
             # Few sizes, so that few programs are compiled.
-            size = min(BATCH, 1 << max(len(rows) - 1, 0).bit_length())
+            size = min(self.batch, 1 << max(len(rows) - 1, 0).bit_length())
             padded = np.zeros((size, *x.shape[1:]), dtype=x.dtype)
             padded[: len(rows)] = rows
             parts.append(np.asarray(self.forward(trained, fixed, padded))[: len(rows)])
@@ -88,4 +91,10 @@ def _build(graph: Mapping[str, Any]) -> Predictor:
         defaults=([v.value for v in trained], [v.value for v in fixed]),
         shapes={name: tuple(v.shape) for name, v in variables.items()},
         forward=forward,
+        batch=_batch(training_memory(read).sample),
     )
+
+
+def _batch(sample: int) -> int:
+    """Give the largest batch, a power of two, of samples of so many bytes."""
+    return 1 << min(BATCH, max(1, PREDICTED_AT_ONCE // max(1, sample))).bit_length() - 1

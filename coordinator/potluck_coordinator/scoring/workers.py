@@ -13,14 +13,26 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from potluck_converter.lifeline import end_with
+from potluck_coordinator.logs import set_up_child
 from potluck_coordinator.scoring.backend import ENVIRONMENT
+from potluck_coordinator.scoring.limits import WorkerFull, limited
 
 T = TypeVar("T")
 NICENESS = 5
+IDLE_S = 60.0
+"""A worker takes seconds to start, and may be wanted again at once."""
 
 
 class WorkerLost(Exception):
-    """A job's workers died twice (too little memory, a fault in native code), or were closed."""
+    """A job's workers died twice (a fault in native code), took too much memory, or were closed."""
+
+
+class WorkersClosed(WorkerLost):
+    """There are no workers any more."""
+
+
+class JobTooLarge(WorkerLost):
+    """A job took more memory than it had stated, and its worker was replaced."""
 
 
 def _settle_in() -> None:
@@ -33,6 +45,7 @@ def _settle_in() -> None:
     assert isinstance(parent.sentinel, int)
     end_with(parent.sentinel)  # a pipe whose other end only the parent holds
     os.environ.update(ENVIRONMENT)
+    set_up_child()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
@@ -45,24 +58,33 @@ class _Seat:
         self._pool = self._spawn()
         self._pid: Future[int] | None = None
         self.closed = False
+        self.last = ""
+        """What it did last: it is warm for more of that."""
+        self.jobs = 0
+        """How many it was given."""
 
     @staticmethod
     def _spawn() -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_settle_in)
 
-    def submit(self, fn: Callable[..., T], *args: object) -> Future[T]:
+    @property
+    def started(self) -> bool:
+        """Say whether it has a process."""
+        return self._pid is not None
+
+    def submit(self, need: int | None, fn: Callable[..., T], *args: object) -> Future[T]:
         if self.closed:
-            raise WorkerLost("The workers are closed.")
+            raise WorkersClosed("The workers are closed.")
         if self._pid is None:
             self._pid = self._pool.submit(os.getpid)
-        return self._pool.submit(fn, *args)
+        return self._pool.submit(limited, need, fn, *args)
 
     def replace(self) -> None:
         """Kill this seat's worker, if it lives, and let the next job start another."""
         self._kill()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool, self._pid = self._spawn(), None
+        self._pool, self._pid, self.last = self._spawn(), None, ""
 
     def close(self) -> None:
         """Kill this seat's worker for good."""
@@ -86,30 +108,47 @@ def _end(pid: Future[int]) -> None:
 
 
 class Workers:
-    """Runs plain functions in `processes` worker processes, one job a worker at a time."""
+    """Runs plain functions in worker processes, one job a worker at a time.
 
-    def __init__(self, processes: int = 2) -> None:
-        self._seats = [_Seat() for _ in range(processes)]
-        self._free: asyncio.LifoQueue[_Seat] = asyncio.LifoQueue()
-        for seat in reversed(self._seats):
-            self._free.put_nowait(seat)  # the last to work is the first to be asked: it is warm
+    `processes`: that stay. `most`: that there are at once at most; those beyond `processes` start
+    when all others are busy, and end once they had nothing to do for `idle_s` seconds.
+    """
+
+    def __init__(
+        self, processes: int = 2, most: int | None = None, *, idle_s: float = IDLE_S
+    ) -> None:
+        self._stay = processes
+        self._idle_s = idle_s
+        self._seats = [_Seat() for _ in range(max(processes, most or 0))]
+        self._free = list(reversed(self._seats))
+        self._vacant = asyncio.Semaphore(len(self._seats))
 
     async def run(
         self,
         fn: Callable[..., T],
         *args: object,
         timeout_s: float | None = None,
+        need: int | None = None,
+        like: str = "",
     ) -> T:
         """Run an importable function. What it raises comes through.
 
+        `need`: bytes that it stated; it is ended where it takes much more. `like`: what it is
+        for; a worker that did the same last is preferred.
+
         A job whose worker dies is tried once more, then raises WorkerLost. A job that takes longer
         than `timeout_s` is killed and raises TimeoutError. So is one whose caller is cancelled.
+        One that takes too much memory raises JobTooLarge, and another worker takes its seat.
         """
-        seat = await self._free.get()
+        await self._vacant.acquire()
+        seat = self._sit(like)
         try:
             for last in (False, True):
                 try:
-                    return await self._once(seat, timeout_s, fn, *args)
+                    return await self._once(seat, timeout_s, need, fn, *args)
+                except WorkerFull as error:
+                    seat.replace()
+                    raise JobTooLarge(f"The job took {error}.") from None
                 except BrokenProcessPool:
                     if not seat.closed:
                         seat.replace()
@@ -120,14 +159,46 @@ class Workers:
                         ) from None
             raise AssertionError("unreachable")
         finally:
-            self._free.put_nowait(seat)
+            self._rise(seat)
+
+    def _sit(self, like: str) -> _Seat:
+        """Take a free seat: one that did the like last, then the last to work, then a new one."""
+        seat = next((s for s in reversed(self._free) if s.started and s.last == like), None)
+        started = sum(s.started for s in self._seats)
+        if seat is None and started < self._stay:
+            seat = next((s for s in reversed(self._free) if not s.started), None)
+        seat = seat or next((s for s in reversed(self._free) if s.started), None) or self._free[-1]
+        self._free.remove(seat)
+        seat.last = like
+        seat.jobs += 1
+        return seat
+
+    def _rise(self, seat: _Seat) -> None:
+        self._free.append(seat)
+        self._vacant.release()
+        if self._too_many:
+            asyncio.get_running_loop().call_later(self._idle_s, self._retire, seat, seat.jobs)
+
+    @property
+    def _too_many(self) -> bool:
+        return sum(seat.started for seat in self._seats) > self._stay
+
+    def _retire(self, seat: _Seat, jobs: int) -> None:
+        """End a worker that was idle since it had done so many jobs, unless too few would stay."""
+        if self._too_many and seat.started and not seat.closed and seat.jobs == jobs:
+            seat.replace()
 
     async def _once(
-        self, seat: _Seat, timeout_s: float | None, fn: Callable[..., T], *args: object
+        self,
+        seat: _Seat,
+        timeout_s: float | None,
+        need: int | None,
+        fn: Callable[..., T],
+        *args: object,
     ) -> T:
         try:
             async with asyncio.timeout(timeout_s):
-                return await asyncio.wrap_future(seat.submit(fn, *args))
+                return await asyncio.wrap_future(seat.submit(need, fn, *args))
         except (TimeoutError, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) or timeout_s is not None:
                 seat.replace()

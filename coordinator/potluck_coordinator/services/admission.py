@@ -1,41 +1,82 @@
-"""One budget of memory for everything that works beside the server: a job states what it takes."""
+"""One budget of memory, and fair turns, for all work beside the server: a job says what it takes,
+and waits.
+
+The server itself takes little: what is large is read, converted, encoded and scored in processes
+of their own. They share one machine, so that they share one budget. Who goes next, and what may
+run beside what, is decided in `core.turns`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from potluck_coordinator.core.errors import TooLarge
+from potluck_coordinator.core.turns import (
+    MOST_PASSED,
+    Kind,
+    may_start,
+    most_of_one_account,
+)
+
+
+@dataclass(eq=False)
+class _Waiting:
+    need: int
+    kind: Kind
+    account: str
+    arrived: int
+    turn: asyncio.Future[None] = field(repr=False)
+    passed: int = 0
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a job that was let in holds; given back once."""
+
+    need: int
+    kind: Kind
+    account: str
 
 
 class Admission:
-    """Lets jobs in while what they take together fits into `budget` bytes.
+    """Lets jobs in while their memory fits into the budget and their kind has a place.
 
-    They come in the order in which they asked, so that a large one is not passed by small ones for
-    ever. Only for the event loop's thread.
+    A large job is passed by a few small ones at most. Only for the event loop's thread.
     """
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, workers: int = 2) -> None:
         self.budget = budget
         self.held = 0
         """Bytes that the jobs inside have stated."""
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._workers = workers
+        self._running: Counter[Kind] = Counter()
+        self._running_of: Counter[tuple[Kind, str]] = Counter()
+        self._waiting: dict[Kind, dict[str, deque[_Waiting]]] = {kind: {} for kind in Kind}
+        self._served: dict[Kind, int] = dict.fromkeys(Kind, 0)
+        self._served_of: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
+        self._clock = 0
 
     @asynccontextmanager
-    async def room(self, need: int, what: str) -> AsyncIterator[None]:
+    async def room(
+        self, need: int, what: str, *, kind: Kind = Kind.ENCODE, account: str = ""
+    ) -> AsyncIterator[None]:
         """Hold `need` bytes while inside. Raises TooLarge `size.memory` for more than there is."""
-        await self.take(need, what)
+        room = await self.take(need, what, kind=kind, account=account)
         try:
             yield
         finally:
-            self.give(need)
+            self.give(room)
 
-    async def take(self, need: int, what: str) -> None:
-        """Wait until there is room for `need` bytes, and hold them until `give`.
+    async def take(
+        self, need: int, what: str, *, kind: Kind = Kind.ENCODE, account: str = ""
+    ) -> Room:
+        """Wait for a job's turn and for `need` bytes, and hold them until `give`.
 
-        `what` names the job in a refusal. Raises TooLarge `size.memory`.
+        `what` names the job in a refusal, `account` is whose it is. Raises TooLarge `size.memory`.
         """
         if need > self.budget:
             raise TooLarge(
@@ -45,31 +86,85 @@ class Admission:
                 got=f"about {need} bytes",
                 hint="Make it smaller, or ask the operator for more memory.",
             )
-        if not self._waiting and self.held + need <= self.budget:
-            self.held += need
-            return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (need, turn)
-        self._waiting.append(entry)
+        self._clock += 1
+        entry = _Waiting(need, kind, account, self._clock, turn)
+        self._waiting[kind].setdefault(account, deque()).append(entry)
+        room = Room(need, kind, account)
+        self._let_in()
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.give(need)  # let in at the moment when it was told to go
+                self.give(room)  # let in at the moment when it was told to go
             else:
-                self._waiting.remove(entry)
+                self._drop(entry)
                 self._let_in()
             raise
+        return room
 
-    def give(self, need: int) -> None:
+    def give(self, room: Room) -> None:
         """Give back what `take` held."""
-        self.held -= need
+        self.held -= room.need
+        self._running[room.kind] -= 1
+        self._running_of[room.kind, room.account] -= 1
+        if not self._running_of[room.kind, room.account]:
+            del self._running_of[room.kind, room.account]
         self._let_in()
 
+    def waiting(self, kind: Kind) -> int:
+        """Count the jobs of a kind that wait."""
+        return sum(map(len, self._waiting[kind].values()))
+
     def _let_in(self) -> None:
-        while self._waiting and self.held + self._waiting[0][0] <= self.budget:
-            need, turn = self._waiting.popleft()
-            if turn.cancelled():
-                continue
-            self.held += need
-            turn.set_result(None)
+        while (entry := self._next()) is not None:
+            self._drop(entry)
+            self._clock += 1
+            self._served[entry.kind] = self._clock
+            self._served_of[entry.kind][entry.account] = self._clock
+            if not self._waiting[entry.kind]:
+                self._served_of[entry.kind].clear()  # nobody waits whose turn it could be
+            self.held += entry.need
+            self._running[entry.kind] += 1
+            self._running_of[entry.kind, entry.account] += 1
+            entry.turn.set_result(None)
+
+    def _next(self) -> _Waiting | None:
+        heads = list(self._heads())
+        for entry in heads:
+            if entry.passed >= MOST_PASSED:
+                return entry if self._fits(entry) else None
+        before: list[_Waiting] = []
+        for entry in heads:
+            if self._fits(entry):
+                for passed in before:
+                    passed.passed += 1
+                return entry
+            before.append(entry)
+        return None
+
+    def _heads(self) -> Iterator[_Waiting]:
+        """Give what may begin but for its memory, in the order of turns."""
+        for kind in sorted(Kind, key=self._served.__getitem__):
+            served = self._served_of[kind]
+            queues = self._waiting[kind].values()
+            oldest = [entry for entry in map(_first, queues) if entry is not None]
+            for entry in sorted(oldest, key=lambda e: (served.get(e.account, 0), e.arrived)):
+                runs = self._running_of[kind, entry.account]
+                most = most_of_one_account(self._workers)
+                if may_start(kind, runs, self._running, self._workers, most):
+                    yield entry
+
+    def _fits(self, entry: _Waiting) -> bool:
+        return self.held + entry.need <= self.budget
+
+    def _drop(self, entry: _Waiting) -> None:
+        queue = self._waiting[entry.kind][entry.account]
+        queue.remove(entry)
+        if not queue:
+            del self._waiting[entry.kind][entry.account]
+
+
+def _first(queue: deque[_Waiting]) -> _Waiting | None:
+    """Give the oldest that still waits: one that was called off may not have left yet."""
+    return next((entry for entry in queue if not entry.turn.cancelled()), None)

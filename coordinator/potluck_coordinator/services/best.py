@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from safetensors.numpy import load as load_safetensors
 
 from potluck.protocol import records as wire
 from potluck_converter import graph_from_json, unwritable
@@ -20,21 +15,27 @@ from potluck_coordinator.core.errors import Conflict, NotFound
 from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.ranking import median_repeat
 from potluck_coordinator.core.records import Look, Part, Score, Study, Trial, Unit
+from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.core.units import UnitState
-from potluck_coordinator.pipeline import decode
-from potluck_coordinator.scoring import ScoreJob, score_weights
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.confirmations import check_of_best
-from potluck_coordinator.services.jobs import encode_rows
+from potluck_coordinator.services.memory import encoded_bytes, scoring_memory
 from potluck_coordinator.services.models import render
-from potluck_coordinator.services.planning import SECONDS_TO_PREPARE
 from potluck_coordinator.services.reading import on_dataset
+from potluck_coordinator.services.score_jobs import score_rows, told_predictions, write_inputs
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import by_rung, places
 from potluck_coordinator.services.studies import mine
+from potluck_coordinator.services.working import LEAST, Job, in_worker
 from potluck_coordinator.storage import datasets, scores, studies, summaries, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+SECONDS_TO_LOOK = 300.0
+TIMES_TOLD = 8
+"""Numbers as they lie in the store, as Python's, and as text."""
+BYTES_PER_PREDICTION = 2000
+"""A row's prediction with its classes' probabilities, as objects and as JSON."""
 
 
 @dataclass(frozen=True)
@@ -131,63 +132,47 @@ def _unwritable(graph: bytes) -> dict[str, str]:
     return unwritable(graph_from_json(json.loads(graph)))
 
 
-async def render_best(site: Site, best: Best, kind: str, folder: Path) -> Path:
+async def render_best(site: Site, asker: Asker, best: Best, kind: str, folder: Path) -> Path:
     """Write the best model as `h5`, `keras` or a zip of TF.js files. Raises BadModel."""
     assert best.unit.result is not None
-    return await render(site, best.trial.graph, best.unit.result, kind, folder)
-
-
-async def _graph_and_weights(site: Site, best: Best) -> tuple[bytes, bytes]:
-    assert best.unit.result is not None
-    return await site.artifacts.get(best.trial.graph), await site.artifacts.get(best.unit.result)
+    return await render(site, asker, best.trial.graph, best.unit.result, kind, folder)
 
 
 async def _part(site: Site, best: Best) -> Part:
     return await site.writer.read(lambda tx: studies.part(tx, best.study.id, best.unit.part))
 
 
-async def predictions(site: Site, asker: Asker, best: Best) -> wire.Predictions:
-    """Give the stored predictions, decoded; only for those who may edit: they show held rows."""
+async def predictions(site: Site, asker: Asker, best: Best) -> bytes:
+    """Give the stored predictions, decoded, as JSON of `wire.Predictions`.
+
+    Only for those who may edit: they show held rows.
+    """
     asker.must_edit(best.study)
     part = await _part(site, best)
     score = await site.writer.read(lambda tx: scores.get(tx, best.unit.id))
     if score is None or score.predictions is None or part.held is None:
         raise NotFound("study.no_predictions", "No predictions were kept for this model.")
-    raw = load_safetensors(await site.artifacts.get(score.predictions))["raw"]
-    held = load_safetensors(await site.artifacts.get(part.held))
-    readout = decode(part.encoder, raw)
-    made = [_prediction(row, held["truth"][i], readout, i) for i, row in enumerate(part.held_rows)]
-    return wire.Predictions(
-        trial=best.trial.number,
-        kind="training" if best.unit.kind == "refit" else "validation",
-        predictions=made,
-        raw=[[float(v) for v in row] for row in raw.reshape(len(raw), -1)],
-    )
+    told = [site.artifacts.kept(score.predictions), site.artifacts.kept(part.held)]
+    size = await site.artifacts.size(score.predictions) + await site.artifacts.size(part.held)
+    need = LEAST + TIMES_TOLD * size + BYTES_PER_PREDICTION * len(part.held_rows)
+    job = Job(Kind.SERVE, asker.owner, need, SECONDS_TO_LOOK, "Reading the predictions")
+    kind = "training" if best.unit.kind == "refit" else "validation"
+    rows = (part.encoder, part.held_rows, best.trial.number, kind)
+    return await in_worker(site, job, told_predictions, *told, *rows)
 
 
-def _prediction(row: int, truth: Any, readout: Any, i: int) -> wire.Prediction:
-    classes = readout.classes
-    value = readout.values[i]
-    shares = None
-    if classes is not None and readout.probabilities is not None:
-        shares = {c: float(p) for c, p in zip(classes, readout.probabilities[i], strict=True)}
-    return wire.Prediction(
-        row=row,
-        truth=float(truth) if classes is None else classes[int(truth)],
-        predicted=float(value) if classes is None else classes[int(value)],
-        probabilities=shares,
-    )
-
-
-async def inputs(site: Site, asker: Asker, best: Best) -> bytes:
-    """Give the rows of `predictions` as the network gets them: `.npz` with `x` and `rows`."""
+async def inputs(site: Site, asker: Asker, best: Best, folder: Path) -> Path:
+    """Write the rows of `predictions` as the network gets them: `.npz` with `x` and `rows`."""
     asker.must_edit(best.study)
     part = await _part(site, best)
     assert part.held is not None
-    held = load_safetensors(await site.artifacts.get(part.held))
-    buffer = io.BytesIO()
-    np.savez(buffer, x=held["x"], rows=np.asarray(part.held_rows, dtype=np.int64))
-    return buffer.getvalue()
+    size = await site.artifacts.size(part.held)
+    need = LEAST + TIMES_TOLD * size
+    job = Job(Kind.SERVE, asker.owner, need, SECONDS_TO_LOOK, "Writing the rows")
+    path = folder / "inputs.npz"
+    held = site.artifacts.kept(part.held)
+    await in_worker(site, job, write_inputs, held, part.held_rows, str(path))
+    return path
 
 
 async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
@@ -205,21 +190,26 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
     if dataset.deleted_at is not None:
         raise Conflict("dataset.deleted", "The dataset was deleted; its test rows went with it.")
     part = await _part(site, best)
-    graph, weights = await _graph_and_weights(site, best)
-    held, encoder = await on_dataset(
+    assert best.unit.result is not None
+    encoded = encoded_bytes(study.plan, len(part.train_rows) + len(rows))
+    result = await site.artifacts.size(best.unit.result)
+    outputs = len(study.wire_plan["classes"] or [0])
+    more = scoring_memory(best.unit, result, encoded, len(rows) * outputs)
+    scored = await on_dataset(
         site,
         dataset.hash,
         dataset.filename,
-        encode_rows,
+        score_rows,
         study.plan,
         part.train_rows,
         rows,
-        timeout_s=SECONDS_TO_PREPARE,
+        site.artifacts.kept(best.trial.graph),
+        site.artifacts.kept(best.unit.result),
+        account=asker.owner,
+        kind=Kind.SERVE,
+        more=encoded + more,
+        timeout_s=SECONDS_TO_LOOK,
     )
-    job = ScoreJob(
-        graph=json.loads(graph), weights=weights, held=held, encoder=encoder, decode=decode
-    )
-    scored = await site.workers.run(score_weights, job)
 
     def act(tx: Transaction) -> Look:
         now = site.now()

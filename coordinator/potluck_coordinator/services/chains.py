@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from potluck_coordinator.core.records import Lease, Unit
+from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.core.units import steps_per_epoch
-from potluck_coordinator.storage import donors, leases
+from potluck_coordinator.storage import donors, leases, replays
 from potluck_coordinator.storage.transaction import Transaction
+
+WITHHELD = (
+    ReplayState.ASKED,
+    ReplayState.OPEN,
+    ReplayState.UNANSWERED,
+    ReplayState.REFUTED,
+)
+"""While a challenge is in one of these, its lease earns no credit."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,14 @@ def reward(tx: Transaction, unit: Unit) -> None:
     A diverged unit counts as a unit, but its FLOPs were verified by nothing.
     """
     for segment in segments_of(tx, unit):
-        credit_segment(tx, unit, segment, sign=1)
+        if not withheld(tx, segment.lease.id):
+            credit_segment(tx, unit, segment, sign=1)
+
+
+def withheld(tx: Transaction, lease_id: str) -> bool:
+    """Say whether a lease earns nothing yet: its donor was challenged, and nothing agreed."""
+    asked = replays.challenge_of(tx, lease_id)
+    return asked is not None and asked.state in WITHHELD
 
 
 def credit_segment(tx: Transaction, unit: Unit, segment: Segment, *, sign: int) -> None:

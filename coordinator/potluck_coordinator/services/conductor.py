@@ -7,12 +7,22 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
+from potluck_coordinator.core.errors import TooLarge
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState
+from potluck_coordinator.logs import about
+from potluck_coordinator.scoring import JobTooLarge
+from potluck_coordinator.services.challenges import expire_challenges
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
-from potluck_coordinator.services.own_donor import leave_undecided, next_replay, perform
+from potluck_coordinator.services.leftovers import forget_superseded
+from potluck_coordinator.services.own_donor import (
+    leave_undecided,
+    next_replay,
+    perform,
+    prepare_checks,
+)
 from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.results import expire, renew_all
 from potluck_coordinator.services.scoring import returned_units, score_unit, set_aside
@@ -37,12 +47,22 @@ class Conductor:
         self._site = site
         self._desk = SearchDesk(site)
         self._tasks: list[asyncio.Task[None]] = []
-        self._scoring: set[str] = set()
+        self._scoring: dict[str, str] = {}
+        """Accounts of the units that are being scored."""
+        self._launching: set[str] = set()
+        self._launch_again: set[str] = set()
+        """Studies whose trials are being made, that should be looked at again."""
+        self._more_to_score = False
         self._failures: dict[str, int] = {}
 
     def start(self) -> None:
         """Start the loops in the running event loop."""
-        loops = [self._launch_forever, self._score_forever, self._sweep_forever]
+        loops = [
+            self._launch_forever,
+            self._score_forever,
+            self._sweep_forever,
+            self._clean_forever,
+        ]
         if checks(self._site):
             loops.append(self._replay_forever)
         self._tasks = [asyncio.create_task(loop()) for loop in loops]
@@ -55,20 +75,34 @@ class Conductor:
         self._desk.close()
 
     async def _launch_forever(self) -> None:
-        with self._site.hub.listen(CONDUCTOR) as woken:
-            while True:
-                woken.clear()
-                with _survive("trials could not be made"):
-                    await self._launch_all()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
+        async with asyncio.TaskGroup() as group:
+            with self._site.hub.listen(CONDUCTOR) as woken:
+                while True:
+                    woken.clear()
+                    with _survive("trials could not be made"):
+                        await self._launch_all(group)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
 
-    async def _launch_all(self) -> None:
+    async def _launch_all(self, group: asyncio.TaskGroup) -> None:
+        """Start what makes each study's trials: none waits for another's."""
         running = await self._site.writer.read(lambda tx: studies.in_state(tx, "running"))
+        self._launch_again |= self._launching
         for study in running:
-            with _survive(f"trials of study {study.id} could not be made"):
+            if study.id not in self._launching:
+                self._launching.add(study.id)
+                group.create_task(self._launch_known(study))
+        self._desk.forget_all_but({study.id for study in running} | self._launching)
+
+    async def _launch_known(self, study: Study) -> None:
+        try:
+            with about(study=study.id), _survive("trials could not be made"):
                 await self._launch(study)
-        self._desk.forget_all_but({study.id for study in running})
+        finally:
+            self._launching.discard(study.id)
+            if study.id in self._launch_again:
+                self._launch_again.discard(study.id)
+                self._site.poke()
 
     async def _launch(self, study: Study) -> None:
         known = await self._site.writer.read(lambda tx: trials.of_study(tx, study.id))
@@ -79,7 +113,9 @@ class Conductor:
             points = await self._desk.ask(study, known, count)
             try:
                 for number, parameters in points:
-                    if not await launch_trial(self._site, study, number, parameters):
+                    with self._site.artifacts.naming():
+                        made = await launch_trial(self._site, study, number, parameters)
+                    if not made:
                         self._desk.forget(study.id)
                         return
             except Exception:
@@ -89,54 +125,78 @@ class Conductor:
             await self._site.writer.run(lambda tx: finish_if_done(self._site, tx, study))
 
     async def _score_forever(self) -> None:
-        slots = asyncio.Semaphore(max(1, self._site.settings.workers))
         async with asyncio.TaskGroup() as group:
             with self._site.hub.listen(CONDUCTOR) as woken:
                 while True:
                     woken.clear()
+                    self._more_to_score = False
                     with _survive("returned units could not be read"):
-                        for unit in await returned_units(self._site):
-                            if unit.id not in self._scoring:
-                                self._scoring.add(unit.id)
-                                await slots.acquire()
-                                group.create_task(self._score(unit, slots))
+                        for unit, account in await returned_units(self._site):
+                            if self._may_score(unit, account):
+                                self._scoring[unit.id] = account
+                                group.create_task(self._score(unit))
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
 
-    async def _score(self, unit: Unit, slots: asyncio.Semaphore) -> None:
+    def _may_score(self, unit: Unit, account: str) -> bool:
+        """Say whether to begin with a unit: a few of each account, so that all get their turns."""
+        if unit.id in self._scoring:
+            return False
+        begun = sum(one == account for one in self._scoring.values())
+        may = begun < 2 * self._site.settings.workers
+        self._more_to_score |= not may
+        return may
+
+    async def _score(self, unit: Unit) -> None:
         try:
-            await score_unit(self._site, unit)
+            with about(study=unit.study_id, trial=unit.trial, unit=unit.id):
+                await self._score_known(unit)
+        finally:
+            del self._scoring[unit.id]
+            if self._more_to_score:
+                self._site.poke()
+
+    async def _score_known(self, unit: Unit) -> None:
+        try:
+            with self._site.artifacts.naming():
+                await score_unit(self._site, unit)
             self._failures.pop(unit.id, None)
         except Exception as error:
             # The fault may be ours and pass: a donor's good result is not thrown away for it.
-            _log.exception("unit %s could not be scored", unit.id)
-            self._failures[unit.id] = self._failures.get(unit.id, 0) + 1
-            if self._failures[unit.id] >= SCORING_TRIES:
-                with _survive(f"unit {unit.id} could not be set aside"):
+            _log.exception("a unit could not be scored")
+            too_large = isinstance(error, TooLarge | JobTooLarge)  # and will be the next time
+            tries = SCORING_TRIES if too_large else self._failures.get(unit.id, 0) + 1
+            self._failures[unit.id] = tries
+            if tries >= SCORING_TRIES:
+                with _survive("a unit could not be set aside"):
                     await set_aside(self._site, unit, f"{type(error).__name__}: {error}")
                     del self._failures[unit.id]
-        finally:
-            self._scoring.discard(unit.id)
-            slots.release()
 
     async def _replay_forever(self) -> None:
-        """Train again what is to be checked, one after another: most urgent first."""
+        """Train again what is to be checked, one after another: owners take turns."""
+        served: list[str] = []
         with self._site.hub.listen(CONDUCTOR) as woken:
             while True:
                 woken.clear()
+                with _survive("known answers could not be prepared"):
+                    await prepare_checks(self._site)
                 with _survive("a replay could not be done"):
-                    while due := await next_replay(self._site):
+                    while due := await next_replay(self._site, served):
                         await self._replay(due)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
 
     async def _replay(self, due: Replay) -> None:
+        with about(study=due.study_id, unit=due.unit_id, lease=due.lease_id, replay=due.id):
+            await self._replay_known(due)
+
+    async def _replay_known(self, due: Replay) -> None:
         try:
             if await perform(self._site, due) is ReplayState.REFUTED:
                 self._desk.forget(due.study_id)  # it was told what is not true
         except Exception as error:
             # The fault is ours: what cannot be judged must not keep all others waiting.
-            _log.exception("replay %s could not be done", due.id)
+            _log.exception("a replay could not be done")
             await leave_undecided(self._site, due, f"{type(error).__name__}: {error}")
 
     async def _sweep_forever(self) -> None:
@@ -150,7 +210,15 @@ class Conductor:
                     await renew_all(self._site)
                 last = now
                 await expire(self._site)
+                await expire_challenges(self._site)
             await asyncio.sleep(pause)
+
+    async def _clean_forever(self) -> None:
+        """Delete what newer states took the place of."""
+        while True:
+            await asyncio.sleep(self._site.settings.clean_seconds)
+            with _survive("superseded states could not be deleted"):
+                await forget_superseded(self._site)
 
 
 @contextlib.contextmanager

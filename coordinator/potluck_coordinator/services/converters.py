@@ -8,33 +8,49 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.services.admission import Admission
 
 T = TypeVar("T")
 
 
 class Converters:
-    """Waits for `at_once` processes at most, in threads of its own: nothing else waits for them."""
+    """Waits for such processes in threads of its own: nothing else waits for them.
+
+    `at_once`: how many of each kind there are at most, as `memory` sees to.
+    """
 
     def __init__(self, memory: Admission, at_once: int) -> None:
         self._memory = memory
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="converter")
+        self._threads = ThreadPoolExecutor(2 * at_once, thread_name_prefix="converter")
 
-    async def run(self, need: int, what: str, fn: Callable[..., T], *args: object) -> T:
+    async def run(
+        self,
+        need: int,
+        what: str,
+        fn: Callable[..., T],
+        *args: object,
+        kind: Kind = Kind.CONVERT,
+        account: str = "",
+    ) -> T:
         """Run a function that waits for one process of `need` bytes. Raises what it raises.
 
         The memory is held until the process has ended, also where the caller left before.
 
         Raises TooLarge `size.memory` for more than there is at all.
         """
-        await self._memory.take(need, what)
+        room = await self._memory.take(need, what, kind=kind, account=account)
         loop = asyncio.get_running_loop()
 
         def ended(_: Future[T]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended before the process
-                loop.call_soon_threadsafe(self._memory.give, need)
+                loop.call_soon_threadsafe(self._memory.give, room)
 
-        future = self._threads.submit(fn, *args)
+        try:
+            future = self._threads.submit(fn, *args)
+        except RuntimeError:  # closed
+            self._memory.give(room)
+            raise
         future.add_done_callback(ended)
         return await asyncio.wrap_future(future)
 

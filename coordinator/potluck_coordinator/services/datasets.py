@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from potluck.protocol import records as wire
-from potluck_coordinator.core.errors import Conflict
+from potluck_coordinator.core.errors import Conflict, OverQuota
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.names import MOST_CHARACTERS
 from potluck_coordinator.core.records import Dataset
@@ -13,6 +13,7 @@ from potluck_coordinator.pipeline import bundled_file
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.jobs import describe_dataset
 from potluck_coordinator.services.leftovers import forget
+from potluck_coordinator.services.quotas import may_keep
 from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import datasets, studies
@@ -37,8 +38,14 @@ async def add_dataset(
         return found, False
     size = await site.artifacts.size(artifact)
     try:
+        await site.writer.read(lambda tx: may_keep(site, tx, asker, size))
         profile = await on_dataset(
-            site, artifact, filename, describe_dataset, timeout_s=SECONDS_TO_READ
+            site,
+            artifact,
+            filename,
+            describe_dataset,
+            account=asker.owner,
+            timeout_s=SECONDS_TO_READ,
         )
     except Exception:
         await forget(site, [artifact])
@@ -48,6 +55,7 @@ async def add_dataset(
         meanwhile = datasets.same(tx, asker.owner, filename, artifact)
         if meanwhile is not None:
             return meanwhile, False
+        may_keep(site, tx, asker, size)
         dataset = Dataset(
             id=site.new_id("ds"),
             name=label,
@@ -64,7 +72,11 @@ async def add_dataset(
         record(tx, SITE_CHAIN, "dataset", body, dataset.created_at)
         return dataset, True
 
-    made = await site.writer.run(act)
+    try:
+        made = await site.writer.run(act)
+    except OverQuota:  # others of the same owner came first
+        await forget(site, [artifact])
+        raise
     if not await site.artifacts.exists(artifact):
         await _delete(site, asker, made[0], unused=True)
         raise Conflict(

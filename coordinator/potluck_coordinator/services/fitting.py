@@ -8,13 +8,19 @@ from potluck.protocol.records import FittedFrom
 from potluck_converter import ConversionError
 from potluck_coordinator.core.errors import FitOffer, NotFound
 from potluck_coordinator.core.records import Model
+from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.facts import facts_from_json
 from potluck_coordinator.services.fit_job import fit_job, offer_job
 from potluck_coordinator.services.models import as_bad_model, keep_model, model_hash, usable_model
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.working import LEAST, Job, in_worker
 
 SECONDS_TO_FIT = 120.0
+TIMES_FITTED = 4
+"""A worker reads the weights, changes a copy, writes both and checks what it wrote."""
+TIMES_A_GRAPH = 64
+"""A graph's JSON as objects, and a changed copy."""
 LONGEST_NAME = 90
 ENDINGS = (".keras", ".h5", ".hdf5", ".json")
 
@@ -38,7 +44,9 @@ async def fit_model(site: Site, asker: Asker, model_id: str, width: int) -> tupl
     )
     most = site.settings.max_model_bytes
     try:
-        fitted = await site.workers.run(
+        fitted = await in_worker(
+            site,
+            _job(asker, TIMES_FITTED * _fitted_bytes(len(weights), was, width, most)),
             fit_job,
             graph,
             weights,
@@ -46,7 +54,6 @@ async def fit_model(site: Site, asker: Asker, model_id: str, width: int) -> tupl
             source.facts,
             width,
             most,
-            timeout_s=SECONDS_TO_FIT,
         )
     except ConversionError as error:
         raise as_bad_model(error) from error
@@ -73,7 +80,7 @@ async def fit_model(site: Site, asker: Asker, model_id: str, width: int) -> tupl
         created_at=site.now(),
     )
     told = {"fitted_from": source.hash, "width": width}
-    return await keep_model(site, model, fitted.graph, fitted.weights, told)
+    return await keep_model(site, asker, model, fitted.graph, fitted.weights, told)
 
 
 async def fit_offer(site: Site, asker: Asker, model: Model, width: int) -> FitOffer | None:
@@ -87,11 +94,21 @@ async def fit_offer(site: Site, asker: Asker, model: Model, width: int) -> FitOf
         return FitOffer(model_id=source.id, width=width, was=was, layers=(), text=text)
     graph = await site.artifacts.get(source.graph)
     most = site.settings.max_model_bytes
-    found = await site.workers.run(offer_job, graph, width, most, timeout_s=SECONDS_TO_FIT)
+    job = _job(asker, TIMES_A_GRAPH * len(graph))
+    found = await in_worker(site, job, offer_job, graph, width, most)
     if found is None:
         return None
     layers, text = found
     return FitOffer(model_id=source.id, width=width, was=was, layers=layers, text=text)
+
+
+def _job(asker: Asker, need: int) -> Job:
+    return Job(Kind.ENCODE, asker.owner, LEAST + need, SECONDS_TO_FIT, "Fitting the model")
+
+
+def _fitted_bytes(size: int, was: int | None, width: int, most: int) -> int:
+    """Bound the weights of a fitted model: its first layer may be all of them, and grows most."""
+    return size + min(most, size * width // max(1, was or 1))
 
 
 def input_width(model: Model) -> int | None:

@@ -26,6 +26,7 @@ from potluck_converter import (
     with_overrides,
 )
 from potluck_coordinator.core.errors import BadStudy
+from potluck_coordinator.core.stacking import skeleton
 from potluck_coordinator.pipeline import (
     ModelFacts,
     Plan,
@@ -37,11 +38,14 @@ from potluck_coordinator.pipeline import (
     split_rows,
     to_safetensors,
 )
-from potluck_coordinator.storage.artifacts import Kept
+from potluck_coordinator.storage.artifacts import Kept, Shelf
 
 Json = Mapping[str, Any]
 SLOTS = 4
 """Most that an optimizer keeps for a weight: RMSprop's three and the moving average."""
+TIMES_STARTED = 4
+"""A start state as weights, as bytes, and what drawing it takes; one after the other."""
+TIMES_READ = 2
 MOST_FORM_WARNINGS = 5
 """A search over many layers' options says no more of what its models cannot be saved as."""
 
@@ -70,11 +74,11 @@ def plan_job(content: bytes | Kept, filename: str, spec: Json, facts: ModelFacts
 
 @dataclass(frozen=True)
 class PreparedPart:
-    """Training rows, and the rows that score them, as tensors."""
+    """Training rows, and the rows that score them: artifacts with their tensors."""
 
     part: int
-    train: bytes
-    held: bytes
+    train: str
+    held: str
     train_rows: tuple[int, ...]
     held_rows: tuple[int, ...]
     encoder: Json
@@ -88,8 +92,11 @@ class PreparedStudy:
     test_rows: tuple[int, ...]
 
 
-def prepare_study(content: bytes | Kept, filename: str, plan: Json) -> PreparedStudy:
-    """Split and encode. The refit part is scored on its own rows, which ranks nothing."""
+def prepare_study(content: bytes | Kept, filename: str, plan: Json, shelf: Shelf) -> PreparedStudy:
+    """Split and encode, and keep each part before the next one is made.
+
+    The refit part is scored on its own rows, which ranks nothing.
+    """
     understood = Plan.from_json(plan)
     dataset = read_dataset(_bytes(content), filename, spellings=understood.spellings)
     splits = split_rows(dataset, understood)
@@ -105,8 +112,8 @@ def prepare_study(content: bytes | Kept, filename: str, plan: Json) -> PreparedS
         parts.append(
             PreparedPart(
                 part=number,
-                train=to_safetensors(encoded.train),
-                held=to_safetensors(encoded.held),
+                train=shelf.put(to_safetensors(encoded.train)),
+                held=shelf.put(to_safetensors(encoded.held)),
                 train_rows=tuple(int(i) for i in train),
                 held_rows=tuple(int(i) for i in held),
                 encoder=encoded.encoder,
@@ -134,11 +141,15 @@ def encode_rows(
 
 @dataclass(frozen=True)
 class PreparedTrial:
-    """A trial's topology and start states (in the order of `seeds`)."""
+    """A trial's artifacts: graph, topology, start states (in the order of `seeds`).
 
-    graph: bytes
-    topology: bytes
-    starts: tuple[bytes, ...]
+    `bones`: see `core.stacking.skeleton`.
+    """
+
+    graph: str
+    topology: str
+    starts: tuple[str, ...]
+    bones: Any
     flops_per_sample: int
     memory: TrainingMemory
     upload_bytes: int
@@ -191,31 +202,48 @@ def _overridden(graph: Graph, overrides: Mapping[str, Any]) -> Graph:
         ) from error
 
 
+def trial_memory(weights: int, uploaded: int) -> int:
+    """Estimate what preparing a trial takes, by the bytes of its weights and of the model's own."""
+    return TIMES_STARTED * weights + TIMES_READ * uploaded
+
+
 def prepare_trial(
-    graph: bytes, uploaded: bytes | None, overrides: Json, seeds: Sequence[int]
-) -> PreparedTrial:
-    """Apply a trial's overrides and make its start states.
+    graph: Kept,
+    uploaded: Kept | None,
+    overrides: Json,
+    seeds: Sequence[int],
+    shelf: Shelf,
+    most_weights: int,
+) -> PreparedTrial | int:
+    """Apply a trial's overrides, make its start states, and keep all of it.
 
     `uploaded`: the model's own weights (safetensors), kept wherever their shape still fits; None
-    makes all weights afresh.
+    makes all weights afresh. `most_weights`: bytes that memory was stated for; where the trial has
+    more, they are given instead, and nothing is made.
     """
-    changed = _overridden(graph_from_json(json.loads(graph)), overrides)
+    changed = _overridden(graph_from_json(json.loads(graph.read())), overrides)
+    memory = training_memory(changed)
+    if memory.weights > most_weights:
+        return memory.weights
     shapes = weight_shapes(changed)
-    kept = load_safetensors(uploaded) if uploaded is not None else {}
-    starts = []
+    kept = load_safetensors(uploaded.read()) if uploaded is not None else {}
+    starts, largest = [], 0
     for seed in seeds:
         weights = initial_weights(changed, seed)
         for name, value in kept.items():
             if name in shapes and tuple(value.shape) == tuple(shapes[name]):
                 weights[name] = value
-        starts.append(start_state(weights))
-    largest = max(map(len, starts))
+        state = start_state(weights)
+        largest = max(largest, len(state))
+        starts.append(shelf.put(state))
+    topology = tfjs_topology(changed)
     return PreparedTrial(
-        graph=canonical_json(graph_to_json(changed)),
-        topology=canonical_json(tfjs_topology(changed)),
+        graph=shelf.put(canonical_json(graph_to_json(changed))),
+        topology=shelf.put(canonical_json(topology)),
         starts=tuple(starts),
+        bones=skeleton(topology),
         flops_per_sample=training_flops(changed),
-        memory=training_memory(changed),
+        memory=memory,
         upload_bytes=largest * (1 + SLOTS) + 65_536,
     )
 

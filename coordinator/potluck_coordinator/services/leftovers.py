@@ -6,15 +6,25 @@ from collections.abc import Iterable
 
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import artifact_uses
-from potluck_coordinator.storage.transaction import Transaction
 
 
-async def forget(site: Site, artifacts: Iterable[str]) -> None:
-    """Delete those of these artifacts that no fact names. Ask after the facts were deleted."""
+async def forget(site: Site, artifacts: Iterable[str]) -> int:
+    """Delete those of these artifacts that no fact names. Ask after the facts were deleted.
+
+    What somebody puts meanwhile, or has put and is about to name, stays. Gives how many went.
+    """
     candidates = set(artifacts)
+    if not candidates:
+        return 0
+    gone = 0
+    with site.artifacts.watching(candidates) as watch:
+        kept = await site.writer.read(lambda tx: artifact_uses.named(tx, candidates))
+        for sha in candidates - kept:
+            gone += await site.artifacts.delete_unless_put(sha, watch)
+    return gone
 
-    def unnamed(tx: Transaction) -> set[str]:
-        return {sha for sha in candidates if not artifact_uses.is_named(tx, sha)}
 
-    for sha in await site.writer.run(unnamed):
-        await site.artifacts.delete(sha)
+async def forget_superseded(site: Site) -> int:
+    """Delete states that newer ones took the place of, unless somebody goes on from them."""
+    some = {site.superseded.pop() for _ in range(len(site.superseded))}
+    return await forget(site, some)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 from potluck_converter import TrainingMemory, graph_from_json, training_memory, with_overrides
+from potluck_coordinator.core.records import Unit
+from potluck_coordinator.scoring.predictor import BATCH, PREDICTED_AT_ONCE
 from potluck_coordinator.services.training import batch_size, optimizer_name, overrides
+from potluck_coordinator.services.working import LEAST
 
 SLOTS = {
     "sgd": 1,
@@ -23,6 +27,38 @@ SLOTS = {
 }
 """States that an optimizer may keep of each weight, with every option that adds one."""
 MOST_SLOTS = 3
+BYTES_PER_NUMBER = 4
+TIMES_ENCODED = 4
+"""Rows in float64 and as they are handed over, and a copy of either."""
+TIMES_WEIGHTS = 3
+"""A state as it lies in the store, its weights, and the network's own."""
+BYTES_PER_OUTPUT = 32
+"""A network's output, decoded, and what metrics make of it."""
+
+
+def encoded_bytes(plan: Mapping[str, Any], rows: int) -> int:
+    """Estimate what encoding so many rows takes."""
+    width: int = prod(plan["input_shape"]) + 1
+    return TIMES_ENCODED * BYTES_PER_NUMBER * width * rows
+
+
+def scoring_memory(unit: Unit, weights: int, held: int, outputs: int) -> int:
+    """Estimate what a worker takes to score a unit.
+
+    Args:
+        unit: Its memory is that of a batch in training; a pass forward takes less.
+        weights: Bytes of its result.
+        held: Bytes of the rows that score it.
+        outputs: Numbers that the network gives for them.
+    """
+    sample = unit.memory_bytes // max(1, unit.batch_size)
+    batch = sample + min(PREDICTED_AT_ONCE, BATCH * sample)
+    return LEAST + TIMES_WEIGHTS * weights + 2 * held + batch + BYTES_PER_OUTPUT * outputs
+
+
+def replay_memory(unit: Unit, states: int) -> int:
+    """Estimate what training a unit again takes; `states`: bytes of the two ends together."""
+    return LEAST + 2 * unit.memory_bytes + TIMES_WEIGHTS * states
 
 
 def unit_memory(memory: TrainingMemory, parameters: Mapping[str, Any], rows_bytes: int) -> int:

@@ -19,15 +19,18 @@ from potluck_converter import (
     render_isolated,
 )
 from potluck_converter.isolation import ADDRESSES
-from potluck_coordinator.core.errors import BadModel, Conflict
+from potluck_coordinator.core.errors import BadModel, Conflict, OverQuota
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.names import MOST_CHARACTERS
 from potluck_coordinator.core.records import Model
+from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.scoring import WorkerLost
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.describing import describe_model
 from potluck_coordinator.services.leftovers import forget
+from potluck_coordinator.services.quotas import may_keep
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.working import Job, run_job
 from potluck_coordinator.storage import models, studies
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction
@@ -49,9 +52,9 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
     label = name if name else _main([path.name for path in folder.iterdir()])
     with TemporaryDirectory(prefix="potluck-model-") as scratch:
         out = Path(scratch)
-        await _convert(site, folder, out)
+        await _convert(site, asker, folder, out)
         graph_file, weight_file = out / "graph.json", out / "weights.safetensors"
-        report, facts = await _described(site, out, weight_file.stat().st_size)
+        report, facts = await _described(site, asker, out, weight_file.stat().st_size)
         graph, weights = await asyncio.gather(
             site.artifacts.put_file(graph_file), site.artifacts.put_file(weight_file)
         )
@@ -66,36 +69,42 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
             facts=facts,
             created_at=site.now(),
         )
-        return await keep_model(site, model, graph_file, weight_file)
+        return await keep_model(site, asker, model, graph_file, weight_file)
 
 
-async def _described(site: Site, out: Path, size: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    async with site.memory.room(TIMES_DESCRIBED * size, "The model"):
-        try:
-            return await site.workers.run(describe_model, str(out), timeout_s=SECONDS_TO_DESCRIBE)
-        except (TimeoutError, WorkerLost) as error:
-            raise BadModel(
-                "model.too_large",
-                "Looking at the model took too much time or memory.",
-                expected=f"at most {SECONDS_TO_DESCRIBE:g} seconds in a worker's memory",
-                got=f"{size} bytes of weights",
-                hint="Use a smaller model.",
-            ) from error
+async def _described(
+    site: Site, asker: Asker, out: Path, size: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    need = TIMES_DESCRIBED * size
+    job = Job(Kind.ENCODE, asker.owner, need, SECONDS_TO_DESCRIBE, "The model")
+    try:
+        return await run_job(site, job, describe_model, str(out))
+    except (TimeoutError, WorkerLost) as error:
+        raise BadModel(
+            "model.too_large",
+            "Looking at the model took too much time or memory.",
+            expected=f"at most {SECONDS_TO_DESCRIBE:g} seconds in a worker's memory",
+            got=f"{size} bytes of weights",
+            hint="Use a smaller model.",
+        ) from error
 
 
-async def _convert(site: Site, folder: Path, out: Path) -> None:
+async def _convert(site: Site, asker: Asker, folder: Path, out: Path) -> None:
     size = sum(path.stat().st_size for path in folder.iterdir())
     room = site.memory.budget + ADDRESSES
     limits = replace(DEFAULT_LIMITS, memory_bytes=min(DEFAULT_LIMITS.memory_bytes, room))
     need = memory_for(size, limits).need
     try:
-        await site.converters.run(need, "The model", convert_into, folder, out, limits)
+        await site.converters.run(
+            need, "The model", convert_into, folder, out, limits, account=asker.owner
+        )
     except ConversionError as error:
         raise as_bad_model(error) from error
 
 
 async def keep_model(
     site: Site,
+    asker: Asker,
     model: Model,
     graph_content: bytes | Path,
     weight_content: bytes | Path,
@@ -104,7 +113,10 @@ async def keep_model(
     """Keep a model whose bytes were put; give the kept one, and whether it is new.
 
     The contents are those of its artifacts, as bytes or files; `told` is more for the ledger.
+
+    Raises OverQuota `quota.bytes`; then nothing of it stays.
     """
+    size = sum(map(_size, (graph_content, weight_content)))
     body = {
         "model": model.id,
         "hash": model.hash,
@@ -117,11 +129,16 @@ async def keep_model(
         found = models.same(tx, model)
         if found is not None:
             return found, False
+        may_keep(site, tx, asker, size)
         models.add(tx, model)
         record(tx, SITE_CHAIN, "model", body, model.created_at)
         return model, True
 
-    made = await site.writer.run(act)
+    try:
+        made = await site.writer.run(act)
+    except OverQuota:
+        await forget(site, [model.graph, model.weights])
+        raise
     for artifact, content in ((model.graph, graph_content), (model.weights, weight_content)):
         if not await site.artifacts.exists(artifact):  # a deletion of the same bytes came between
             if isinstance(content, Path):
@@ -129,6 +146,10 @@ async def keep_model(
             else:
                 await site.artifacts.put(content)
     return made
+
+
+def _size(content: bytes | Path) -> int:
+    return content.stat().st_size if isinstance(content, Path) else len(content)
 
 
 def model_hash(graph: str, weights: str) -> str:
@@ -219,10 +240,13 @@ async def list_models(site: Site, asker: Asker) -> list[Model]:
     return await site.writer.read(lambda tx: models.by_owners(tx, owners))
 
 
-async def render(site: Site, graph: str, weights: str, kind: str, folder: Path) -> Path:
+async def render(
+    site: Site, asker: Asker, graph: str, weights: str, kind: str, folder: Path
+) -> Path:
     """Write a model into `folder` as `h5`, `keras` or a zip of TF.js files (`tfjs`).
 
-    `graph` and `weights` are its artifacts; a checkpoint stands for the weights that are scored.
+    `asker` waits for it. `graph` and `weights` are its artifacts; a checkpoint stands for the
+    weights that are scored.
     Nothing of it is held here: a process of its own reads and writes the files.
 
     Raises BadModel; TooLarge `size.memory`.
@@ -235,7 +259,16 @@ async def render(site: Site, graph: str, weights: str, kind: str, folder: Path) 
     out = folder / f"rendered.{kind}"
     try:
         await site.converters.run(
-            need, "The file", render_isolated, graph_file, weight_file, kind, out, limits
+            need,
+            "The file",
+            render_isolated,
+            graph_file,
+            weight_file,
+            kind,
+            out,
+            limits,
+            kind=Kind.RENDER,
+            account=asker.owner,
         )
     except ConversionError as error:
         raise as_bad_model(error) from error

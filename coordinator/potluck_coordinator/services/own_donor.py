@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
+import secrets
+from functools import partial
+
 from potluck.protocol.base import one_line
-from potluck_coordinator.core.errors import NotFound
-from potluck_coordinator.core.records import Replay, Unit
+from potluck_coordinator.core.errors import NotFound, TooLarge
+from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState, Why
+from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.core.units import steps_per_epoch
-from potluck_coordinator.scoring import WorkerLost
+from potluck_coordinator.scoring import JobTooLarge, WorkerLost
 from potluck_coordinator.services.courses import course_of
+from potluck_coordinator.services.memory import replay_memory
+from potluck_coordinator.services.score_jobs import KeptReplay, replay_kept
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.stuck import conclude_stuck
 from potluck_coordinator.services.verdicts import OWN, conclude
+from potluck_coordinator.services.working import LEAST
 from potluck_coordinator.storage import replays, studies, units
 from potluck_coordinator.storage.transaction import Transaction
-from potluck_coordinator.training.replay import Replayed, ReplayJob, replay
+from potluck_coordinator.training.fresh_answers import fresh_answers
+from potluck_coordinator.training.replay import Replayed, ReplayJob
 
 NOTE_CHARACTERS = 300
+MOST_REMEMBERED = 200
+"""Owners whose turns are remembered."""
+PREPARED_WITHIN_S = 300.0
 SLACK = 2.0
 """A process that hangs is killed after so many times the time that its job may take."""
 
 
-async def next_replay(site: Site) -> Replay | None:
-    """Give the replay that is due first, or None."""
-    return await site.writer.read(replays.next_open)
+async def next_replay(site: Site, served: list[str]) -> Replay | None:
+    """Give the replay whose turn it is, or None. `served`: owners in turn, which this goes on."""
+    found = await site.writer.read(lambda tx: replays.next_open(tx, served))
+    if found is None:
+        return None
+    due, owner = found
+    served[:] = [*(one for one in served if one != owner), owner][-MOST_REMEMBERED:]
+    return due
+
+
+async def prepare_checks(site: Site) -> None:
+    """Train the known answers by which new donors' devices are checked, if they are wanted."""
+    if site.device_checks.wanted:
+        seed = secrets.randbits(64)
+        async with site.memory.room(LEAST, "A device check", kind=Kind.REPLAY):
+            answers = await site.own_donor.run(
+                fresh_answers, seed, timeout_s=PREPARED_WITHIN_S, need=LEAST
+            )
+        site.device_checks.prepare(answers)
 
 
 async def perform(site: Site, due: Replay) -> ReplayState | None:
     """Train a lease's work again and keep the verdict. Raises what the store raises."""
 
-    def look(tx: Transaction) -> tuple[Unit, bool]:
-        unit = units.get(tx, due.unit_id)
-        last = len(studies.get(tx, due.study_id).spec["rungs"]) - 1
-        return unit, unit.kind == "trial" and unit.rung < last
+    def look(tx: Transaction) -> tuple[Unit, Study]:
+        return units.get(tx, due.unit_id), studies.get(tx, due.study_id)
 
-    unit, promoted = await site.writer.read(look)
-    done = await _train(site, due, unit, promoted)
+    unit, study = await site.writer.read(look)
+    promoted = unit.kind == "trial" and unit.rung < len(study.spec["rungs"]) - 1
+    done = await _train(site, due, unit, study.owner, promoted)
+    site.own_pace.note(unit, done.step_s)
     note = one_line(done.unable, NOTE_CHARACTERS)
     if due.why == Why.STUCK:
         await site.writer.run(lambda tx: conclude_stuck(site, tx, due, done, note, OWN))
@@ -54,30 +81,35 @@ async def leave_undecided(site: Site, due: Replay, why: str) -> None:
     await site.writer.run(act)
 
 
-async def _train(site: Site, due: Replay, unit: Unit, promoted: bool) -> Replayed:
+async def _train(site: Site, due: Replay, unit: Unit, owner: str, promoted: bool) -> Replayed:
     spe = steps_per_epoch(unit.rows, unit.batch_size)
     last = unit.to_epoch * spe
     settings = site.settings
-    try:
-        job = ReplayJob(
-            course=course_of(unit),
-            topology=await site.artifacts.get(unit.topology),
-            tensors=await site.artifacts.get(unit.tensors),
-            start=await site.artifacts.get(due.start),
-            end=await site.artifacts.get(due.end) if due.end else None,
-            to_step=last if due.diverged else due.to_step,
-            diverged=due.diverged,
-            goes_on=promoted or due.to_step < last,
-            share=settings.own_donor,
-            seconds=settings.own_donor_seconds,
-        )
-    except NotFound as error:
-        return Replayed(None, f"What it needs is gone: {error}")
+    build = partial(
+        ReplayJob,
+        course_of(unit),
+        to_step=last if due.diverged else due.to_step,
+        diverged=due.diverged,
+        goes_on=promoted or due.to_step < last,
+        share=settings.own_donor,
+        seconds=settings.own_donor_seconds,
+    )
+    topology, tensors, start = map(site.artifacts.kept, (unit.topology, unit.tensors, due.start))
+    end = site.artifacts.kept(due.end) if due.end else None
+    kept = KeptReplay(topology, tensors, start, end, build)
     most = SLACK * settings.own_donor_seconds / settings.own_donor
     try:
-        done: Replayed = await site.own_donor.run(replay, job, timeout_s=most)
+        ends = [sha for sha in (due.start, due.end) if sha]
+        need = replay_memory(unit, sum([await site.artifacts.size(sha) for sha in ends]))
+        async with site.memory.room(need, "Training it again", kind=Kind.REPLAY, account=owner):
+            return await site.own_donor.run(replay_kept, kept, timeout_s=most, need=need)
+    except NotFound as error:
+        return Replayed(None, f"What it needs is gone: {error}")
+    except TooLarge as error:
+        return Replayed(None, f"{error} It has {error.expected}; this takes {error.got}.")
+    except JobTooLarge as error:
+        return Replayed(None, f"It takes more memory here than was expected. {error}")
     except WorkerLost as error:
         return Replayed(None, str(error), failed=True)
     except TimeoutError:
         return Replayed(None, f"Training it again took longer than {most:,.0f} s.", failed=True)
-    return done

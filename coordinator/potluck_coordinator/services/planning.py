@@ -12,6 +12,8 @@ from potluck.protocol.study import LossOptions, StudySpec
 from potluck_coordinator.core.errors import BadStudy, NotFound, OtherWidth
 from potluck_coordinator.core.names import check_name, check_note
 from potluck_coordinator.core.records import Dataset, Model
+from potluck_coordinator.core.turns import Kind
+from potluck_coordinator.core.units import units_of
 from potluck_coordinator.search import extremes, samples
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.audience import check_audience
@@ -23,12 +25,16 @@ from potluck_coordinator.services.memory import largest_memory, too_large_for_al
 from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.training import batch_size, optimizer, overrides
+from potluck_coordinator.services.working import LEAST, Job, in_worker
 from potluck_coordinator.storage import datasets, models
 from potluck_coordinator.storage.transaction import Transaction
 
 SECONDS_TO_PREPARE = 600.0
 MOST_UNITS_A_TRIAL = 1000
 BYTES_PER_NUMBER = 4
+TIMES_A_GRAPH = 64
+"""A graph's JSON as objects, and a changed copy."""
+SECONDS_TO_LOOK = 120.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
             plan_job,
             spec.model_dump(mode="json"),
             facts,
+            account=asker.owner,
             timeout_s=SECONDS_TO_PREPARE,
         )
     except OtherWidth as error:
@@ -75,7 +82,9 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
     graph = await site.artifacts.get(model.graph)
     outputs = {"shapes": [list(shape) for shape in facts.output_shapes.values()]}
     changes = [overrides(corner) for corner in corners]
-    told = await site.workers.run(check_overrides, graph, [*filter(None, changes)] or [{}], outputs)
+    job = _small_job(asker, "Trying the search's corners", len(graph))
+    tried = [*filter(None, changes)] or [{}]
+    told = await in_worker(site, job, check_overrides, graph, tried, outputs)
     space = replace(space, epochs=spec.rungs[-1], rows=plan["rows_train"])
     budget = space.most_trials(spec.trials, spec.sampler)
     if budget < spec.trials:
@@ -101,9 +110,14 @@ async def explain(site: Site, asker: Asker, spec: StudySpec) -> StudyPlan:
     graph = await site.artifacts.get(understood.model.graph)
     points = extremes(study_space(spec, plan.compiled))
     rows_bytes = plan.rows_train * BYTES_PER_NUMBER * (prod(plan.input_shape) + 1)
-    needed = await site.workers.run(largest_memory, graph, points, rows_bytes)
+    job = _small_job(asker, "Estimating the memory", len(graph))
+    needed = await in_worker(site, job, largest_memory, graph, points, rows_bytes)
     warnings = [*plan.warnings, *too_large_for_all(needed, roomiest)]
     return plan.model_copy(update={"warnings": warnings})
+
+
+def _small_job(asker: Asker, what: str, size: int) -> Job:
+    return Job(Kind.ENCODE, asker.owner, LEAST + TIMES_A_GRAPH * size, SECONDS_TO_LOOK, what)
 
 
 async def _materials(site: Site, asker: Asker, spec: StudySpec) -> tuple[Model, Dataset]:
@@ -150,11 +164,6 @@ def _check_rungs(spec: StudySpec) -> None:
             got=str(spec.rungs),
             where="rungs",
         )
-
-
-def units_of(trials: int, folds: int, repeats: int, rungs: int) -> int:
-    """Count the units of so many whole trials, with the refit that folds bring (0: no folds)."""
-    return trials * (folds or 1) * repeats * rungs + (1 if folds else 0)
 
 
 def unit_rows(rows_train: int, folds: int | None) -> int:

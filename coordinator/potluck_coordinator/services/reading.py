@@ -9,9 +9,11 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from potluck_coordinator.core.errors import BadDataset
+from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.pipeline.footprint import reading_memory
 from potluck_coordinator.scoring.workers import WorkerLost
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.working import Job, run_job
 
 T = TypeVar("T")
 
@@ -22,10 +24,12 @@ async def on_dataset(
     filename: str,
     fn: Callable[..., T],
     *args: object,
+    account: str,
+    kind: Kind = Kind.ENCODE,
     more: int = 0,
     timeout_s: float,
 ) -> T:
-    """Run `fn(kept, filename, *args)` in a worker, once there is memory for it.
+    """Run `fn(kept, filename, *args)` in a worker, when it is the account's turn.
 
     `artifact` is the dataset's; `more` are bytes that the job takes beside reading it.
 
@@ -36,23 +40,23 @@ async def on_dataset(
         path = await site.artifacts.to_file(artifact, Path(scratch))
         need = await asyncio.to_thread(reading_memory, path, filename)
     kept = site.artifacts.kept(artifact)
-    async with site.memory.room(need + more, "This work on the dataset"):
-        try:
-            return await site.workers.run(fn, kept, filename, *args, timeout_s=timeout_s)
-        except TimeoutError as error:
-            raise BadDataset(
-                "dataset.too_slow",
-                "Working on the dataset took too long.",
-                expected=f"at most {timeout_s:g} seconds",
-                hint="Use fewer rows or columns.",
-                where=filename,
-            ) from error
-        except WorkerLost as error:
-            raise BadDataset(
-                "dataset.too_large",
-                "Working on the dataset ended a worker process, twice.",
-                expected="data that a worker can hold in memory",
-                got=str(error),
-                hint="Use fewer rows or columns.",
-                where=filename,
-            ) from error
+    job = Job(kind, account, need + more, timeout_s, "This work on the dataset")
+    try:
+        return await run_job(site, job, fn, kept, filename, *args)
+    except TimeoutError as error:
+        raise BadDataset(
+            "dataset.too_slow",
+            "Working on the dataset took too long.",
+            expected=f"at most {timeout_s:g} seconds",
+            hint="Use fewer rows or columns.",
+            where=filename,
+        ) from error
+    except WorkerLost as error:
+        raise BadDataset(
+            "dataset.too_large",
+            "Working on the dataset took more than a worker has.",
+            expected="data that a worker can hold in memory",
+            got=str(error),
+            hint="Use fewer rows or columns.",
+            where=filename,
+        ) from error

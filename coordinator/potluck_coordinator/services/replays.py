@@ -1,20 +1,14 @@
-"""Which work is trained again: a sample of what donors hand in, and all that decides something."""
+"""Which work is trained again because something depends on it. Samples: see `sampling`."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 
 from potluck_coordinator.core.records import Replay, Unit
-from potluck_coordinator.core.trust import (
-    ReplayState,
-    Why,
-    backend_class,
-    replay_probability,
-)
+from potluck_coordinator.core.trust import Interval, ReplayState, Why, backend_class
 from potluck_coordinator.services.chains import Segment, segments_of
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import donor_standings, replays, units
+from potluck_coordinator.storage import replays, units
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 FINALISTS = 3
@@ -25,19 +19,6 @@ PROVEN = (ReplayState.AGREED, ReplayState.UNDONE)
 def checks(site: Site) -> bool:
     """Say whether this coordinator trains anything again."""
     return site.settings.own_donor > 0
-
-
-def draw(site: Site, tx: Transaction, unit: Unit) -> None:
-    """Decide by chance whether a result that was just handed in is trained again."""
-    if not checks(site):
-        return
-    segment = segments_of(tx, unit)[0]
-    lease = segment.lease
-    standing = donor_standings.of(tx, lease.donor_id, backend_class(lease.backend, lease.stacked))
-    if unit.diverged:
-        ask(site, tx, unit, segment, Why.DIVERGED)
-    elif secrets.randbelow(10**6) < 10**6 * replay_probability(standing.agreements):
-        ask(site, tx, unit, segment, Why.SAMPLED)
 
 
 def ask(site: Site, tx: Transaction, unit: Unit, segment: Segment, why: Why) -> Replay:
@@ -59,9 +40,16 @@ def open_replay(
     why: Why,
     *,
     diverged: bool = False,
+    interval: Interval | None = None,
+    state: ReplayState = ReplayState.OPEN,
 ) -> Replay:
-    """Open a replay of a segment. An `end` of no characters: only whether it can be trained."""
+    """Open a replay of a segment, or of one interval of it.
+
+    An `end` of no characters: only whether it can be trained, or a state that nobody knows.
+    """
     lease = segment.lease
+    if interval is None:
+        interval = Interval(lease.from_step, segment.to_step, lease.start, segment.end)
     made = Replay(
         id=site.new_id("rp"),
         study_id=unit.study_id,
@@ -71,11 +59,11 @@ def open_replay(
         donor_id=lease.donor_id,
         backend=backend_class(lease.backend, lease.stacked),
         why=why.value,
-        state=ReplayState.OPEN.value,
-        start=lease.start,
-        end=segment.end,
-        from_step=lease.from_step,
-        to_step=segment.to_step,
+        state=state.value,
+        start=interval.start or "",
+        end=interval.end or "",
+        from_step=interval.from_step,
+        to_step=interval.to_step,
         diverged=diverged,
         asked_at=site.now(),
     )

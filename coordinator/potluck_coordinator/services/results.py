@@ -20,11 +20,12 @@ from potluck_coordinator.core.leases import (
 )
 from potluck_coordinator.core.records import Lease, Trial, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
+from potluck_coordinator.services.challenges import asked_of
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.leases import DonorSession, commitments, hash_token, keep_claims
 from potluck_coordinator.services.replays import checks
-from potluck_coordinator.services.replays import draw as draw_replay
 from potluck_coordinator.services.rungs import set_unit_aside
+from potluck_coordinator.services.sampling import draw
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
 from potluck_coordinator.services.stuck import ask_whether_stuck
@@ -49,6 +50,11 @@ async def complete(
 
 
 async def _complete_one(site: Site, donor: DonorSession, result: wire.Completed) -> wire.Settlement:
+    checked = site.device_checks.settle(result, donor.id)
+    if checked is not None:
+        if checked.outcome == "refused":
+            site.manners.failed(donor.id, donor.network, site.now())
+        return checked
     found = await site.writer.read(lambda tx: _find(tx, donor, result))
     if isinstance(found, wire.Settlement):
         return found
@@ -118,7 +124,8 @@ def _settle(
         result.artifact,
     )
     if verdict is Verdict.DUPLICATE:
-        return wire.Settlement(lease_id=lease.id, outcome="duplicate")
+        challenge = asked_of(site, tx, lease.id, lease.start)
+        return wire.Settlement(lease_id=lease.id, outcome="duplicate", challenge=challenge)
     if verdict is not Verdict.ACCEPT:
         return refused(lease.id, *REFUSALS[verdict])
     if problem is not None:
@@ -135,6 +142,7 @@ def _accept(
     now = site.now()
     backend = result.backend or lease.backend
     claims = {k: v for k, v in result.claims.items() if abs(v) < 1e300}
+    committed = commitments(lease, unit, result.commitments)
     values: dict[str, Any] = {
         "lease_id": None,
         "result": result.artifact,
@@ -155,6 +163,7 @@ def _accept(
         step=result.step,
         epoch=result.step // steps_per_epoch(unit.rows, unit.batch_size),
         stacked=result.stacked,
+        commitments=committed,
     )
     leases.end_all_of_unit(
         tx, unit.id, LeaseState.SUPERSEDED, now=now, reason="an earlier holder finished"
@@ -171,16 +180,17 @@ def _accept(
         "from_step": lease.from_step,
         "to_step": result.step,
         "claims": claims,
-        "commitments": commitments(lease, unit, result.commitments),
+        "commitments": committed,
         "diverged": result.diverged,
         "stacked": result.stacked,
         "backend": backend,
     }
     record(tx, unit.study_id, "result", body, now)
-    draw_replay(site, tx, units.get(tx, unit.id))
+    draw(site, tx, units.get(tx, unit.id))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
     after_commit(tx, site.poke)
-    return wire.Settlement(lease_id=lease.id, outcome="accepted")
+    challenge = asked_of(site, tx, lease.id, lease.start)
+    return wire.Settlement(lease_id=lease.id, outcome="accepted", challenge=challenge)
 
 
 async def hand_back(
@@ -189,9 +199,13 @@ async def hand_back(
     """Take units back at once, so that somebody else can go on. The token is proof enough."""
 
     def act(tx: Transaction) -> list[wire.Settlement]:
-        return [_hand_back_one(site, tx, back, donor) for back in returns]
+        return [_hand_back_one(site, tx, back, donor) for back in returns if back not in dropped]
 
-    return await site.writer.run(act)
+    dropped = [one for one in returns if site.device_checks.drop(one.lease_id, one.token)]
+    settled = [wire.Settlement(lease_id=one.lease_id, outcome="handed_back") for one in dropped]
+    if donor is not None and any(one.reason not in BLAMELESS for one in dropped):
+        site.manners.failed(donor.id, donor.network, site.now())
+    return settled + await site.writer.run(act)
 
 
 def _hand_back_one(

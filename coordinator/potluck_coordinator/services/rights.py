@@ -5,13 +5,18 @@ from __future__ import annotations
 from potluck_coordinator.core.errors import BadResult, NotFound
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Lease, Unit
+from potluck_coordinator.core.units import COMMIT_STEPS
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.challenges import allows_upload
 from potluck_coordinator.services.leases import hash_token
+from potluck_coordinator.services.rates import Rate
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import access, artifact_uses, leases, studies, units
 from potluck_coordinator.storage.transaction import Transaction
 
-MOST_UPLOADS = 1000
+MOST_STATES = 3 * COMMIT_STEPS
+"""States of one lease that are kept at a time. It needs those that a replay may ask for, the one to
+go on from and its result; when it names a newer one to go on from, the older one goes."""
 
 
 def _hidden(sha: str) -> NotFound:
@@ -47,23 +52,33 @@ def _is_still_permitted(tx: Transaction, lease: Lease, now: float) -> bool:
 
 
 async def lease_writes(site: Site, token: str, sha: str) -> tuple[Lease, Unit]:
-    """Allow an upload with a lease that is held, or late; raise NotFound otherwise."""
+    """Allow an upload with a lease that is held, late or challenged; raise NotFound otherwise.
+
+    Raises BadResult `result.too_many_uploads`; TooOften `rate.lease_states`.
+    """
 
     def look(tx: Transaction) -> tuple[Lease, Unit]:
         lease = leases.by_token(tx, hash_token(token))
-        if lease is None or lease.state not in (LeaseState.HELD, LeaseState.EXPIRED):
+        if lease is None:
             raise _hidden(sha)
-        if leases.uploads(tx, lease.id) >= MOST_UPLOADS:
+        if lease.state not in (LeaseState.HELD, LeaseState.EXPIRED):
+            if not allows_upload(tx, lease.id, sha):
+                raise _hidden(sha)
+            return lease, units.get(tx, lease.unit_id)
+        again = leases.uploaded(tx, lease.id, sha)
+        if not again and leases.uploads(tx, lease.id) >= MOST_STATES:
             raise BadResult(
                 "result.too_many_uploads",
-                "This lease has uploaded more states than a unit needs.",
-                expected=f"at most {MOST_UPLOADS}",
+                "This lease keeps more states here than a unit needs.",
+                expected=f"at most {MOST_STATES}",
                 got="one more",
-                hint="Save less often.",
+                hint="Say `checkpoint` of a newer state: the older one goes then.",
             )
         return lease, units.get(tx, lease.unit_id)
 
-    return await site.writer.read(look)
+    found = await site.writer.read(look)
+    site.rates.charge(Rate.LEASE_STATES, found[0].id)
+    return found
 
 
 async def session_reads(site: Site, asker: Asker, sha: str) -> None:

@@ -2,48 +2,51 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from potluck.protocol.base import one_line
 from potluck_coordinator.core.measurable import absent
-from potluck_coordinator.core.records import Score, Unit, wire_fold
+from potluck_coordinator.core.records import Score, Study, Unit, wire_fold
+from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.core.units import UnitEvent, UnitState
-from potluck_coordinator.pipeline import decode
 from potluck_coordinator.scoring import Score as Scored
-from potluck_coordinator.scoring import ScoreJob, score_weights
 from potluck_coordinator.services.chains import reward
 from potluck_coordinator.services.courses import course_of
 from potluck_coordinator.services.divergence import believed
+from potluck_coordinator.services.memory import scoring_memory
 from potluck_coordinator.services.rungs import set_unit_aside, settle_rung
+from potluck_coordinator.services.score_jobs import own_loss, score_kept
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.working import LEAST, Job, run_job
 from potluck_coordinator.storage import replays, scores, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
-from potluck_coordinator.training.losses import mean_loss
 
 SECONDS_PER_SCORE = 300.0
+TIMES_READ = 4
+"""Tensors as they lie in the store, as arrays, and what a loss makes of them."""
 
 
 async def score_unit(site: Site, unit: Unit) -> None:
     """Score one returned unit, and keep the score. Raises what the worker or the store raises."""
-    scored = await _compute(site, unit)
-    predictions = None
-    if scored.predictions is not None:
-        predictions = await site.artifacts.put(scored.predictions)
+    study = await site.writer.read(lambda tx: studies.get(tx, unit.study_id))
+    scored, predictions = await _compute(site, study, unit)
     loss = None
-    if unit.kind == "refit" and scored.predictions is not None:
-        loss = await _own_loss(site, unit, scored.predictions)
+    if unit.kind == "refit" and predictions is not None:
+        loss = await _own_loss(site, study, unit, predictions)
     await site.writer.run(lambda tx: _keep(site, tx, unit, scored, predictions, loss))
 
 
-async def _own_loss(site: Site, unit: Unit, predictions: bytes) -> float | None:
+async def _own_loss(site: Site, study: Study, unit: Unit, predictions: str) -> float | None:
     """Compute a refit's loss on its training rows, which are the rows that it was scored on."""
-    course = course_of(unit)
-    tensors = await site.artifacts.get(unit.tensors)
-    told = (course.loss, course.loss_options, course.from_logits)
-    found: float | None = await site.workers.run(mean_loss, tensors, predictions, *told)
-    return found
+    sizes = [await site.artifacts.size(sha) for sha in (unit.tensors, predictions)]
+    job = _job(study, LEAST + TIMES_READ * sum(sizes))
+    kept = [site.artifacts.kept(sha) for sha in (unit.tensors, predictions)]
+    return await run_job(site, job, own_loss, *kept, course_of(unit))
+
+
+def _job(study: Study, need: int) -> Job:
+    return Job(Kind.SCORE, study.owner, need, SECONDS_PER_SCORE, "Scoring")
 
 
 async def set_aside(site: Site, unit: Unit, reason: str) -> None:
@@ -53,23 +56,19 @@ async def set_aside(site: Site, unit: Unit, reason: str) -> None:
     )
 
 
-async def _compute(site: Site, unit: Unit) -> Scored:
+async def _compute(site: Site, study: Study, unit: Unit) -> tuple[Scored, str | None]:
     trial = await site.writer.read(lambda tx: trials.get(tx, unit.study_id, unit.trial))
     part = await site.writer.read(lambda tx: studies.part(tx, unit.study_id, unit.part))
     assert trial is not None
     assert unit.result is not None
     assert part.held is not None
     if unit.diverged:
-        return Scored(metrics={}, rows=len(part.held_rows), diverged=True, predictions=None)
-    job = ScoreJob(
-        graph=json.loads(await site.artifacts.get(trial.graph)),
-        weights=await site.artifacts.get(unit.result),
-        held=await site.artifacts.get(part.held),
-        encoder=part.encoder,
-        decode=decode,
-    )
-    scored: Scored = await site.workers.run(score_weights, job, timeout_s=SECONDS_PER_SCORE)
-    return scored
+        return Scored({}, rows=len(part.held_rows), diverged=True, predictions=None), None
+    weights, held = [await site.artifacts.size(sha) for sha in (unit.result, part.held)]
+    outputs = len(part.held_rows) * len(study.wire_plan["classes"] or [0])
+    job = _job(study, scoring_memory(unit, weights, held, outputs))
+    kept = [site.artifacts.kept(sha) for sha in (trial.graph, unit.result, part.held)]
+    return await run_job(site, job, score_kept, *kept, part.encoder, site.artifacts.shelf())
 
 
 def _set_aside(site: Site, tx: Transaction, unit: Unit, reason: str) -> None:
@@ -127,11 +126,16 @@ def _keep(
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
 
 
-async def returned_units(site: Site) -> list[Unit]:
-    """List the units that can be scored; a claimed divergence waits for its proof."""
+async def returned_units(site: Site) -> list[tuple[Unit, str]]:
+    """List the units that can be scored, with their studies' accounts.
 
-    def look(tx: Transaction) -> list[Unit]:
+    A claimed divergence waits for its proof.
+    """
+
+    def look(tx: Transaction) -> list[tuple[Unit, str]]:
         unproven = replays.units_waiting(tx)
-        return [u for u in units.in_state(tx, UnitState.RETURNED) if u.id not in unproven]
+        found = [u for u in units.in_state(tx, UnitState.RETURNED) if u.id not in unproven]
+        owners = {name: studies.get(tx, name).owner for name in {u.study_id for u in found}}
+        return [(unit, owners[unit.study_id]) for unit in found]
 
     return await site.writer.read(look)

@@ -11,8 +11,11 @@ from potluck_coordinator.core.manners import Manners
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.converters import Converters
+from potluck_coordinator.services.device_checks import DeviceChecks
 from potluck_coordinator.services.events import CONDUCTOR, Hub
+from potluck_coordinator.services.pace import OwnPace
 from potluck_coordinator.services.presence import Presence
+from potluck_coordinator.services.rates import Rates
 from potluck_coordinator.services.standings import TopTrials
 from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage.artifacts import ArtifactStore
@@ -34,7 +37,12 @@ class Site:
     memory: Admission
     """Bytes that conversions and the workers' jobs take together."""
     converters: Converters
+    rates: Rates
     manners: Manners = field(default_factory=Manners)
+    device_checks: DeviceChecks = field(default_factory=DeviceChecks)
+    own_pace: OwnPace = field(default_factory=OwnPace)
+    superseded: set[str] = field(default_factory=set)
+    """States that newer ones took the place of: `services.leftovers` looks whether they may go."""
     guesses: Manners = field(default_factory=Manners)
     """Networks from which codes came that no group has."""
     top_trials: TopTrials = field(default_factory=TopTrials)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from math import prod
 from typing import Any
 
 from potluck.protocol.study import StudySpec
@@ -23,12 +21,14 @@ from potluck_coordinator.services.jobs import (
     prepare_study,
 )
 from potluck_coordinator.services.leftovers import forget
+from potluck_coordinator.services.memory import encoded_bytes
 from potluck_coordinator.services.planning import (
-    BYTES_PER_NUMBER,
     SECONDS_TO_PREPARE,
+    Understood,
     dataset_deleted,
     understand,
 )
+from potluck_coordinator.services.quotas import may_run, units_in
 from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
@@ -45,11 +45,9 @@ from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 
-def _encoded_bytes(plan: Mapping[str, Any], folds: int | None) -> int:
-    """Estimate the bytes of all parts' tensors, each as numbers and as they are handed over."""
-    width: int = prod(plan["input_shape"]) + 1
-    rows: int = plan["rows_train"] + plan["rows_validation"]
-    return 2 * BYTES_PER_NUMBER * width * rows * ((folds or 0) + 2)
+def _rows(plan: Mapping[str, Any]) -> int:
+    """Count the rows of the largest part: the refit's are there twice."""
+    return 2 * int(plan["rows_train"] + plan["rows_validation"])
 
 
 async def create(
@@ -71,43 +69,65 @@ async def create(
         )
     understood = await understand(site, asker, spec)
     dataset, model = understood.dataset, understood.model
+    study = _drafted(site, asker, spec, understood)
+    await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
     prepared = await on_dataset(
         site,
         dataset.hash,
         dataset.filename,
         prepare_study,
         understood.plan,
-        more=_encoded_bytes(understood.plan, spec.pipeline.split.folds),
+        site.artifacts.shelf(),
+        account=asker.owner,
+        more=encoded_bytes(understood.plan, _rows(understood.plan)),
         timeout_s=SECONDS_TO_PREPARE,
     )
+    made = [sha for part in prepared.parts for sha in (part.train, part.held)]
     if not await still_wanted():
+        await forget(site, made)
         return None
-    study_id = site.new_id("st")
-    parts = []
-    for part in prepared.parts:
-        train, held = await asyncio.gather(
-            site.artifacts.put(part.train), site.artifacts.put(part.held)
+    parts = [
+        Part(
+            study_id=study.id,
+            part=part.part,
+            train=part.train,
+            held=part.held,
+            rows_train=len(part.train_rows),
+            train_rows=part.train_rows,
+            held_rows=part.held_rows,
+            encoder=dict(part.encoder),
         )
-        parts.append(
-            Part(
-                study_id=study_id,
-                part=part.part,
-                train=train,
-                held=held,
-                rows_train=len(part.train_rows),
-                train_rows=part.train_rows,
-                held_rows=part.held_rows,
-                encoder=dict(part.encoder),
-            )
-        )
-    study = Study(
-        id=study_id,
+        for part in prepared.parts
+    ]
+
+    def act(tx: Transaction) -> None:
+        if datasets.get(tx, dataset.id).deleted_at is not None:
+            raise dataset_deleted()
+        models.get(tx, model.id)  # or it was deleted meanwhile
+        _may_begin(site, tx, asker, study)
+        check_group_is_there(tx, study)
+        studies.add(tx, study, parts, prepared.test_rows)
+        _record_materials(site, tx, study, model, dataset, parts, prepared.test_rows)
+        after_commit(tx, lambda: site.hub.publish(SITE))
+        after_commit(tx, site.poke)
+
+    try:
+        await site.writer.run(act)
+    except Exception:
+        await forget(site, made)
+        raise
+    return study
+
+
+def _drafted(site: Site, asker: Asker, spec: StudySpec, understood: Understood) -> Study:
+    return Study(
+        id=site.new_id("st"),
         name=spec.name,
         owner=asker.owner,
         state="running",
         visibility=spec.visibility,
-        model_id=model.id,
-        dataset_id=dataset.id,
+        model_id=understood.model.id,
+        dataset_id=understood.dataset.id,
         spec=spec.model_dump(mode="json"),
         plan=understood.plan,
         wire_plan=understood.wire.model_dump(mode="json"),
@@ -118,22 +138,9 @@ async def create(
         group_id=spec.group_id,
     )
 
-    def act(tx: Transaction) -> None:
-        if datasets.get(tx, dataset.id).deleted_at is not None:
-            raise dataset_deleted()
-        models.get(tx, model.id)  # or it was deleted meanwhile
-        check_group_is_there(tx, study)
-        studies.add(tx, study, parts, prepared.test_rows)
-        _record_materials(site, tx, study, model, dataset, parts, prepared.test_rows)
-        after_commit(tx, lambda: site.hub.publish(SITE))
-        after_commit(tx, site.poke)
 
-    try:
-        await site.writer.run(act)
-    except Exception:
-        await forget(site, [sha for part in parts for sha in (part.train, part.held) if sha])
-        raise
-    return study
+def _may_begin(site: Site, tx: Transaction, asker: Asker, study: Study) -> None:
+    may_run(site, tx, asker, study, studies=1, units=units_in(study))
 
 
 def _record_materials(
@@ -228,6 +235,8 @@ async def resume(site: Site, asker: Asker, study_id: str) -> None:
 
     def act(tx: Transaction) -> None:
         check_group_is_there(tx, study)
+        if studies.get(tx, study.id).state != "running":
+            _may_begin(site, tx, asker, study)
         _reopen(site, tx, study, before=("stopped", "failed"))
         record(tx, study.id, "resume", {"by": asker.name}, site.now())
 
@@ -241,6 +250,9 @@ async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
     def act(tx: Transaction) -> None:
         check_group_is_there(tx, study)
         current = studies.get(tx, study.id)
+        runs = current.state == "running"
+        units_more = units_in(current, more) + (0 if runs else units_in(current))
+        may_run(site, tx, asker, current, studies=0 if runs else 1, units=units_more)
         studies.add_trials(tx, study.id, more)
         if current.state != "running":
             _reopen(site, tx, study, before=("completed", "stopped", "failed"))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from potluck_coordinator.core.errors import BadStudy
+from potluck_coordinator.core.errors import BadInput, PotluckError, TooLarge
 from potluck_coordinator.core.randomness import derive_seed
 from potluck_coordinator.core.ranking import (
     TrialState,
@@ -15,24 +13,29 @@ from potluck_coordinator.core.ranking import (
 from potluck_coordinator.core.records import (
     NO_FOLD,
     VALIDATION_PART,
+    Model,
     Part,
     Study,
     Trial,
     Unit,
 )
-from potluck_coordinator.core.stacking import skeleton, stack_value
+from potluck_coordinator.core.stacking import stack_value
+from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.core.units import UnitState, split_trial
 from potluck_coordinator.services.events import WORK
-from potluck_coordinator.services.jobs import PreparedTrial, prepare_trial
+from potluck_coordinator.services.jobs import PreparedTrial, prepare_trial, trial_memory
 from potluck_coordinator.services.memory import unit_memory
 from potluck_coordinator.services.rungs import end_trial
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.training import batch_size, optimizer, overrides
+from potluck_coordinator.services.working import LEAST, Job, in_worker
 from potluck_coordinator.storage import models, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 SECONDS_TO_PREPARE = 300.0
+LEAST_WEIGHTS = 16 * 2**20
+"""Bytes that memory is stated for at least: small models may grow without being asked twice."""
 
 
 async def launch_trial(
@@ -45,28 +48,13 @@ async def launch_trial(
     """
     model = await site.writer.read(lambda tx: models.get(tx, study.model_id))
     parts = await site.writer.read(lambda tx: studies.parts(tx, study.id))
-    graph = await site.artifacts.get(model.graph)
-    uploaded = None
-    if study.wire_plan["init"] == "uploaded":
-        uploaded = await site.artifacts.get(model.weights)
     places = _places(study)
     seeds = [derive_seed(study.spec["seed"], "init", fold, repeat) for fold, repeat in places]
     try:
-        prepared = await site.workers.run(
-            prepare_trial,
-            graph,
-            uploaded,
-            overrides(parameters),
-            seeds,
-            timeout_s=SECONDS_TO_PREPARE,
-        )
-    except BadStudy as error:
+        prepared = await _prepared(site, study, model, parameters, seeds)
+    except (BadInput, TooLarge) as error:
         return await _record_impossible(site, study, model.graph, number, parameters, error)
-    graph_hash, topology, *starts = await asyncio.gather(
-        *(site.artifacts.put(data) for data in (prepared.graph, prepared.topology)),
-        *(site.artifacts.put(data) for data in prepared.starts),
-    )
-    start_of = dict(zip(places, starts, strict=True))
+    start_of = dict(zip(places, prepared.starts, strict=True))
     sizes = {part.part: await site.artifacts.size(part.train) for part in parts}
 
     def act(tx: Transaction) -> bool:
@@ -80,8 +68,8 @@ async def launch_trial(
             number=number,
             state=TrialState.RUNNING.value,
             parameters=dict(parameters),
-            graph=graph_hash,
-            topology=topology,
+            graph=prepared.graph,
+            topology=prepared.topology,
             refit_start=start_of[(None, 0)] if study.wire_plan["folds"] else None,
             created_at=now,
         )
@@ -91,9 +79,9 @@ async def launch_trial(
         body = {
             "trial": number,
             "parameters": dict(parameters),
-            "graph": graph_hash,
-            "topology": topology,
-            "starts": sorted(set(starts)),
+            "graph": prepared.graph,
+            "topology": prepared.topology,
+            "starts": sorted(set(prepared.starts)),
         }
         record(tx, study.id, "trial", body, now)
         after_commit(tx, lambda: site.hub.publish(study.id, WORK))
@@ -102,13 +90,40 @@ async def launch_trial(
     return await site.writer.run(act)
 
 
+async def _prepared(
+    site: Site, study: Study, model: Model, parameters: Mapping[str, Any], seeds: Sequence[int]
+) -> PreparedTrial:
+    """Make a trial's artifacts in a worker. Raises BadInput, TooLarge for what cannot be made.
+
+    What it takes is known by its weights: first by the model's own, and where its layers are
+    larger by what the worker finds them to be.
+    """
+    size = await site.artifacts.size(model.weights)
+    kept = study.wire_plan["init"] == "uploaded"
+    told = (
+        site.artifacts.kept(model.graph),
+        site.artifacts.kept(model.weights) if kept else None,
+        overrides(parameters),
+        seeds,
+        site.artifacts.shelf(),
+    )
+    weights = max(size, LEAST_WEIGHTS)
+    while True:
+        need = LEAST + trial_memory(weights, size if kept else 0)
+        job = Job(Kind.ENCODE, study.owner, need, SECONDS_TO_PREPARE, "Preparing the trial")
+        made = await in_worker(site, job, prepare_trial, *told, weights)
+        if isinstance(made, PreparedTrial):
+            return made
+        weights = made
+
+
 async def _record_impossible(
     site: Site,
     study: Study,
     graph: str,
     number: int,
     parameters: Mapping[str, Any],
-    error: BadStudy,
+    error: PotluckError,
 ) -> bool:
     """Keep a point whose layers do not fit together as a failed trial: search is told the worst."""
 
@@ -152,7 +167,6 @@ def _trial_units(
     now: float,
 ) -> list[Unit]:
     made = []
-    bones = skeleton(json.loads(prepared.topology))
     training = _training(study, trial.parameters)
     for draft in split_trial(study.spec["rungs"], study.wire_plan["folds"], study.spec["repeats"]):
         part = parts[VALIDATION_PART if draft.fold is None else draft.fold]
@@ -181,7 +195,7 @@ def _trial_units(
                 flops=str(prepared.flops_per_sample * part.rows_train * epochs),
                 upload_bytes=prepared.upload_bytes,
                 stack=stack_value(
-                    bones,
+                    prepared.bones,
                     training,
                     {
                         "tensors": part.train,

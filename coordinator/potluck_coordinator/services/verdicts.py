@@ -19,7 +19,13 @@ from potluck_coordinator.core.trust import (
 )
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.services.access import Asker
-from potluck_coordinator.services.chains import Segment, chain_to, credit_segment, segments_of
+from potluck_coordinator.services.chains import (
+    Segment,
+    chain_to,
+    credit_segment,
+    segments_of,
+    withheld,
+)
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.replays import ask_for_all_of
 from potluck_coordinator.services.site import Site
@@ -84,6 +90,8 @@ def conclude(
     unit = units.get(tx, replay.unit_id)
     if verdict is ReplayState.REFUTED:
         _refute(site, tx, replay, unit)
+    else:
+        _release_credit(site, tx, replay, unit, agreed=verdict is ReplayState.AGREED)
     finish_if_done(site, tx, studies.get(tx, replay.study_id))
     after_commit(tx, lambda: site.hub.publish(replay.study_id))
     after_commit(tx, site.poke)
@@ -101,11 +109,24 @@ def _after(known: Standing, *, agreed: bool) -> Standing:
     return replace(known, agreements=0, refuted=known.refuted + 1)
 
 
+def _release_credit(
+    site: Site, tx: Transaction, replay: Replay, unit: Unit, *, agreed: bool
+) -> None:
+    """Give a challenged lease its credit, once nothing speaks against it any more."""
+    if replay.why == Why.CHALLENGE:
+        due = replay.state == ReplayState.OPEN
+    else:
+        due = agreed and replays.drop_challenge(tx, replay.lease_id, now=site.now())
+    mine = _own_segment(tx, replay, unit) if due and unit.state == UnitState.SCORED else None
+    if mine is not None:
+        credit_segment(tx, unit, mine, sign=1)
+
+
 def _refute(site: Site, tx: Transaction, replay: Replay, unit: Unit) -> None:
     """Take credit back, put the unit back in the queue, and doubt the donor's other work."""
     mine = _own_segment(tx, replay, unit)
     if mine is not None:
-        if unit.state == UnitState.SCORED:
+        if unit.state == UnitState.SCORED and not withheld(tx, replay.lease_id):
             credit_segment(tx, unit, mine, sign=-1)
         void(site, tx, unit, f"{replay.lease_id}: what came back is not what was asked for")
     ask_for_all_of(site, tx, replay.donor_id)
@@ -120,7 +141,10 @@ def _own_segment(tx: Transaction, replay: Replay, unit: Unit) -> Segment | None:
             chain = chain_to(tx, holding.start_lease, holding.start, holding.from_step)
     if not chain and unit.checkpoint is not None and unit.checkpoint_lease is not None:
         chain = chain_to(tx, unit.checkpoint_lease, unit.checkpoint, unit.checkpoint_step)
-    return next((s for s in chain if s.lease.id == replay.lease_id and s.end == replay.end), None)
+    part = replay.why == Why.CHALLENGE
+    return next(
+        (s for s in chain if s.lease.id == replay.lease_id and (part or s.end == replay.end)), None
+    )
 
 
 MOST_LISTED = 1000
@@ -212,13 +236,17 @@ def _restore(site: Site, tx: Transaction, replay: Replay) -> bool:
     """Give a unit its result back, unless it has another one by now."""
     unit = units.get(tx, replay.unit_id)
     end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
-    if replay.to_step != end:
+    result: str | None = replay.end
+    if replay.why == Why.CHALLENGE:
+        lease = leases.get(tx, replay.lease_id)
+        result = None if lease is None else lease.result
+    elif replay.to_step != end:
         return False  # a state on the way: the unit has gone on without it
-    if unit.result is not None or unit.start is None:
+    if unit.result is not None or unit.start is None or result is None:
         return False
     values = {
         "lease_id": None,
-        "result": replay.end,
+        "result": result,
         "result_lease": replay.lease_id,
         "diverged": replay.diverged,
     }

@@ -11,14 +11,13 @@ from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.ranking import Standing, TrialState, rank
 from potluck_coordinator.core.records import Lease, Score, Study, Unit, wire_fold
-from potluck_coordinator.core.units import UnitState
+from potluck_coordinator.core.units import UnitState, units_of
 from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.confirmations import checks_of_trials
 from potluck_coordinator.services.drawn import drawn
 from potluck_coordinator.services.ledgers import entry_to_wire
 from potluck_coordinator.services.memory import too_large_for_all
-from potluck_coordinator.services.planning import units_of
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import ByRung, by_rung, direction_of, standings
 from potluck_coordinator.storage import donors, leases, scores, studies, summaries, units

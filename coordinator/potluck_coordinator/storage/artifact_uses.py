@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import literal, or_
+from collections.abc import Collection, Iterator
+
+from sqlalchemy import or_
 from sqlmodel import Session, SQLModel, col, select
 
 from potluck_coordinator.storage.tables import (
@@ -15,6 +17,10 @@ from potluck_coordinator.storage.tables import (
     UnitRow,
     UploadRow,
 )
+from potluck_coordinator.storage.trust_tables import ReplayRow
+
+ASKED_AT_ONCE = 500
+READ_AT_ONCE = 10_000
 
 
 def of(session: Session, sha: str) -> set[tuple[str, bool]]:
@@ -51,29 +57,44 @@ NAMES: tuple[tuple[type[SQLModel], tuple[str, ...]], ...] = (
     (UnitRow, ("start", "checkpoint", "result", "topology", "tensors")),
     (ScoreRow, ("predictions",)),
     (UploadRow, ("artifact",)),
+    (LeaseRow, ("start", "result")),
+    (ReplayRow, ("start", "end")),
 )
 """Every column that names an artifact, but for datasets, whose bytes go when they are deleted."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     **{str(table.__tablename__): columns for table, columns in NAMES},
     "dataset": ("hash",),
-    "lease": ("start", "result"),
-    "replay": ("start", "end"),
 }
 """By table, every column that names bytes which a backup keeps where they are still there."""
 
 
-def is_named(session: Session, sha: str) -> bool:
-    """Say whether any fact still names these bytes: those that none names may be deleted."""
-    kept = select(DatasetRow.id).where(DatasetRow.hash == sha, col(DatasetRow.deleted_at).is_(None))
-    if session.exec(kept.limit(1)).first() is not None:
-        return True
+def named(session: Session, artifacts: Collection[str]) -> set[str]:
+    """Give those of these artifacts that any fact still names: all others may be deleted."""
+    found: set[str] = set()
+    wanted = sorted(artifacts)
+    for begin in range(0, len(wanted), ASKED_AT_ONCE):
+        some = wanted[begin : begin + ASKED_AT_ONCE]
+        kept = select(DatasetRow.hash).where(
+            col(DatasetRow.hash).in_(some), col(DatasetRow.deleted_at).is_(None)
+        )
+        found.update(session.exec(kept))
+        for table, columns in NAMES:
+            for column in columns:
+                name = getattr(table, column)
+                found.update(session.exec(select(name).where(name.in_(some)).distinct()))
+    return found
+
+
+def all_names(session: Session) -> Iterator[str]:
+    """Give every name that a fact has for an artifact, many of them more than once."""
+    kept = select(DatasetRow.hash).where(col(DatasetRow.deleted_at).is_(None))
+    yield from session.exec(kept)
     for table, columns in NAMES:
-        query = select(literal(1)).select_from(table)
-        anywhere = or_(*(getattr(table, column) == sha for column in columns))
-        if session.exec(query.where(anywhere).limit(1)).first() is not None:
-            return True
-    return False
+        query = select(*(getattr(table, column) for column in columns))
+        rows = session.connection().execution_options(yield_per=READ_AT_ONCE).execute(query)
+        for row in rows:
+            yield from (name for name in row if name is not None)
 
 
 def of_study(session: Session, study_id: str) -> set[str]:
@@ -89,4 +110,8 @@ def of_study(session: Session, study_id: str) -> set[str]:
         found.add(score.predictions)
     uploads = select(UploadRow.artifact).join(LeaseRow, col(LeaseRow.id) == col(UploadRow.lease_id))
     found.update(session.exec(uploads.where(LeaseRow.study_id == study_id)).all())
+    for lease in session.exec(select(LeaseRow).where(LeaseRow.study_id == study_id)):
+        found |= {lease.start, lease.result}
+    for replay in session.exec(select(ReplayRow).where(ReplayRow.study_id == study_id)):
+        found |= {replay.start, replay.end}
     return {sha for sha in found if sha is not None}

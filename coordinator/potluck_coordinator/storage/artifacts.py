@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
+import threading
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,6 +26,17 @@ STAGING = ".incoming"
 CHUNK = 1 << 20
 
 
+class Watch:
+    """What may be deleted, and which of it was put meanwhile or waits for its name."""
+
+    def __init__(self, candidates: Collection[str], spared: set[str]) -> None:
+        self.candidates = candidates
+        self.spared = spared
+
+
+_HOLD: ContextVar[set[str] | None] = ContextVar("artifacts about to be named", default=None)
+
+
 @dataclass(frozen=True)
 class Kept:
     """An artifact by its store's place and its hash, for a worker that reads it itself."""
@@ -33,6 +47,17 @@ class Kept:
     def read(self) -> bytes:
         """Give the bytes. Raises `NotFound` (`artifact.not_found`)."""
         return ArtifactStore(self.place).get_sync(self.sha)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A store's place, for a worker that keeps what it made itself."""
+
+    place: str
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes; give their SHA-256."""
+        return ArtifactStore(self.place).put_sync(data)
 
 
 class ArtifactStore:
@@ -50,6 +75,67 @@ class ArtifactStore:
             self._staging = self._folder / STAGING
             self._staging.mkdir(parents=True, exist_ok=True)
             self._store = LocalStore(self._folder, mkdir=True)
+        self._changed = threading.Condition()
+        self._holds: list[set[str]] = []
+        self._watches: list[Watch] = []
+        self._deleting: set[str] = set()
+
+    @contextlib.contextmanager
+    def naming(self) -> Iterator[None]:
+        """Keep whatever is put here until the end, when a fact names it or nobody will."""
+        hold: set[str] = set()
+        token = _HOLD.set(hold)
+        with self._changed:
+            self._holds.append(hold)
+        try:
+            yield
+        finally:
+            _HOLD.reset(token)
+            with self._changed:
+                self._holds = [other for other in self._holds if other is not hold]
+
+    @contextlib.contextmanager
+    def watching(self, candidates: Collection[str]) -> Iterator[Watch]:
+        """Watch what is to be deleted. First watch, then look which of it no fact names.
+
+        What this task itself has put under `naming` is its own to delete.
+        """
+        mine = _HOLD.get()
+        with self._changed:
+            held: set[str] = set().union(*(hold for hold in self._holds if hold is not mine))
+            watch = Watch(candidates, held.intersection(candidates))
+            self._watches.append(watch)
+        try:
+            yield watch
+        finally:
+            with self._changed:
+                self._watches = [other for other in self._watches if other is not watch]
+
+    async def delete_unless_put(self, sha: str, watch: Watch) -> bool:
+        """Delete an artifact unless somebody has put it meanwhile; say whether it went."""
+        with self._changed:
+            if sha in watch.spared or sha in self._deleting:
+                return False
+            self._deleting.add(sha)
+        try:
+            await self.delete(sha)
+        finally:
+            with self._changed:
+                self._deleting.discard(sha)
+                self._changed.notify_all()
+        return True
+
+    def _is_put(self, sha: str) -> None:
+        """Tell those who may be deleting these bytes, in the thread that is to put them."""
+        with self._changed:
+            while sha in self._deleting:
+                self._changed.wait()
+            hold = _HOLD.get()
+            if hold is not None:
+                hold.add(sha)
+            for watch in self._watches:
+                if sha in watch.candidates:
+                    watch.spared.add(sha)
 
     async def put(self, data: bytes) -> str:
         """Keep bytes; give their SHA-256. Putting them again changes nothing."""
@@ -59,6 +145,7 @@ class ArtifactStore:
         """Do what `put` does, in a worker's process or thread."""
         sha = hashlib.sha256(data).hexdigest()
         if self._folder is None:
+            self._is_put(sha)
             self._upload(sha, data)
         else:
             with self._staged() as (path, file):
@@ -159,6 +246,13 @@ class ArtifactStore:
         """Name an artifact for a worker, so that its bytes do not pass through this process."""
         return Kept(self._place, sha)
 
+    def shelf(self) -> Shelf:
+        """Name this store for a worker, so that what it makes does not pass through this process.
+
+        Whoever lets it work sees to it that what no fact names in the end is forgotten.
+        """
+        return Shelf(self._place)
+
     async def get_range(self, sha: str, start: int, end: int) -> bytes:
         """Read the bytes `[start, end)`; fewer where the artifact ends before."""
         end = min(end, await self.size(sha))
@@ -168,10 +262,16 @@ class ArtifactStore:
             found = await obstore.get_range_async(self._store, key(sha), start=start, end=end)
         return found.to_bytes()
 
-    async def stream(self, sha: str, chunk: int = CHUNK) -> AsyncIterator[bytes]:
-        """Open an artifact and give its bytes piece by piece. A missing one is `NotFound` here."""
+    async def stream(
+        self, sha: str, chunk: int = CHUNK, *, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Open an artifact and give its bytes `[start, end)`, or all, piece by piece.
+
+        A missing one is `NotFound` here.
+        """
+        options: obstore.GetOptions | None = None if end is None else {"range": (start, end)}
         with _missing(sha):
-            found = await obstore.get_async(self._store, key(sha))
+            found = await obstore.get_async(self._store, key(sha), options=options)
 
         async def pieces() -> AsyncIterator[bytes]:
             async for piece in found.stream(min_chunk_size=chunk):
@@ -183,6 +283,17 @@ class ArtifactStore:
         """Give an artifact's size in bytes. Raises `NotFound`."""
         with _missing(sha):
             return (await obstore.head_async(self._store, key(sha)))["size"]
+
+    def size_sync(self, sha: str) -> int:
+        """Do what `size` does, in a thread. Raises `NotFound`."""
+        with _missing(sha):
+            return obstore.head(self._store, key(sha))["size"]
+
+    def free_bytes(self) -> int | None:
+        """Give the free bytes of the disk that it is on; None where the store is no folder."""
+        if self._folder is None:
+            return None
+        return shutil.disk_usage(self._folder).free
 
     async def exists(self, sha: str) -> bool:
         """Say whether these bytes are here."""
@@ -213,6 +324,7 @@ class ArtifactStore:
     def _settle(self, path: Path, file: IO[bytes], sha: str) -> None:
         """Give staged bytes their name, durably: a fact may name them in the next commit."""
         file.flush()
+        self._is_put(sha)
         if self._folder is None:
             self._upload(sha, path)
             return

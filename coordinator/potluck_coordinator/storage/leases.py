@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import and_, func, not_, or_, update
+from sqlalchemy import and_, case, delete, func, not_, or_, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.groups import NO_REACH, Reach
@@ -16,6 +16,7 @@ from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow, UploadRow
 
 HELD = LeaseState.HELD.value
+UNKNOWN_TIMES = 5.0
 
 
 def add(session: Session, lease: Lease) -> None:
@@ -222,11 +223,12 @@ def stalled(
     limit: int = 8,
     reach: Reach = NO_REACH,
 ) -> list[str]:
-    """List units that one donor alone holds, not this one, for much too long; the longest first.
+    """List units that others hold, not this donor, for much too long; the longest first.
 
     Only those that this donor may get.
 
-    Too long is `times` what a study's units took on average, and `least_s` seconds.
+    Too long, counted from the last donor that got it, is `times` what a study's units took on
+    average, and `least_s` seconds; where none has been finished yet, five times `least_s`.
     """
     took = (
         select(
@@ -240,15 +242,15 @@ def stalled(
     query = (
         select(LeaseRow.unit_id)
         .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
-        .join(took, took.c.study == col(LeaseRow.study_id))
+        .outerjoin(took, took.c.study == col(LeaseRow.study_id))
         .join(StudyRow, col(StudyRow.id) == col(LeaseRow.study_id))
         .where(LeaseRow.state == HELD, UnitRow.state == "leased", within(reach))
         .group_by(col(LeaseRow.unit_id))
         .having(
-            func.count() == 1,
-            func.min(col(LeaseRow.donor_id)) != donor_id,
-            now - func.min(col(LeaseRow.started_at)) > least_s,
-            now - func.min(col(LeaseRow.started_at)) > times * func.min(took.c.seconds),
+            func.sum(case((col(LeaseRow.donor_id) == donor_id, 1), else_=0)) == 0,
+            now - func.max(col(LeaseRow.started_at)) > least_s,
+            now - func.max(col(LeaseRow.started_at))
+            > func.coalesce(times * func.min(took.c.seconds), UNKNOWN_TIMES * least_s),
         )
         .order_by(func.min(col(LeaseRow.started_at)))
         .limit(limit)
@@ -261,6 +263,15 @@ def note_upload(session: Session, lease_id: str, artifact: str, size: int) -> No
     if session.get(UploadRow, (lease_id, artifact), populate_existing=True) is None:
         session.add(UploadRow(lease_id=lease_id, artifact=artifact, bytes=size))
         session.flush()
+
+
+def drop_upload(session: Session, lease_id: str, artifact: str) -> None:
+    """Forget that a lease uploaded these bytes: it has uploaded what takes their place."""
+    session.execute(
+        delete(UploadRow).where(
+            col(UploadRow.lease_id) == lease_id, col(UploadRow.artifact) == artifact
+        )
+    )
 
 
 def uploads(session: Session, lease_id: str) -> int:

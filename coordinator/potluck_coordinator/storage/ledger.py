@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -10,16 +11,22 @@ from sqlmodel import Session, col
 
 from potluck_coordinator.core.ledger import (
     GENESIS,
+    SITE_CHAIN,
     Entry,
     canonical_body,
     ledger_time,
     link,
     read_body,
 )
+from potluck_coordinator.storage.hooks import after_commit
 from potluck_coordinator.storage.ledger_tables import LedgerEntry, LedgerHead, LedgerOutbox
 
 SEALER_LOCK = 0x506F746C75636B  # "Potluck": one sealer at a time among coordinators
 SEAL_BLOCK = 1000
+LOGGED = ("study", "trial", "unit", "lease", "model", "dataset")
+"""Fields of a fact that name things; a log says no more of it."""
+
+_log = logging.getLogger(__name__)
 
 
 def record(session: Session, chain: str, kind: str, body: Mapping[str, Any], at: float) -> None:
@@ -32,6 +39,10 @@ def record(session: Session, chain: str, kind: str, body: Mapping[str, Any], at:
             chain=chain, kind=kind, body=canonical_body(body), at=ledger_time(at)
         )
     )
+    named = {name: body[name] for name in LOGGED if isinstance(body.get(name), str | int)}
+    if chain != SITE_CHAIN:
+        named["study"] = chain
+    after_commit(session, lambda: _log.info("recorded: %s", kind, extra=named))
 
 
 def seal(session: Session, limit: int = SEAL_BLOCK) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import case, func, update
@@ -17,6 +17,8 @@ from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
 from potluck_coordinator.storage.trust_tables import ReplayRow
 
 OPEN = ReplayState.OPEN.value
+OF_A_PART = (Why.STUCK.value, Why.CHALLENGE.value)
+"""Replays for these reasons say nothing of a lease's work as a whole."""
 MOST_LEARNED = 200
 
 
@@ -80,29 +82,81 @@ def drop(session: Session, *, unit_ids: Iterable[str], note: str, now: float) ->
     changed(
         session,
         update(ReplayRow)
-        .where(col(ReplayRow.unit_id).in_(list(unit_ids)), col(ReplayRow.state) == OPEN)
+        .where(
+            col(ReplayRow.unit_id).in_(list(unit_ids)),
+            col(ReplayRow.state).in_([OPEN, ReplayState.ASKED.value]),
+        )
         .values(state=ReplayState.DROPPED.value, note=note, decided_at=now),
     )
 
 
-def next_open(session: Session) -> Replay | None:
-    """Give the open replay that is due first, or None."""
-    urgency = case({why.value: place for why, place in PRIORITY.items()}, value=ReplayRow.why)
-    query = (
-        select(ReplayRow)
-        .where(ReplayRow.state == OPEN)
-        .order_by(urgency, col(ReplayRow.asked_at), col(ReplayRow.id))
-        .limit(1)
+def challenge_of(session: Session, lease_id: str) -> Replay | None:
+    """Give the challenge that a lease's donor got, or None."""
+    query = select(ReplayRow).where(
+        ReplayRow.lease_id == lease_id, ReplayRow.why == Why.CHALLENGE.value
     )
     found = session.exec(query).first()
     return None if found is None else fact(Replay, found)
 
 
+def asked_before(session: Session, moment: float) -> list[Replay]:
+    """List the challenges, asked before this moment, whose states have not come."""
+    query = select(ReplayRow).where(
+        ReplayRow.state == ReplayState.ASKED.value, col(ReplayRow.asked_at) < moment
+    )
+    return [fact(Replay, found) for found in session.exec(query)]
+
+
+def move_challenge(session: Session, replay_id: str, state: ReplayState, **values: Any) -> bool:
+    """Let a challenge that was asked go on to another state; False where it has already."""
+    statement = (
+        update(ReplayRow)
+        .where(col(ReplayRow.id) == replay_id, col(ReplayRow.state) == ReplayState.ASKED.value)
+        .values(state=state.value, **values)
+    )
+    return bool(changed(session, statement))
+
+
+def drop_challenge(session: Session, lease_id: str, *, now: float) -> bool:
+    """End a lease's challenge that nothing came of yet; False where there is none."""
+    pending = [OPEN, ReplayState.ASKED.value, ReplayState.UNANSWERED.value]
+    statement = (
+        update(ReplayRow)
+        .where(
+            col(ReplayRow.lease_id) == lease_id,
+            col(ReplayRow.why) == Why.CHALLENGE.value,
+            col(ReplayRow.state).in_(pending),
+        )
+        .values(state=ReplayState.DROPPED.value, note="all of it was trained again", decided_at=now)
+    )
+    return bool(changed(session, statement))
+
+
+def next_open(session: Session, served: Sequence[str] = ()) -> tuple[Replay, str] | None:
+    """Give the open replay that is due first and its study's owner, or None.
+
+    `served`: owners whose replays were done, the last one last. Owners take turns; of one owner's,
+    the most urgent goes first.
+    """
+    urgency = case({why.value: place for why, place in PRIORITY.items()}, value=ReplayRow.why)
+    turns = {owner: place for place, owner in enumerate(served, 1)}
+    order = [case(turns, value=StudyRow.owner, else_=0)] if turns else []
+    query = (
+        select(ReplayRow, StudyRow.owner)
+        .join(StudyRow, col(StudyRow.id) == col(ReplayRow.study_id))
+        .where(ReplayRow.state == OPEN)
+        .order_by(*order, urgency, col(ReplayRow.asked_at), col(ReplayRow.id))
+        .limit(1)
+    )
+    found = session.exec(query).first()
+    return None if found is None else (fact(Replay, found[0]), found[1])
+
+
 def of_leases(session: Session, lease_ids: Iterable[str]) -> dict[str, Replay]:
-    """Give the newest replay of each of these leases that has one."""
+    """Give the newest replay, of all its work, of each of these leases that has one."""
     query = (
         select(ReplayRow)
-        .where(col(ReplayRow.lease_id).in_(list(lease_ids)), ReplayRow.why != Why.STUCK.value)
+        .where(col(ReplayRow.lease_id).in_(list(lease_ids)), col(ReplayRow.why).not_in(OF_A_PART))
         .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
     )
     return {found.lease_id: fact(Replay, found) for found in session.exec(query)}
@@ -120,10 +174,10 @@ def of_study(session: Session, study_id: str, limit: int) -> list[Replay]:
 
 
 def states_of_study(session: Session, study_id: str) -> dict[str, str]:
-    """Give the state of the newest replay of each lease of a study that has one."""
+    """Give, by lease, the state of the newest replay of all its work, where a study has any."""
     query = (
         select(ReplayRow.lease_id, ReplayRow.state)
-        .where(ReplayRow.study_id == study_id, ReplayRow.why != Why.STUCK.value)
+        .where(ReplayRow.study_id == study_id, col(ReplayRow.why).not_in(OF_A_PART))
         .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
     )
     return dict(session.exec(query).all())
@@ -174,7 +228,7 @@ def went_on_from(session: Session, study_id: str) -> dict[str, str]:
 def unreplayed_of(session: Session, donor_id: str, limit: int = 200) -> list[Lease]:
     """List a donor's completed leases, of studies that are not deleted, without a replay."""
     known = select(ReplayRow.lease_id).where(
-        ReplayRow.donor_id == donor_id, ReplayRow.why != Why.STUCK.value
+        ReplayRow.donor_id == donor_id, col(ReplayRow.why).not_in(OF_A_PART)
     )
     query = (
         select(LeaseRow)

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlmodel import Session as Transaction
 
-from potluck_coordinator.storage.writer import AFTER_COMMIT
+from potluck_coordinator.storage.hooks import after_commit
 
 __all__ = ["Transaction", "after_commit"]
-
-
-def after_commit(tx: Transaction, hook: Callable[[], object]) -> None:
-    """Run a quick function once this transaction is durable."""
-    tx.info[AFTER_COMMIT].append(hook)

@@ -18,17 +18,16 @@ from sqlmodel import Session
 
 from potluck_coordinator.core.errors import Busy
 from potluck_coordinator.storage.engine import read_only
+from potluck_coordinator.storage.hooks import AFTER_COMMIT, Hook
 from potluck_coordinator.storage.ledger import seal_all
 
 T = TypeVar("T")
-Hook = Callable[[], object]
 
 MOST_JOBS = 256
 MOST_SECONDS = 0.02
 READERS = 4
 TRIES = 5
 RETRIED_STATES = {"40001", "40P01"}  # PostgreSQL: serialization failure, deadlock
-AFTER_COMMIT = "after_commit"
 
 _log = logging.getLogger(__name__)
 
@@ -134,7 +133,7 @@ class Writer:
                 break
             except Exception as error:
                 if attempt < TRIES and _may_be_retried(error):
-                    _log.warning("The database asked for another try: %s", error)
+                    _log.warning("The database asked for another try", exc_info=error)
                     continue
                 _log.exception("A batch of %d writes failed", len(batch))
                 failure = _as_refusal(error)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from potluck.protocol.optimizers import AnyOptimizer
 from potluck.protocol.study import LossName, LossOptions
 from potluck_coordinator.core.trust import TOLERANCE, Comparison
+from potluck_coordinator.scoring.limits import is_full
 from potluck_coordinator.training.checkpoint import (
     State,
     read_checkpoint,
@@ -81,13 +82,15 @@ class Replayed:
     """What came of it. `unable`: why nothing can be said; then there is no comparison.
 
     `failed`: this process could not train it although it should (an error, too little memory).
-    `seconds`: of training.
+    `seconds`: of training. `step_s`: seconds that a step took once the first ones had compiled;
+    None where there were too few.
     """
 
     comparison: Comparison | None
     unable: str = ""
     failed: bool = False
     seconds: float = 0.0
+    step_s: float | None = None
 
 
 class _TooLong(Exception):
@@ -95,17 +98,20 @@ class _TooLong(Exception):
 
 
 def replay(job: ReplayJob) -> Replayed:
-    """Train a lease's work again and compare. Raises nothing: what goes wrong is told."""
+    """Train a lease's work again and compare. What goes wrong is told; raises MemoryError alone."""
     pace = _Pace(job.share, job.seconds)
+    found, unable, failed = None, "", False
     try:
-        return Replayed(_compare(job, pace), seconds=pace.spent)
-    except Unsupported as error:
-        return Replayed(None, str(error), seconds=pace.spent)
-    except _TooLong as error:
-        return Replayed(None, str(error), seconds=pace.spent)
+        found = _compare(job, pace)
+    except (Unsupported, _TooLong) as error:
+        unable = str(error)
+    except MemoryError:
+        raise  # says nothing of the work: others have more memory
     except Exception as error:  # whatever it is: this process cannot train it
-        told = f"{type(error).__name__}: {error}"
-        return Replayed(None, told, failed=True, seconds=pace.spent)
+        if is_full(error):
+            raise MemoryError from error
+        unable, failed = f"{type(error).__name__}: {error}", True
+    return Replayed(found, unable, failed, pace.spent, pace.step_s)
 
 
 def _compare(job: ReplayJob, pace: _Pace) -> Comparison:
@@ -135,10 +141,21 @@ class _Pace:
         self._share = share
         self._most = seconds
         self.spent = 0.0
+        self._done = 0
+        self._steady: tuple[float, int] | None = None
+
+    @property
+    def step_s(self) -> float | None:
+        """Give the seconds that a step took, but for each training's first slice: it compiles."""
+        return None if self._steady is None else self._steady[0] / self._steady[1]
 
     def took(self, seconds: float, done: int, of: int) -> None:
         """Count a slice, and rest as long as the share asks for. Raises _TooLong."""
         self.spent += seconds
+        if done > self._done > 0:
+            before, steps = self._steady or (0.0, 0)
+            self._steady = (before + seconds, steps + done - self._done)
+        self._done = done
         expected = self.spent / max(done, 1) * of if self.spent > MEASURED_AFTER_S else 0.0
         if self.spent > self._most or expected > self._most:
             raise _TooLong(

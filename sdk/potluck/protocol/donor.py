@@ -11,7 +11,8 @@ PUT /api/v1/donor/artifacts/{sha256} ->      (lease token in a header)
 checkpoint                         ->
                                    <-   heard
 complete (may ask for more)        ->
-                                   <-   settled, then grant | wait
+                                   <-   settled (perhaps with a challenge), then grant | wait
+PUT the challenge's states         ->
 abort                              ->
                                    <-   settled
 """
@@ -76,7 +77,9 @@ class Unit(Wire):
     """
 
     id: str
-    kind: Literal["trial", "refit"]
+    kind: Literal["trial", "refit", "check"] = Field(
+        description="`check`: of no study; its answer is known, and finds devices that train wrong."
+    )
     study_id: str
     study_name: str
     submitter: str
@@ -290,12 +293,24 @@ class Heard(Wire):
     )
 
 
+class Challenge(Wire):
+    """States that the donor committed to, to be uploaded with the lease's token.
+
+    What was trained between them is trained again. Who does not bring them in time gets no credit
+    for the unit.
+    """
+
+    states: list[Sha256] = Field(min_length=1, max_length=2)
+    within_s: float
+
+
 class Settlement(Wire):
     """What became of one result or hand-back. `refused` carries the reason, calmly."""
 
     lease_id: str
     outcome: Literal["accepted", "handed_back", "duplicate", "refused"]
     error: ErrorDetail | None = None
+    challenge: Challenge | None = None
 
 
 class Settled(Wire):

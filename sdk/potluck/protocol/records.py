@@ -459,8 +459,12 @@ class ReplayRecord(Wire):
     lease: str
     donor: str = Field(examples=["quiet-otter"])
     backend: str = Field(description="The backend's class; `+stacked` trained several units.")
-    why: Literal["sampled", "finalist", "diverged", "checkpoint", "stuck", "refuted_before"]
-    state: Literal["open", "agreed", "refuted", "undecided", "dropped", "undone"]
+    why: Literal[
+        "sampled", "challenge", "finalist", "diverged", "checkpoint", "stuck", "refuted_before"
+    ] = Field(description="`challenge`: one interval of a long unit.")
+    state: Literal[
+        "asked", "unanswered", "open", "agreed", "refuted", "undecided", "dropped", "undone"
+    ] = Field(description="`asked`: the donor was asked for the two states of an interval.")
     from_step: int
     to_step: int
     distance: float | None = Field(

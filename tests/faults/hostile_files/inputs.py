@@ -147,6 +147,13 @@ def empty_cells(columns: int, rows: int) -> bytes:
     return (header + "\n" + ("," * (columns - 1) + "\n") * rows).encode()
 
 
+def amounts(columns: int, rows: int = 20) -> bytes:
+    """Make a table of amounts of money: each column is one more whose spelling is found out."""
+    header = ";".join(f"c{i}" for i in range(columns))
+    line = ";".join(f"{i % 990 + 1},{i % 90 + 10} €" for i in range(columns))
+    return "\n".join([header, *[line] * rows]).encode()
+
+
 def _side(size: float, whole: int) -> int:
     return max(20, int(whole * size**0.5))
 
@@ -238,6 +245,12 @@ HOSTILE = [
         "dataset",
         lambda s: {"d.npz": many_members(max(20_000, int(400_000 * s)))},
         "dataset.too_large",
+    ),
+    Hostile(
+        "wide-table-of-amounts",
+        "dataset",
+        lambda s: {"d.csv": amounts(max(100, int(10_000 * s)))},
+        None,
     ),
     Hostile(
         "empty-cells",

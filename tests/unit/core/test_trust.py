@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from potluck_coordinator.core.trust import (
     TOLERANCE,
     Comparison,
     ReplayState,
+    intervals,
     judge,
     learned_tolerance,
     most_leases,
@@ -21,6 +24,7 @@ from potluck_coordinator.core.trust import (
     replay_probability,
     tolerance_for,
 )
+from potluck_coordinator.core.units import commit_steps
 
 DISTANCES = st.floats(0.0, 10.0, allow_nan=False)
 
@@ -100,3 +104,19 @@ def test_an_ipv6_subscriber_is_one_network() -> None:
     assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") == "2001:db8::/64"
     assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") == "192.0.2.1"
     assert network_of("testclient") == "testclient"
+
+
+@given(st.integers(0, 500), st.integers(1, 500), st.integers(0, 500), st.data())
+def test_intervals_cover_what_a_lease_trained_once(
+    begin: int, span: int, into: int, data: st.DataObject
+) -> None:
+    steps = commit_steps(begin, begin + span)
+    first = begin + into % span
+    told = data.draw(st.dictionaries(st.sampled_from(steps), st.just("x" * 64)))
+    found = intervals((first, "start"), (begin + span, "end"), told, steps)
+    assert (found[0].from_step, found[0].start) == (first, "start")
+    assert (found[-1].to_step, found[-1].end) == (begin + span, "end")
+    assert all(one.from_step < one.to_step for one in found)
+    for one, other in pairwise(found):
+        assert (one.to_step, one.end) == (other.from_step, other.start)
+        assert one.end == told.get(one.to_step)

@@ -59,6 +59,25 @@ def hold_the_interpreter(mark: str) -> None:
     re.match("(a+)+$", "a" * 60 + "b")
 
 
+def take(size: int) -> int:
+    """Take so many bytes, and give how many it were."""
+    import numpy as np
+
+    return int(np.ones(size, np.uint8).sum())
+
+
+def take_in_jax(size: int) -> int:
+    """Take so many bytes in a compiled program."""
+    import jax.numpy as jnp
+
+    return int(jnp.ones(size, jnp.uint8).sum())
+
+
+def fail_on(cell: str) -> float:
+    """Raise what quotes a cell."""
+    return float(cell)
+
+
 def say_in_a_file_and_hang(mark: str) -> None:
     """Say who hangs, then never come back."""
     Path(mark).write_text(str(os.getpid()))

@@ -3,15 +3,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from potluck_coordinator.core.errors import BadDataset
-from potluck_coordinator.scoring import WorkerLost, Workers
+from potluck_coordinator.logs.faults import chain_of
+from potluck_coordinator.scoring import JobTooLarge, WorkerLost, Workers
+from potluck_coordinator.scoring.limits import SLACK, TIMES
 from tests.support.waiting import PATIENCE_S
 from tests.unit.scoring import jobs
+
+MB = 2**20
 
 
 @pytest.fixture
@@ -66,6 +71,56 @@ def test_a_job_that_kills_every_worker_fails_and_the_pool_lives(workers: Workers
         assert await workers.run(jobs.pid) > 0
 
     asyncio.run(scenario())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux counts such memory")
+@pytest.mark.parametrize("take", [jobs.take, jobs.take_in_jax])
+def test_a_job_that_takes_more_than_it_stated_fails_and_its_worker_is_replaced(
+    workers: Workers, take: Callable[[int], int]
+) -> None:
+    async def scenario() -> None:
+        await workers.run(jobs.surroundings)
+        first = await workers.run(jobs.pid)
+        with pytest.raises(JobTooLarge):
+            await workers.run(take, TIMES * MB + SLACK + MB, need=MB)
+        second = await workers.run(jobs.pid, need=MB)
+        assert second != first
+        await gone(first)
+        assert await workers.run(jobs.take, SLACK + MB) == SLACK + MB
+        assert await workers.run(jobs.pid) == second
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
+
+
+def test_an_error_brings_the_place_where_it_was_raised(workers: Workers) -> None:
+    with pytest.raises(ValueError, match="sesame") as caught:
+        asyncio.run(workers.run(jobs.fail_on, "sesame"))
+    told = chain_of(caught.value)
+    assert any("jobs.py" in frame and "fail_on" in frame for _, frames in told for frame in frames)
+    assert "sesame" not in str(told)
+
+
+@pytest.mark.parametrize("idle_s", [0.05, 3600.0])
+def test_workers_beyond_those_that_stay_end_once_they_are_idle(
+    tmp_path: Path, idle_s: float
+) -> None:
+    async def scenario() -> None:
+        pool = Workers(1, most=2, idle_s=idle_s)
+        fifo = str(tmp_path / "fifo")
+        os.mkfifo(fifo)
+        busy = asyncio.create_task(pool.run(jobs.say_and_hang, fifo))
+        hanging = int(await asyncio.to_thread(Path(fifo).read_text))
+        other = await pool.run(jobs.pid)
+        assert other != hanging
+        if idle_s < 1:
+            await gone(other)
+        else:
+            assert await pool.run(jobs.pid) == other
+        busy.cancel()
+        await asyncio.gather(busy, return_exceptions=True)
+        pool.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_a_job_that_takes_too_long_is_ended_with_its_process(workers: Workers) -> None:

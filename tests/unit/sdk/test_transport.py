@@ -68,6 +68,34 @@ def test_reading_survives_a_coordinator_that_is_away_for_a_moment() -> None:
     assert len(script.pauses) == 3
 
 
+def too_often(seconds: str = "7") -> httpx2.Response:
+    answer = refused(429, "rate.requests")
+    answer.headers["Retry-After"] = seconds
+    return answer
+
+
+def test_who_came_too_often_waits_as_long_as_the_coordinator_asks_and_tries_again() -> None:
+    script = Script(too_often(), too_often("2"), good())
+    script.transport().post(SiteStatus, "/api/v1/studies/st_1/extend", StudyExtension(trials=3))
+    first, second = script.pauses
+    assert 7 <= first < 8
+    assert 2 <= second < 3
+
+
+def test_waiting_for_a_coordinator_that_stays_crowded_ends() -> None:
+    script = Script(*[too_often()] * ATTEMPTS)
+    with pytest.raises(potluck.Busy, match=r"rate\.requests"):
+        script.transport().get(SiteStatus, "/api/v1/status")
+    assert len(script.requests) == ATTEMPTS
+
+
+def test_who_is_asked_to_wait_for_long_is_told_so_instead() -> None:
+    script = Script(too_often("3600"))
+    with pytest.raises(potluck.Busy):
+        script.transport().get(SiteStatus, "/api/v1/status")
+    assert script.pauses == []
+
+
 def test_reading_gives_up_after_a_few_attempts_and_names_the_address() -> None:
     script = Script(*[httpx2.ConnectError("refused")] * ATTEMPTS)
     with pytest.raises(potluck.ConnectionFailed, match=r"http://coordinator\.test"):

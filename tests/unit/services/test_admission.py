@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck_coordinator.core.errors import TooLarge
+from potluck_coordinator.core.turns import MOST_PASSED, Kind
 from potluck_coordinator.services.admission import Admission
 from tests.support.waiting import PATIENCE_S
 
@@ -71,6 +73,76 @@ def test_a_large_job_is_not_passed_by_small_ones() -> None:
         assert order == ["large", "small"]
 
     asyncio.run(scenario())
+
+
+async def _order(
+    admission: Admission, asked: Sequence[tuple[str, Kind, str, int]], first: int
+) -> list[str]:
+    """Let jobs wait while all of the memory is held, then one at a time; give the order."""
+    order: list[str] = []
+
+    async def job(name: str, kind: Kind, account: str, need: int) -> None:
+        async with admission.room(need, name, kind=kind, account=account):
+            order.append(name)
+
+    async with admission.room(first, "first", kind=Kind.CONVERT):
+        tasks = [asyncio.create_task(job(*one)) for one in asked]
+        await asyncio.sleep(0)
+        assert order == []
+    await asyncio.gather(*tasks)
+    return order
+
+
+def test_accounts_take_turns_however_many_jobs_each_has() -> None:
+    asked = [(f"a{i}", Kind.ENCODE, "a", BUDGET) for i in range(3)]
+    asked += [("b0", Kind.ENCODE, "b", BUDGET), ("b1", Kind.ENCODE, "b", BUDGET)]
+    order = asyncio.run(_order(Admission(BUDGET), asked, BUDGET))
+    assert order == ["a0", "b0", "a1", "b1", "a2"]
+
+
+def test_kinds_take_turns_too() -> None:
+    asked = [(f"e{i}", Kind.ENCODE, "a", BUDGET) for i in range(3)]
+    asked += [("s0", Kind.SCORE, "a", BUDGET), ("v0", Kind.SERVE, "c", BUDGET)]
+    order = asyncio.run(_order(Admission(BUDGET), asked, BUDGET))
+    assert order == ["e0", "s0", "v0", "e1", "e2"]
+
+
+def test_a_large_job_is_passed_by_other_accounts_a_few_times_only() -> None:
+    async def scenario() -> list[str]:
+        admission, order = Admission(BUDGET, workers=1), []
+
+        async def job(name: str, kind: Kind, need: int) -> None:
+            async with admission.room(need, name, kind=kind):
+                order.append(name)
+
+        async with admission.room(1, "a replay", kind=Kind.REPLAY):
+            large = asyncio.create_task(job("large", Kind.ENCODE, BUDGET))
+            await asyncio.sleep(0)
+            small = [asyncio.create_task(job("small", Kind.SCORE, 1)) for _ in range(50)]
+            for _ in range(500):
+                await asyncio.sleep(0)
+            assert len(order) == MOST_PASSED
+        await asyncio.gather(large, *small)
+        return order
+
+    order = asyncio.run(scenario())
+    assert order.index("large") == MOST_PASSED
+
+
+def test_an_account_that_holds_its_places_holds_nobody_else_up() -> None:
+    async def scenario() -> None:
+        admission = Admission(BUDGET, workers=2)
+        async with admission.room(1, "It", kind=Kind.ENCODE, account="a"):
+            waits = asyncio.create_task(admission.take(1, "It", kind=Kind.ENCODE, account="a"))
+            await asyncio.sleep(0)
+            assert not waits.done()
+            for kind, account in ((Kind.ENCODE, "b"), (Kind.SCORE, "a"), (Kind.SERVE, "a")):
+                async with admission.room(1, "It", kind=kind, account=account):
+                    assert not waits.done()
+        admission.give(await waits)
+        assert admission.held == 0
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_what_takes_more_than_there_is_is_refused_at_once() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from potluck_coordinator.pipeline import from_safetensors
 from potluck_coordinator.services.jobs import encode_rows, plan_job, prepare_study
+from potluck_coordinator.storage.artifacts import ArtifactStore
 from tests.unit.pipeline.cases import model, spec
 
 
@@ -20,14 +23,15 @@ def prices(decimal: str, delimiter: str) -> bytes:
 
 
 @pytest.mark.parametrize(("decimal", "delimiter"), [(",", ";"), (".", ",")])
-def test_rows_are_read_the_same_at_every_step(decimal: str, delimiter: str) -> None:
+def test_rows_are_read_the_same_at_every_step(decimal: str, delimiter: str, tmp_path: Path) -> None:
     content, name = prices(decimal, delimiter), "prices.csv"
     plan = plan_job(
         content, name, spec(target="price").model_dump(mode="json"), model((8,), 1, "linear")
     )
-    prepared = prepare_study(content, name, plan)
+    store = ArtifactStore(tmp_path)
+    prepared = prepare_study(content, name, plan, store.shelf())
     part = prepared.parts[0]
-    train = from_safetensors(part.train)["x"]
+    train = from_safetensors(store.get_sync(part.train))["x"]
     assert train.shape == (len(part.train_rows), 8)
     looked, encoder = encode_rows(content, name, plan, part.train_rows, prepared.test_rows)
     assert encoder == part.encoder

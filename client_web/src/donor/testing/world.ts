@@ -8,7 +8,7 @@ import { Runner } from "../../engine/runner";
 import { onlyState } from "../../engine/stacked/examples";
 import { openUnit } from "../../engine/stacked/party";
 import { ArtifactRefused } from "../../protocol/artifacts";
-import type { CoordinatorMessage, DonorMessage, DonorRecord, Lease, Unit } from "../../protocol/messages";
+import type { Challenge, CoordinatorMessage, DonorMessage, DonorRecord, Lease, Unit } from "../../protocol/messages";
 import { sha256 } from "../../protocol/sha256";
 import type { Ports, TabsPort, TabWord } from "../ports";
 import { Session } from "../session";
@@ -81,6 +81,7 @@ export class World {
         post: (message) => {
           this.posted.push(message);
           if (message.type === "train") void this.runner?.train(message.jobs);
+          if (message.type === "settled") this.runner?.settled(message.leaseId, message.asked);
           if (message.type === "drop") this.runner?.drop(message.leaseId);
           if (message.type === "pause") this.runner?.pause();
           if (message.type === "resume") this.runner?.resume();
@@ -230,8 +231,12 @@ export class World {
     this.session.heard(finished);
   }
 
-  settle(id: string, outcome: "accepted" | "refused" | "handed_back" = "accepted"): void {
-    this.hear({ type: "settled", leases: [{ lease_id: id, outcome, error: null }], record: RECORD });
+  settle(
+    id: string,
+    outcome: "accepted" | "refused" | "handed_back" = "accepted",
+    challenge: Challenge | null = null,
+  ): void {
+    this.hear({ type: "settled", leases: [{ lease_id: id, outcome, error: null, challenge }], record: RECORD });
   }
 }
 

@@ -31,7 +31,8 @@ export function doing(state: DonorState): string {
   }
 }
 
-function helping({ study_name: name, submitter }: NonNullable<DonorState["unit"]>): string {
+function helping({ kind, study_name: name, submitter }: NonNullable<DonorState["unit"]>): string {
+  if (kind === "check") return "First a small training whose end is known: it shows that this device trains rightly.";
   return `Your tab is helping with “${name}”${submitter === ANYONE ? "" : `, a study by ${submitter}`}.`;
 }
 
@@ -60,6 +61,7 @@ export function title(state: DonorState): string {
 export function place(state: DonorState): string {
   const unit = state.unit;
   if (unit === null) return "";
+  if (unit.kind === "check") return "A check of this device";
   if (unit.kind === "refit") return `The best network, trial ${unit.trial}, on all training rows`;
   const others = state.together - 1;
   const beside = others > 0 ? `, and ${count(others)} more like it at once` : "";

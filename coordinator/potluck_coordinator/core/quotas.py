@@ -1,0 +1,86 @@
+"""What one owner may keep and have under way, and what to say where it would be more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from potluck_coordinator.core.errors import OverQuota
+
+NAMED = 3
+"""How many of the largest things a refusal names."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that counts: a dataset or model with its bytes, or a study with its units."""
+
+    kind: str
+    name: str
+    size: int
+
+
+def check_bytes(kept: Sequence[Thing], more: int, allowed: int, whose: str) -> None:
+    """Refuse more bytes than may be kept; what is there already may stay.
+
+    Args:
+        kept: The datasets and models that are kept.
+        more: Bytes to come.
+        allowed: Bytes that may be kept; 0: any number.
+        whose: Who keeps them, to say `{whose} would keep more ...`.
+
+    Raises:
+        OverQuota: `quota.bytes`.
+    """
+    used = sum(thing.size for thing in kept)
+    if allowed and used + more > allowed:
+        raise OverQuota(
+            "quota.bytes",
+            f"{whose} would keep more models and datasets here than may be.",
+            expected=f"at most {told_bytes(allowed)}",
+            got=f"{told_bytes(used)} kept, and {told_bytes(more)} more",
+            hint=f"Delete what is no longer needed. {_named(kept, told_bytes)}".strip(),
+        )
+
+
+def check_studies(running: Sequence[Thing], more: int, allowed: int, whose: str) -> None:
+    """Refuse more running studies than may be. Raises OverQuota `quota.studies`."""
+    if allowed and more and len(running) + more > allowed:
+        raise OverQuota(
+            "quota.studies",
+            f"{whose} would have more studies running here than may be.",
+            expected=f"at most {allowed} at a time",
+            got=f"{len(running)} running, and {more} more",
+            hint="Wait until one ends, or stop one.",
+        )
+
+
+def check_units(running: Sequence[Thing], more: int, allowed: int, whose: str) -> None:
+    """Refuse more units in running studies than may be. Raises OverQuota `quota.units`."""
+    used = sum(thing.size for thing in running)
+    if allowed and used + more > allowed:
+        raise OverQuota(
+            "quota.units",
+            f"{whose} would have more units under way here than may be.",
+            expected=f"at most {allowed:,} in all running studies",
+            got=f"{used:,} under way, and {more:,} more",
+            hint="Ask for fewer trials, folds or repeats, or stop a study. "
+            + _named(running, "{:,} units".format),
+        )
+
+
+def told_bytes(size: int) -> str:
+    """Give bytes as people read them: `1.5 GiB`."""
+    for unit, least in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= least:
+            return f"{size / least:.1f} {unit}"
+    return f"{size} bytes"
+
+
+def _named(things: Iterable[Thing], told: Callable[[int], str]) -> str:
+    largest = sorted(things, key=lambda thing: -thing.size)[:NAMED]
+    if not largest:
+        return ""
+    return "The largest: " + ", ".join(
+        f"{thing.kind} “{thing.name[:60]}” ({told(thing.size)})" for thing in largest
+    )

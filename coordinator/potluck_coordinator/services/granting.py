@@ -1,0 +1,248 @@
+"""Give out work: which units a donor gets, and when it gets none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from potluck.protocol import donor as wire
+from potluck_coordinator.core.groups import Circle, Reach
+from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.records import Lease, Unit, wire_fold
+from potluck_coordinator.core.scheduling import Asker, choose
+from potluck_coordinator.core.trust import KNOWN_AFTER, Why, most_leases
+from potluck_coordinator.core.units import UnitEvent, steps_per_epoch
+from potluck_coordinator.services.chains import chain_to
+from potluck_coordinator.services.lease_words import wire_lease
+from potluck_coordinator.services.leases import DonorSession, hash_token
+from potluck_coordinator.services.reach import reach_of
+from potluck_coordinator.services.replays import ask, checks
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage import (
+    donor_standings,
+    donors,
+    leases,
+    studies,
+    units,
+)
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+STALLED_TIMES = 3.0
+"""A unit that is held so many times as long as its study's units take goes to a second donor."""
+MOST_HELD = 16
+"""Leases that one donor may hold at a time."""
+
+
+async def pause_left(site: Site, donor: DonorSession) -> float:
+    """Give the seconds that a donor has to wait before it gets work again; 0: none."""
+    now = site.now()
+    if site.manners.pause_left(donor.id, donor.network, now, delivered=False) <= 0:
+        return 0.0
+    found = await site.writer.read(lambda tx: donors.get(tx, donor.id))
+    delivered = found is not None and found.units > 0
+    return site.manners.pause_left(donor.id, donor.network, now, delivered=delivered)
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What a donor got. `nothing_ready`: not because others come first."""
+
+    leases: list[wire.Lease]
+    nothing_ready: bool
+
+
+async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Granted:
+    """Lease up to `request.most` units to a donor; none where there are none for it.
+
+    Whoever has delivered nothing yet trains something known first: see `device_checks`.
+
+    A tab gets only units that train together. Where nothing is ready, a unit that its holder makes
+    no headway with is given to a second donor.
+    """
+    if checks(site) and donor.delivered == 0:
+        checked = _check_device(site, donor)
+        if checked is not None:
+            return checked
+
+    def act(tx: Transaction) -> Granted:
+        now = site.now()
+        reach = reach_of(tx, donor.credentials, now)
+        ready = units.candidates(tx, memory_bytes=donor.memory_bytes, reach=reach)
+        if not ready:
+            copy = _copy_stalled(site, tx, donor, reach, now)
+            return Granted([] if copy is None else [copy], nothing_ready=True)
+        circles = {candidate.circle for candidate in ready}
+        asker = Asker(
+            id=donor.id,
+            folds=leases.folds_of(tx, donor.id, {c.study_id for c in ready}),
+            tried=units.tried_by(tx, donor.id, [c.id for c in ready]),
+            cached=frozenset(request.cached),
+            others_online=site.presence.others(donor.id, circles),
+            memory_bytes=donor.memory_bytes,
+        )
+        least = min(candidate.memory_bytes for candidate in ready)
+        most = min(request.most, _allowance(site, tx, donor, least, circles))
+        # Without a browser there is a process for each lease; a tab has one engine.
+        in_tab = donor.backend != "jax"
+        chosen = choose(ready, asker, units.leased_by_owner(tx), now, most, together=in_tab)
+        granted = [_lease_unit(site, tx, donor, reach, found.id, now) for found in chosen]
+        return Granted([lease for lease in granted if lease is not None], nothing_ready=False)
+
+    return await site.writer.run(act)
+
+
+def _check_device(site: Site, donor: DonorSession) -> Granted | None:
+    """Give a newcomer its check; nothing while it has one in hand; None where none is due."""
+    now = site.now()
+    if site.device_checks.under_way(donor.id, now):
+        return Granted([], nothing_ready=False)
+    if site.device_checks.due(donor.id, donor.backend):
+        names = site.new_id("ck"), site.new_token()
+        check = site.device_checks.lease(*names, donor.id, donor.backend, now)
+        return Granted([check], nothing_ready=False)
+    if site.device_checks.wanted:
+        site.poke()
+    return None
+
+
+async def anything_for(site: Site, donor: DonorSession) -> bool:
+    """Say whether a donor would find a unit ready: others' circles are no news to it."""
+
+    def look(tx: Transaction) -> bool:
+        reach = reach_of(tx, donor.credentials, site.now())
+        return units.any_ready(tx, memory_bytes=donor.memory_bytes, reach=reach)
+
+    return await site.writer.read(look)
+
+
+def _allowance(
+    site: Site,
+    tx: Transaction,
+    donor: DonorSession,
+    memory_bytes: int,
+    circles: Collection[Circle],
+) -> int:
+    """Say how many more leases a donor gets.
+
+    Caps never bind while nobody else waits who could take a unit of so much memory, of one of these
+    circles.
+    """
+    allowed = MOST_HELD
+    if site.presence.others_wait(donor.id, memory_bytes, circles):
+        found = donors.get(tx, donor.id)
+        delivered = found.units if found is not None else 0
+        agreements = donor_standings.best_of(tx, donor.id)
+        allowed = most_leases(delivered, agreements, others_wait=True, most=MOST_HELD)
+    allowed -= len(leases.held_by(tx, donor.id))
+    near, waiting = donor.network, site.presence.strangers_wait
+    if near is not None and waiting(near, memory_bytes, circles):
+        held = leases.held_by_donor(tx)
+        there = sum(n for d, n in held.items() if site.presence.network_of(d) == near)
+        share = -(-(sum(held.values()) + 1) // max(1, site.presence.networks()))
+        allowed = min(allowed, share - there)
+    return max(0, allowed)
+
+
+def _copy_stalled(
+    site: Site, tx: Transaction, donor: DonorSession, reach: Reach, now: float
+) -> wire.Lease | None:
+    """Lease a unit to a second donor that the first one is much too long about.
+
+    The first accepted result counts; the first holder may go on.
+    """
+    least = site.settings.stalled_seconds
+    found = leases.stalled(tx, donor.id, now, least_s=least, times=STALLED_TIMES, reach=reach)
+    for unit_id in found:
+        unit = units.get(tx, unit_id)
+        if donor.memory_bytes is None or unit.memory_bytes <= donor.memory_bytes:
+            return _lease_unit(site, tx, donor, reach, unit_id, now, event=UnitEvent.COPY)
+    return None
+
+
+def _lease_unit(
+    site: Site,
+    tx: Transaction,
+    donor: DonorSession,
+    reach: Reach,
+    unit_id: str,
+    now: float,
+    *,
+    event: UnitEvent = UnitEvent.LEASE,
+) -> wire.Lease | None:
+    unit = units.get(tx, unit_id)
+    study = studies.get(tx, unit.study_id)
+    start = unit.checkpoint or unit.start
+    if start is None or not reach.permits(study.circle):
+        return None
+    spe = steps_per_epoch(unit.rows, unit.batch_size)
+    from_step = unit.checkpoint_step if unit.checkpoint else unit.from_epoch * spe
+    token = site.new_token()
+    lease = Lease(
+        id=site.new_id("ls"),
+        token_hash=hash_token(token),
+        unit_id=unit.id,
+        study_id=unit.study_id,
+        fold=unit.fold,
+        donor_id=donor.id,
+        backend=donor.backend,
+        client=donor.client,
+        state=LeaseState.HELD.value,
+        start=start,
+        start_lease=unit.checkpoint_lease if unit.checkpoint else None,
+        from_step=from_step,
+        epoch=from_step // spe,
+        step=from_step,
+        commitments={},
+        started_at=now,
+        heard_at=now,
+        expires_at=now + site.settings.lease_seconds,
+        permit=reach.permit(study.circle),
+    )
+    if not units.change(tx, unit.id, event, lease_id=lease.id):
+        return None
+    leases.add(tx, lease)
+    _doubt_checkpoint(site, tx, unit, lease)
+    body = {
+        "lease": lease.id,
+        "unit": unit.id,
+        "trial": unit.trial,
+        "fold": wire_fold(unit.fold),
+        "repeat": unit.repeat,
+        "rung": unit.rung,
+        "unit_kind": unit.kind,
+        "donor": donor.name,
+        "backend": donor.backend,
+        "client": donor.client,
+        "start": start,
+        "tensors": unit.tensors,
+        "topology": unit.topology,
+        "seed": unit.seed,
+        "from_step": from_step,
+    }
+    record(tx, unit.study_id, "lease", body, now)
+    after_commit(tx, lambda: site.hub.publish(unit.study_id))
+    return wire_lease(site, lease, token, unit, study)
+
+
+def _doubt_checkpoint(site: Site, tx: Transaction, unit: Unit, lease: Lease) -> None:
+    """Let the state that a lease goes on from be proven, where its donor is not known yet.
+
+    Training goes on meanwhile; if the state is refuted, the unit starts again.
+    """
+    if lease.start_lease is None or not checks(site):
+        return
+    for segment in chain_to(tx, lease.start_lease, lease.start, lease.from_step):
+        other = segment.lease
+        known = donor_standings.best_of(tx, other.donor_id) >= KNOWN_AFTER
+        if other.donor_id != lease.donor_id and not known:
+            ask(site, tx, unit, segment, Why.CHECKPOINT)
+
+
+async def scoring(site: Site, donor: DonorSession) -> bool:
+    """Say whether results are being scored from which more work for a donor may follow."""
+
+    def look(tx: Transaction) -> bool:
+        return units.any_returned(tx, reach_of(tx, donor.credentials, site.now()))
+
+    return await site.writer.read(look)

@@ -1,0 +1,168 @@
+"""How often somebody may ask: by account where the credential is known, else by address."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from math import ceil
+
+from throttled import MemoryStore, RateLimiterType, Throttled, rate_limiter
+
+from potluck_coordinator.core.access import hash_token
+from potluck_coordinator.core.errors import Crowded, TooOften
+from potluck_coordinator.settings import Settings
+
+MOST_REMEMBERED = 50_000
+"""Askers of a kind; the one unheard longest is forgotten first: strangers cannot fill memory."""
+MOST_CREDENTIALS = 10_000
+
+
+class Rate(StrEnum):
+    """What is counted a minute. The value is the end of the refusal's code and of the setting."""
+
+    REQUESTS = "requests"
+    UPLOADS = "uploads"
+    UPLOAD_BYTES = "upload_bytes"
+    SIGN_INS = "sign_ins"
+    LEASE_REQUESTS = "lease_requests"
+    LEASE_BYTES = "lease_bytes"
+    LEASE_STATES = "lease_states"
+    """Of one lease."""
+    VISITOR_BYTES = "visitor_bytes"
+    """In a day."""
+    MESSAGES = "messages"
+    """Never refused: who says too much is heard more slowly."""
+
+
+DAILY = (Rate.VISITOR_BYTES,)
+WORDS: dict[Rate, tuple[str, str]] = {
+    Rate.REQUESTS: ("Too many requests came from here.", "requests"),
+    Rate.UPLOADS: ("Too many models and datasets were uploaded from here.", "uploads"),
+    Rate.UPLOAD_BYTES: ("Too much was uploaded from here at once.", "bytes of models and datasets"),
+    Rate.SIGN_INS: ("Too many unknown tokens came from here.", "unknown tokens"),
+    Rate.LEASE_REQUESTS: ("Donors here ask for too many artifacts.", "requests with lease tokens"),
+    Rate.LEASE_BYTES: ("Donors here upload too much at once.", "bytes of states"),
+    Rate.LEASE_STATES: ("This lease uploads states too often.", "states"),
+    Rate.VISITOR_BYTES: ("Too much came from here today.", "bytes of models and datasets"),
+}
+
+
+class Rates:
+    """Counts what everybody does. In memory, as one server owns a data folder.
+
+    Each count is a bucket that holds a minute's worth and refills evenly (GCRA): a full minute's
+    worth may come at once, and never more than two of them in any minute.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._limits: dict[Rate, int] = {
+            rate: getattr(settings, f"rate_{rate.value}") for rate in Rate
+        }
+        self._counts = {rate: _bucket(rate, most) for rate, most in self._limits.items() if most}
+        self._accounts: OrderedDict[str, str] = OrderedDict()
+        self._sockets: dict[str, int] = {}
+        self._sockets_each = settings.sockets_per_address
+        self._sockets_most = settings.sockets
+
+    def charge(self, rate: Rate, who: str, cost: int = 1) -> None:
+        """Count an act of somebody. Raises TooOften `rate.*`.
+
+        What costs more than a whole minute's worth takes all of it, or it could never be.
+        """
+        bucket = self._counts.get(rate)
+        if bucket is None or cost <= 0:
+            return
+        counted = bucket.limit(who, min(cost, self._limits[rate]))
+        if counted.limited:
+            raise self._refusal(rate, counted.state.retry_after)
+
+    def look(self, rate: Rate, who: str) -> None:
+        """Raise what `charge` would for one more act, and count nothing."""
+        bucket = self._counts.get(rate)
+        if bucket is None:
+            return
+        found = bucket.peek(who)
+        if found.remaining < 1:
+            raise self._refusal(rate, found.retry_after)
+
+    def pause_before(self, rate: Rate, who: str) -> float:
+        """Count an act, and give 0; or the seconds until it may be, and count nothing."""
+        bucket = self._counts.get(rate)
+        if bucket is None:
+            return 0.0
+        counted = bucket.limit(who)
+        return counted.state.retry_after if counted.limited else 0.0
+
+    def learn(self, credential: str, account: str) -> None:
+        """Remember whose a token or a sign-in's cookie is, so that it counts for the account."""
+        self._accounts[hash_token(credential)] = account
+        self._accounts.move_to_end(hash_token(credential))
+        while len(self._accounts) > MOST_CREDENTIALS:
+            self._accounts.popitem(last=False)
+
+    def account_of(self, credential: str) -> str | None:
+        """Give whose credential it was when it was last shown; None for one that is not known."""
+        return self._accounts.get(hash_token(credential))
+
+    def forget(self, credential: str) -> None:
+        """Forget a credential that opens nothing any more."""
+        self._accounts.pop(hash_token(credential), None)
+
+    @contextmanager
+    def socket(self, network: str) -> Iterator[None]:
+        """Count a socket while it is open. Raises Crowded `rate.sockets`."""
+        here = self._sockets.get(network, 0)
+        if self._sockets_each and here >= self._sockets_each:
+            raise _crowded("Too many sockets are open from here.", self._sockets_each, here)
+        everywhere = sum(self._sockets.values()) if self._sockets_most else 0
+        if self._sockets_most and everywhere >= self._sockets_most:
+            raise _crowded("Too many sockets are open.", self._sockets_most, everywhere)
+        self._sockets[network] = here + 1
+        try:
+            yield
+        finally:
+            self._sockets[network] -= 1
+            if not self._sockets[network]:
+                del self._sockets[network]
+
+    def _refusal(self, rate: Rate, retry_after: float) -> TooOften:
+        message, unit = WORDS[rate]
+        span = "day" if rate in DAILY else "minute"
+        seconds = max(1, ceil(retry_after))
+        return TooOften(
+            f"rate.{rate.value}",
+            message,
+            retry_after=float(seconds),
+            expected=f"at most {self._limits[rate]} {unit} a {span}",
+            got="more",
+            hint=f"Try again in {told_seconds(seconds)}.",
+        )
+
+
+def told_seconds(seconds: int) -> str:
+    """Give a time to wait as people say it: `7 seconds`, `3 minutes`, `2 hours`."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{ceil(seconds / length)} {unit}s"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def _bucket(rate: Rate, most: int) -> Throttled:
+    return Throttled(
+        using=RateLimiterType.GCRA.value,
+        quota=rate_limiter.per_day(most) if rate in DAILY else rate_limiter.per_min(most),
+        store=MemoryStore(options={"MAX_SIZE": MOST_REMEMBERED}),
+    )
+
+
+def _crowded(message: str, most: int, got: int) -> Crowded:
+    return Crowded(
+        "rate.sockets",
+        message,
+        retry_after=30.0,
+        expected=f"at most {most} at a time",
+        got=f"{got}",
+        hint="Close other tabs that donate, or try again in 30 seconds.",
+    )

@@ -1,0 +1,77 @@
+"""Jobs of the workers: each says what it is for, whose it is, what it takes, how long it may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from potluck_coordinator.core.errors import BadInput, Busy, TooLarge
+from potluck_coordinator.core.turns import Kind
+from potluck_coordinator.scoring import JobTooLarge, WorkerLost, WorkersClosed
+from potluck_coordinator.services.site import Site
+
+T = TypeVar("T")
+LEAST = 128 * 2**20
+"""Bytes of a worker that has loaded what it works with."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is known of a job before it begins.
+
+    `need`: bytes. `seconds`: after so many of work it is ended; waiting does not count. `what`:
+    how a refusal calls it.
+    """
+
+    kind: Kind
+    account: str
+    need: int
+    seconds: float
+    what: str
+
+
+async def run_job(site: Site, job: Job, fn: Callable[..., T], *args: object) -> T:
+    """Run a function in a worker when it is its turn and there is memory. What it raises comes.
+
+    Raises TooLarge `size.memory`; TimeoutError; JobTooLarge; WorkerLost.
+    """
+    async with site.memory.room(job.need, job.what, kind=job.kind, account=job.account):
+        return await site.workers.run(
+            fn, *args, timeout_s=job.seconds, need=job.need, like=job.kind.value
+        )
+
+
+async def in_worker(site: Site, job: Job, fn: Callable[..., T], *args: object) -> T:
+    """Do what `run_job` does, with refusals for what it cannot do.
+
+    Raises what the function raises; TooLarge `size.memory`, `job.memory`; BadInput `job.too_slow`,
+    `job.lost`; Busy `busy.closing`.
+    """
+    try:
+        return await run_job(site, job, fn, *args)
+    except TimeoutError as error:
+        raise BadInput(
+            "job.too_slow",
+            f"{job.what} took too long.",
+            expected=f"at most {job.seconds:g} seconds",
+            hint="Make it smaller.",
+        ) from error
+    except WorkersClosed as error:
+        raise Busy("busy.closing", "The coordinator shuts down.") from error
+    except JobTooLarge as error:
+        raise TooLarge(
+            "job.memory",
+            f"{job.what} took more memory than it was given.",
+            expected=f"about {job.need} bytes",
+            got="more than twice as much",
+            hint="Make it smaller.",
+        ) from error
+    except WorkerLost as error:
+        raise BadInput(
+            "job.lost",
+            f"{job.what} ended a worker process, twice.",
+            expected="what a worker can hold in memory",
+            got=str(error),
+            hint="Make it smaller.",
+        ) from error

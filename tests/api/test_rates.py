@@ -1,0 +1,160 @@
+"""Who comes too often hears 429, and when to come back; others go on as before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.testclient import TestClient, WebSocketDenialResponse
+
+from potluck_coordinator.app import create_app
+from potluck_coordinator.settings import Settings
+from tests.api.conftest import upload_data
+from tests.support.keras_files import dense_h5
+from tests.support.visiting import bearer
+
+CSV = b"a,b,label\n" + b"".join(b"%d,%d,%s\n" % (i, i * i, b"xy"[i % 2 :][:1]) for i in range(40))
+At = Callable[..., TestClient]
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Iterator[Callable[..., At]]:
+    """Give a coordinator with settings, and clients of different addresses on it."""
+    with ExitStack() as stack:
+
+        def start(**settings: Any) -> At:
+            app = create_app(
+                Settings(
+                    data=tmp_path,
+                    allowed_hosts=("testserver",),
+                    workers=1,
+                    **{"open": True, **settings},
+                )
+            )
+            first = stack.enter_context(TestClient(app))  # its lifespan is the coordinator's
+
+            def at(address: str, word: str | None = None) -> TestClient:
+                headers = bearer(word) if word else {}
+                return TestClient(first.app, client=(address, 1), headers=headers)
+
+            at.admin_token = app.state.admin_token  # type: ignore[attr-defined]
+            return at
+
+        yield start
+
+
+def code_of(answer: httpx2.Response) -> str:
+    return str(answer.json()["error"]["code"])
+
+
+def asked(client: TestClient, times: int) -> list[int]:
+    return [client.get("/api/v1/status").status_code for _ in range(times)]
+
+
+def test_too_many_requests_are_answered_with_when_to_come_back(people: Callable[..., At]) -> None:
+    at = people(rate_requests=5)
+    stranger = at("192.0.2.7")
+    assert asked(stranger, 5) == [200] * 5
+    refused = stranger.get("/api/v1/status")
+    assert refused.status_code == 429
+    assert code_of(refused) == "rate.requests"
+    assert 1 <= int(refused.headers["retry-after"]) <= 12
+    assert "Try again in" in refused.json()["error"]["hint"]
+    assert refused.headers["x-content-type-options"] == "nosniff"
+    assert asked(at("192.0.2.8"), 1) == [200]
+
+
+def test_a_subscribers_ipv6_addresses_are_one(people: Callable[..., At]) -> None:
+    at = people(rate_requests=2)
+    assert asked(at("2001:db8:0:7::1"), 2) == [200, 200]
+    assert asked(at("2001:db8:0:7:aaaa::2"), 1) == [429]
+    assert asked(at("2001:db8:0:8::1"), 1) == [200]
+
+
+def test_a_known_account_counts_for_itself_and_not_for_its_address(
+    people: Callable[..., At],
+) -> None:
+    at = people(rate_requests=3, open=False)
+    token = at.admin_token  # type: ignore[attr-defined]
+    admin = at("192.0.2.7", token)
+    assert admin.get("/api/v1/models").status_code == 200  # from here on the token is known
+    assert asked(at("192.0.2.7"), 3) == [200, 200, 429]
+    assert asked(admin, 4) == [200, 200, 200, 429]
+    assert asked(at("192.0.2.9", token), 1) == [429]
+
+
+def test_a_made_up_token_does_not_step_aside_of_its_addresss_count(
+    people: Callable[..., At],
+) -> None:
+    at = people(rate_requests=3)
+    answers = [at("192.0.2.7", f"potluck_{n}").get("/api/v1/models") for n in range(4)]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+
+
+def test_unknown_tokens_are_counted_and_known_ones_still_pass(people: Callable[..., At]) -> None:
+    at = people(rate_sign_ins=3, open=False)
+    token = at.admin_token  # type: ignore[attr-defined]
+    admin = at("192.0.2.7", token)
+    assert admin.get("/api/v1/models").status_code == 200
+    guesses = [
+        at("192.0.2.7").post("/api/v1/session", json={"token": f"guess {n}"}) for n in range(4)
+    ]
+    assert [answer.status_code for answer in guesses] == [401, 401, 401, 429]
+    assert code_of(guesses[-1]) == "rate.sign_ins"
+    assert at("192.0.2.7", "another guess").get("/api/v1/models").status_code == 429
+    assert admin.get("/api/v1/models").status_code == 200
+    assert at("192.0.2.8").post("/api/v1/session", json={"token": token}).status_code == 200
+
+
+def test_uploads_are_counted_beside_requests(people: Callable[..., At]) -> None:
+    at = people(rate_uploads=2)
+    stranger = at("192.0.2.7")
+    assert upload_data(stranger, CSV).status_code == 201
+    assert stranger.post("/api/v1/models", files=[("files", ("m.h5", dense_h5()))]).is_success
+    refused = upload_data(stranger, CSV)
+    assert (refused.status_code, code_of(refused)) == (429, "rate.uploads")
+    assert asked(stranger, 1) == [200]
+
+
+def test_bytes_of_uploads_are_counted_as_they_come_too(people: Callable[..., At]) -> None:
+    at = people(rate_upload_bytes=len(CSV) + 1000)
+    stranger = at("192.0.2.7")
+    assert upload_data(stranger, CSV).status_code == 201
+    refused = upload_data(stranger, CSV + b"1,2,x\n" * 200)
+    assert (refused.status_code, code_of(refused)) == (429, "rate.upload_bytes")
+    undeclared = stranger.post(
+        "/api/v1/datasets",
+        content=iter([b"x" * 1000] * 3),
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    assert (undeclared.status_code, code_of(undeclared)) == (429, "rate.upload_bytes")
+
+
+def test_a_lease_that_is_none_may_not_be_tried_for_ever(people: Callable[..., At]) -> None:
+    at = people(rate_lease_requests=2)
+    stranger = at("192.0.2.7")
+    answers = [stranger.get(f"/api/v1/donor/artifacts/{'0' * 64}") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [404, 404, 429]
+    assert asked(stranger, 1) == [200]
+
+
+def test_one_address_opens_a_bounded_number_of_sockets(people: Callable[..., At]) -> None:
+    at = people(sockets_per_address=2)
+    stranger = at("192.0.2.7")
+    address = "/api/v1/donor/socket"
+    with stranger.websocket_connect(address), stranger.websocket_connect(address):
+        with (
+            pytest.raises(WebSocketDenialResponse) as refused,
+            stranger.websocket_connect(address),
+        ):
+            pass
+        assert refused.value.status_code == 429
+        assert code_of(refused.value) == "rate.sockets"
+        with at("192.0.2.8").websocket_connect(address):
+            pass
+    with stranger.websocket_connect(address):
+        pass

@@ -1,0 +1,85 @@
+"""Who holds units and trains nothing keeps nobody from finishing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.faults.attacks.checked import submit
+from tests.support.coordinator import Coordinator
+from tests.support.honest_donor import trained, work
+from tests.support.scripted_donor import ScriptedDonor
+from tests.support.waiting import PATIENCE_S, until
+
+MANY = 12
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coordinator]:
+    """Give a coordinator that soon calls a unit stalled."""
+    data = tmp_path_factory.mktemp("data")
+    found = Coordinator(data, workers=1, own_donor=1, stalled_seconds=1)
+    try:
+        yield found.start()
+    finally:
+        found.stop()
+
+
+def test_a_unit_that_stalls_goes_to_a_second_donor_and_the_first_result_counts(
+    impatient: Coordinator,
+) -> None:
+    study = submit(impatient, trials=2, search={"learning_rate": [1e-3, 1e-2]})
+    with ScriptedDonor(impatient.url) as squatter, ScriptedDonor(impatient.url) as honest:
+        held = squatter.await_lease()
+        squatter.heartbeat(held)
+        work(honest, 1)
+        copy = until(lambda: honest.request(), what="the squatter's unit")[0]
+        assert copy.unit.id == held.unit.id
+        squatter.heartbeat(held)  # it may go on, and say so
+        assert honest.complete(copy, trained(honest, copy)).outcome == "accepted"
+        assert squatter.heartbeat(held).stop == {held.id: "superseded"}
+        assert squatter.complete(held, b"too late").outcome == "refused"
+        study.wait(timeout=PATIENCE_S, progress=False)
+    study.delete()
+
+
+def test_squatters_that_hold_all_there_is_and_every_copy_are_passed_by(
+    impatient: Coordinator,
+) -> None:
+    study = submit(impatient)
+    with ExitStack() as stack:
+        first, second, honest = (
+            stack.enter_context(ScriptedDonor(impatient.url)) for _ in range(3)
+        )
+        held = first.await_lease()
+        first.heartbeat(held)
+        copy = until(lambda: second.request(), what="a copy though nothing was finished yet")[0]
+        second.heartbeat(copy)
+        again = until(lambda: honest.request(), what="a copy of what two hold")[0]
+        assert again.unit.id == copy.unit.id == held.unit.id
+        assert honest.complete(again, trained(honest, again)).outcome == "accepted"
+        study.wait(timeout=PATIENCE_S, progress=False)
+    study.delete()
+
+
+def test_one_address_takes_no_more_than_its_share_while_another_waits(
+    checking: Coordinator,
+) -> None:
+    study = submit(checking, trials=4, search={"learning_rate": [1e-4, 1e-3, 1e-2, 1e-1]})
+    with ExitStack() as stack:
+        crowd = [
+            stack.enter_context(ScriptedDonor(checking.url, address="127.0.0.2")) for _ in range(5)
+        ]
+        outside = stack.enter_context(ScriptedDonor(checking.url, address="127.0.0.3"))
+        until(lambda: study.refresh().record.counts.ready == 4, what="units")
+        held = [donor.request()[0] for donor in crowd[:4]]  # nobody waits: all that there is
+        for donor, lease in zip(crowd, held, strict=False):
+            donor.heartbeat(lease)
+        assert crowd[4].request() == []
+        assert outside.request() == []
+        assert crowd[0].hand_back(held[0]).outcome == "handed_back"
+        assert crowd[4].ask() == []
+        assert outside.await_lease().unit.id == held[0].unit.id
+    study.delete()

@@ -1,0 +1,62 @@
+"""Replays wait for their owners' turns, and of one owner's the most urgent goes first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlmodel import Session
+
+from potluck_coordinator.core.records import Replay
+from potluck_coordinator.core.trust import ReplayState, Why
+from potluck_coordinator.storage import leases, replays, studies, trials, units
+from tests.storage.test_units import SHA, lease, session, unit
+
+__all__ = ["session"]
+
+
+def ask(session: Session, name: str, study: str, why: Why, at: float) -> None:
+    """Keep an open replay of a lease of its own."""
+    number = name.removeprefix("r")
+    units.add(session, [replace(unit(f"u{number}"), study_id=study)])
+    leases.add(session, replace(lease(f"l{number}", f"u{number}"), study_id=study))
+    replays.add(
+        session,
+        Replay(
+            id=name,
+            study_id=study,
+            unit_id=f"u{number}",
+            trial=0,
+            lease_id=f"l{number}",
+            donor_id="d1",
+            backend="cpu",
+            why=why.value,
+            state=ReplayState.OPEN.value,
+            start=SHA,
+            end=SHA,
+            from_step=0,
+            to_step=1,
+            asked_at=at,
+        ),
+    )
+
+
+def test_owners_take_turns_and_the_most_urgent_of_each_goes_first(session: Session) -> None:
+    ann = studies.get(session, "st")
+    studies.add(session, replace(ann, id="other", owner="bob"), [], [])
+    trial = trials.get(session, "st", 0)
+    assert trial is not None
+    trials.add(session, replace(trial, study_id="other"))
+    ask(session, "r0", "st", Why.SAMPLED, 1.0)
+    for number in range(1, 4):
+        ask(session, f"r{number}", "st", Why.DIVERGED, 2.0 + number)
+    ask(session, "r4", "other", Why.SAMPLED, 9.0)
+    ask(session, "r5", "other", Why.FINALIST, 10.0)
+    done: list[str] = []
+    served: list[str] = []
+    while (found := replays.next_open(session, served)) is not None:
+        due, owner = found
+        done.append(due.id)
+        served = [*(one for one in served if one != owner), owner]
+        assert replays.decide(session, due.id, ReplayState.AGREED, decided_at=11.0)
+    assert done == ["r1", "r5", "r2", "r4", "r3", "r0"]
+    assert served == ["bob", "ann"]
