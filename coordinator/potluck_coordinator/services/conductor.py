@@ -74,6 +74,8 @@ class Conductor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with _survive("superseded states could not be deleted"):
+            await forget_superseded(self._site)
         self._desk.close()
 
     async def _launch_forever(self) -> None:
