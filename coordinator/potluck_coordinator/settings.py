@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     """So long a donor has to bring the states between which it is trained again."""
     max_model_bytes: int = 512 * 2**20
     max_dataset_bytes: int = 512 * 2**20
+    max_encoded_bytes: int = Field(default=8 * 2**30, ge=0)
+    """Bytes that the encoded rows of one study may take, in all its folds; 0: any number."""
     rate_requests: int = Field(default=12_000, ge=0)
     """Requests a minute of one account, or, without one, of one address (an IPv6 network of /64).
     This one and all other rates and bounds: 0 is none."""

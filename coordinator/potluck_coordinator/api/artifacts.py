@@ -93,7 +93,7 @@ async def put_for_lease(site: TheSite, request: Request, sha: str, token: LeaseT
         _, size = await site.artifacts.put_stream(body, unit.upload_bytes, expected=sha)
         await site.writer.run(lambda tx: leases.note_upload(tx, lease.id, sha, size))
     if lease.state == LeaseState.COMPLETED:
-        await brought(site, lease.id, sha)
+        await brought(site, lease.id)
 
 
 async def _small(request: Request, most: int) -> bytes:

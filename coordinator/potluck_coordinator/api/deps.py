@@ -108,8 +108,8 @@ async def _find_asker(request: Request) -> Asker:
         return await known_by_token(site, request, word)
     cookie = request.cookies.get(COOKIE)
     asker, csrf = await sign_in.by_cookies(site, cookie, request.cookies.get(VISITOR_COOKIE))
-    if cookie is not None and asker.role != "anonymous":
-        site.rates.learn(cookie, asker.name)
+    if cookie is not None:
+        _learn(site, f"{COOKIE} {cookie}", asker)
     if csrf and request.method not in SAFE:
         sign_in.check_csrf(csrf, request.headers.get(CSRF_HEADER))
     return asker
@@ -121,16 +121,24 @@ async def known_by_token(site: Site, request: Request, token: str) -> Asker:
     Raises NotSignedIn `access.token_unknown`; TooOften `rate.sign_ins` for a token that was not
     seen before from where too many unknown ones came.
     """
-    if site.rates.account_of(token) is None:
+    if site.rates.account_of(f"bearer {token}") is None:
         site.rates.look(Rate.SIGN_INS, network(request))
     try:
         asker = await sign_in.by_token(site, token)
     except NotSignedIn:
-        site.rates.forget(token)
+        site.rates.forget(f"bearer {token}")
         site.rates.charge(Rate.SIGN_INS, network(request))
         raise
-    site.rates.learn(token, asker.name)
+    _learn(site, f"bearer {token}", asker)
     return asker
+
+
+def _learn(site: Site, credential: str, asker: Asker) -> None:
+    """Let what is shown like this count for its account; what has none counts for its network."""
+    if asker.account_id:
+        site.rates.learn(credential, asker.account_id)
+    else:
+        site.rates.forget(credential)
 
 
 def get_still_wanted(request: Request) -> Callable[[], Awaitable[bool]]:

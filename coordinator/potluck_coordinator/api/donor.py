@@ -114,6 +114,8 @@ class _Conversation:
         self._news = asyncio.Event()
         self._unheard: set[str] = set()
         """Leases granted here that the donor has not spoken of yet."""
+        self._granted: set[str] = set()
+        """Device checks that went over this line."""
         self._present: set[str] = set()
         """Leases that the donor named last, and holds."""
         self._gone = False
@@ -165,7 +167,8 @@ class _Conversation:
                                 await self._answer(donor, said)
             finally:
                 self._site.presence.waits_no_more(self)
-                self._site.device_checks.forget(donor.id)
+                if any(self._site.device_checks.holds(one, donor.id) for one in self._granted):
+                    self._site.device_checks.forget(donor.id)
                 self._site.hub.publish(SITE)
                 left = self._unheard | (self._present if self._went_away else set())
                 if left:
@@ -315,6 +318,7 @@ class _Conversation:
         granted = await granting.grant(self._site, donor, request)
         if granted.leases:
             self._unheard.update(lease.id for lease in granted.leases)
+            self._granted |= {one.id for one in granted.leases if one.unit.kind == "check"}
             await self._say(wire.Grant(leases=granted.leases))
         else:
             scoring = await granting.scoring(self._site, donor)

@@ -23,8 +23,9 @@ REFUSING = "websocket.http.response"
 
 def counted_for(rates: Rates, connection: HTTPConnection) -> str:
     """Say for whom a request counts: an account whose credential is known, else the network."""
-    credential = bearer_word(connection) or connection.cookies.get(COOKIE)
-    account = rates.account_of(credential) if credential else None
+    bearer, cookie = bearer_word(connection), connection.cookies.get(COOKIE)
+    # A token in a cookie's place signs nobody in, and counts for nobody.
+    account = rates.account_of(f"bearer {bearer}" if bearer else f"{COOKIE} {cookie}")
     return network(connection) if account is None else f"account {account}"
 
 

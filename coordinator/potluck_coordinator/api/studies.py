@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from potluck.protocol.records import (
     BestModel,
@@ -141,24 +141,33 @@ async def get_best(site: TheSite, asker: TheAsker, study_id: str) -> BestModel:
 
 
 @router.get("/{study_id}/best/model.h5", response_class=Response)
-async def get_best_h5(site: TheSite, asker: TheAsker, study_id: str) -> Response:
+async def get_best_h5(site: TheSite, asker: TheAsker, request: Request, study_id: str) -> Response:
     """Download the best model for Keras."""
     found = await _best(site, asker, study_id)
-    return await rendered(partial(best.render_best, site, asker, found, "h5"), NAMES["h5"])
+    write = partial(best.render_best, site, asker, found, "h5")
+    return await rendered(request, write, NAMES["h5"])
 
 
 @router.get("/{study_id}/best/model.keras", response_class=Response)
-async def get_best_keras(site: TheSite, asker: TheAsker, study_id: str) -> Response:
+async def get_best_keras(
+    site: TheSite, asker: TheAsker, request: Request, study_id: str
+) -> Response:
     """Download the best model for Keras 3 in its own form."""
     found = await _best(site, asker, study_id)
-    return await rendered(partial(best.render_best, site, asker, found, "keras"), NAMES["keras"])
+    return await rendered(
+        request, partial(best.render_best, site, asker, found, "keras"), NAMES["keras"]
+    )
 
 
 @router.get("/{study_id}/best/tfjs.zip", response_class=Response)
-async def get_best_tfjs(site: TheSite, asker: TheAsker, study_id: str) -> Response:
+async def get_best_tfjs(
+    site: TheSite, asker: TheAsker, request: Request, study_id: str
+) -> Response:
     """Download the best model as TF.js files."""
     found = await _best(site, asker, study_id)
-    return await rendered(partial(best.render_best, site, asker, found, "tfjs"), NAMES["tfjs"])
+    return await rendered(
+        request, partial(best.render_best, site, asker, found, "tfjs"), NAMES["tfjs"]
+    )
 
 
 @router.get("/{study_id}/best/predictions", response_model=Predictions)
@@ -169,10 +178,10 @@ async def get_predictions(site: TheSite, asker: TheAsker, study_id: str) -> Resp
 
 
 @router.get("/{study_id}/best/inputs.npz", response_class=Response)
-async def get_inputs(site: TheSite, asker: TheAsker, study_id: str) -> Response:
+async def get_inputs(site: TheSite, asker: TheAsker, request: Request, study_id: str) -> Response:
     """Give the rows of the predictions as the network gets them (`x`, `rows`)."""
     found = await _best(site, asker, study_id)
-    return await rendered(partial(best.inputs, site, asker, found), "inputs.npz")
+    return await rendered(request, partial(best.inputs, site, asker, found), "inputs.npz")
 
 
 async def _best(site: TheSite, asker: TheAsker, study_id: str) -> best.Best:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Form, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 
 from potluck.protocol.records import BundledDataset, Dataset, Model, ModelFit
 from potluck_coordinator.api.deps import StillWanted, SubmittersRoute, TheAsker, TheSite
@@ -144,11 +144,16 @@ async def post_fitted(
 
 @router.get("/models/{model_id}/file", tags=["models"], response_class=Response)
 async def get_model_file(
-    site: TheSite, asker: TheAsker, model_id: str, format: Literal["h5", "keras", "tfjs"] = "h5"
+    site: TheSite,
+    asker: TheAsker,
+    request: Request,
+    model_id: str,
+    format: Literal["h5", "keras", "tfjs"] = "h5",
 ) -> Response:
     """Download a model as `.h5`, as `.keras` or as a zip of TF.js files."""
     model = await models.get_model(site, asker, model_id)
     return await rendered(
+        request,
         lambda folder: models.render(site, asker, model.graph, model.weights, format, folder),
         NAMES[format],
     )

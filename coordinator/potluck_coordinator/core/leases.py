@@ -66,8 +66,8 @@ def judge_result(lease: LeaseView, unit: UnitView, artifact: str) -> Verdict:
         return Verdict.SPENT
     if unit.state is UnitState.CANCELLED:
         return Verdict.CANCELLED
-    if lease.state is LeaseState.HELD and unit.lease_id == lease.id:
-        return Verdict.ACCEPT
+    if lease.state is LeaseState.HELD and unit.state in (UnitState.READY, UnitState.LEASED):
+        return Verdict.ACCEPT  # where two hold it, the first result counts
     if unit.state in (UnitState.READY, UnitState.LEASED):
         untouched = unit.checkpoint_lease in (None, lease.id)
         if untouched or unit.checkpoint_step <= lease.from_step:

@@ -45,15 +45,16 @@ def check_weights(
     most_bytes: int,
     *,
     step: int | None = None,
+    epoch: int | None = None,
     averaged: Collection[str] = (),
     largest: float | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Give a checkpoint's weights by `<layer>/<weight>`, if every one is as it should be.
 
-    Optimizer slots and accumulators may be there, with the shapes of docs/protocol.md. `step` must
-    be the state's own, where it is given. `averaged` names the weights whose moving average the
-    state must hold; no other state may hold one, for it is what `scored_weights` gives. No number
-    may be larger than `largest`, where it is given (`result.out_of_range`). Raises
+    Optimizer slots and accumulators may be there, with the shapes of docs/protocol.md. `step` and
+    `epoch` must be the state's own, where they are given. `averaged` names the weights whose moving
+    average the state must hold; no other state may hold one, for it is what `scored_weights` gives.
+    No number may be larger than `largest`, where it is given (`result.out_of_range`). Raises
     BadResult `result.step`, `result.too_large`, `result.unreadable`, `result.names`,
     `result.dtype`, `result.shape`, and last `result.not_finite`, so that a diverged result is
     whole otherwise.
@@ -72,6 +73,13 @@ def check_weights(
             "The state is of another step than the message says.",
             expected=f"step {step}",
             got=f"step {str(metadata.get('step'))[:20]}",
+        )
+    if epoch is not None and metadata.get("epoch") != str(epoch):
+        raise BadResult(
+            "result.step",
+            "The state is of another epoch than its step.",
+            expected=f"epoch {epoch}",
+            got=f"epoch {str(metadata.get('epoch'))[:20]}",
         )
     _check_names(entries, expected_shapes, averaged)
     numbers: dict[str, NDArray[Any]] = {}

@@ -22,6 +22,9 @@ from potluck_coordinator.core.turns import (
     most_of_one_account,
 )
 
+SMALL = 8
+"""A job of an eighth of the budget is small."""
+
 
 @dataclass(eq=False)
 class _Waiting:
@@ -131,9 +134,14 @@ class Admission:
 
     def _next(self) -> _Waiting | None:
         heads = list(self._heads())
+        held_back = False
         for entry in heads:
             if entry.passed >= MOST_PASSED:
-                return entry if self._fits(entry) else None
+                if self._fits(entry):
+                    return entry
+                held_back = True
+        if held_back:  # what is small goes on: it hardly keeps the large job waiting
+            heads = [one for one in heads if one.need <= self.budget // SMALL]
         before: list[_Waiting] = []
         for entry in heads:
             if self._fits(entry):

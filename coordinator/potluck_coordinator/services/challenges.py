@@ -13,7 +13,7 @@ from potluck.protocol import donor as wire
 from potluck_coordinator.core.errors import BadResult, NotFound
 from potluck_coordinator.core.ids import donor_name
 from potluck_coordinator.core.records import Replay, Trial, Unit
-from potluck_coordinator.core.trust import Comparison, ReplayState, Why, intervals
+from potluck_coordinator.core.trust import KNOWN_AFTER, Comparison, ReplayState, Why, intervals
 from potluck_coordinator.core.units import commit_steps, steps_per_epoch
 from potluck_coordinator.services.chains import Segment
 from potluck_coordinator.services.replays import open_replay
@@ -55,8 +55,8 @@ def challenge(site: Site, tx: Transaction, unit: Unit, segment: Segment) -> None
     )
     if drawn.start is None or drawn.end is None:
         _give_up(site, tx, replay, NO_COMMITMENT)
-    elif not _missing(tx, replay, lease.start):
-        _open(site, tx, replay)
+    elif (drawn.start, drawn.end) == (lease.start, segment.end):
+        _open(site, tx, replay)  # both were looked at before
 
 
 def asked_of(site: Site, tx: Transaction, lease_id: str, start: str) -> wire.Challenge | None:
@@ -83,18 +83,18 @@ def allows_upload(tx: Transaction, lease_id: str, sha: str) -> bool:
     )
 
 
-async def brought(site: Site, lease_id: str, sha: str) -> None:
-    """See to a state that a challenged donor uploaded; with the second one the replay opens.
+async def brought(site: Site, lease_id: str) -> None:
+    """See whether a challenged donor has brought both states; then the replay opens.
 
     A state that is none refutes the work: its donor committed to it.
     """
 
     def look(tx: Transaction) -> tuple[Replay, Unit, Trial, list[tuple[str, int]]] | None:
         lease = leases.get(tx, lease_id)
-        if lease is None or not allows_upload(tx, lease_id, sha):
-            return None
         asked = replays.challenge_of(tx, lease_id)
-        if asked is None or _missing(tx, asked, lease.start):
+        if lease is None or asked is None or asked.state != ReplayState.ASKED:
+            return None
+        if _missing(tx, asked, lease.start):
             return None
         unit = units.get(tx, asked.unit_id)
         trial = trials.get(tx, unit.study_id, unit.trial)
@@ -120,10 +120,13 @@ async def brought(site: Site, lease_id: str, sha: str) -> None:
     await site.writer.run(act)
 
 
-async def expire_challenges(site: Site) -> None:
-    """End challenges whose states did not come in time."""
+async def sweep_challenges(site: Site) -> None:
+    """Open challenges whose states lie here already; end those whose did not come in time."""
+    asked = await site.writer.read(lambda tx: replays.asked_before(tx, site.now()))
+    for one in asked:
+        await brought(site, one.lease_id)
     moment = site.now() - site.settings.challenge_seconds
-    if not await site.writer.read(lambda tx: bool(replays.asked_before(tx, moment))):
+    if not any(one.asked_at < moment for one in asked):
         return
 
     def act(tx: Transaction) -> None:
@@ -131,6 +134,12 @@ async def expire_challenges(site: Site) -> None:
             _give_up(site, tx, late, NOT_BROUGHT)
 
     await site.writer.run(act)
+
+
+async def renew_challenges(site: Site) -> None:
+    """Give challenged donors their full time again: while nobody listened, silence says nothing."""
+    now = site.now()
+    await site.writer.run(lambda tx: replays.ask_anew(tx, now))
 
 
 def _missing(tx: Transaction, asked: Replay, start: str) -> list[str]:
@@ -145,16 +154,16 @@ def _open(site: Site, tx: Transaction, asked: Replay) -> bool:
 
 
 def _give_up(site: Site, tx: Transaction, asked: Replay, note: str) -> None:
-    """Leave work unproven: it earns nothing, and of a donor that never agreed it does not count.
+    """Leave work unproven: it earns nothing, and of a donor that is not known it does not count.
 
-    Whoever is here and does not answer gets a pause. A donor that has proven itself may have had to
-    leave.
+    Whoever is here and does not answer gets a pause. A known donor may have had to leave; but what
+    it commits to it tells while it trains.
     """
     now = site.now()
     if not replays.move_challenge(tx, asked.id, ReplayState.UNANSWERED, note=note, decided_at=now):
         return
     network = site.presence.network_of(asked.donor_id)
-    if note == NOT_BROUGHT and network is not None:
+    if note == NO_COMMITMENT or network is not None:
         after_commit(tx, lambda: site.manners.failed(asked.donor_id, network, now))
     body = {
         "replay": asked.id,
@@ -168,6 +177,7 @@ def _give_up(site: Site, tx: Transaction, asked: Replay, note: str) -> None:
     }
     record(tx, asked.study_id, "unanswered", body, now)
     unit = units.get(tx, asked.unit_id)
-    proven = donor_standings.of(tx, asked.donor_id, asked.backend).agreements > 0
-    if unit.result_lease == asked.lease_id and not proven:
+    agreements = donor_standings.of(tx, asked.donor_id, asked.backend).agreements
+    excused = note == NOT_BROUGHT and agreements >= KNOWN_AFTER
+    if unit.result_lease == asked.lease_id and not excused:
         void(site, tx, unit, f"{asked.lease_id}: {note}")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
+from itertools import islice
 
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import artifact_uses, donors, leases, vacuum
+from potluck_coordinator.storage import access, artifact_uses, donors, leases, vacuum
 from potluck_coordinator.storage.transaction import Transaction
 
+MARK = "artifacts-of"
+FEW = 20
 PAGES_AT_ONCE = 500
 PAUSE_SECONDS = 0.05
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,34 @@ async def collect(site: Site) -> Collected:
         return donors.forget_strangers(tx, unseen, online)
 
     gone = await site.writer.run(forget_rows)
-    artifacts = await _collect_artifacts(site, before) if site.settings.owns_artifacts() else 0
+    own = site.settings.owns_artifacts() and await _belongs_together(site)
+    artifacts = await _collect_artifacts(site, before) if own else 0
     return Collected(artifacts, gone, await _give_room_back(site))
+
+
+async def _belongs_together(site: Site) -> bool:
+    """Say whether this folder's artifacts are this database's: else all of them had no name.
+
+    The database is known by its first account, the folder by a file that says whose it is. A folder
+    without that file is this database's if it holds something that the database names.
+    """
+    first = await site.writer.read(access.first_account)
+    mark = site.settings.data / MARK
+    if first is None:
+        return False
+    if not mark.exists():
+        names = await site.writer.read(lambda tx: list(islice(artifact_uses.all_names(tx), FEW)))
+        if not any([await site.artifacts.exists(name) for name in names]):
+            return False
+        mark.write_text(first)
+    if mark.read_text() == first:
+        return True
+    _log.warning(
+        "Nothing is collected: the artifacts in the data folder are another database's. "
+        "If they are this one's, delete the file %s.",
+        MARK,
+    )
+    return False
 
 
 async def _collect_artifacts(site: Site, before: float) -> int:

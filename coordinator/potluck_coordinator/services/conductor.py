@@ -13,7 +13,7 @@ from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.logs import about
 from potluck_coordinator.scoring import JobTooLarge
-from potluck_coordinator.services.challenges import expire_challenges
+from potluck_coordinator.services.challenges import renew_challenges, sweep_challenges
 from potluck_coordinator.services.collection import collect
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.events import CONDUCTOR
@@ -212,9 +212,10 @@ class Conductor:
             with _survive("expired leases could not be swept"):
                 if last is None or now - last > pause + SLEPT_SECONDS:
                     await renew_all(self._site)
+                    await renew_challenges(self._site)
                 last = now
                 await expire(self._site)
-                await expire_challenges(self._site)
+                await sweep_challenges(self._site)
             await asyncio.sleep(pause)
 
     async def _clean_forever(self) -> None:

@@ -27,18 +27,21 @@ def _by_trial(
     states = replays.states_of_study(tx, study_id)
     before = replays.went_on_from(tx, study_id) if states else {}
     told: dict[int, list[str | None]] = {}
-    for number, kind, lease in replays.results_of_study(tx, study_id, trial):
+    for number, kind, lease, end in replays.results_of_study(tx, study_id, trial):
         if kind in kinds:
             own = told.setdefault(number, [])
-            own += [states.get(one) for one in _chain(lease, before)]
+            own += [states.get(one) for one in _chain(lease, end, before)]
     return {number: _check(found) for number, found in told.items()}
 
 
-def _chain(lease: str, before: Mapping[str, str]) -> Iterator[str]:
-    at: str | None = lease
-    while at is not None:
-        yield at
-        at = before.get(at)
+def _chain(
+    lease: str, end: str, before: Mapping[str, tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Give every lease that led to a result, each with the state that it came to."""
+    yield lease, end
+    while lease in before:
+        lease, end = before[lease]
+        yield lease, end
 
 
 def _check(states: Iterable[str | None]) -> Check:

@@ -8,11 +8,13 @@ from potluck_coordinator.services.chains import segments_of
 from potluck_coordinator.services.replays import PROVEN, ask, checks
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.voiding import void
-from potluck_coordinator.storage import leases, replays, studies
+from potluck_coordinator.storage import donor_standings, leases, replays, studies
 from potluck_coordinator.storage.transaction import Transaction
 
 CLAIM = "said that training diverged"
 """The reason that is noted with such a lease."""
+MOST_CLAIMS = 6
+"""So many are believed of anybody: where nothing can be trained again, nobody ever is proven."""
 
 
 def believed(site: Site, tx: Transaction, unit: Unit) -> bool:
@@ -20,7 +22,7 @@ def believed(site: Site, tx: Transaction, unit: Unit) -> bool:
 
     It does after a replay that diverged too. Where the coordinator cannot train the unit again, a
     second donor must come to the same end: the unit is offered again. A donor that is alone has to
-    come to it twice.
+    come to it twice. Only donors count of which something was trained again and agreed.
     """
     segment = segments_of(tx, unit)[0]
     lease = segment.lease
@@ -34,6 +36,9 @@ def believed(site: Site, tx: Transaction, unit: Unit) -> bool:
     claims = [one for one in leases.of_units(tx, [unit.id]) if one.reason == CLAIM]
     circle = studies.get(tx, unit.study_id).circle
     alone = not site.presence.others(lease.donor_id, (circle,))
+    if checks(site):
+        trusted = [one for one in claims if donor_standings.best_of(tx, one.donor_id) > 0]
+        claims = claims if len(claims) >= MOST_CLAIMS else trusted
     if len({one.donor_id for one in claims}) > 1 or (alone and len(claims) > 1):
         return True
     void(site, tx, unit, f"{lease.id}: {CLAIM}; somebody else tries")

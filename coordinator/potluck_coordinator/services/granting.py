@@ -151,6 +151,8 @@ def _copy_stalled(
 
     The first accepted result counts; the first holder may go on.
     """
+    if len(leases.held_by(tx, donor.id)) >= MOST_HELD:
+        return None
     least = site.settings.stalled_seconds
     found = leases.stalled(tx, donor.id, now, least_s=least, times=STALLED_TIMES, reach=reach)
     for unit_id in found:
@@ -234,8 +236,7 @@ def _doubt_checkpoint(site: Site, tx: Transaction, unit: Unit, lease: Lease) -> 
         return
     for segment in chain_to(tx, lease.start_lease, lease.start, lease.from_step):
         other = segment.lease
-        known = donor_standings.best_of(tx, other.donor_id) >= KNOWN_AFTER
-        if other.donor_id != lease.donor_id and not known:
+        if donor_standings.best_of(tx, other.donor_id) < KNOWN_AFTER:
             ask(site, tx, unit, segment, Why.CHECKPOINT)
 
 

@@ -42,6 +42,12 @@ def encoded_bytes(plan: Mapping[str, Any], rows: int) -> int:
     return TIMES_ENCODED * BYTES_PER_NUMBER * width * rows
 
 
+def stored_bytes(plan: Mapping[str, Any], rows: int) -> int:
+    """Estimate what so many encoded rows take in the artifact store."""
+    width: int = prod(plan["input_shape"]) + 1
+    return BYTES_PER_NUMBER * width * rows
+
+
 def scoring_memory(unit: Unit, weights: int, held: int, outputs: int) -> int:
     """Estimate what a worker takes to score a unit.
 

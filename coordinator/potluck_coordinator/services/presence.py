@@ -85,7 +85,7 @@ class Presence:
         return any(self._networks.get(other) != network for other in able)
 
     def _able(self, memory_bytes: int, circles: Collection[Circle]) -> Iterator[str]:
-        for donor, allowed in self._waiting.values():
+        for donor, allowed in list(self._waiting.values()):
             if (allowed is None or allowed >= memory_bytes) and self._permitted(donor, circles):
                 yield donor
 
@@ -103,7 +103,7 @@ class Presence:
         All that have delivered something before, and two of each network that have not: a hundred
         new sockets of one host are no hundred donors.
         """
-        able = {donor for donor in self._open if self._permitted(donor, (circle,))}
+        able = {donor for donor in list(self._open) if self._permitted(donor, (circle,))}
         fresh = Counter(self._networks.get(donor) for donor in able - self._known)
         return len(able & self._known) + sum(
             min(FRESH_PER_NETWORK, count) for count in fresh.values()
@@ -119,7 +119,7 @@ class Presence:
 
     def online(self, circle: Circle = EVERYONE) -> int:
         """Count the donors online that may get a circle's units."""
-        return sum(self._permitted(donor, (circle,)) for donor in self._open)
+        return sum(self._permitted(donor, (circle,)) for donor in list(self._open))
 
     def sockets(self) -> int:
         """Count the open sockets."""
@@ -134,4 +134,6 @@ class Presence:
 
     def others(self, donor_id: str, circles: Collection[Circle] = (EVERYONE,)) -> bool:
         """Say whether any other donor is online that may get the units of one of these circles."""
-        return any(other != donor_id and self._permitted(other, circles) for other in self._open)
+        return any(
+            other != donor_id and self._permitted(other, circles) for other in list(self._open)
+        )

@@ -85,8 +85,11 @@ def ask_for_finalists(site: Site, tx: Transaction, leading: Iterable[Unit]) -> b
 
 
 def ask_for_all_of(site: Site, tx: Transaction, donor_id: str) -> None:
-    """Let everything else that counts of a refuted donor be trained again."""
-    for lease in replays.unreplayed_of(tx, donor_id):
+    """Let everything else that counts of a refuted donor be trained again.
+
+    Its earlier segments too: an honest last step says nothing of them.
+    """
+    for lease in replays.results_of(tx, donor_id):
         unit = units.get(tx, lease.unit_id)
         for segment in segments_of(tx, unit):
             if segment.lease.donor_id == donor_id:

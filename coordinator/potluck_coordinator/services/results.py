@@ -20,6 +20,7 @@ from potluck_coordinator.core.leases import (
 )
 from potluck_coordinator.core.records import Lease, Trial, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
+from potluck_coordinator.services.chains import chain_to
 from potluck_coordinator.services.challenges import asked_of
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.leases import DonorSession, commitments, hash_token, keep_claims
@@ -29,7 +30,7 @@ from potluck_coordinator.services.sampling import draw
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
 from potluck_coordinator.services.stuck import ask_whether_stuck
-from potluck_coordinator.storage import donors, leases, studies, trials, units
+from potluck_coordinator.storage import donors, leases, replays, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -126,6 +127,8 @@ def _settle(
     if verdict is Verdict.DUPLICATE:
         challenge = asked_of(site, tx, lease.id, lease.start)
         return wire.Settlement(lease_id=lease.id, outcome="duplicate", challenge=challenge)
+    if verdict is Verdict.ACCEPT and _stands_on_nothing(tx, lease, unit, result):
+        verdict = Verdict.SUPERSEDED
     if verdict is not Verdict.ACCEPT:
         return refused(lease.id, *REFUSALS[verdict])
     if problem is not None:
@@ -134,6 +137,13 @@ def _settle(
             give_up(site, tx, lease, unit, reason=reason, progressed=False)
         return wire.Settlement(lease_id=lease.id, outcome="refused", error=_detail(problem))
     return _accept(site, tx, lease, unit, result)
+
+
+def _stands_on_nothing(tx: Transaction, lease: Lease, unit: Unit, result: wire.Completed) -> bool:
+    """Say whether a result goes on from what was taken back, or from another start."""
+    chain = chain_to(tx, lease.id, result.artifact, result.step)
+    other_start = chain[-1].lease.start != unit.start
+    return other_start or replays.any_refuted(tx, {segment.lease.id for segment in chain})
 
 
 def _accept(
@@ -170,7 +180,7 @@ def _accept(
     )
     if "loss" in claims:
         keep_claims(tx, unit, {unit.to_epoch: claims["loss"]})
-    donors.reward(tx, lease.donor_id, seconds=now - lease.started_at)
+    donors.reward(tx, lease.donor_id, seconds=min(now, lease.expires_at) - lease.started_at)
     body = {
         "lease": lease.id,
         "unit": unit.id,

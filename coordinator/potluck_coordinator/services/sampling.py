@@ -15,16 +15,21 @@ from potluck_coordinator.storage.transaction import Transaction
 
 
 def draw(site: Site, tx: Transaction, unit: Unit) -> None:
-    """Decide whether a unit's new result is trained again: as a whole, or one interval of it."""
+    """Decide whether what led to a unit's new result is trained again: each segment by itself.
+
+    The last one is as a whole, or in one interval of it: its donor is there to bring the states.
+    """
     if not checks(site):
         return
-    segment = segments_of(tx, unit)[0]
-    lease = segment.lease
-    standing = donor_standings.of(tx, lease.donor_id, backend_class(lease.backend, lease.stacked))
-    if unit.diverged:
-        ask(site, tx, unit, segment, Why.DIVERGED)
-    elif secrets.randbelow(10**6) < 10**6 * replay_probability(standing.agreements):
-        if too_long(site, unit, segment):
-            challenge(site, tx, unit, segment)
-        else:
-            ask(site, tx, unit, segment, Why.SAMPLED)
+    for segment in segments_of(tx, unit):
+        lease = segment.lease
+        last = lease.id == unit.result_lease
+        kind = backend_class(lease.backend, lease.stacked)
+        agreements = donor_standings.of(tx, lease.donor_id, kind).agreements
+        if unit.diverged and last:
+            ask(site, tx, unit, segment, Why.DIVERGED)
+        elif secrets.randbelow(10**6) < 10**6 * replay_probability(agreements):
+            if last and too_long(site, unit, segment):
+                challenge(site, tx, unit, segment)
+            else:
+                ask(site, tx, unit, segment, Why.SAMPLED)

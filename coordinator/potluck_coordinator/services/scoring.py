@@ -68,7 +68,11 @@ async def _compute(site: Site, study: Study, unit: Unit) -> tuple[Scored, str | 
     outputs = len(part.held_rows) * len(study.wire_plan["classes"] or [0])
     job = _job(study, scoring_memory(unit, weights, held, outputs))
     kept = [site.artifacts.kept(sha) for sha in (trial.graph, unit.result, part.held)]
-    return await run_job(site, job, score_kept, *kept, part.encoder, site.artifacts.shelf())
+    scored, predictions = await run_job(
+        site, job, score_kept, *kept, part.encoder, site.artifacts.shelf()
+    )
+    await site.artifacts.adopt([] if predictions is None else [predictions])
+    return scored, predictions
 
 
 def _set_aside(site: Site, tx: Transaction, unit: Unit, reason: str) -> None:

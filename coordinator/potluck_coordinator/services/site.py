@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from potluck_coordinator.core.ids import spell
@@ -38,6 +39,8 @@ class Site:
     """Bytes that conversions and the workers' jobs take together."""
     converters: Converters
     rates: Rates
+    downloads: Counter[str] = field(default_factory=Counter)
+    """Files that are being read, by network."""
     manners: Manners = field(default_factory=Manners)
     device_checks: DeviceChecks = field(default_factory=DeviceChecks)
     own_pace: OwnPace = field(default_factory=OwnPace)

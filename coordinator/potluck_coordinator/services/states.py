@@ -9,6 +9,7 @@ from functools import lru_cache
 from potluck_converter import graph_from_json, trainable_weights, weight_shapes
 from potluck_coordinator.core.errors import BadResult
 from potluck_coordinator.core.records import Trial, Unit
+from potluck_coordinator.core.units import steps_per_epoch
 from potluck_coordinator.scoring import check_weights
 from potluck_coordinator.services.site import Site
 
@@ -35,6 +36,7 @@ async def check_state(
         _shapes(graph),
         unit.upload_bytes,
         step=step,
+        epoch=step // steps_per_epoch(unit.rows, unit.batch_size),
         averaged=averaged,
         largest=largest,
     )

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from potluck.protocol.study import StudySpec
-from potluck_coordinator.core.errors import BadStudy, Conflict
+from potluck_coordinator.core.errors import BadStudy, Conflict, TooLarge
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Dataset, Model, Part, Study
@@ -21,7 +21,7 @@ from potluck_coordinator.services.jobs import (
     prepare_study,
 )
 from potluck_coordinator.services.leftovers import forget
-from potluck_coordinator.services.memory import encoded_bytes
+from potluck_coordinator.services.memory import encoded_bytes, stored_bytes
 from potluck_coordinator.services.planning import (
     SECONDS_TO_PREPARE,
     Understood,
@@ -30,6 +30,7 @@ from potluck_coordinator.services.planning import (
 )
 from potluck_coordinator.services.quotas import may_run, units_in
 from potluck_coordinator.services.reading import on_dataset
+from potluck_coordinator.services.room import must_have_room
 from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import (
@@ -71,6 +72,7 @@ async def create(
     dataset, model = understood.dataset, understood.model
     study = _drafted(site, asker, spec, understood)
     await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
+    _must_fit(site, understood)
     prepared = await on_dataset(
         site,
         dataset.hash,
@@ -83,6 +85,7 @@ async def create(
         timeout_s=SECONDS_TO_PREPARE,
     )
     made = [sha for part in prepared.parts for sha in (part.train, part.held)]
+    await site.artifacts.adopt(made)
     if not await still_wanted():
         await forget(site, made)
         return None
@@ -117,6 +120,28 @@ async def create(
         await forget(site, made)
         raise
     return study
+
+
+def _must_fit(site: Site, understood: Understood) -> None:
+    """Refuse what would take too much of the disk: each fold has all rows once more.
+
+    Raises TooLarge `size.encoded`, NoRoom `disk.full`.
+    """
+    plan = understood.plan
+    rows = int(plan["rows_train"] + plan["rows_validation"])
+    folds = int(understood.wire.folds or 0)
+    need = stored_bytes(plan, (folds + 2) * rows if folds else rows)
+    most = site.settings.max_encoded_bytes
+    if most and need > most:
+        raise TooLarge(
+            "size.encoded",
+            "The encoded rows of this study take too much room.",
+            expected=f"at most {most} bytes in all its folds",
+            got=f"about {need} bytes",
+            hint="Use fewer folds, fewer rows or smaller inputs.",
+            where="pipeline.split",
+        )
+    must_have_room(site, need)
 
 
 def _drafted(site: Site, asker: Asker, spec: StudySpec, understood: Understood) -> Study:

@@ -25,6 +25,7 @@ from potluck_coordinator.core.units import UnitState, split_trial
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.jobs import PreparedTrial, prepare_trial, trial_memory
 from potluck_coordinator.services.memory import unit_memory
+from potluck_coordinator.services.room import must_have_room
 from potluck_coordinator.services.rungs import end_trial
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.training import batch_size, optimizer, overrides
@@ -54,6 +55,7 @@ async def launch_trial(
         prepared = await _prepared(site, study, model, parameters, seeds)
     except (BadInput, TooLarge) as error:
         return await _record_impossible(site, study, model.graph, number, parameters, error)
+    await site.artifacts.adopt({prepared.graph, prepared.topology, *prepared.starts})
     start_of = dict(zip(places, prepared.starts, strict=True))
     sizes = {part.part: await site.artifacts.size(part.train) for part in parts}
 
@@ -109,6 +111,7 @@ async def _prepared(
     )
     weights = max(size, LEAST_WEIGHTS)
     while True:
+        must_have_room(site, weights * len(seeds))
         need = LEAST + trial_memory(weights, size if kept else 0)
         job = Job(Kind.ENCODE, study.owner, need, SECONDS_TO_PREPARE, "Preparing the trial")
         made = await in_worker(site, job, prepare_trial, *told, weights)

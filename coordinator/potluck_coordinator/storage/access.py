@@ -115,6 +115,13 @@ def find_account(session: Session, name: str) -> Account | None:
     return None if row is None else _account(row)
 
 
+def first_account(session: Session) -> str | None:
+    """Give the id of the account that was made first: every database has another one."""
+    query = select(AccountRow).order_by(col(AccountRow.created_at), col(AccountRow.id)).limit(1)
+    found = session.exec(query).first()
+    return None if found is None else found.id
+
+
 def list_accounts(session: Session) -> list[Account]:
     """Give all accounts, oldest first."""
     rows = session.execute(

@@ -97,6 +97,16 @@ class ArtifactStore:
             with self._changed:
                 self._holds = [other for other in self._holds if other is not hold]
 
+    async def adopt(self, made: Collection[str]) -> None:
+        """Hold what a worker has put, as if it had been put here: call it under `naming`.
+
+        Raises NotFound where one of them was deleted before: then it is to be made again.
+        """
+        for sha in made:
+            await asyncio.to_thread(self._is_put, sha)
+        for sha in made:
+            await self.size(sha)
+
     @contextlib.contextmanager
     def watching(self, candidates: Collection[str]) -> Iterator[Watch]:
         """Watch what is to be deleted. First watch, then look which of it no fact names.

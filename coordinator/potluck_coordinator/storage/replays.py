@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Lease, Replay
-from potluck_coordinator.core.trust import PRIORITY, ReplayState, Why
+from potluck_coordinator.core.trust import PRIORITY, TOLERANCE, ReplayState, Why
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
 from potluck_coordinator.storage.trust_tables import ReplayRow
@@ -132,6 +132,16 @@ def drop_challenge(session: Session, lease_id: str, *, now: float) -> bool:
     return bool(changed(session, statement))
 
 
+def ask_anew(session: Session, now: float) -> None:
+    """Give challenged donors their full time again: nobody was there to take the states."""
+    changed(
+        session,
+        update(ReplayRow)
+        .where(col(ReplayRow.state) == ReplayState.ASKED.value)
+        .values(asked_at=now),
+    )
+
+
 def next_open(session: Session, served: Sequence[str] = ()) -> tuple[Replay, str] | None:
     """Give the open replay that is due first and its study's owner, or None.
 
@@ -173,14 +183,14 @@ def of_study(session: Session, study_id: str, limit: int) -> list[Replay]:
     return [fact(Replay, found) for found in session.exec(query)]
 
 
-def states_of_study(session: Session, study_id: str) -> dict[str, str]:
-    """Give, by lease, the state of the newest replay of all its work, where a study has any."""
+def states_of_study(session: Session, study_id: str) -> dict[tuple[str, str], str]:
+    """Give, by lease and the state that it came to, how the newest replay of its work stands."""
     query = (
-        select(ReplayRow.lease_id, ReplayRow.state)
+        select(ReplayRow.lease_id, ReplayRow.end, ReplayRow.state)
         .where(ReplayRow.study_id == study_id, col(ReplayRow.why).not_in(OF_A_PART))
         .order_by(col(ReplayRow.asked_at), col(ReplayRow.id))
     )
-    return dict(session.exec(query).all())
+    return {(lease, end): state for lease, end, state in session.exec(query)}
 
 
 def open_of_unit(session: Session, unit_id: str, why: Why) -> bool:
@@ -207,29 +217,39 @@ def open_before_end(session: Session, study_ids: Collection[str]) -> dict[str, i
 
 def results_of_study(
     session: Session, study_id: str, trial: int | None = None
-) -> list[tuple[int, str, str]]:
-    """Give (trial, kind, lease) of every result of a study, or of one trial."""
-    query = select(UnitRow.trial, UnitRow.kind, UnitRow.result_lease).where(
+) -> list[tuple[int, str, str, str]]:
+    """Give (trial, kind, lease, state) of every result of a study, or of one trial."""
+    query = select(UnitRow.trial, UnitRow.kind, UnitRow.result_lease, UnitRow.result).where(
         UnitRow.study_id == study_id, col(UnitRow.result_lease).is_not(None)
     )
     if trial is not None:
         query = query.where(UnitRow.trial == trial)
-    return [(number, kind, lease or "") for number, kind, lease in session.exec(query)]
+    found = session.exec(query)
+    return [(number, kind, lease or "", end or "") for number, kind, lease, end in found]
 
 
-def went_on_from(session: Session, study_id: str) -> dict[str, str]:
-    """Give, of each lease that went on from another's state, that other lease."""
-    query = select(LeaseRow.id, LeaseRow.start_lease).where(
+def went_on_from(session: Session, study_id: str) -> dict[str, tuple[str, str]]:
+    """Give, of each lease that went on from another's state, that other lease and the state."""
+    query = select(LeaseRow.id, LeaseRow.start_lease, LeaseRow.start).where(
         LeaseRow.study_id == study_id, col(LeaseRow.start_lease).is_not(None)
     )
-    return {lease: other for lease, other in session.exec(query) if other is not None}
+    return {
+        lease: (other, start) for lease, other, start in session.exec(query) if other is not None
+    }
 
 
-def unreplayed_of(session: Session, donor_id: str, limit: int = 200) -> list[Lease]:
-    """List a donor's completed leases, of studies that are not deleted, without a replay."""
-    known = select(ReplayRow.lease_id).where(
-        ReplayRow.donor_id == donor_id, col(ReplayRow.why).not_in(OF_A_PART)
+def any_refuted(session: Session, lease_ids: Collection[str]) -> bool:
+    """Say whether something that one of these leases handed in was refuted."""
+    query = select(ReplayRow.id).where(
+        col(ReplayRow.lease_id).in_(lease_ids),
+        ReplayRow.state == ReplayState.REFUTED.value,
+        ReplayRow.why != Why.STUCK.value,
     )
+    return session.exec(query).first() is not None
+
+
+def results_of(session: Session, donor_id: str, limit: int = 200) -> list[Lease]:
+    """List a donor's leases that led to results which count, the newest first."""
     query = (
         select(LeaseRow)
         .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
@@ -239,7 +259,6 @@ def unreplayed_of(session: Session, donor_id: str, limit: int = 200) -> list[Lea
             LeaseRow.state == LeaseState.COMPLETED.value,
             UnitRow.result_lease == LeaseRow.id,
             col(StudyRow.state).in_(["running", "completed"]),
-            col(LeaseRow.id).not_in(known),
         )
         .order_by(col(LeaseRow.started_at).desc())
         .limit(limit)
@@ -255,7 +274,7 @@ def agreed_distances(session: Session, backend: str, replayed_by: str) -> list[f
             ReplayRow.backend == backend,
             ReplayRow.replayed_by == replayed_by,
             ReplayRow.state == ReplayState.AGREED.value,
-            col(ReplayRow.distance).is_not(None),
+            col(ReplayRow.distance) <= TOLERANCE,  # or a liar could widen it bit by bit
         )
         .order_by(col(ReplayRow.decided_at).desc())
         .limit(MOST_LEARNED)

@@ -18,6 +18,7 @@ from potluck.protocol.study import LossName, LossOptions
 from potluck_coordinator.core.trust import TOLERANCE, Comparison
 from potluck_coordinator.scoring.limits import is_full
 from potluck_coordinator.training.checkpoint import (
+    BadTensors,
     State,
     read_checkpoint,
     write_checkpoint,
@@ -116,13 +117,17 @@ def replay(job: ReplayJob) -> Replayed:
 
 def _compare(job: ReplayJob, pace: _Pace) -> Comparison:
     start = read_checkpoint(job.start)
+    try:
+        end = None if job.end is None or job.diverged else read_checkpoint(job.end)
+    except BadTensors:
+        return Comparison(float("inf"))  # whoever handed it in said that it was a state
     own = _train(job, job.start, pace)
     if job.end is None:
         return Comparison(0.0, diverged=own is None)
     if job.diverged:
         again = own is not None and _train(job, _nudged(start), pace) is None
         return Comparison(float("inf"), diverged=own is None or again)
-    end = read_checkpoint(job.end)
+    assert end is not None
     found = None if own is None else distance(start, own, end, job.goes_on)
     if found is not None and found <= TOLERANCE:
         return Comparison(found)
