@@ -17,6 +17,7 @@ from tests.support.scripted_donor import ScriptedDonor, hand_in
 from tests.support.waiting import PATIENCE_S, until
 
 TRIALS = 8
+TABLE = {"a": [1, 2] * 9, "b": ["x", "y"] * 9}
 
 
 @pytest.fixture
@@ -75,8 +76,27 @@ def test_what_a_crash_left_behind_is_collected(start_coordinator: Start, tmp_pat
     for path in (orphan, torn):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"nobody knows what this was")
-    start_coordinator(collect_seconds=0.05, collect_after=0)
+    coordinator = start_coordinator(collect_seconds=0.05, collect_after=0)
+    coordinator.client().upload_data(TABLE)  # so that it is seen that the folder is its own
     until(lambda: not orphan.exists() and not torn.exists(), what="both to go")
+
+
+def test_what_another_database_names_is_not_collected(start_coordinator: Start) -> None:
+    coordinator = start_coordinator(
+        collect_seconds=0.05, collect_after=0, forget_donors_after=2, workers=1
+    )
+    kept = coordinator.client().upload_data(TABLE)
+    until(lambda: (coordinator.data / "artifacts-of").exists(), what="a round of collection")
+    coordinator.stop()
+    before = stored(coordinator)
+    for file in coordinator.data.glob("potluck.sqlite3*"):
+        file.rename(file.with_name(f"set-aside-{file.name}"))
+    coordinator.start()
+    assert kept.id not in [one.id for one in coordinator.client().datasets()]
+    with ScriptedDonor(coordinator.url) as passing:
+        identity = passing.welcome.donor_id
+    until(lambda: not knows(coordinator, identity), what="a round of collection")
+    assert stored(coordinator) == before
 
 
 def test_artifacts_at_another_place_are_not_collected(
@@ -89,7 +109,7 @@ def test_artifacts_at_another_place_are_not_collected(
     coordinator = start_coordinator(
         collect_seconds=0.05, collect_after=0, forget_donors_after=2, artifacts=place
     )
-    made = coordinator.client().upload_data({"a": [1, 2] * 9, "b": ["x", "y"] * 9})
+    made = coordinator.client().upload_data(TABLE)
     coordinator.client().delete_dataset(made)
     with ScriptedDonor(coordinator.url, secrets.token_hex(16)) as passing:
         identity = passing.welcome.donor_id

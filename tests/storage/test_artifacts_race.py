@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.storage.artifacts import ArtifactStore
 
 CONTENTS = [b"one", b"two"]
@@ -28,6 +29,22 @@ async def _upload(store: ArtifactStore, facts: set[str], dice: random.Random) ->
     for _ in range(ROUNDS):
         with store.naming():
             sha = await store.put(dice.choice(CONTENTS))
+            await _steps(dice)
+            facts.add(sha)
+        await _steps(dice)
+
+
+async def _work(store: ArtifactStore, facts: set[str], dice: random.Random) -> None:
+    """Name what a worker has put, which knows nothing of this process's deletions."""
+    shelf = store.shelf()
+    for _ in range(ROUNDS):
+        with store.naming():
+            sha = shelf.put(dice.choice(CONTENTS))
+            await _steps(dice)
+            try:
+                await store.adopt([sha])
+            except NotFound:
+                continue  # to be made again
             await _steps(dice)
             facts.add(sha)
         await _steps(dice)
@@ -52,7 +69,7 @@ async def _delete(store: ArtifactStore, facts: set[str], dice: random.Random) ->
 def test_what_is_named_is_there_whatever_is_deleted_at_that_moment(seed: int) -> None:
     async def run(folder: str) -> None:
         store, facts = ArtifactStore(Path(folder)), set[str]()
-        acts = [_upload, _upload, _delete]
+        acts = [_upload, _work, _work, _delete]
         async with asyncio.TaskGroup() as group:
             for number, act in enumerate(acts):
                 group.create_task(act(store, facts, random.Random(seed + number)))

@@ -17,7 +17,7 @@ from potluck_coordinator.services.memory import scoring_memory
 from potluck_coordinator.services.rungs import set_unit_aside, settle_rung
 from potluck_coordinator.services.score_jobs import own_loss, score_kept
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.working import LEAST, Job, run_job
+from potluck_coordinator.services.working import LEAST, Job, keep_made, run_job
 from potluck_coordinator.storage import replays, scores, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
@@ -67,12 +67,12 @@ async def _compute(site: Site, study: Study, unit: Unit) -> tuple[Scored, str | 
     weights, held = [await site.artifacts.size(sha) for sha in (unit.result, part.held)]
     outputs = len(part.held_rows) * len(study.wire_plan["classes"] or [0])
     job = _job(study, scoring_memory(unit, weights, held, outputs))
-    kept = [site.artifacts.kept(sha) for sha in (trial.graph, unit.result, part.held)]
-    scored, predictions = await run_job(
-        site, job, score_kept, *kept, part.encoder, site.artifacts.shelf()
-    )
-    await site.artifacts.adopt([] if predictions is None else [predictions])
-    return scored, predictions
+    told = [site.artifacts.kept(sha) for sha in (trial.graph, unit.result, part.held)]
+
+    async def score() -> tuple[Scored, str | None]:
+        return await run_job(site, job, score_kept, *told, part.encoder, site.artifacts.shelf())
+
+    return await keep_made(site, score, lambda done: [] if done[1] is None else [done[1]])
 
 
 def _set_aside(site: Site, tx: Transaction, unit: Unit, reason: str) -> None:

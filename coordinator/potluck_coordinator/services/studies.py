@@ -17,6 +17,7 @@ from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.audience import check_group_is_there
 from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.jobs import (
+    PreparedStudy,
     canonical_json,
     prepare_study,
 )
@@ -33,6 +34,7 @@ from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.room import must_have_room
 from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.working import keep_made
 from potluck_coordinator.storage import (
     artifact_uses,
     datasets,
@@ -73,19 +75,22 @@ async def create(
     study = _drafted(site, asker, spec, understood)
     await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
     _must_fit(site, understood)
-    prepared = await on_dataset(
-        site,
-        dataset.hash,
-        dataset.filename,
-        prepare_study,
-        understood.plan,
-        site.artifacts.shelf(),
-        account=asker.owner,
-        more=encoded_bytes(understood.plan, _rows(understood.plan)),
-        timeout_s=SECONDS_TO_PREPARE,
-    )
-    made = [sha for part in prepared.parts for sha in (part.train, part.held)]
-    await site.artifacts.adopt(made)
+
+    async def encode() -> PreparedStudy:
+        return await on_dataset(
+            site,
+            dataset.hash,
+            dataset.filename,
+            prepare_study,
+            understood.plan,
+            site.artifacts.shelf(),
+            account=asker.owner,
+            more=encoded_bytes(understood.plan, _rows(understood.plan)),
+            timeout_s=SECONDS_TO_PREPARE,
+        )
+
+    prepared = await keep_made(site, encode, _made)
+    made = _made(prepared)
     if not await still_wanted():
         await forget(site, made)
         return None
@@ -120,6 +125,10 @@ async def create(
         await forget(site, made)
         raise
     return study
+
+
+def _made(prepared: PreparedStudy) -> list[str]:
+    return [sha for part in prepared.parts for sha in (part.train, part.held)]
 
 
 def _must_fit(site: Site, understood: Understood) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from potluck_coordinator.core.errors import BadInput, PotluckError, TooLarge
@@ -29,7 +30,7 @@ from potluck_coordinator.services.room import must_have_room
 from potluck_coordinator.services.rungs import end_trial
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.training import batch_size, optimizer, overrides
-from potluck_coordinator.services.working import LEAST, Job, in_worker
+from potluck_coordinator.services.working import LEAST, Job, in_worker, keep_made
 from potluck_coordinator.storage import models, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
@@ -52,10 +53,13 @@ async def launch_trial(
     places = _places(study)
     seeds = [derive_seed(study.spec["seed"], "init", fold, repeat) for fold, repeat in places]
     try:
-        prepared = await _prepared(site, study, model, parameters, seeds)
+        prepared = await keep_made(
+            site,
+            partial(_prepared, site, study, model, parameters, seeds),
+            lambda made: {made.graph, made.topology, *made.starts},
+        )
     except (BadInput, TooLarge) as error:
         return await _record_impossible(site, study, model.graph, number, parameters, error)
-    await site.artifacts.adopt({prepared.graph, prepared.topology, *prepared.starts})
     start_of = dict(zip(places, prepared.starts, strict=True))
     sizes = {part.part: await site.artifacts.size(part.train) for part in parts}
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
-from potluck_coordinator.core.errors import BadInput, Busy, TooLarge
+from potluck_coordinator.core.errors import BadInput, Busy, NotFound, TooLarge
 from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.scoring import JobTooLarge, WorkerLost, WorkersClosed
 from potluck_coordinator.services.site import Site
@@ -14,6 +14,7 @@ from potluck_coordinator.services.site import Site
 T = TypeVar("T")
 LEAST = 128 * 2**20
 """Bytes of a worker that has loaded what it works with."""
+TIMES_MADE = 5
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,23 @@ async def in_worker(site: Site, job: Job, fn: Callable[..., T], *args: object) -
             got=str(error),
             hint="Make it smaller.",
         ) from error
+
+
+async def keep_made(
+    site: Site, make: Callable[[], Awaitable[T]], names: Callable[[T], Collection[str]]
+) -> T:
+    """Let a worker make artifacts, and hold them under `naming` as if they had been put here.
+
+    What was deleted in between, because a study that had the same bytes was, is made again.
+    Raises what `make` raises; NotFound where that happened again and again.
+    """
+    for last in (*[False] * (TIMES_MADE - 1), True):
+        made = await make()
+        try:
+            await site.artifacts.adopt(names(made))
+        except NotFound:
+            if last:
+                raise
+        else:
+            return made
+    raise AssertionError("unreachable")

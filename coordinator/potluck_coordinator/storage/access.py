@@ -115,19 +115,17 @@ def find_account(session: Session, name: str) -> Account | None:
     return None if row is None else _account(row)
 
 
-def first_account(session: Session) -> str | None:
-    """Give the id of the account that was made first: every database has another one."""
-    query = select(AccountRow).order_by(col(AccountRow.created_at), col(AccountRow.id)).limit(1)
-    found = session.exec(query).first()
-    return None if found is None else found.id
-
-
 def list_accounts(session: Session) -> list[Account]:
     """Give all accounts, oldest first."""
     rows = session.execute(
         select(AccountRow).order_by(col(AccountRow.created_at), col(AccountRow.id))
     )
     return [_account(row) for row in rows.scalars()]
+
+
+def first_account(session: Session) -> str | None:
+    """Give the id of the account that was made first: every database has another one."""
+    return next((account.id for account in list_accounts(session)), None)
 
 
 def rename_account(session: Session, account: Account, name: str) -> bool:

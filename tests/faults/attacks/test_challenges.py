@@ -133,6 +133,23 @@ def test_a_commitment_to_bytes_that_are_no_state_is_refuted(challenging: Coordin
     study.delete()
 
 
+def test_garbage_that_lies_here_before_it_is_asked_for_is_refuted(
+    challenging: Coordinator,
+) -> None:
+    study = submit(challenging, folds=2)
+    with ScriptedDonor(challenging.url) as liar:
+        lease = liar.await_lease()
+        states = {step: f"nothing {step}".encode() for step in lease.unit.commit_steps}
+        for data in states.values():
+            assert liar.put(data, lease.token)[1].status_code == 204
+        states[end_step(lease.unit)] = random_result(liar, lease)
+        settled, _ = hand_in(liar, lease, states)
+        assert settled.challenge is None
+        until(lambda: challenged(study) == ["refuted"], what="the verdict")
+        assert units_of(liar) == 0
+    study.delete()
+
+
 def test_a_stranger_that_commits_to_nothing_is_not_believed(challenging: Coordinator) -> None:
     study = submit(challenging, folds=2)
     with ScriptedDonor(challenging.url) as liar:
@@ -156,22 +173,6 @@ def test_a_stranger_that_brings_nothing_is_not_believed(hurried: Coordinator) ->
         until(lambda: challenged(study) == ["unanswered"], what="the end of its time")
         until(lambda: study.refresh().record.counts.ready == 2, what="the unit in the queue")
         assert units_of(liar) == 0
-    study.delete()
-
-
-def test_a_proven_donor_that_had_to_leave_only_earns_nothing(hurried: Coordinator) -> None:
-    study = submit(hurried, folds=3)
-    with ScriptedDonor(hurried.url) as donor:
-        lease = donor.await_lease()
-        settled, states = hand_in(donor, lease, honest(donor, lease))
-        answer(donor, lease, settled, states)
-        until(lambda: challenged(study) == ["agreed"], what="the verdict")
-        lease = donor.await_lease()
-        settled, _ = hand_in(donor, lease, honest(donor, lease))
-        last = "unanswered" if settled.challenge is not None else "agreed"
-        until(lambda: challenged(study) == ["agreed", last], what="the end of its time")
-        until(lambda: study.refresh().record.counts.scored == 2, what="both scores")
-        assert units_of(donor) == (1 if settled.challenge is not None else 2)
     study.delete()
 
 

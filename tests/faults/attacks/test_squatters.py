@@ -45,6 +45,22 @@ def test_a_unit_that_stalls_goes_to_a_second_donor_and_the_first_result_counts(
     study.delete()
 
 
+def test_a_first_holder_that_finishes_counts_whatever_a_second_names_meanwhile(
+    impatient: Coordinator,
+) -> None:
+    study = submit(impatient)
+    with ScriptedDonor(impatient.url) as slow, ScriptedDonor(impatient.url) as squatter:
+        held = slow.await_lease()
+        slow.heartbeat(held)
+        result = trained(slow, held)
+        copy = until(lambda: squatter.request(), what="a copy")[0]
+        step = copy.unit.from_epoch * copy.unit.steps_per_epoch + 1
+        squatter.checkpoint(copy, trained(squatter, copy, step), step)
+        assert slow.complete(held, result).outcome == "accepted"
+        study.wait(timeout=PATIENCE_S, progress=False)
+    study.delete()
+
+
 def test_squatters_that_hold_all_there_is_and_every_copy_are_passed_by(
     impatient: Coordinator,
 ) -> None:
