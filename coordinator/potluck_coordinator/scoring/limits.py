@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from potluck_coordinator.logs.faults import FRAMES
+
 T = TypeVar("T")
 
 OUT_OF_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|[Oo]ut of memory|std::bad_alloc")
@@ -17,8 +19,6 @@ SLACK = 512 << 20
 """Bytes that allocators, compilers and threads reserve without having to do with the job's size."""
 TIMES = 2
 """A job may take so many times what it stated: statements are estimates."""
-FRAMES = "potluck_frames"
-"""See `logs.faults`: an exception keeps its traceback's frames on the way to the server."""
 
 
 class WorkerFull(Exception):

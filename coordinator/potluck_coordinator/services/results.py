@@ -196,10 +196,10 @@ def _accept(
         "backend": backend,
     }
     record(tx, unit.study_id, "result", body, now)
-    draw(site, tx, units.get(tx, unit.id))
+    challenged = draw(site, tx, units.get(tx, unit.id))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
     after_commit(tx, site.poke)
-    challenge = asked_of(site, tx, lease.id, lease.start)
+    challenge = asked_of(site, tx, lease.id, lease.start) if challenged else None
     return wire.Settlement(lease_id=lease.id, outcome="accepted", challenge=challenge)
 
 

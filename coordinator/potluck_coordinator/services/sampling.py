@@ -14,13 +14,15 @@ from potluck_coordinator.storage import donor_standings
 from potluck_coordinator.storage.transaction import Transaction
 
 
-def draw(site: Site, tx: Transaction, unit: Unit) -> None:
+def draw(site: Site, tx: Transaction, unit: Unit) -> bool:
     """Decide whether what led to a unit's new result is trained again: each segment by itself.
 
     The last one is as a whole, or in one interval of it: its donor is there to bring the states.
+    Gives whether it was challenged.
     """
+    challenged = False
     if not checks(site):
-        return
+        return challenged
     for segment in segments_of(tx, unit):
         lease = segment.lease
         last = lease.id == unit.result_lease
@@ -31,5 +33,7 @@ def draw(site: Site, tx: Transaction, unit: Unit) -> None:
         elif secrets.randbelow(10**6) < 10**6 * replay_probability(agreements):
             if last and too_long(site, unit, segment):
                 challenge(site, tx, unit, segment)
+                challenged = True
             else:
                 ask(site, tx, unit, segment, Why.SAMPLED)
+    return challenged

@@ -8,7 +8,7 @@ import numpy as np
 
 from potluck_coordinator.training.checkpoint import read_checkpoint, write_checkpoint
 from potluck_coordinator.training.known_answer import STEPS, Reference, known_answer_reference
-from potluck_coordinator.training.replay import NUDGE, distance
+from potluck_coordinator.training.replay import distance, nudged
 
 CALM = 1e-3
 """A start state whose end a rounding error moves further, as a share of the way, is left out."""
@@ -34,7 +34,7 @@ def fresh_answers(seed: int, count: int = ANSWERS) -> list[FreshAnswer]:
     found: list[FreshAnswer] = []
     for _ in range(TRIES * count):
         if len(found) < count:
-            made = _answer(reference, _start(reference, rng), rng)
+            made = _answer(reference, _start(reference, rng))
             found += [made] if made is not None else []
     return found
 
@@ -56,14 +56,9 @@ def _start(reference: Reference, rng: np.random.Generator) -> bytes:
     return write_checkpoint(replace(known, weights=weights))
 
 
-def _answer(reference: Reference, start: bytes, rng: np.random.Generator) -> FreshAnswer | None:
+def _answer(reference: Reference, start: bytes) -> FreshAnswer | None:
     end = _trained(reference, start)
-    state = read_checkpoint(start)
-    nudged = {
-        name: (value * (1.0 + NUDGE * rng.standard_normal(value.shape))).astype(np.float32)
-        for name, value in state.weights.items()
-    }
-    other = _trained(reference, write_checkpoint(replace(state, weights=nudged)))
+    other = _trained(reference, nudged(read_checkpoint(start)))
     answer = FreshAnswer(start, end)
     return answer if judge_answer(answer, other) <= CALM else None
 

@@ -125,13 +125,13 @@ def _compare(job: ReplayJob, pace: _Pace) -> Comparison:
     if job.end is None:
         return Comparison(0.0, diverged=own is None)
     if job.diverged:
-        again = own is not None and _train(job, _nudged(start), pace) is None
+        again = own is not None and _train(job, nudged(start), pace) is None
         return Comparison(float("inf"), diverged=own is None or again)
     assert end is not None
     found = None if own is None else distance(start, own, end, job.goes_on)
     if found is not None and found <= TOLERANCE:
         return Comparison(found)
-    other = _train(job, _nudged(start), pace)
+    other = _train(job, nudged(start), pace)
     if own is None or found is None:
         # Where a rounding error decides whether training diverges, nothing can be compared.
         return Comparison(float("inf"), spread=None if other is None else float("inf"))
@@ -190,9 +190,9 @@ def _train(job: ReplayJob, start: bytes, pace: _Pace) -> State | None:
     return state if state.finite else None
 
 
-def _nudged(start: State) -> bytes:
-    """Move every weight by a rounding error or two."""
-    rng = np.random.default_rng(1)
+def nudged(start: State, seed: int = 1) -> bytes:
+    """Move every weight by a rounding error or two, which `seed` decides; give the checkpoint."""
+    rng = np.random.default_rng(seed)
     moved = {
         name: (value * (1.0 + NUDGE * rng.standard_normal(value.shape))).astype(np.float32)
         for name, value in start.weights.items()
