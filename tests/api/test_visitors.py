@@ -135,7 +135,7 @@ def test_models_and_datasets_are_their_uploaders(people: People, scored: Any) ->
     model = f"/models/{scored['spec']['model_id']}"
     dataset = f"/datasets/{scored['spec']['dataset_id']}"
     entries = people.ann.get(f"/studies/{scored['id']}/ledger").json()["entries"]
-    train = next(e for e in entries if e["kind"] == "study")["body"]["parts"][0]["train"]
+    train = next(e for e in entries if e["kind"] == "encoded")["body"]["parts"][0]["train"]
     spec = scored["spec"]
     for other in people.others:
         for address in ("/models", "/datasets"):

@@ -89,7 +89,7 @@ def test_a_deleted_studys_bytes_go_and_anothers_same_bytes_stay(
 
 def hashes(study: potluck.Study) -> set[str]:
     """Give the hashes of a study's encoded rows."""
-    entry = next(e for e in study.ledger().entries if e.kind == "study")
+    entry = next(e for e in study.ledger().entries if e.kind == "encoded")
     return {part[key] for part in entry.body["parts"] for key in ("train", "held")}
 
 

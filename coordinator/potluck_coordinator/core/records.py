@@ -76,6 +76,8 @@ class Study:
     donors: str = "everyone"
     """Who gets its units: `everyone`, `group`, `mine`."""
     group_id: str | None = None
+    encoded: bool = True
+    """Whether the rows that its units need now are there: see `services.parts`."""
 
     @property
     def circle(self) -> Circle:
@@ -88,16 +90,24 @@ class Part:
     """One pairing of training rows with the rows that score them.
 
     `part`: 0.. a fold, -1 the validation split, -2 the refit on all training rows.
+    `train`, `held`: artifacts with the encoded rows, None until they were encoded for the first
+    time. `kept`: whether these artifacts are there now; they can be made again, the same.
     """
 
     study_id: str
     part: int
-    train: str
+    train: str | None
     held: str | None
     rows_train: int
     train_rows: tuple[int, ...]
     held_rows: tuple[int, ...]
     encoder: Json
+    kept: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Give the artifacts of its encoded rows; none before they were made."""
+        return tuple(sha for sha in (self.train, self.held) if sha is not None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,20 +14,21 @@ from potluck_converter import graph_from_json, unwritable
 from potluck_coordinator.core.errors import Conflict, NotFound
 from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.ranking import median_repeat
-from potluck_coordinator.core.records import Look, Part, Score, Study, Trial, Unit
+from potluck_coordinator.core.records import Look, Score, Study, Trial, Unit
 from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.confirmations import check_of_best
 from potluck_coordinator.services.memory import encoded_bytes, scoring_memory
 from potluck_coordinator.services.models import render
+from potluck_coordinator.services.parts import provided
 from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.score_jobs import score_rows, told_predictions, write_inputs
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import by_rung, places
 from potluck_coordinator.services.studies import mine
 from potluck_coordinator.services.working import LEAST, Job, in_worker
-from potluck_coordinator.storage import datasets, scores, studies, summaries, trials, units
+from potluck_coordinator.storage import datasets, parts, scores, studies, summaries, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -138,40 +139,38 @@ async def render_best(site: Site, asker: Asker, best: Best, kind: str, folder: P
     return await render(site, asker, best.trial.graph, best.unit.result, kind, folder)
 
 
-async def _part(site: Site, best: Best) -> Part:
-    return await site.writer.read(lambda tx: studies.part(tx, best.study.id, best.unit.part))
-
-
 async def predictions(site: Site, asker: Asker, best: Best) -> bytes:
     """Give the stored predictions, decoded, as JSON of `wire.Predictions`.
 
     Only for those who may edit: they show held rows.
     """
     asker.must_edit(best.study)
-    part = await _part(site, best)
     score = await site.writer.read(lambda tx: scores.get(tx, best.unit.id))
-    if score is None or score.predictions is None or part.held is None:
+    if score is None or score.predictions is None:
         raise NotFound("study.no_predictions", "No predictions were kept for this model.")
-    told = [site.artifacts.kept(score.predictions), site.artifacts.kept(part.held)]
-    size = await site.artifacts.size(score.predictions) + await site.artifacts.size(part.held)
-    need = LEAST + TIMES_TOLD * size + BYTES_PER_PREDICTION * len(part.held_rows)
-    job = Job(Kind.SERVE, asker.owner, need, SECONDS_TO_LOOK, "Reading the predictions")
-    kind = "training" if best.unit.kind == "refit" else "validation"
-    rows = (part.encoder, part.held_rows, best.trial.number, kind)
-    return await in_worker(site, job, told_predictions, *told, *rows)
+    with site.artifacts.naming():
+        part = await provided(site, best.study.id, best.unit.part)
+        assert part.held is not None
+        told = [site.artifacts.kept(score.predictions), site.artifacts.kept(part.held)]
+        size = await site.artifacts.size(score.predictions) + await site.artifacts.size(part.held)
+        need = LEAST + TIMES_TOLD * size + BYTES_PER_PREDICTION * len(part.held_rows)
+        job = Job(Kind.SERVE, asker.owner, need, SECONDS_TO_LOOK, "Reading the predictions")
+        kind = "training" if best.unit.kind == "refit" else "validation"
+        rows = (part.encoder, part.held_rows, best.trial.number, kind)
+        return await in_worker(site, job, told_predictions, *told, *rows)
 
 
 async def inputs(site: Site, asker: Asker, best: Best, folder: Path) -> Path:
     """Write the rows of `predictions` as the network gets them: `.npz` with `x` and `rows`."""
     asker.must_edit(best.study)
-    part = await _part(site, best)
-    assert part.held is not None
-    size = await site.artifacts.size(part.held)
-    need = LEAST + TIMES_TOLD * size
-    job = Job(Kind.SERVE, asker.owner, need, SECONDS_TO_LOOK, "Writing the rows")
     path = folder / "inputs.npz"
-    held = site.artifacts.kept(part.held)
-    await in_worker(site, job, write_inputs, held, part.held_rows, str(path))
+    with site.artifacts.naming():
+        part = await provided(site, best.study.id, best.unit.part)
+        assert part.held is not None
+        need = LEAST + TIMES_TOLD * await site.artifacts.size(part.held)
+        job = Job(Kind.SERVE, asker.owner, need, SECONDS_TO_LOOK, "Writing the rows")
+        held = site.artifacts.kept(part.held)
+        await in_worker(site, job, write_inputs, held, part.held_rows, str(path))
     return path
 
 
@@ -189,7 +188,7 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
         )
     if dataset.deleted_at is not None:
         raise Conflict("dataset.deleted", "The dataset was deleted; its test rows went with it.")
-    part = await _part(site, best)
+    part = await site.writer.read(lambda tx: parts.get(tx, study.id, best.unit.part))
     assert best.unit.result is not None
     encoded = encoded_bytes(study.plan, len(part.train_rows) + len(rows))
     result = await site.artifacts.size(best.unit.result)

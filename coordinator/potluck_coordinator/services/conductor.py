@@ -24,6 +24,7 @@ from potluck_coordinator.services.own_donor import (
     perform,
     prepare_checks,
 )
+from potluck_coordinator.services.parts import drop_unneeded, provide
 from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.results import expire, renew_all
 from potluck_coordinator.services.scoring import returned_units, score_unit, set_aside
@@ -109,6 +110,10 @@ class Conductor:
                 self._site.poke()
 
     async def _launch(self, study: Study) -> None:
+        if not study.encoded:
+            with self._site.artifacts.naming():
+                if not await provide(self._site, study):
+                    return
         known = await self._site.writer.read(lambda tx: trials.of_study(tx, study.id))
         open_trials = sum(t.state == TrialState.RUNNING for t in known)
         wanted = ASKED_AHEAD + 2 * self._site.presence.expected(study.circle) - open_trials
@@ -196,7 +201,9 @@ class Conductor:
 
     async def _replay_known(self, due: Replay) -> None:
         try:
-            if await perform(self._site, due) is ReplayState.REFUTED:
+            with self._site.artifacts.naming():
+                verdict = await perform(self._site, due)
+            if verdict is ReplayState.REFUTED:
                 self._desk.forget(due.study_id)  # it was told what is not true
         except Exception as error:
             # The fault is ours: what cannot be judged must not keep all others waiting.
@@ -219,11 +226,13 @@ class Conductor:
             await asyncio.sleep(pause)
 
     async def _clean_forever(self) -> None:
-        """Delete what newer states took the place of."""
+        """Delete what newer states took the place of, and the rows of studies that have ended."""
         while True:
             await asyncio.sleep(self._site.settings.clean_seconds)
             with _survive("superseded states could not be deleted"):
                 await forget_superseded(self._site)
+            with _survive("encoded rows of ended studies could not be deleted"):
+                await drop_unneeded(self._site)
 
     async def _collect_forever(self) -> None:
         """Delete what nothing names any more, and give the disk its room back."""

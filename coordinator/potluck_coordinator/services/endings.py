@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from potluck_coordinator.core import reasons
 from potluck_coordinator.core.randomness import derive_seed
 from potluck_coordinator.core.ranking import (
@@ -10,7 +12,9 @@ from potluck_coordinator.core.ranking import (
 from potluck_coordinator.core.records import (
     NO_FOLD,
     REFIT_PART,
+    Part,
     Study,
+    Trial,
     Unit,
 )
 from potluck_coordinator.core.units import UnitEvent, UnitState
@@ -19,7 +23,7 @@ from potluck_coordinator.services.planning import fewer_trials
 from potluck_coordinator.services.replays import FINALISTS, ask_for_finalists
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import places
-from potluck_coordinator.storage import leases, studies, trials, units
+from potluck_coordinator.storage import leases, parts, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -28,8 +32,7 @@ def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
     """End a study whose trials have all ended; with folds, the best one is refitted first."""
     study = studies.get(tx, study.id)
     all_trials = trials.of_study(tx, study.id)
-    running = any(t.state == TrialState.RUNNING for t in all_trials)
-    if study.state != "running" or running or len(all_trials) < study.trials:
+    if study.state != "running" or _to_come(study, all_trials):
         return
     best = next((number for number, place in places(tx, study).items() if place == 1), None)
     if best is None:
@@ -39,7 +42,12 @@ def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
     if study.wire_plan["folds"]:
         refits = [u for u in units.of_trial(tx, study.id, best) if u.kind == "refit"]
         if not refits:
-            _add_refit(site, tx, study, best)
+            part = parts.get(tx, study.id, REFIT_PART)
+            if part.kept:
+                _add_refit(site, tx, study, part, best)
+            else:
+                parts.mark(tx, study.id, encoded=False)
+                after_commit(tx, site.poke)  # its rows are encoded, and this is asked again
             return
         if refits[0].diverged:
             reason = f"{reasons.REFIT_FAILED} {reasons.DIVERGED}"
@@ -54,6 +62,23 @@ def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
     _end_study(site, tx, study, "completed", said, best)
 
 
+def trials_to_come(tx: Transaction, study: Study) -> bool:
+    """Say whether trials of a study are still to be made, or run."""
+    return _to_come(study, trials.of_study(tx, study.id))
+
+
+def _to_come(study: Study, made: Sequence[Trial]) -> bool:
+    running = any(trial.state == TrialState.RUNNING for trial in made)
+    return running or len(made) < study.trials
+
+
+def fail_study(site: Site, tx: Transaction, study_id: str, reason: str) -> None:
+    """End a running study that cannot go on, with the reason."""
+    study = studies.find(tx, study_id)
+    if study is not None:
+        _end_study(site, tx, study, "failed", reason, None)
+
+
 def _leading(tx: Transaction, study: Study) -> list[Unit]:
     """List the scored units of the first places, the refit among them."""
     first = [number for number, place in places(tx, study).items() if place <= FINALISTS]
@@ -65,11 +90,11 @@ def _leading(tx: Transaction, study: Study) -> list[Unit]:
     ]
 
 
-def _add_refit(site: Site, tx: Transaction, study: Study, number: int) -> None:
+def _add_refit(site: Site, tx: Transaction, study: Study, part: Part, number: int) -> None:
     """Make the unit that trains the chosen trial on all training rows with its own encoders."""
     trial = trials.get(tx, study.id, number)
     assert trial is not None
-    part = studies.part(tx, study.id, REFIT_PART)
+    assert part.train is not None
     like = next(u for u in units.of_trial(tx, study.id, number) if u.kind == "trial")
     epochs = study.spec["rungs"][-1]
     per_row = int(like.flops) // max(1, like.rows * (like.to_epoch - like.from_epoch))

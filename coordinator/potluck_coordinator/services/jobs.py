@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from potluck_converter import (
     with_overrides,
 )
 from potluck_coordinator.core.errors import BadStudy
+from potluck_coordinator.core.records import REFIT_PART, VALIDATION_PART
 from potluck_coordinator.core.stacking import skeleton
 from potluck_coordinator.pipeline import (
     ModelFacts,
@@ -55,6 +57,11 @@ def canonical_json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
+def hash_of(value: object) -> str:
+    """Hash a value's canonical JSON: how the ledger names splits and encoders."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
 def _bytes(content: bytes | Kept) -> bytes:
     return content.read() if isinstance(content, Kept) else content
 
@@ -74,26 +81,39 @@ def plan_job(content: bytes | Kept, filename: str, spec: Json, facts: ModelFacts
 
 @dataclass(frozen=True)
 class PreparedPart:
-    """Training rows, and the rows that score them: artifacts with their tensors."""
+    """The numbers of training rows, and of the rows that score them."""
+
+    part: int
+    train_rows: tuple[int, ...]
+    held_rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EncodedPart:
+    """A part's rows encoded: artifacts with their tensors, and the encoder of its training rows."""
 
     part: int
     train: str
     held: str
-    train_rows: tuple[int, ...]
-    held_rows: tuple[int, ...]
     encoder: Json
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Give its artifacts."""
+        return self.train, self.held
 
 
 @dataclass(frozen=True)
 class PreparedStudy:
-    """All parts of a study, and the numbers of the sealed rows."""
+    """All parts of a study, the first of them encoded, and the numbers of the sealed rows."""
 
     parts: tuple[PreparedPart, ...]
+    first: EncodedPart
     test_rows: tuple[int, ...]
 
 
 def prepare_study(content: bytes | Kept, filename: str, plan: Json, shelf: Shelf) -> PreparedStudy:
-    """Split and encode, and keep each part before the next one is made.
+    """Split, and encode the first part: what cannot be encoded is refused before there is a study.
 
     The refit part is scored on its own rows, which ranks nothing.
     """
@@ -103,23 +123,37 @@ def prepare_study(content: bytes | Kept, filename: str, plan: Json, shelf: Shelf
     pairs: list[tuple[int, Any, Any]] = []
     if splits.folds:
         pairs += [(i, fold.train, fold.held) for i, fold in enumerate(splits.folds)]
-        pairs.append((-2, splits.train, splits.train))
+        pairs.append((REFIT_PART, splits.train, splits.train))
     else:
-        pairs.append((-1, splits.train, splits.validation))
-    parts = []
-    for number, train, held in pairs:
-        encoded = encode(dataset, understood, train, held)
-        parts.append(
-            PreparedPart(
-                part=number,
-                train=shelf.put(to_safetensors(encoded.train)),
-                held=shelf.put(to_safetensors(encoded.held)),
-                train_rows=tuple(int(i) for i in train),
-                held_rows=tuple(int(i) for i in held),
-                encoder=encoded.encoder,
-            )
-        )
-    return PreparedStudy(tuple(parts), tuple(int(i) for i in splits.test))
+        pairs.append((VALIDATION_PART, splits.train, splits.validation))
+    parts = tuple(
+        PreparedPart(number, tuple(int(i) for i in train), tuple(int(i) for i in held))
+        for number, train, held in pairs
+    )
+    first = _encoded(dataset, understood, parts[0], shelf)
+    return PreparedStudy(parts, first, tuple(int(i) for i in splits.test))
+
+
+def encode_parts(
+    content: bytes | Kept, filename: str, plan: Json, parts: Sequence[PreparedPart], shelf: Shelf
+) -> list[EncodedPart]:
+    """Encode parts of a study, and keep each before the next one is made."""
+    understood = Plan.from_json(plan)
+    dataset = read_dataset(_bytes(content), filename, spellings=understood.spellings)
+    return [_encoded(dataset, understood, part, shelf) for part in parts]
+
+
+def _encoded(dataset: Any, plan: Plan, part: PreparedPart, shelf: Shelf) -> EncodedPart:
+    import numpy as np
+
+    train, held = (np.asarray(rows, dtype=np.int64) for rows in (part.train_rows, part.held_rows))
+    encoded = encode(dataset, plan, train, held)
+    return EncodedPart(
+        part=part.part,
+        train=shelf.put(to_safetensors(encoded.train)),
+        held=shelf.put(to_safetensors(encoded.held)),
+        encoder=encoded.encoder,
+    )
 
 
 def encode_rows(

@@ -6,7 +6,7 @@ import secrets
 from functools import partial
 
 from potluck.protocol.base import one_line
-from potluck_coordinator.core.errors import NotFound, TooLarge
+from potluck_coordinator.core.errors import Conflict, NotFound, TooLarge
 from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState, Why
 from potluck_coordinator.core.turns import Kind
@@ -14,6 +14,7 @@ from potluck_coordinator.core.units import steps_per_epoch
 from potluck_coordinator.scoring import JobTooLarge, WorkerLost
 from potluck_coordinator.services.courses import course_of
 from potluck_coordinator.services.memory import replay_memory
+from potluck_coordinator.services.parts import provided
 from potluck_coordinator.services.score_jobs import KeptReplay, replay_kept
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.stuck import conclude_stuck
@@ -99,11 +100,12 @@ async def _train(site: Site, due: Replay, unit: Unit, owner: str, promoted: bool
     kept = KeptReplay(topology, tensors, start, end, build)
     most = SLACK * settings.own_donor_seconds / settings.own_donor
     try:
+        await provided(site, unit.study_id, unit.part)
         ends = [sha for sha in (due.start, due.end) if sha]
         need = replay_memory(unit, sum([await site.artifacts.size(sha) for sha in ends]))
         async with site.memory.room(need, "Training it again", kind=Kind.REPLAY, account=owner):
             return await site.own_donor.run(replay_kept, kept, timeout_s=most, need=need)
-    except NotFound as error:
+    except (Conflict, NotFound) as error:
         return Replayed(None, f"What it needs is gone: {error}")
     except TooLarge as error:
         return Replayed(None, f"{error} It has {error.expected}; this takes {error.got}.")

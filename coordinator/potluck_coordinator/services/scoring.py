@@ -14,11 +14,12 @@ from potluck_coordinator.services.chains import reward
 from potluck_coordinator.services.courses import course_of
 from potluck_coordinator.services.divergence import believed
 from potluck_coordinator.services.memory import scoring_memory
+from potluck_coordinator.services.parts import provided
 from potluck_coordinator.services.rungs import set_unit_aside, settle_rung
 from potluck_coordinator.services.score_jobs import own_loss, score_kept
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.working import LEAST, Job, keep_made, run_job
-from potluck_coordinator.storage import replays, scores, studies, trials, units
+from potluck_coordinator.storage import parts, replays, scores, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -58,12 +59,13 @@ async def set_aside(site: Site, unit: Unit, reason: str) -> None:
 
 async def _compute(site: Site, study: Study, unit: Unit) -> tuple[Scored, str | None]:
     trial = await site.writer.read(lambda tx: trials.get(tx, unit.study_id, unit.trial))
-    part = await site.writer.read(lambda tx: studies.part(tx, unit.study_id, unit.part))
+    part = await site.writer.read(lambda tx: parts.get(tx, unit.study_id, unit.part))
     assert trial is not None
     assert unit.result is not None
-    assert part.held is not None
     if unit.diverged:
         return Scored({}, rows=len(part.held_rows), diverged=True, predictions=None), None
+    part = await provided(site, unit.study_id, unit.part)
+    assert part.held is not None
     weights, held = [await site.artifacts.size(sha) for sha in (unit.result, part.held)]
     outputs = len(part.held_rows) * len(study.wire_plan["classes"] or [0])
     job = _job(study, scoring_memory(unit, weights, held, outputs))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from potluck.protocol.study import StudySpec
@@ -17,12 +17,15 @@ from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.audience import check_group_is_there
 from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.jobs import (
+    EncodedPart,
+    PreparedPart,
     PreparedStudy,
-    canonical_json,
+    hash_of,
     prepare_study,
 )
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.memory import encoded_bytes, stored_bytes
+from potluck_coordinator.services.parts import check_rows_are_there, record_encoded
 from potluck_coordinator.services.planning import (
     SECONDS_TO_PREPARE,
     Understood,
@@ -94,19 +97,8 @@ async def create(
     if not await still_wanted():
         await forget(site, made)
         return None
-    parts = [
-        Part(
-            study_id=study.id,
-            part=part.part,
-            train=part.train,
-            held=part.held,
-            rows_train=len(part.train_rows),
-            train_rows=part.train_rows,
-            held_rows=part.held_rows,
-            encoder=dict(part.encoder),
-        )
-        for part in prepared.parts
-    ]
+    parts = [_part(study, part, prepared.first) for part in prepared.parts]
+    study = replace(study, encoded=len(parts) == 1)
 
     def act(tx: Transaction) -> None:
         if datasets.get(tx, dataset.id).deleted_at is not None:
@@ -116,6 +108,7 @@ async def create(
         check_group_is_there(tx, study)
         studies.add(tx, study, parts, prepared.test_rows)
         _record_materials(site, tx, study, model, dataset, parts, prepared.test_rows)
+        record_encoded(site, tx, study.id, [prepared.first])
         after_commit(tx, lambda: site.hub.publish(SITE))
         after_commit(tx, site.poke)
 
@@ -127,8 +120,24 @@ async def create(
     return study
 
 
-def _made(prepared: PreparedStudy) -> list[str]:
-    return [sha for part in prepared.parts for sha in (part.train, part.held)]
+def _made(prepared: PreparedStudy) -> tuple[str, ...]:
+    return prepared.first.names
+
+
+def _part(study: Study, part: PreparedPart, first: EncodedPart) -> Part:
+    """Describe a part: the first is encoded, the others are when units need them."""
+    encoded = first if part.part == first.part else None
+    return Part(
+        study_id=study.id,
+        part=part.part,
+        train=encoded.train if encoded else None,
+        held=encoded.held if encoded else None,
+        rows_train=len(part.train_rows),
+        train_rows=part.train_rows,
+        held_rows=part.held_rows,
+        encoder=dict(encoded.encoder) if encoded else {},
+        kept=encoded is not None,
+    )
 
 
 def _must_fit(site: Site, understood: Understood) -> None:
@@ -209,12 +218,9 @@ def _record_materials(
         "parts": [
             {
                 "part": p.part,
-                "train": p.train,
-                "held": p.held,
                 "rows": p.rows_train,
                 "held_rows": len(p.held_rows),
                 "split": hash_of([list(p.train_rows), list(p.held_rows)]),
-                "encoder": hash_of(p.encoder),
             }
             for p in parts
         ],
@@ -222,11 +228,6 @@ def _record_materials(
         "test_split": hash_of(list(test_rows)),
     }
     record(tx, study.id, "study", body, now)
-
-
-def hash_of(value: object) -> str:
-    """Hash a value's canonical JSON: how the ledger names splits and encoders."""
-    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 async def mine(site: Site, asker: Asker, study_id: str) -> Study:
@@ -269,6 +270,7 @@ async def resume(site: Site, asker: Asker, study_id: str) -> None:
 
     def act(tx: Transaction) -> None:
         check_group_is_there(tx, study)
+        check_rows_are_there(tx, study)
         if studies.get(tx, study.id).state != "running":
             _may_begin(site, tx, asker, study)
         _reopen(site, tx, study, before=("stopped", "failed"))
@@ -283,6 +285,7 @@ async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
 
     def act(tx: Transaction) -> None:
         check_group_is_there(tx, study)
+        check_rows_are_there(tx, study)
         current = studies.get(tx, study.id)
         runs = current.state == "running"
         units_more = units_in(current, more) + (0 if runs else units_in(current))

@@ -31,7 +31,7 @@ from potluck_coordinator.services.rungs import end_trial
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.training import batch_size, optimizer, overrides
 from potluck_coordinator.services.working import LEAST, Job, in_worker, keep_made
-from potluck_coordinator.storage import models, studies, trials, units
+from potluck_coordinator.storage import models, parts, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -49,7 +49,8 @@ async def launch_trial(
     longer runs, or has this trial.
     """
     model = await site.writer.read(lambda tx: models.get(tx, study.model_id))
-    parts = await site.writer.read(lambda tx: studies.parts(tx, study.id))
+    found = await site.writer.read(lambda tx: parts.of_study(tx, study.id))
+    by_part = {part.part: part for part in found if part.kept}
     places = _places(study)
     seeds = [derive_seed(study.spec["seed"], "init", fold, repeat) for fold, repeat in places]
     try:
@@ -61,7 +62,7 @@ async def launch_trial(
     except (BadInput, TooLarge) as error:
         return await _record_impossible(site, study, model.graph, number, parameters, error)
     start_of = dict(zip(places, prepared.starts, strict=True))
-    sizes = {part.part: await site.artifacts.size(part.train) for part in parts}
+    sizes = {n: await site.artifacts.size(_tensors(part)) for n, part in by_part.items()}
 
     def act(tx: Transaction) -> bool:
         now = site.now()
@@ -80,7 +81,6 @@ async def launch_trial(
             created_at=now,
         )
         trials.add(tx, trial)
-        by_part = {part.part: part for part in parts}
         units.add(tx, _trial_units(site, study, trial, prepared, by_part, sizes, start_of, now))
         body = {
             "trial": number,
@@ -168,7 +168,7 @@ def _trial_units(
     study: Study,
     trial: Trial,
     prepared: PreparedTrial,
-    parts: Mapping[int, Part],
+    by_part: Mapping[int, Part],
     sizes: Mapping[int, int],
     start_of: Mapping[tuple[int | None, int], str],
     now: float,
@@ -176,7 +176,7 @@ def _trial_units(
     made = []
     training = _training(study, trial.parameters)
     for draft in split_trial(study.spec["rungs"], study.wire_plan["folds"], study.spec["repeats"]):
-        part = parts[VALIDATION_PART if draft.fold is None else draft.fold]
+        part = by_part[VALIDATION_PART if draft.fold is None else draft.fold]
         epochs = draft.to_epoch - draft.from_epoch
         ready = draft.state is UnitState.READY
         made.append(
@@ -196,7 +196,7 @@ def _trial_units(
                 batch_size=batch_size(trial.parameters),
                 seed=derive_seed(study.spec["seed"], "train", draft.fold, draft.repeat),
                 topology=trial.topology,
-                tensors=part.train,
+                tensors=_tensors(part),
                 start=start_of[(draft.fold, draft.repeat)] if ready else None,
                 training=training,
                 flops=str(prepared.flops_per_sample * part.rows_train * epochs),
@@ -205,7 +205,7 @@ def _trial_units(
                     prepared.bones,
                     training,
                     {
-                        "tensors": part.train,
+                        "tensors": _tensors(part),
                         "rows": part.rows_train,
                         "batch_size": batch_size(trial.parameters),
                         "epochs": [draft.from_epoch, draft.to_epoch],
@@ -218,6 +218,11 @@ def _trial_units(
             )
         )
     return made
+
+
+def _tensors(part: Part) -> str:
+    assert part.train is not None  # `services.parts` has made what is kept
+    return part.train
 
 
 def _training(study: Study, parameters: Mapping[str, Any]) -> dict[str, Any]:

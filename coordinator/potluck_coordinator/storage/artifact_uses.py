@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
-from sqlalchemy import or_
+from sqlalchemy import ColumnElement, or_, true
 from sqlmodel import Session, SQLModel, col, select
 
 from potluck_coordinator.storage.tables import (
@@ -53,22 +54,33 @@ def of(session: Session, sha: str) -> set[tuple[str, bool]]:
 
 
 NAMES: tuple[tuple[type[SQLModel], tuple[str, ...]], ...] = (
+    (DatasetRow, ("hash",)),
     (ModelRow, ("graph", "weights")),
     (PartRow, ("train", "held")),
     (TrialRow, ("graph", "topology", "refit_start")),
-    (UnitRow, ("start", "checkpoint", "result", "topology", "tensors")),
+    (UnitRow, ("start", "checkpoint", "result", "topology")),
     (ScoreRow, ("predictions",)),
     (UploadRow, ("artifact",)),
     (LeaseRow, ("start", "result")),
     (ReplayRow, ("start", "end")),
 )
-"""Every column that names an artifact, but for datasets, whose bytes go when they are deleted."""
+"""Every column that names an artifact. A unit's tensors are those of its part."""
 
-COLUMNS: dict[str, tuple[str, ...]] = {
-    **{str(table.__tablename__): columns for table, columns in NAMES},
-    "dataset": ("hash",),
+WHILE: dict[type[SQLModel], ColumnElement[bool]] = {
+    DatasetRow: col(DatasetRow.deleted_at).is_(None),
+    PartRow: col(PartRow.kept).is_(True),
 }
+"""When a row keeps what it names; a row of another table always does."""
+
+COLUMNS = {str(table.__tablename__): columns for table, columns in NAMES}
 """By table, every column that names bytes which a backup keeps where they are still there."""
+
+
+def keeps(table: str, values: Mapping[str, Any]) -> bool:
+    """Say whether a row, given as its table's name and its values, keeps what it names."""
+    if table == DatasetRow.__tablename__:
+        return values["deleted_at"] is None
+    return table != PartRow.__tablename__ or bool(values.get("kept", True))
 
 
 def named(session: Session, artifacts: Collection[str]) -> set[str]:
@@ -80,26 +92,21 @@ def named(session: Session, artifacts: Collection[str]) -> set[str]:
     wanted = sorted(artifacts)
     for begin in range(0, len(wanted), ASKED_AT_ONCE):
         some = wanted[begin : begin + ASKED_AT_ONCE]
-        kept = select(DatasetRow.hash).where(
-            col(DatasetRow.hash).in_(some), col(DatasetRow.deleted_at).is_(None)
-        )
-        found.update(session.exec(kept))
         for table, columns in NAMES:
             for column in columns:
                 name = getattr(table, column)
-                found.update(session.exec(select(name).where(name.in_(some)).distinct()))
+                query = select(name).where(name.in_(some), WHILE.get(table, true()))
+                found.update(session.exec(query.distinct()))
     return found
 
 
 def all_names(session: Session) -> Iterator[str]:
     """Give every name that a fact has for an artifact, some of them more than once."""
-    kept = select(DatasetRow.hash).where(col(DatasetRow.deleted_at).is_(None))
-    yield from session.exec(kept)
     for table, columns in NAMES:
         for column in columns:
             name = getattr(table, column)
-            # Distinct where it costs least: many units share a topology and their tensors.
-            query = select(name).where(name.is_not(None)).distinct()
+            # Distinct where it costs least: many units share a topology.
+            query = select(name).where(name.is_not(None), WHILE.get(table, true())).distinct()
             found = session.connection().execute(query, execution_options=SOME_AT_ONCE)
             for some in found.partitions():
                 yield from (row[0] for row in some)

@@ -88,20 +88,6 @@ def remove(session: Session, study_id: str) -> None:
     session.execute(delete(StudyRow).where(col(StudyRow.id) == study_id))
 
 
-def part(session: Session, study_id: str, number: int) -> Part:
-    """Give one part."""
-    found = session.get(PartRow, (study_id, number), populate_existing=True)
-    if found is None:
-        raise NotFound("study.part_not_found", "This study has no such part.", got=str(number))
-    return fact(Part, found)
-
-
-def parts(session: Session, study_id: str) -> list[Part]:
-    """List a study's parts."""
-    query = select(PartRow).where(PartRow.study_id == study_id).order_by(col(PartRow.part))
-    return [fact(Part, found) for found in session.exec(query)]
-
-
 def test_rows(session: Session, study_id: str) -> list[int]:
     """Give the row numbers of the sealed split."""
     found = session.get(SealedRow, study_id, populate_existing=True)

@@ -69,6 +69,7 @@ class StudyRow(SQLModel, table=True):
     best_trial: int | None = None
     donors: str = "everyone"
     group_id: str | None = Field(default=None, index=True)
+    encoded: bool = True
 
 
 class PartRow(SQLModel, table=True):
@@ -80,12 +81,13 @@ class PartRow(SQLModel, table=True):
     __tablename__ = "part"
     study_id: str = Field(foreign_key="study.id", primary_key=True, ondelete="CASCADE")
     part: int = Field(primary_key=True)
-    train: str
+    train: str | None
     held: str | None
     rows_train: int
     train_rows: list[int] = Field(sa_column=Column(JSON, nullable=False))
     held_rows: list[int] = Field(sa_column=Column(JSON, nullable=False))
     encoder: Json = Field(sa_column=Column(JSON, nullable=False))
+    kept: bool = Field(default=True, index=True)
 
 
 class SealedRow(SQLModel, table=True):

@@ -70,6 +70,13 @@ def _list(session: Session, *conditions: Any) -> list[Unit]:
     return [fact(Unit, unit) for unit in found]
 
 
+def open_parts(session: Session, study_id: str) -> set[int]:
+    """Give the parts of a study's units that are ready, leased or returned."""
+    states = (UnitState.READY.value, UnitState.LEASED.value, UnitState.RETURNED.value)
+    query = select(UnitRow.part).where(UnitRow.study_id == study_id, col(UnitRow.state).in_(states))
+    return set(session.exec(query.distinct()))
+
+
 def counts(session: Session, study_id: str) -> dict[str, int]:
     """Count a study's units by state."""
     query = (
@@ -240,6 +247,7 @@ def _ready(memory_bytes: int | None, reach: Reach) -> list[ColumnElement[bool]]:
     found = [
         col(UnitRow.state) == UnitState.READY.value,
         col(StudyRow.state) == "running",
+        col(StudyRow.encoded).is_(True),
         within(reach),
     ]
     return found if memory_bytes is None else [*found, col(UnitRow.memory_bytes) <= memory_bytes]

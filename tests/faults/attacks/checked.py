@@ -21,8 +21,7 @@ def submit(checking: Coordinator, **changes: object) -> potluck.Study:
     given: dict[str, object] = {"trials": 1, "epochs": 3, "search": {}, "name": "Irises"}
     return checking.client().submit(
         model=dense_h5(),
-        data="iris",
-        **{**given, **changes},  # type: ignore[arg-type]  # passed on
+        **{"data": "iris", **given, **changes},  # type: ignore[arg-type]  # passed on
     )
 
 

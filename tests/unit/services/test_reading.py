@@ -31,10 +31,10 @@ def test_rows_are_read_the_same_at_every_step(decimal: str, delimiter: str, tmp_
     store = ArtifactStore(tmp_path)
     prepared = prepare_study(content, name, plan, store.shelf())
     part = prepared.parts[0]
-    train = from_safetensors(store.get_sync(part.train))["x"]
+    train = from_safetensors(store.get_sync(prepared.first.train))["x"]
     assert train.shape == (len(part.train_rows), 8)
     looked, encoder = encode_rows(content, name, plan, part.train_rows, prepared.test_rows)
-    assert encoder == part.encoder
+    assert encoder == prepared.first.encoder
     truth = from_safetensors(looked)["truth"]
     areas = np.random.default_rng(0).random(120) * 100
     assert np.allclose(truth, 1000 * areas[list(prepared.test_rows)], atol=0.051)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table, text
 
-from potluck_coordinator.storage.artifact_uses import COLUMNS
+from potluck_coordinator.storage.artifact_uses import COLUMNS, keeps
 from potluck_coordinator.storage.backup.archive import TableOfRows
 from potluck_coordinator.storage.condition import VERSION_TABLE
 
@@ -37,7 +37,7 @@ def write_rows(connection: Connection, table: Table, path: Path, named: set[str]
             digest.update(line)
             size, count = size + len(line), count + 1
             file.write(line)
-            if table.name != "dataset" or values["deleted_at"] is None:
+            if keeps(table.name, values):
                 named.update(values[name] for name in naming if values[name])
     return TableOfRows(sha256=digest.hexdigest(), bytes=size, rows=count)
 
