@@ -116,12 +116,17 @@ class Settings(BaseSettings):
     """Studies that one of them may have running."""
     quota_units: int = Field(default=200_000, ge=0)
     """Units that those may plan."""
+    quota_states: int | None = Field(default=None, ge=0)
+    """Bytes of start states, results and predictions that its studies may keep; by default a
+    quarter of the disk that they are on. A study that would pass it stops, and can be resumed."""
     quota_admins: bool = False
     """Quotas hold for admins, too."""
     visitors_bytes: int = Field(default=50 * 2**30, ge=0)
     """Bytes that all visitors of an open coordinator may keep together: keys cost them nothing."""
     visitors_studies: int = Field(default=1_000, ge=0)
     visitors_units: int = Field(default=1_000_000, ge=0)
+    visitors_states: int | None = Field(default=None, ge=0)
+    """By default half of the disk."""
     rate_visitor_bytes: int = Field(default=10 * 2**30, ge=0)
     """Bytes of models and datasets that may come in a day from one address without an account."""
     disk_floor: int = Field(default=2**30, ge=0)

@@ -8,7 +8,15 @@ from sqlmodel import Session
 
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Donor, Replay
-from potluck_coordinator.storage import artifact_uses, donors, holdings, leases, replays, units
+from potluck_coordinator.storage import (
+    artifact_uses,
+    donors,
+    holdings,
+    leases,
+    replays,
+    units,
+    uploads,
+)
 from tests.storage.test_units import SHA, lease, session, unit
 
 __all__ = ["session"]
@@ -21,7 +29,7 @@ def sha(letter: str) -> str:
 def test_every_column_that_names_bytes_is_a_use(session: Session) -> None:
     units.add(session, [replace(unit("u0"), start=sha("b"), checkpoint=sha("c"))])
     leases.add(session, replace(lease("l0", "u0"), start=sha("d"), result=sha("e")))
-    leases.note_upload(session, "l0", sha("f"), 10)
+    uploads.note(session, "l0", sha("f"), 10)
     replays.add(
         session,
         Replay(
@@ -41,11 +49,11 @@ def test_uploads_of_leases_that_ended_long_ago_are_forgotten(session: Session) -
     units.add(session, [unit(f"u{n}") for n in range(3)])
     for number in range(3):
         leases.add(session, lease(f"l{number}", f"u{number}"))
-        leases.note_upload(session, f"l{number}", sha("f"), 10)
+        uploads.note(session, f"l{number}", sha("f"), 10)
     leases.end(session, "l1", LeaseState.COMPLETED, now=50.0)
     leases.end(session, "l2", LeaseState.HANDED_BACK, now=100.0)
-    assert leases.forget_uploads(session, 99.0) == 1
-    assert [leases.uploads(session, f"l{n}") for n in range(3)] == [1, 0, 1]
+    assert uploads.forget(session, 99.0) == 1
+    assert [uploads.count(session, f"l{n}") for n in range(3)] == [1, 0, 1]
 
 
 def test_donors_who_did_anything_or_are_here_are_not_forgotten(session: Session) -> None:
@@ -66,3 +74,47 @@ def test_an_owners_holdings_are_counted_apart_from_those_of_visitors(session: Se
         assert holdings.datasets(session, owner) == []
         assert holdings.models(session, owner) == []
         assert holdings.running(session, owner) == []
+
+
+def test_what_ended_leases_uploaded_is_released_unless_more_was_asked_for(
+    session: Session,
+) -> None:
+    names = ("held", "back", "done", "late", "asked")
+    units.add(session, [unit(f"u{n}") for n in range(len(names))])
+    for number, name in enumerate(names):
+        leases.add(session, lease(name, f"u{number}"))
+        uploads.note(session, name, sha(str(number)), 10)
+    for name, state in (
+        ("back", LeaseState.HANDED_BACK),
+        ("done", LeaseState.COMPLETED),
+        ("late", LeaseState.EXPIRED),
+        ("asked", LeaseState.COMPLETED),
+    ):
+        leases.end(session, name, state, now=50.0)
+    replays.add(
+        session,
+        Replay(
+            id="r0", study_id="st", unit_id="u4", trial=0, lease_id="asked", donor_id="d1",
+            backend="cpu", why="challenge", state="asked", start=sha("1"), end=sha("2"),
+            from_step=0, to_step=1, asked_at=1.0,
+        ),
+    )  # fmt: skip
+    assert uploads.release(session) == {sha("1"), sha("2")}
+    assert [uploads.count(session, name) for name in names] == [1, 0, 0, 1, 1]
+    assert uploads.size(session, "held", sha("0")) == 10
+    assert uploads.size(session, "held", sha("9")) == 0
+
+
+def test_bytes_of_states_are_counted_by_owner(session: Session) -> None:
+    units.add(
+        session,
+        [
+            replace(unit("u0"), result_bytes=5, state="scored"),
+            replace(unit("u1"), upload_bytes=100),
+            replace(unit("u2"), upload_bytes=60, state="blocked"),
+        ],
+    )
+    assert holdings.state_bytes(session, "ann") == 5
+    assert holdings.state_bytes(session, "bob") == holdings.state_bytes(session, None) == 0
+    assert holdings.bytes_to_come(session, "st") == 80
+    assert units.starts_among(session, "st", {SHA, sha("b")}) == {SHA}

@@ -22,6 +22,7 @@ from potluck_coordinator.storage import (
     studies,
     trials,
     units,
+    uploads,
 )
 
 SHA = "a" * 64
@@ -302,7 +303,7 @@ def test_the_newest_claim_of_an_epoch_stands_and_means_are_over_networks(session
 def test_deleting_a_study_takes_everything_of_it_along(session: Session) -> None:
     units.add(session, [unit("u0")])
     leases.add(session, lease("a", "u0"))
-    leases.note_upload(session, "a", SHA, 10)
+    uploads.note(session, "a", SHA, 10)
     scores.claim(session, ("st", 0, -1, 0), {1: 0.9})
     studies.remove(session, "st")
     session.expire_all()

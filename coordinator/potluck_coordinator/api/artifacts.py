@@ -17,7 +17,7 @@ from potluck_coordinator.services import rights
 from potluck_coordinator.services.challenges import brought
 from potluck_coordinator.services.device_checks import MOST_BYTES
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import leases
+from potluck_coordinator.storage import uploads
 
 router = APIRouter()
 
@@ -91,7 +91,7 @@ async def put_for_lease(site: TheSite, request: Request, sha: str, token: LeaseT
         body = _inflate(body, unit.upload_bytes)
     with site.artifacts.naming():
         _, size = await site.artifacts.put_stream(body, unit.upload_bytes, expected=sha)
-        await site.writer.run(lambda tx: leases.note_upload(tx, lease.id, sha, size))
+        await site.writer.run(lambda tx: uploads.note(tx, lease.id, sha, size))
     if lease.state == LeaseState.COMPLETED:
         await brought(site, lease.id)
 

@@ -69,6 +69,27 @@ def check_units(running: Sequence[Thing], more: int, allowed: int, whose: str) -
         )
 
 
+def check_states(used: int, allowed: int, whose: str) -> None:
+    """Refuse to let a study begin where studies keep as much as they may, or more.
+
+    Args:
+        used: Bytes of start states, results and predictions that are kept.
+        allowed: Bytes that may be kept; 0: any number.
+        whose: Whose studies they are, to say `{whose} keep ...`.
+
+    Raises:
+        OverQuota: `quota.states`.
+    """
+    if allowed and used >= allowed:
+        raise OverQuota(
+            "quota.states",
+            f"{whose} keep as many results here as they may.",
+            expected=f"less than {told_bytes(allowed)} of start states, results and predictions",
+            got=f"{told_bytes(used)} kept",
+            hint="Delete studies that are no longer needed.",
+        )
+
+
 def told_bytes(size: int) -> str:
     """Give bytes as people read them: `1.5 GiB`."""
     for unit, least in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):

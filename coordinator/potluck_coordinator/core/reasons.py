@@ -11,6 +11,10 @@ from potluck_coordinator.core.errors import PotluckError
 DIVERGED = "Training diverged: its weights became NaN or infinite."
 NO_TRIAL = "No trial could be completed."
 REFIT_FAILED = "The best trial could not be trained again on all training rows."
+NO_ROOM = (
+    "The studies of its owner keep as many results here as they may. Delete studies that are no "
+    "longer needed, then resume this one."
+)
 _LEASE = re.compile(r"ls_\w+: ")
 
 

@@ -125,6 +125,8 @@ class Trial:
     value: float | None = None
     created_at: float
     finished_at: float | None = None
+    start_bytes: int = 0
+    """Bytes of its start states, without those that an earlier trial had too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +167,8 @@ class Unit:
     result_lease: str | None = None
     diverged: bool = False
     claims: Json
+    result_bytes: int = 0
+    """Bytes of its result, and of the predictions that were made with it."""
 
 
 @dataclass(frozen=True, kw_only=True)

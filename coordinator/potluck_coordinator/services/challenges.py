@@ -21,7 +21,7 @@ from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state
 from potluck_coordinator.services.verdicts import conclude
 from potluck_coordinator.services.voiding import void
-from potluck_coordinator.storage import donor_standings, leases, replays, trials, units
+from potluck_coordinator.storage import donor_standings, leases, replays, trials, units, uploads
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -145,7 +145,7 @@ async def renew_challenges(site: Site) -> None:
 def _missing(tx: Transaction, asked: Replay, start: str) -> list[str]:
     """Name the states that the coordinator does not have from this lease yet."""
     ends = dict.fromkeys((asked.start, asked.end))
-    return [sha for sha in ends if sha != start and not leases.uploaded(tx, asked.lease_id, sha)]
+    return [sha for sha in ends if sha != start and not uploads.has(tx, asked.lease_id, sha)]
 
 
 def _open(site: Site, tx: Transaction, asked: Replay) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import access, artifact_uses, donors, leases, vacuum
+from potluck_coordinator.storage import access, artifact_uses, donors, uploads, vacuum
 from potluck_coordinator.storage.transaction import Transaction
 
 MARK = "artifacts-of"
@@ -39,7 +39,7 @@ async def collect(site: Site) -> Collected:
     online = site.presence.donors()
 
     def forget_rows(tx: Transaction) -> int:
-        leases.forget_uploads(tx, before)
+        uploads.forget(tx, before)
         return donors.forget_strangers(tx, unseen, online)
 
     gone = await site.writer.run(forget_rows)

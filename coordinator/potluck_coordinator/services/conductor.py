@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
+from potluck_coordinator.core import reasons
 from potluck_coordinator.core.errors import TooLarge
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Replay, Study, Unit
@@ -15,9 +16,9 @@ from potluck_coordinator.logs import about
 from potluck_coordinator.scoring import JobTooLarge
 from potluck_coordinator.services.challenges import renew_challenges, sweep_challenges
 from potluck_coordinator.services.collection import collect
-from potluck_coordinator.services.endings import finish_if_done
+from potluck_coordinator.services.endings import finish_if_done, stop_study
 from potluck_coordinator.services.events import CONDUCTOR
-from potluck_coordinator.services.leftovers import forget_superseded
+from potluck_coordinator.services.leftovers import forget_superseded, forget_uploads
 from potluck_coordinator.services.own_donor import (
     leave_undecided,
     next_replay,
@@ -25,6 +26,7 @@ from potluck_coordinator.services.own_donor import (
     prepare_checks,
 )
 from potluck_coordinator.services.parts import drop_unneeded, provide
+from potluck_coordinator.services.quotas import Room, room_for_states
 from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.results import expire, renew_all
 from potluck_coordinator.services.scoring import returned_units, score_unit, set_aside
@@ -122,6 +124,9 @@ class Conductor:
             points = await self._desk.ask(study, known, count)
             try:
                 for number, parameters in points:
+                    if not await self._has_room(study):
+                        self._desk.forget(study.id)
+                        return
                     with self._site.artifacts.naming():
                         made = await launch_trial(self._site, study, number, parameters)
                     if not made:
@@ -132,6 +137,16 @@ class Conductor:
                 raise
         elif study.trials <= len(known) and not open_trials:
             await self._site.writer.run(lambda tx: finish_if_done(self._site, tx, study))
+
+    async def _has_room(self, study: Study) -> bool:
+        """Say whether another trial may be made now; a study that may make none stops."""
+        site = self._site
+        room = await site.writer.read(lambda tx: room_for_states(site, tx, study))
+        if room is Room.NO:
+            await site.writer.run(
+                lambda tx: stop_study(site, tx, study.id, reasons.NO_ROOM, by="the coordinator")
+            )
+        return room is Room.YES
 
     async def _score_forever(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -231,6 +246,8 @@ class Conductor:
             await asyncio.sleep(self._site.settings.clean_seconds)
             with _survive("superseded states could not be deleted"):
                 await forget_superseded(self._site)
+            with _survive("uploads of ended leases could not be deleted"):
+                await forget_uploads(self._site)
             with _survive("encoded rows of ended studies could not be deleted"):
                 await drop_unneeded(self._site)
 

@@ -18,7 +18,7 @@ from potluck_coordinator.core.records import (
     Unit,
 )
 from potluck_coordinator.core.units import UnitEvent, UnitState
-from potluck_coordinator.services.events import WORK
+from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.planning import fewer_trials
 from potluck_coordinator.services.replays import FINALISTS, ask_for_finalists
 from potluck_coordinator.services.site import Site
@@ -26,6 +26,8 @@ from potluck_coordinator.services.standings import places
 from potluck_coordinator.storage import leases, parts, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
+
+OPEN_STATES = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED)
 
 
 def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
@@ -77,6 +79,30 @@ def fail_study(site: Site, tx: Transaction, study_id: str, reason: str) -> None:
     study = studies.find(tx, study_id)
     if study is not None:
         _end_study(site, tx, study, "failed", reason, None)
+
+
+def stop_study(site: Site, tx: Transaction, study_id: str, reason: str, *, by: str) -> bool:
+    """Stop a running study, which can be resumed; False where it does not run.
+
+    Args:
+        site: The coordinator.
+        tx: The transaction.
+        study_id: The study.
+        reason: Why, for its page.
+        by: Who stops it, for the ledger.
+    """
+    now = site.now()
+    moved = studies.move(
+        tx, study_id, before=("running",), after="stopped", reason=reason, finished_at=now
+    )
+    if not moved:
+        return False
+    # What was returned is durable and is scored all the same.
+    units.change_many(tx, study_id, UnitEvent.CANCEL, only=OPEN_STATES, lease_id=None)
+    leases.end_all_of_study(tx, study_id, now=now, reason="the study was stopped")
+    record(tx, study_id, "stop", {"by": by}, now)
+    after_commit(tx, lambda: site.hub.publish(study_id, SITE))
+    return True
 
 
 def _leading(tx: Transaction, study: Study) -> list[Unit]:
@@ -156,8 +182,7 @@ def _end_study(
     )
     if moved:
         # A refit of a trial that no longer leads may still be open.
-        open_states = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED)
-        units.change_many(tx, study.id, UnitEvent.CANCEL, only=open_states, lease_id=None)
+        units.change_many(tx, study.id, UnitEvent.CANCEL, only=OPEN_STATES, lease_id=None)
         leases.end_all_of_study(tx, study.id, now=now, reason="the study ended")
         body = {"state": state, "reason": reason, "best_trial": best}
         record(tx, study.id, "study_end", body, now)

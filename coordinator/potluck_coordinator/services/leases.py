@@ -24,6 +24,7 @@ from potluck_coordinator.storage import (
     studies,
     trials,
     units,
+    uploads,
 )
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -216,7 +217,7 @@ def _go_on_from(site: Site, tx: Transaction, lease: Lease, state: wire.Checkpoin
         end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
         old = state.artifact if state.step < end and state.artifact != unit.checkpoint else None
     if old is not None:
-        leases.drop_upload(tx, lease.id, old)
+        uploads.drop(tx, lease.id, old)
         after_commit(tx, lambda: site.superseded.add(old))
 
 
@@ -227,7 +228,7 @@ async def _check_state(site: Site, donor: DonorSession, state: wire.Checkpointed
         lease = leases.get(tx, state.lease_id)
         if lease is None or lease.donor_id != donor.id or lease.state != LeaseState.HELD:
             return None
-        if not leases.uploaded(tx, lease.id, state.artifact):
+        if not uploads.has(tx, lease.id, state.artifact):
             raise not_uploaded(state.artifact)
         unit = units.get(tx, lease.unit_id)
         trial = trials.get(tx, unit.study_id, unit.trial)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import artifact_uses
+from potluck_coordinator.storage import artifact_uses, uploads
 
 
 async def forget(site: Site, artifacts: Iterable[str]) -> int:
@@ -21,6 +21,14 @@ async def forget(site: Site, artifacts: Iterable[str]) -> int:
         kept = await site.writer.read(lambda tx: artifact_uses.named(tx, candidates))
         for sha in candidates - kept:
             gone += await site.artifacts.delete_unless_put(sha, watch)
+    return gone
+
+
+async def forget_uploads(site: Site) -> int:
+    """Delete what ended leases uploaded and nothing counts of."""
+    gone = 0
+    while some := await site.writer.run(uploads.release):
+        gone += await forget(site, some)
     return gone
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
+from math import inf
 
 from potluck_coordinator.core import quotas
 from potluck_coordinator.core.errors import NotFound
@@ -12,8 +14,11 @@ from potluck_coordinator.core.units import units_of
 from potluck_coordinator.core.visitors import has_no_account
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import holdings
+from potluck_coordinator.storage import access, holdings
 from potluck_coordinator.storage.transaction import Transaction
+
+STATES_SECONDS = 5.0
+MOST_OWNERS = 1000
 
 
 def may_keep(site: Site, tx: Transaction, asker: Asker, more: int) -> None:
@@ -61,6 +66,62 @@ def may_run(
         quotas.check_studies(running, studies, most, _whose(owner))
         most = given.visitors_units if all_of_them else given.quota_units
         quotas.check_units(running, units, most, _whose(owner))
+        used = holdings.state_bytes(tx, owner)
+        quotas.check_states(used, _most_states(site, owner), _whose_studies(owner))
+
+
+class Room(enum.Enum):
+    """Whether a study may make another trial: yes, when those that run have ended, or no more."""
+
+    YES = "yes"
+    LATER = "later"
+    NO = "no"
+
+
+def room_for_states(site: Site, tx: Transaction, study: Study) -> Room:
+    """Say whether another trial's states have room in the quotas of a study's owner.
+
+    Args:
+        site: The coordinator.
+        tx: A transaction.
+        study: A running study.
+    """
+    account = access.find_account(tx, study.owner)
+    if account is not None and account.role == "admin" and not site.settings.quota_admins:
+        return Room.YES
+    to_come = holdings.bytes_to_come(tx, study.id)
+    for owner in (study.owner, *([None] if has_no_account(study.owner) else [])):
+        most = _most_states(site, owner)
+        used = _states_lately(site, tx, owner, most) if most else 0
+        if most and used >= most:
+            return Room.LATER if to_come else Room.NO
+        if most and to_come and used + to_come >= most:
+            return Room.LATER
+    return Room.YES
+
+
+def _states_lately(site: Site, tx: Transaction, owner: str | None, most: int) -> int:
+    """Count as `holdings.state_bytes` does, or did a few seconds ago: trials come in crowds.
+
+    What says that nothing may be added, `most` or more, is never old: something may have gone.
+    """
+    now = site.now()
+    at, used = site.states_kept.get(owner, (-inf, 0))
+    if used >= most or not now - STATES_SECONDS < at <= now:
+        used = holdings.state_bytes(tx, owner)
+        if len(site.states_kept) >= MOST_OWNERS:
+            site.states_kept.clear()
+        site.states_kept[owner] = (now, used)
+    return used
+
+
+def _most_states(site: Site, owner: str | None) -> int:
+    given = site.settings
+    most = given.visitors_states if owner is None else given.quota_states
+    if most is not None:
+        return most
+    disk = site.artifacts.disk_bytes()
+    return 0 if disk is None else disk // (2 if owner is None else 4)
 
 
 def units_in(study: Study, trials: int | None = None) -> int:
@@ -103,6 +164,10 @@ def _size(site: Site, sha: str) -> int:
             _SIZES.clear()
         _SIZES[sha] = found
     return found
+
+
+def _whose_studies(owner: str | None) -> str:
+    return "All visitors' studies together" if owner is None else "Your studies"
 
 
 def _whose(owner: str | None) -> str:

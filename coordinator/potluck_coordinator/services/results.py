@@ -30,7 +30,7 @@ from potluck_coordinator.services.sampling import draw
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
 from potluck_coordinator.services.stuck import ask_whether_stuck
-from potluck_coordinator.storage import donors, leases, replays, studies, trials, units
+from potluck_coordinator.storage import donors, leases, replays, studies, trials, units, uploads
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -85,7 +85,7 @@ async def _problem_with(
     site: Site, result: wire.Completed, lease: Lease, unit: Unit, trial: Trial
 ) -> PotluckError | None:
     """Check what can be checked cheaply: uploaded, the end of the unit, names, shapes, finite."""
-    if not await site.writer.read(lambda tx: leases.uploaded(tx, lease.id, result.artifact)):
+    if not await site.writer.read(lambda tx: uploads.has(tx, lease.id, result.artifact)):
         return not_uploaded(result.artifact)
     end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
     if result.step != end and not result.diverged:
@@ -156,6 +156,7 @@ def _accept(
     values: dict[str, Any] = {
         "lease_id": None,
         "result": result.artifact,
+        "result_bytes": uploads.size(tx, lease.id, result.artifact),
         "result_lease": lease.id,
         "diverged": result.diverged,
         "claims": claims,

@@ -11,7 +11,7 @@ from potluck_coordinator.services.challenges import allows_upload
 from potluck_coordinator.services.leases import hash_token
 from potluck_coordinator.services.rates import Rate
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import access, artifact_uses, leases, studies, units
+from potluck_coordinator.storage import access, artifact_uses, leases, studies, units, uploads
 from potluck_coordinator.storage.transaction import Transaction
 
 MOST_STATES = 3 * COMMIT_STEPS
@@ -65,8 +65,8 @@ async def lease_writes(site: Site, token: str, sha: str) -> tuple[Lease, Unit]:
             if not allows_upload(tx, lease.id, sha):
                 raise _hidden(sha)
             return lease, units.get(tx, lease.unit_id)
-        again = leases.uploaded(tx, lease.id, sha)
-        if not again and leases.uploads(tx, lease.id) >= MOST_STATES:
+        again = uploads.has(tx, lease.id, sha)
+        if not again and uploads.count(tx, lease.id) >= MOST_STATES:
             raise BadResult(
                 "result.too_many_uploads",
                 "This lease keeps more states here than a unit needs.",

@@ -35,7 +35,8 @@ async def score_unit(site: Site, unit: Unit) -> None:
     loss = None
     if unit.kind == "refit" and predictions is not None:
         loss = await _own_loss(site, study, unit, predictions)
-    await site.writer.run(lambda tx: _keep(site, tx, unit, scored, predictions, loss))
+    told = 0 if predictions is None else await site.artifacts.size(predictions)
+    await site.writer.run(lambda tx: _keep(site, tx, unit, scored, predictions, told, loss))
 
 
 async def _own_loss(site: Site, study: Study, unit: Unit, predictions: str) -> float | None:
@@ -87,15 +88,19 @@ def _keep(
     unit: Unit,
     scored: Scored,
     predictions: str | None,
+    told: int,
     loss: float | None,
 ) -> None:
+    """Keep a score; `told`: bytes of the predictions."""
     now = site.now()
     diverged = scored.diverged
-    if units.get(tx, unit.id).result != unit.result:
+    current = units.get(tx, unit.id)
+    if current.result != unit.result:
         return  # refuted while it was being scored
     if diverged and not believed(site, tx, unit):
         return
-    if not units.change(tx, unit.id, UnitEvent.SCORE, diverged=diverged):
+    size = current.result_bytes + told
+    if not units.change(tx, unit.id, UnitEvent.SCORE, diverged=diverged, result_bytes=size):
         return  # cancelled while it was being scored
     study = studies.get(tx, unit.study_id)
     value = None if diverged else scored.metrics.get(study.wire_plan["metric"])

@@ -48,6 +48,8 @@ class Site:
     """States that newer ones took the place of: `services.leftovers` looks whether they may go."""
     guesses: Manners = field(default_factory=Manners)
     """Networks from which codes came that no group has."""
+    states_kept: dict[str | None, tuple[float, int]] = field(default_factory=dict)
+    """When what bytes of states were counted, by owner; None: of all visitors."""
     top_trials: TopTrials = field(default_factory=TopTrials)
 
     def now(self) -> float:

@@ -11,10 +11,11 @@ from potluck_coordinator.core.errors import BadStudy, Conflict, TooLarge
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Dataset, Model, Part, Study
-from potluck_coordinator.core.units import UnitEvent, UnitState
+from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.audience import check_group_is_there
+from potluck_coordinator.services.endings import stop_study
 from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.jobs import (
     EncodedPart,
@@ -41,7 +42,6 @@ from potluck_coordinator.services.working import keep_made
 from potluck_coordinator.storage import (
     artifact_uses,
     datasets,
-    leases,
     models,
     studies,
     trials,
@@ -243,23 +243,8 @@ async def stop(site: Site, asker: Asker, study_id: str) -> None:
     study = await mine(site, asker, study_id)
 
     def act(tx: Transaction) -> None:
-        now = site.now()
-        moved = studies.move(
-            tx,
-            study.id,
-            before=("running",),
-            after="stopped",
-            reason=f"Stopped by {asker.name}.",
-            finished_at=now,
-        )
-        if not moved:
+        if not stop_study(site, tx, study.id, f"Stopped by {asker.name}.", by=asker.name):
             raise _wrong_state(tx, study.id, "running")
-        # What was returned is durable and is scored all the same.
-        open_states = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED)
-        units.change_many(tx, study.id, UnitEvent.CANCEL, only=open_states, lease_id=None)
-        leases.end_all_of_study(tx, study.id, now=now, reason="the study was stopped")
-        record(tx, study.id, "stop", {"by": asker.name}, now)
-        after_commit(tx, lambda: site.hub.publish(study.id, SITE))
 
     await site.writer.run(act)
 

@@ -62,6 +62,7 @@ async def launch_trial(
     except (BadInput, TooLarge) as error:
         return await _record_impossible(site, study, model.graph, number, parameters, error)
     start_of = dict(zip(places, prepared.starts, strict=True))
+    start_sizes = {sha: await site.artifacts.size(sha) for sha in prepared.starts}
     sizes = {n: await site.artifacts.size(_tensors(part)) for n, part in by_part.items()}
 
     def act(tx: Transaction) -> bool:
@@ -70,10 +71,12 @@ async def launch_trial(
         running = current is not None and current.state == "running"
         if not running or trials.get(tx, study.id, number) is not None:
             return False
+        known = units.starts_among(tx, study.id, start_sizes)
         trial = Trial(
             study_id=study.id,
             number=number,
             state=TrialState.RUNNING.value,
+            start_bytes=sum(size for sha, size in start_sizes.items() if sha not in known),
             parameters=dict(parameters),
             graph=prepared.graph,
             topology=prepared.topology,

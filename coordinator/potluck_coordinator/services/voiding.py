@@ -19,6 +19,7 @@ NO_RESULT: dict[str, Any] = {
     "checkpoint_step": 0,
     "checkpoint_lease": None,
     "result": None,
+    "result_bytes": 0,
     "result_lease": None,
     "diverged": False,
     "claims": {},

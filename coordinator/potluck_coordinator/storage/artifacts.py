@@ -326,6 +326,12 @@ class ArtifactStore:
             return None
         return shutil.disk_usage(self._folder).free
 
+    def disk_bytes(self) -> int | None:
+        """Give the bytes of the disk that it is on, free or not; None where it is no folder."""
+        if self._folder is None:
+            return None
+        return shutil.disk_usage(self._folder).total
+
     async def exists(self, sha: str) -> bool:
         """Say whether these bytes are here."""
         try:

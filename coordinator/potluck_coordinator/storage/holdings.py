@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, func, or_
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.records import Study
+from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.core.visitors import ANYONE, OWNER_PREFIX
 from potluck_coordinator.storage.rows import fact
-from potluck_coordinator.storage.tables import DatasetRow, ModelRow, StudyRow
+from potluck_coordinator.storage.tables import (
+    DatasetRow,
+    ModelRow,
+    StudyRow,
+    TrialRow,
+    UnitRow,
+)
+
+TIMES_ALLOWED = 2
+"""A result may be five times the weights; Adam's is three times."""
 
 
 def datasets(session: Session, owner: str | None) -> list[tuple[str, int]]:
@@ -30,6 +40,23 @@ def running(session: Session, owner: str | None) -> list[Study]:
     """Give an owner's running studies; None: as above."""
     query = select(StudyRow).where(_owned(col(StudyRow.owner), owner), StudyRow.state == "running")
     return [fact(Study, found) for found in session.exec(query)]
+
+
+def state_bytes(session: Session, owner: str | None) -> int:
+    """Count the bytes of starts, results and predictions in an owner's studies; None: as above."""
+    mine = select(StudyRow.id).where(_owned(col(StudyRow.owner), owner))
+    starts = select(func.sum(TrialRow.start_bytes)).where(col(TrialRow.study_id).in_(mine))
+    results = select(func.sum(UnitRow.result_bytes)).where(col(UnitRow.study_id).in_(mine))
+    return sum(int(session.exec(query).one() or 0) for query in (starts, results))
+
+
+def bytes_to_come(session: Session, study_id: str) -> int:
+    """Estimate the bytes of results that a study's open units will bring."""
+    query = select(func.sum(UnitRow.upload_bytes)).where(
+        UnitRow.study_id == study_id,
+        col(UnitRow.state).in_([UnitState.BLOCKED, UnitState.READY, UnitState.LEASED]),
+    )
+    return int(session.exec(query).one() or 0) // TIMES_ALLOWED
 
 
 def _owned(column: Mapped[str], owner: str | None) -> ColumnElement[bool]:

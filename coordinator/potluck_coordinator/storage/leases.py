@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import and_, case, delete, func, not_, or_, update
+from sqlalchemy import and_, case, func, not_, or_, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.groups import NO_REACH, Reach
@@ -13,7 +13,7 @@ from potluck_coordinator.core.leases import BLAMELESS, LeaseState
 from potluck_coordinator.core.records import Lease
 from potluck_coordinator.storage.reach import within
 from potluck_coordinator.storage.rows import changed, fact, row
-from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow, UploadRow
+from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
 
 HELD = LeaseState.HELD.value
 UNKNOWN_TIMES = 5.0
@@ -256,39 +256,6 @@ def stalled(
         .limit(limit)
     )
     return list(session.exec(query))
-
-
-def note_upload(session: Session, lease_id: str, artifact: str, size: int) -> None:
-    """Remember that a lease uploaded these bytes."""
-    if session.get(UploadRow, (lease_id, artifact), populate_existing=True) is None:
-        session.add(UploadRow(lease_id=lease_id, artifact=artifact, bytes=size))
-        session.flush()
-
-
-def drop_upload(session: Session, lease_id: str, artifact: str) -> None:
-    """Forget that a lease uploaded these bytes: it has uploaded what takes their place."""
-    session.execute(
-        delete(UploadRow).where(
-            col(UploadRow.lease_id) == lease_id, col(UploadRow.artifact) == artifact
-        )
-    )
-
-
-def forget_uploads(session: Session, before: float) -> int:
-    """Forget what leases uploaded that ended before a time: what is named besides stays named."""
-    ended = select(LeaseRow.id).where(LeaseRow.state != HELD, col(LeaseRow.ended_at) < before)
-    return changed(session, delete(UploadRow).where(col(UploadRow.lease_id).in_(ended)))
-
-
-def uploads(session: Session, lease_id: str) -> int:
-    """Count what a lease uploaded."""
-    query = select(func.count()).where(UploadRow.lease_id == lease_id)
-    return session.exec(query).one()
-
-
-def uploaded(session: Session, lease_id: str, artifact: str) -> bool:
-    """Say whether a lease uploaded these bytes."""
-    return session.get(UploadRow, (lease_id, artifact), populate_existing=True) is not None
 
 
 def trials_of(session: Session, donor_id: str) -> dict[str, set[int]]:

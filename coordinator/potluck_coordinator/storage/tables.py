@@ -113,6 +113,7 @@ class TrialRow(SQLModel, table=True):
     value: float | None = Field(default=None, sa_type=Float)
     created_at: float = Field(sa_type=Float)
     finished_at: float | None = Field(default=None, sa_type=Float)
+    start_bytes: int = Field(default=0, sa_type=BigInteger)
 
 
 class UnitRow(SQLModel, table=True):
@@ -157,6 +158,7 @@ class UnitRow(SQLModel, table=True):
     result_lease: str | None = None
     diverged: bool = False
     claims: Json = Field(sa_column=Column(JSON, nullable=False))
+    result_bytes: int = Field(default=0, sa_type=BigInteger)
 
 
 class DonorRow(SQLModel, table=True):

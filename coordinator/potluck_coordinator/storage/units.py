@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, insert, update
@@ -75,6 +75,14 @@ def open_parts(session: Session, study_id: str) -> set[int]:
     states = (UnitState.READY.value, UnitState.LEASED.value, UnitState.RETURNED.value)
     query = select(UnitRow.part).where(UnitRow.study_id == study_id, col(UnitRow.state).in_(states))
     return set(session.exec(query.distinct()))
+
+
+def starts_among(session: Session, study_id: str, artifacts: Collection[str]) -> set[str]:
+    """Give those of these artifacts from which units of a study start already."""
+    query = select(UnitRow.start).where(
+        UnitRow.study_id == study_id, col(UnitRow.start).in_(artifacts)
+    )
+    return {sha for sha in session.exec(query.distinct()) if sha is not None}
 
 
 def counts(session: Session, study_id: str) -> dict[str, int]:

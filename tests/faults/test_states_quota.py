@@ -1,0 +1,93 @@
+"""What the states of studies may take of the disk is bounded, and no study is lost for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+import potluck
+from potluck.errors import Conflict
+from tests.conftest import Start
+from tests.support.coordinator import Coordinator
+from tests.support.keras_files import dense_h5
+from tests.support.scripted_donor import ScriptedDonor, random_result
+from tests.support.waiting import until
+
+STATE = 2_000
+"""Bytes: a bit more than a state of the small network takes."""
+
+
+def submit(coordinator: Coordinator, trials: int = 30) -> potluck.Study:
+    return coordinator.client().submit(
+        model=dense_h5(),
+        data="iris",
+        trials=trials,
+        epochs=1,
+        search={"learning_rate": potluck.Float(0.001, 0.1)},
+        name="Irises",
+    )
+
+
+def train_while_it_runs(coordinator: Coordinator, study: potluck.Study) -> int:
+    """Hand in what there is until the study stands still; give how many units that were."""
+    done = 0
+    with ScriptedDonor(coordinator.url) as donor:
+        while study.refresh().record.state == "running":
+            leases = donor.request()
+            if not leases:
+                donor.listen(0.2)
+                continue
+            settlement = donor.complete(leases[0], random_result(donor, leases[0]))
+            done += settlement.outcome == "accepted"
+    return done
+
+
+def test_a_study_stops_before_its_states_take_more_than_they_may_and_can_be_resumed(
+    start_coordinator: Start,
+) -> None:
+    few = start_coordinator(quota_states=10 * STATE, workers=1)
+    first = submit(few)
+    done = train_while_it_runs(few, first)
+    record = first.refresh().record
+    assert record.state == "stopped"
+    assert "Delete studies" in record.reason
+    assert 2 <= done < 30
+    acts: list[Callable[[], object]] = [
+        lambda: submit(few),
+        first.resume,
+        lambda: first.extend(1),
+    ]
+    for act in acts:
+        with pytest.raises(Conflict) as refused:
+            act()
+        assert refused.value.code == "quota.states"
+        assert "kept" in str(refused.value)
+    first.delete()
+    second = submit(few, trials=2)
+    train_while_it_runs(few, second)
+    assert second.refresh().record.state == "completed"
+
+
+def test_new_keys_do_not_get_round_what_visitors_states_take_together(
+    start_coordinator: Start,
+) -> None:
+    few = start_coordinator(visitors_states=6 * STATE, workers=1)
+    study = submit(few)
+    train_while_it_runs(few, study)
+    assert study.refresh().record.state == "stopped"
+
+
+def test_what_a_lease_uploaded_goes_when_it_was_handed_back(start_coordinator: Start) -> None:
+    coordinator = start_coordinator(clean_seconds=0.05, workers=1)
+    submit(coordinator, trials=1)
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.begin()
+        put = {donor.put(b"state %d" % n, lease.token)[0] for n in range(5)}
+
+        def stored() -> set[str]:
+            return {p.name for p in (coordinator.data / "artifacts").rglob("*")} & put
+
+        assert stored() == put
+        donor.hand_back(lease, "error")
+        until(lambda: not stored(), what="an end of what nobody named")
