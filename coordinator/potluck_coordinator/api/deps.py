@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request, Response
@@ -92,7 +93,7 @@ async def get_asker(request: Request) -> Asker:
 
 async def get_anybody(request: Request) -> Asker:
     """Say who asks: a bearer's token or key, or a browser by its cookies, or nobody."""
-    asker = await _find_asker(request)
+    asker = replace(await _find_asker(request), network=network(request))
     note_account(request.scope, asker.name)
     return asker
 

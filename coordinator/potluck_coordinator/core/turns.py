@@ -8,6 +8,7 @@ does not depend on the others, so none can hold another up:
 - one account leaves a place of a kind to the others, where there are two or more.
 
 The kind that was served longest ago goes first; in it, the account that was; in that, the oldest.
+Visitors without an account take turns by network first: they make keys as they like.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ SHARED = (Kind.ENCODE, Kind.SCORE, Kind.SERVE)
 """Kinds that share the worker processes."""
 OWN_WORK = (Kind.SCORE, Kind.REPLAY)
 """Work that the coordinator asks for itself: an account may have all places of it."""
+FROM = "\n"
+"""No account's name has a second line."""
 MOST_PASSED = 16
 """A job that waits for memory is passed so often, then nothing else begins before it does."""
 
@@ -67,6 +70,26 @@ def may_start(
     free = seats_for(workers) - sum(running.get(other, 0) for other in SHARED)
     reserved = sum(other is not kind and not running.get(other, 0) for other in SHARED)
     return free > reserved
+
+
+def visitors_turn(owner: str, network: str) -> str:
+    """Name whose turns a visitor's jobs take.
+
+    Args:
+        owner: The owner that belongs to the visitor's key.
+        network: Where the visitor's request came from; empty where nobody knows.
+    """
+    return f"{owner}{FROM}{network}" if network else owner
+
+
+def crowd_of(account: str) -> str:
+    """Give those who share turns with an account: all visitors of its network, or itself.
+
+    Args:
+        account: An account's name, or what `visitors_turn` gave.
+    """
+    _, found, network = account.partition(FROM)
+    return f"{FROM}{network}" if found else account
 
 
 def most_of_one_account(workers: int) -> int:

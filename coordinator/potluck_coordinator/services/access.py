@@ -7,6 +7,7 @@ from typing import Literal
 
 from potluck_coordinator.core.errors import NotAllowed, NotFound, NotSignedIn
 from potluck_coordinator.core.records import Study
+from potluck_coordinator.core.turns import visitors_turn
 from potluck_coordinator.core.visitors import ANYONE, has_no_account
 
 Role = Literal["anonymous", "donor", "submitter", "admin"]
@@ -27,6 +28,8 @@ class Asker:
     """Of whoever has an account."""
     token_id: str = ""
     """Of the token that came, or that opened the browser's session."""
+    network: str = ""
+    """Where the request came from: an IPv4 address or an IPv6 /64; empty where nobody knows."""
 
     @property
     def has_account(self) -> bool:
@@ -42,6 +45,14 @@ class Asker:
     def owner(self) -> str:
         """Give whom this asker's new things are kept under; without a key or account nobody's."""
         return self.name if self.has_account else self.visitor or ANYONE
+
+    @property
+    def turn(self) -> str:
+        """Give whose turns this asker's jobs take: an account's, or a visitor's and its network's.
+
+        Keys cost visitors nothing, and networks do: see `core.turns.crowd_of`.
+        """
+        return self.owner if self.has_account else visitors_turn(self.owner, self.network)
 
     @property
     def owners(self) -> tuple[str, ...]:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from potluck_coordinator.core.errors import TooLarge
 from potluck_coordinator.core.turns import (
     MOST_PASSED,
     Kind,
+    crowd_of,
     may_start,
     most_of_one_account,
 )
@@ -124,7 +126,8 @@ class Admission:
             self._drop(entry)
             self._clock += 1
             self._served[entry.kind] = self._clock
-            self._served_of[entry.kind][entry.account] = self._clock
+            for whose in (entry.account, crowd_of(entry.account)):
+                self._served_of[entry.kind][whose] = self._clock
             if not self._waiting[entry.kind]:
                 self._served_of[entry.kind].clear()  # nobody waits whose turn it could be
             self.held += entry.need
@@ -157,7 +160,7 @@ class Admission:
             served = self._served_of[kind]
             queues = self._waiting[kind].values()
             oldest = [entry for entry in map(_first, queues) if entry is not None]
-            for entry in sorted(oldest, key=lambda e: (served.get(e.account, 0), e.arrived)):
+            for entry in sorted(oldest, key=partial(_turn, served)):
                 runs = self._running_of[kind, entry.account]
                 most = most_of_one_account(self._workers)
                 if may_start(kind, runs, self._running, self._workers, most):
@@ -171,6 +174,12 @@ class Admission:
         queue.remove(entry)
         if not queue:
             del self._waiting[entry.kind][entry.account]
+
+
+def _turn(served: Mapping[str, int], entry: _Waiting) -> tuple[int, int, int]:
+    """Give a job's place among those of its kind; `served`: when accounts and crowds were."""
+    crowd, account = served.get(crowd_of(entry.account), 0), served.get(entry.account, 0)
+    return crowd, account, entry.arrived
 
 
 def _first(queue: deque[_Waiting]) -> _Waiting | None:

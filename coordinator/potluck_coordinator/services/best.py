@@ -154,7 +154,7 @@ async def predictions(site: Site, asker: Asker, best: Best) -> bytes:
         told = [site.artifacts.kept(score.predictions), site.artifacts.kept(part.held)]
         size = await site.artifacts.size(score.predictions) + await site.artifacts.size(part.held)
         need = LEAST + TIMES_TOLD * size + BYTES_PER_PREDICTION * len(part.held_rows)
-        job = Job(Kind.SERVE, asker.owner, need, SECONDS_TO_LOOK, "Reading the predictions")
+        job = Job(Kind.SERVE, asker.turn, need, SECONDS_TO_LOOK, "Reading the predictions")
         kind = "training" if best.unit.kind == "refit" else "validation"
         rows = (part.encoder, part.held_rows, best.trial.number, kind)
         return await in_worker(site, job, told_predictions, *told, *rows)
@@ -168,7 +168,7 @@ async def inputs(site: Site, asker: Asker, best: Best, folder: Path) -> Path:
         part = await provided(site, best.study.id, best.unit.part)
         assert part.held is not None
         need = LEAST + TIMES_TOLD * await site.artifacts.size(part.held)
-        job = Job(Kind.SERVE, asker.owner, need, SECONDS_TO_LOOK, "Writing the rows")
+        job = Job(Kind.SERVE, asker.turn, need, SECONDS_TO_LOOK, "Writing the rows")
         held = site.artifacts.kept(part.held)
         await in_worker(site, job, write_inputs, held, part.held_rows, str(path))
     return path
@@ -204,7 +204,7 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
         rows,
         site.artifacts.kept(best.trial.graph),
         site.artifacts.kept(best.unit.result),
-        account=asker.owner,
+        account=asker.turn,
         kind=Kind.SERVE,
         more=encoded + more,
         timeout_s=SECONDS_TO_LOOK,

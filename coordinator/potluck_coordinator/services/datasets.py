@@ -44,7 +44,7 @@ async def add_dataset(
             artifact,
             filename,
             describe_dataset,
-            account=asker.owner,
+            account=asker.turn,
             timeout_s=SECONDS_TO_READ,
         )
     except Exception:

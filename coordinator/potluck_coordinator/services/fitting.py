@@ -103,7 +103,7 @@ async def fit_offer(site: Site, asker: Asker, model: Model, width: int) -> FitOf
 
 
 def _job(asker: Asker, need: int) -> Job:
-    return Job(Kind.ENCODE, asker.owner, LEAST + need, SECONDS_TO_FIT, "Fitting the model")
+    return Job(Kind.ENCODE, asker.turn, LEAST + need, SECONDS_TO_FIT, "Fitting the model")
 
 
 def _fitted_bytes(size: int, was: int | None, width: int, most: int) -> int:

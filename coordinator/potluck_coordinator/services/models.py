@@ -76,7 +76,7 @@ async def _described(
     site: Site, asker: Asker, out: Path, size: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     need = TIMES_DESCRIBED * size
-    job = Job(Kind.ENCODE, asker.owner, need, SECONDS_TO_DESCRIBE, "The model")
+    job = Job(Kind.ENCODE, asker.turn, need, SECONDS_TO_DESCRIBE, "The model")
     try:
         return await run_job(site, job, describe_model, str(out))
     except (TimeoutError, WorkerLost) as error:
@@ -96,7 +96,7 @@ async def _convert(site: Site, asker: Asker, folder: Path, out: Path) -> None:
     need = memory_for(size, limits).need
     try:
         await site.converters.run(
-            need, "The model", convert_into, folder, out, limits, account=asker.owner
+            need, "The model", convert_into, folder, out, limits, account=asker.turn
         )
     except ConversionError as error:
         raise as_bad_model(error) from error
@@ -268,7 +268,7 @@ async def render(
             out,
             limits,
             kind=Kind.RENDER,
-            account=asker.owner,
+            account=asker.turn,
         )
     except ConversionError as error:
         raise as_bad_model(error) from error

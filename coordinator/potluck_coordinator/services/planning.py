@@ -63,7 +63,7 @@ async def understand(site: Site, asker: Asker, spec: StudySpec) -> Understood:
             plan_job,
             spec.model_dump(mode="json"),
             facts,
-            account=asker.owner,
+            account=asker.turn,
             timeout_s=SECONDS_TO_PREPARE,
         )
     except OtherWidth as error:
@@ -117,7 +117,7 @@ async def explain(site: Site, asker: Asker, spec: StudySpec) -> StudyPlan:
 
 
 def _small_job(asker: Asker, what: str, size: int) -> Job:
-    return Job(Kind.ENCODE, asker.owner, LEAST + TIMES_A_GRAPH * size, SECONDS_TO_LOOK, what)
+    return Job(Kind.ENCODE, asker.turn, LEAST + TIMES_A_GRAPH * size, SECONDS_TO_LOOK, what)
 
 
 async def _materials(site: Site, asker: Asker, spec: StudySpec) -> tuple[Model, Dataset]:

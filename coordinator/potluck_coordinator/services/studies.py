@@ -87,7 +87,7 @@ async def create(
             prepare_study,
             understood.plan,
             site.artifacts.shelf(),
-            account=asker.owner,
+            account=asker.turn,
             more=encoded_bytes(understood.plan, _rows(understood.plan)),
             timeout_s=SECONDS_TO_PREPARE,
         )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck_coordinator.core.errors import TooLarge
-from potluck_coordinator.core.turns import MOST_PASSED, Kind
+from potluck_coordinator.core.turns import MOST_PASSED, Kind, visitors_turn
 from potluck_coordinator.services.admission import SMALL, Admission
 from tests.support.waiting import PATIENCE_S
 
@@ -98,6 +98,15 @@ def test_accounts_take_turns_however_many_jobs_each_has() -> None:
     asked += [("b0", Kind.ENCODE, "b", BUDGET), ("b1", Kind.ENCODE, "b", BUDGET)]
     order = asyncio.run(_order(Admission(BUDGET), asked, BUDGET))
     assert order == ["a0", "b0", "a1", "b1", "a2"]
+
+
+def test_many_keys_behind_one_network_take_no_more_turns_than_one() -> None:
+    here = [visitors_turn(f"anyone:{n}", "10.0.0.1") for n in range(3)]
+    asked = [(f"here {n}", Kind.ENCODE, account, BUDGET) for n, account in enumerate(here)]
+    asked += [("account", Kind.ENCODE, "ann", BUDGET)] * 2
+    asked += [("there", Kind.ENCODE, visitors_turn("anyone:x", "10.0.0.2"), BUDGET)]
+    order = asyncio.run(_order(Admission(BUDGET), asked, BUDGET))
+    assert order == ["here 0", "account", "there", "here 1", "account", "here 2"]
 
 
 def test_kinds_take_turns_too() -> None:
