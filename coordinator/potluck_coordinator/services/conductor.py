@@ -8,10 +8,10 @@ import logging
 from collections.abc import Iterator
 
 from potluck_coordinator.core import reasons
-from potluck_coordinator.core.errors import TooLarge
-from potluck_coordinator.core.ranking import TrialState
+from potluck_coordinator.core.errors import NotFound, TooLarge
 from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState
+from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.logs import about
 from potluck_coordinator.scoring import JobTooLarge
 from potluck_coordinator.services.challenges import renew_challenges, sweep_challenges
@@ -33,7 +33,7 @@ from potluck_coordinator.services.scoring import returned_units, score_unit, set
 from potluck_coordinator.services.search import SearchDesk
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.trials import launch_trial
-from potluck_coordinator.storage import studies, trials
+from potluck_coordinator.storage import studies, trials, units
 
 ASKED_AHEAD = 4
 """Trials kept running beyond what the donors online can take."""
@@ -116,11 +116,11 @@ class Conductor:
             with self._site.artifacts.naming():
                 if not await provide(self._site, study):
                     return
-        known = await self._site.writer.read(lambda tx: trials.of_study(tx, study.id))
-        open_trials = sum(t.state == TrialState.RUNNING for t in known)
-        wanted = ASKED_AHEAD + 2 * self._site.presence.expected(study.circle) - open_trials
-        count = min(wanted, study.trials - len(known))
-        if count > 0:
+        running, made = await self._site.writer.read(lambda tx: trials.count(tx, study.id))
+        wanted = ASKED_AHEAD + 2 * self._site.presence.expected(study.circle) - running
+        if min(wanted, study.trials - made) > 0:
+            known = await self._site.writer.read(lambda tx: trials.of_study(tx, study.id))
+            count = min(wanted, study.trials - len(known))
             points = await self._desk.ask(study, known, count)
             try:
                 for number, parameters in points:
@@ -135,7 +135,7 @@ class Conductor:
             except Exception:
                 self._desk.forget(study.id)  # or its next number would leave a gap
                 raise
-        elif study.trials <= len(known) and not open_trials:
+        elif study.trials <= made and not running:
             await self._site.writer.run(lambda tx: finish_if_done(self._site, tx, study))
 
     async def _has_room(self, study: Study) -> bool:
@@ -155,28 +155,31 @@ class Conductor:
                     woken.clear()
                     self._more_to_score = False
                     with _survive("returned units could not be read"):
-                        for unit, account in await returned_units(self._site):
-                            if self._may_score(unit, account):
-                                self._scoring[unit.id] = account
-                                group.create_task(self._score(unit))
+                        for unit_id, account in await returned_units(self._site):
+                            if self._may_score(unit_id, account):
+                                self._scoring[unit_id] = account
+                                group.create_task(self._score(unit_id))
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
 
-    def _may_score(self, unit: Unit, account: str) -> bool:
+    def _may_score(self, unit_id: str, account: str) -> bool:
         """Say whether to begin with a unit: a few of each account, so that all get their turns."""
-        if unit.id in self._scoring:
+        if unit_id in self._scoring:
             return False
         begun = sum(one == account for one in self._scoring.values())
         may = begun < 2 * self._site.settings.workers
         self._more_to_score |= not may
         return may
 
-    async def _score(self, unit: Unit) -> None:
+    async def _score(self, unit_id: str) -> None:
         try:
-            with about(study=unit.study_id, trial=unit.trial, unit=unit.id):
-                await self._score_known(unit)
+            with contextlib.suppress(NotFound):  # deleted with its study
+                unit = await self._site.writer.read(lambda tx: units.get(tx, unit_id))
+                if unit.state == UnitState.RETURNED:  # not voided meanwhile
+                    with about(study=unit.study_id, trial=unit.trial, unit=unit.id):
+                        await self._score_known(unit)
         finally:
-            del self._scoring[unit.id]
+            del self._scoring[unit_id]
             if self._more_to_score:
                 self._site.poke()
 

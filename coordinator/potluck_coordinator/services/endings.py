@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from potluck_coordinator.core import reasons
 from potluck_coordinator.core.randomness import derive_seed
-from potluck_coordinator.core.ranking import (
-    TrialState,
-)
 from potluck_coordinator.core.records import (
     NO_FOLD,
     REFIT_PART,
     Part,
     Study,
-    Trial,
     Unit,
 )
 from potluck_coordinator.core.units import UnitEvent, UnitState
@@ -33,12 +27,11 @@ OPEN_STATES = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED)
 def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
     """End a study whose trials have all ended; with folds, the best one is refitted first."""
     study = studies.get(tx, study.id)
-    all_trials = trials.of_study(tx, study.id)
-    if study.state != "running" or _to_come(study, all_trials):
+    if study.state != "running" or trials_to_come(tx, study):
         return
     best = next((number for number, place in places(tx, study).items() if place == 1), None)
     if best is None:
-        reason = reasons.of_study([t.reason for t in all_trials])
+        reason = reasons.of_study([t.reason for t in trials.of_study(tx, study.id)])
         _end_study(site, tx, study, "failed", reason, None)
         return
     if study.wire_plan["folds"]:
@@ -66,12 +59,8 @@ def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
 
 def trials_to_come(tx: Transaction, study: Study) -> bool:
     """Say whether trials of a study are still to be made, or run."""
-    return _to_come(study, trials.of_study(tx, study.id))
-
-
-def _to_come(study: Study, made: Sequence[Trial]) -> bool:
-    running = any(trial.state == TrialState.RUNNING for trial in made)
-    return running or len(made) < study.trials
+    running, made = trials.count(tx, study.id)
+    return running > 0 or made < study.trials
 
 
 def fail_study(site: Site, tx: Transaction, study_id: str, reason: str) -> None:
@@ -159,7 +148,7 @@ def _add_refit(site: Site, tx: Transaction, study: Study, part: Part, number: in
 def settle_refit(site: Site, tx: Transaction, study: Study, unit: Unit) -> None:
     """Decide what follows now that a refit unit was scored or set aside."""
     still_best = places(tx, study).get(unit.trial) == 1
-    running = any(t.state == TrialState.RUNNING for t in trials.of_study(tx, study.id))
+    running, _ = trials.count(tx, study.id)
     if unit.state == UnitState.SET_ASIDE and still_best and not running:
         reason = f"{reasons.REFIT_FAILED} {reasons.of_unit(unit.reasons)}"
         _end_study(site, tx, study, "failed", reason, unit.trial)

@@ -8,7 +8,7 @@ from potluck.protocol.base import one_line
 from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.records import Score, Study, Unit, wire_fold
 from potluck_coordinator.core.turns import Kind
-from potluck_coordinator.core.units import UnitEvent, UnitState
+from potluck_coordinator.core.units import UnitEvent
 from potluck_coordinator.scoring import Score as Scored
 from potluck_coordinator.services.chains import reward
 from potluck_coordinator.services.courses import course_of
@@ -137,16 +137,14 @@ def _keep(
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
 
 
-async def returned_units(site: Site) -> list[tuple[Unit, str]]:
-    """List the units that can be scored, with their studies' accounts.
+async def returned_units(site: Site) -> list[tuple[str, str]]:
+    """List the ids of the units that can be scored, with their studies' accounts.
 
     A claimed divergence waits for its proof.
     """
 
-    def look(tx: Transaction) -> list[tuple[Unit, str]]:
+    def look(tx: Transaction) -> list[tuple[str, str]]:
         unproven = replays.units_waiting(tx)
-        found = [u for u in units.in_state(tx, UnitState.RETURNED) if u.id not in unproven]
-        owners = {name: studies.get(tx, name).owner for name in {u.study_id for u in found}}
-        return [(unit, owners[unit.study_id]) for unit in found]
+        return [found for found in units.returned(tx) if found[0] not in unproven]
 
     return await site.writer.read(look)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
+from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Trial
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import TrialRow
@@ -26,6 +27,17 @@ def of_study(session: Session, study_id: str) -> list[Trial]:
     """List a study's trials by number."""
     query = select(TrialRow).where(TrialRow.study_id == study_id).order_by(col(TrialRow.number))
     return [fact(Trial, found) for found in session.exec(query)]
+
+
+def count(session: Session, study_id: str) -> tuple[int, int]:
+    """Count a study's trials: those that run, and all."""
+    query = (
+        select(TrialRow.state == TrialState.RUNNING.value, func.count())
+        .where(TrialRow.study_id == study_id)
+        .group_by(col(TrialRow.state) == TrialState.RUNNING.value)
+    )
+    found = {bool(running): number for running, number in session.exec(query)}
+    return found.get(True, 0), sum(found.values())
 
 
 def finish(

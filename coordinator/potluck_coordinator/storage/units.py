@@ -49,9 +49,15 @@ def of_trial(session: Session, study_id: str, trial: int) -> list[Unit]:
     return _list(session, UnitRow.study_id == study_id, UnitRow.trial == trial)
 
 
-def in_state(session: Session, state: UnitState) -> list[Unit]:
-    """List all units in a state."""
-    return _list(session, UnitRow.state == state.value)
+def returned(session: Session) -> list[tuple[str, str]]:
+    """List the ids of all returned units, with their studies' owners, in the order of trials."""
+    query = (
+        select(UnitRow.id, StudyRow.owner)
+        .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
+        .where(UnitRow.state == UnitState.RETURNED.value)
+        .order_by(col(UnitRow.trial), col(UnitRow.rung), col(UnitRow.fold), col(UnitRow.repeat))
+    )
+    return list(session.exec(query).all())
 
 
 def _list(session: Session, *conditions: Any) -> list[Unit]:
