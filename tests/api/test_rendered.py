@@ -299,6 +299,18 @@ def test_a_kept_file_that_was_lost_is_written_again(here: Here, loss: str) -> No
     assert [one.artifact for one in here.rows()] == [row.artifact]
 
 
+def test_files_are_kept_in_a_store_that_is_no_folder_too(begin: Any, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    with begin(artifacts=f"file://{tmp_path / 'elsewhere'}") as here:
+        address = here.upload(dense_h5())
+        first = here.get(address)
+        with here.nothing_is_written():
+            again = here.get(address)
+        assert (again.content, told(again)) == (first.content, told(first))
+        assert here.http.delete(address.removesuffix("/file")).status_code == 204
+        assert not [path for path in (tmp_path / "elsewhere").rglob("*") if path.is_file()]
+
+
 def test_what_another_version_wrote_is_written_anew(here: Here) -> None:
     address = here.upload(dense_h5())
     content = here.get(address).content
