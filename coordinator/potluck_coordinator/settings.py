@@ -156,6 +156,12 @@ class Settings(BaseSettings):
     not collected: others may keep theirs there."""
     forget_donors_after: float = Field(default=3600.0, ge=0)
     """Seconds after which the record of a donor who never held a lease is deleted."""
+    rendered_bytes: int = Field(default=2 * 2**30, ge=0)
+    """Bytes of models' files (`.h5`, `.keras`, TF.js) that are kept once somebody has downloaded
+    them, the operator's own and in nobody's quota. Beyond it those go that were not downloaded for
+    longest; 0: each download has its file written anew."""
+    forget_rendered_after: float = Field(default=7 * 86_400.0, ge=0)
+    """Seconds after which such a file goes that nobody has downloaded again."""
     clean_seconds: float = Field(default=30.0, gt=0)
     """How often states that newer ones took the place of are deleted."""
     sweep_seconds: float = 2.0

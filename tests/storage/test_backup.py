@@ -19,6 +19,7 @@ from potluck_coordinator.storage import ledger
 from potluck_coordinator.storage.artifacts import ArtifactStore
 from potluck_coordinator.storage.backup import back_up, restore
 from potluck_coordinator.storage.engine import make_engine
+from potluck_coordinator.storage.rendered_tables import RenderedRow
 from potluck_coordinator.storage.schema import known_revisions, migrate
 from potluck_coordinator.storage.tables import DatasetRow, ModelRow, StudyRow, UnitRow
 from tests.support.database_rows import all_rows, chains
@@ -130,6 +131,27 @@ def test_every_row_and_every_artifact_comes_back(
         assert ledger.seal_all(session) == 1
         ledger.record(session, "s", "fact", {"n": 1201}, 1700000002.5)
         session.commit()
+    restored.dispose()
+
+
+def test_models_files_are_left_out_as_they_can_be_written_again(
+    filled: Engine, store: ArtifactStore, tmp_path: Path
+) -> None:
+    written = store.put_sync(b"a model's file")
+    row = RenderedRow(
+        graph=SHAS[1], weights=SHAS[2], format="h5", artifact=written, bytes=14, potluck="1.0",
+        used_at=1.0,
+    )  # fmt: skip
+    with Session(filled) as session:
+        session.add(row)
+        session.commit()
+    done = back_up(filled, store, tmp_path / "b.tar", "1.0")
+    assert sorted(done.artifacts) == sorted(NAMED)
+    assert done.tables["rendered"].rows == 0
+    into(tmp_path / "new", tmp_path / "b.tar")
+    restored = make_engine(f"sqlite:///{tmp_path / 'new' / 'potluck.sqlite3'}")
+    assert all_rows(restored) == {**all_rows(filled), "rendered": []}
+    assert set(files(tmp_path / "new" / "artifacts")) == set(NAMED)
     restored.dispose()
 
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 from sqlmodel import Session
 
 from potluck_coordinator.core.leases import LeaseState
-from potluck_coordinator.core.records import Donor, Replay
+from potluck_coordinator.core.records import Donor, Rendering, Replay
 from potluck_coordinator.storage import (
     artifact_uses,
     donors,
     holdings,
     leases,
+    renderings,
     replays,
     units,
     uploads,
@@ -38,11 +39,18 @@ def test_every_column_that_names_bytes_is_a_use(session: Session) -> None:
             from_step=0, to_step=1, asked_at=1.0,
         ),
     )  # fmt: skip
-    named = {SHA, *map(sha, "bcdef12")}
+    renderings.keep(
+        session,
+        Rendering(
+            graph=SHA, weights=SHA, format="h5", artifact=sha("4"), bytes=1, potluck="1",
+            used_at=1.0,
+        ),
+    )  # fmt: skip
+    named = {SHA, *map(sha, "bcdef124")}
     assert set(artifact_uses.all_names(session)) == named
     assert artifact_uses.named(session, {*named, sha("3")}) == named
     assert artifact_uses.named(session, set()) == set()
-    assert artifact_uses.of_study(session, "st") >= named - {SHA}
+    assert artifact_uses.of_study(session, "st") >= named - {SHA, sha("4")}
 
 
 def test_uploads_of_leases_that_ended_long_ago_are_forgotten(session: Session) -> None:

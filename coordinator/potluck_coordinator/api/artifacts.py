@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from potluck_coordinator.api.compression import KIND, SAMPLE_BYTES, streamed, whole
 from potluck_coordinator.api.deps import TheAsker, TheSite, check_origin
+from potluck_coordinator.api.ranges import asked_range
 from potluck_coordinator.core.errors import BadResult, NotFound, TooLarge
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.services import rights
@@ -40,7 +41,9 @@ async def _serve(site: Site, request: Request, sha: str) -> Response:
     if request.headers.get("if-none-match", "").removeprefix("W/") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     size = await site.artifacts.size(sha)
-    asked = _range(request.headers.get("range"), size)
+    asked = asked_range(request.headers.get("range"), size)
+    if asked is not None and asked[0] >= asked[1]:
+        asked = None
     if asked is None and size <= HELD:
         return await whole(request, await site.artifacts.get(sha), headers)
     if asked is None:
@@ -54,17 +57,6 @@ async def _serve(site: Site, request: Request, sha: str) -> Response:
     headers["Content-Length"] = str(end - start)
     pieces = await site.artifacts.stream(sha, start=start, end=end)
     return StreamingResponse(pieces, 206, headers, KIND)
-
-
-def _range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Read one `bytes=a-b` range; anything else means the whole."""
-    if header is None or not header.startswith("bytes=") or "," in header:
-        return None
-    first, _, last = header[6:].partition("-")
-    if not first.isdigit() or not (last.isdigit() or last == ""):
-        return None
-    start, end = int(first), min(size, int(last) + 1 if last else size)
-    return (start, end) if start < end else None
 
 
 @router.get("/donor/artifacts/{sha}", tags=["donor"], response_class=Response)

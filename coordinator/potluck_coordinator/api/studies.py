@@ -23,7 +23,7 @@ from potluck.protocol.records import (
 )
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.api.deps import StillWanted, TheAsker, TheSite
-from potluck_coordinator.api.downloads import NAMES, rendered
+from potluck_coordinator.api.downloads import rendered, written
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.services import best, ledgers, planning, studies, verdicts, views
 from potluck_coordinator.storage import studies as stored
@@ -144,8 +144,7 @@ async def get_best(site: TheSite, asker: TheAsker, study_id: str) -> BestModel:
 async def get_best_h5(site: TheSite, asker: TheAsker, request: Request, study_id: str) -> Response:
     """Download the best model for Keras."""
     found = await _best(site, asker, study_id)
-    write = partial(best.render_best, site, asker, found, "h5")
-    return await rendered(request, write, NAMES["h5"])
+    return await rendered(request, asker, best.file_of(found, "h5"))
 
 
 @router.get("/{study_id}/best/model.keras", response_class=Response)
@@ -154,9 +153,7 @@ async def get_best_keras(
 ) -> Response:
     """Download the best model for Keras 3 in its own form."""
     found = await _best(site, asker, study_id)
-    return await rendered(
-        request, partial(best.render_best, site, asker, found, "keras"), NAMES["keras"]
-    )
+    return await rendered(request, asker, best.file_of(found, "keras"))
 
 
 @router.get("/{study_id}/best/tfjs.zip", response_class=Response)
@@ -165,9 +162,7 @@ async def get_best_tfjs(
 ) -> Response:
     """Download the best model as TF.js files."""
     found = await _best(site, asker, study_id)
-    return await rendered(
-        request, partial(best.render_best, site, asker, found, "tfjs"), NAMES["tfjs"]
-    )
+    return await rendered(request, asker, best.file_of(found, "tfjs"))
 
 
 @router.get("/{study_id}/best/predictions", response_model=Predictions)
@@ -181,7 +176,7 @@ async def get_predictions(site: TheSite, asker: TheAsker, study_id: str) -> Resp
 async def get_inputs(site: TheSite, asker: TheAsker, request: Request, study_id: str) -> Response:
     """Give the rows of the predictions as the network gets them (`x`, `rows`)."""
     found = await _best(site, asker, study_id)
-    return await rendered(request, partial(best.inputs, site, asker, found), "inputs.npz")
+    return await written(request, partial(best.inputs, site, asker, found), "inputs.npz")
 
 
 async def _best(site: TheSite, asker: TheAsker, study_id: str) -> best.Best:

@@ -12,12 +12,13 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 
 from potluck.protocol.records import BundledDataset, Dataset, Model, ModelFit
 from potluck_coordinator.api.deps import StillWanted, SubmittersRoute, TheAsker, TheSite
-from potluck_coordinator.api.downloads import NAMES, rendered
+from potluck_coordinator.api.downloads import rendered
 from potluck_coordinator.core.errors import BadModel, TooLarge
 from potluck_coordinator.core.names import check_name
 from potluck_coordinator.pipeline import bundled
 from potluck_coordinator.services import datasets, fitting, models
 from potluck_coordinator.services.drawn import drawn, drawn_one
+from potluck_coordinator.services.renderings import ModelFile
 
 router = APIRouter()
 large = APIRouter(route_class=SubmittersRoute)
@@ -152,11 +153,7 @@ async def get_model_file(
 ) -> Response:
     """Download a model as `.h5`, as `.keras` or as a zip of TF.js files."""
     model = await models.get_model(site, asker, model_id)
-    return await rendered(
-        request,
-        lambda folder: models.render(site, asker, model.graph, model.weights, format, folder),
-        NAMES[format],
-    )
+    return await rendered(request, asker, ModelFile(model.graph, model.weights, format))
 
 
 @router.get("/datasets", tags=["datasets"])

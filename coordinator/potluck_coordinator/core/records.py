@@ -38,6 +38,23 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rendering:
+    """A model's file in one form (`h5`, `keras`, `tfjs`), as it is kept.
+
+    `graph` and `weights` are what it was written from, `artifact` are its bytes; `potluck` is the
+    version that wrote it: another one may write it otherwise.
+    """
+
+    graph: str
+    weights: str
+    format: str
+    artifact: str
+    bytes: int
+    potluck: str
+    used_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """An uploaded dataset, immutable, versioned by name."""
 

@@ -20,9 +20,9 @@ from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.confirmations import check_of_best
 from potluck_coordinator.services.memory import encoded_bytes, scoring_memory
-from potluck_coordinator.services.models import render
 from potluck_coordinator.services.parts import provided
 from potluck_coordinator.services.reading import on_dataset
+from potluck_coordinator.services.renderings import ModelFile
 from potluck_coordinator.services.score_jobs import score_rows, told_predictions, write_inputs
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import by_rung, places
@@ -133,10 +133,15 @@ def _unwritable(graph: bytes) -> dict[str, str]:
     return unwritable(graph_from_json(json.loads(graph)))
 
 
-async def render_best(site: Site, asker: Asker, best: Best, kind: str, folder: Path) -> Path:
-    """Write the best model as `h5`, `keras` or a zip of TF.js files. Raises BadModel."""
+def file_of(best: Best, format: str) -> ModelFile:
+    """Name the best model's file.
+
+    Args:
+        best: The model.
+        format: `h5`, `keras`, or `tfjs` for a zip of TF.js files.
+    """
     assert best.unit.result is not None
-    return await render(site, asker, best.trial.graph, best.unit.result, kind, folder)
+    return ModelFile(best.trial.graph, best.unit.result, format)
 
 
 async def predictions(site: Site, asker: Asker, best: Best) -> bytes:

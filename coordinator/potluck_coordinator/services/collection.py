@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from itertools import islice
 
+from potluck_coordinator.services.renderings import sweep
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import access, artifact_uses, donors, uploads, vacuum
 from potluck_coordinator.storage.transaction import Transaction
@@ -29,7 +30,7 @@ class Collected:
 
 
 async def collect(site: Site) -> Collected:
-    """Delete what is older than `collect_after` seconds and named by nothing.
+    """Delete what is older than `collect_after` seconds and named by nothing; old models' files.
 
     An upload under way is not touched: its bytes are younger, or held until they are named.
     """
@@ -45,6 +46,7 @@ async def collect(site: Site) -> Collected:
     gone = await site.writer.run(forget_rows)
     own = site.settings.owns_artifacts() and await _belongs_together(site)
     artifacts = await _collect_artifacts(site, before) if own else 0
+    artifacts += await sweep(site)
     return Collected(artifacts, gone, await _give_room_back(site))
 
 

@@ -16,7 +16,6 @@ from potluck_converter import (
     ConversionError,
     convert_into,
     memory_for,
-    render_isolated,
 )
 from potluck_converter.isolation import ADDRESSES
 from potluck_coordinator.core.errors import BadModel, Conflict, OverQuota
@@ -238,38 +237,3 @@ async def list_models(site: Site, asker: Asker) -> list[Model]:
     """List the asker's models; the admin sees all."""
     owners = None if asker.role == "admin" else asker.owners
     return await site.writer.read(lambda tx: models.by_owners(tx, owners))
-
-
-async def render(
-    site: Site, asker: Asker, graph: str, weights: str, kind: str, folder: Path
-) -> Path:
-    """Write a model into `folder` as `h5`, `keras` or a zip of TF.js files (`tfjs`).
-
-    `asker` waits for it. `graph` and `weights` are its artifacts; a checkpoint stands for the
-    weights that are scored.
-    Nothing of it is held here: a process of its own reads and writes the files.
-
-    Raises BadModel; TooLarge `size.memory`.
-    """
-    graph_file = await site.artifacts.to_file(graph, folder)
-    weight_file = await site.artifacts.to_file(weights, folder)
-    room = site.memory.budget + ADDRESSES
-    limits = replace(DEFAULT_LIMITS, memory_bytes=min(DEFAULT_LIMITS.memory_bytes, room))
-    need = memory_for(weight_file.stat().st_size, limits).need
-    out = folder / f"rendered.{kind}"
-    try:
-        await site.converters.run(
-            need,
-            "The file",
-            render_isolated,
-            graph_file,
-            weight_file,
-            kind,
-            out,
-            limits,
-            kind=Kind.RENDER,
-            account=asker.turn,
-        )
-    except ConversionError as error:
-        raise as_bad_model(error) from error
-    return out

@@ -10,6 +10,17 @@ from potluck_coordinator.core.quotas import told_bytes
 from potluck_coordinator.services.site import Site
 
 
+def has_room(site: Site, more: int) -> bool:
+    """Say whether so many bytes leave as much of a disk free as the operator keeps.
+
+    Args:
+        site: The coordinator.
+        more: Bytes to come.
+    """
+    floor = site.settings.disk_floor
+    return not floor or _free(site) - more >= floor
+
+
 def must_have_room(site: Site, more: int) -> None:
     """Refuse bytes that would leave less of a disk free than the operator keeps.
 
@@ -20,17 +31,41 @@ def must_have_room(site: Site, more: int) -> None:
     Raises:
         NoRoom: `disk.full`.
     """
-    floor = site.settings.disk_floor
-    if not floor:
+    if not has_room(site, more):
+        raise _full(f"{told_bytes(site.settings.disk_floor)} that stay free", _free(site), more)
+
+
+def must_pass_through(site: Site, more: int) -> None:
+    """Refuse a file that is written, sent and deleted, where it would fill the disk meanwhile.
+
+    It may take what the operator keeps free: half of what is left of it, so that several at a time
+    leave some of it too.
+
+    Args:
+        site: The coordinator.
+        more: Bytes of the file.
+
+    Raises:
+        NoRoom: `disk.full`.
+    """
+    if has_room(site, more):
         return
+    free = _free(site)
+    if more > free // 2:
+        raise _full(f"{told_bytes(2 * more)} free", free, more)
+
+
+def _free(site: Site) -> int:
     free = shutil.disk_usage(tempfile.gettempdir()).free  # where uploads are put together
     kept = site.artifacts.free_bytes()
-    free = free if kept is None else min(free, kept)
-    if free - more < floor:
-        raise NoRoom(
-            "disk.full",
-            "This coordinator's disk is as good as full.",
-            expected=f"{told_bytes(floor)} that stay free",
-            got=f"{told_bytes(free)} free, and {told_bytes(more)} to come",
-            hint="Nothing of yours is wrong: tell the operator, and try again later.",
-        )
+    return free if kept is None else min(free, kept)
+
+
+def _full(expected: str, free: int, more: int) -> NoRoom:
+    return NoRoom(
+        "disk.full",
+        "This coordinator's disk is as good as full.",
+        expected=expected,
+        got=f"{told_bytes(free)} free, and {told_bytes(more)} to come",
+        hint="Nothing of yours is wrong: tell the operator, and try again later.",
+    )

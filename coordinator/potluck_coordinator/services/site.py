@@ -17,6 +17,7 @@ from potluck_coordinator.services.events import CONDUCTOR, Hub
 from potluck_coordinator.services.pace import OwnPace
 from potluck_coordinator.services.presence import Presence
 from potluck_coordinator.services.rates import Rates
+from potluck_coordinator.services.shared_files import SharedFiles, Written
 from potluck_coordinator.services.standings import TopTrials
 from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage.artifacts import ArtifactStore
@@ -45,12 +46,15 @@ class Site:
     device_checks: DeviceChecks = field(default_factory=DeviceChecks)
     own_pace: OwnPace = field(default_factory=OwnPace)
     superseded: set[str] = field(default_factory=set)
-    """States that newer ones took the place of: `services.leftovers` looks whether they may go."""
+    """States that newer ones took the place of, and results that were taken back:
+    `services.leftovers` looks whether they may go."""
     guesses: Manners = field(default_factory=Manners)
     """Networks from which codes came that no group has."""
     states_kept: dict[str | None, tuple[float, int]] = field(default_factory=dict)
     """When what bytes of states were counted, by owner; None: of all visitors."""
     top_trials: TopTrials = field(default_factory=TopTrials)
+    renderings: SharedFiles[Written] = field(default_factory=SharedFiles)
+    """Models' files that are being written."""
 
     def now(self) -> float:
         """Give the time in seconds since 1970."""

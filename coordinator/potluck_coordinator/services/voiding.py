@@ -50,6 +50,9 @@ def void(site: Site, tx: Transaction, unit: Unit, note: str) -> bool:
             tx, other.id, UnitEvent.BLOCK, **NO_RESULT, start=None, tries=0, ready_since=None
         )
     gone = [unit.id, *(other.id for other in later)]
+    # Leases name these results for the record; files that were written of them go.
+    results = {u.result for u in (unit, *later) if u.result is not None}
+    after_commit(tx, lambda: site.superseded.update(results))
     for unit_id in gone:
         leases.end_all_of_unit(tx, unit_id, LeaseState.SUPERSEDED, now=now, reason=note)
     scores.remove(tx, gone)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, true
 from sqlmodel import Session, SQLModel, col, select
 
+from potluck_coordinator.storage.rendered_tables import RenderedRow
 from potluck_coordinator.storage.tables import (
     DatasetRow,
     LeaseRow,
@@ -30,7 +31,8 @@ def of(session: Session, sha: str) -> set[tuple[str, bool]]:
     """Give (study, owner only) pairs. Topologies and weights are public with their study.
 
     Tensors and predictions are the owner's: the training rows of one fold are held rows of
-    another, and a donor could ask for them here. Held rows are in no pair.
+    another, and a donor could ask for them here. Held rows are in no pair, nor are models' files:
+    they are downloaded by their model or study, as long as it is there.
     """
     found: set[tuple[str, bool]] = set()
     for study in session.exec(select(PartRow.study_id).where(PartRow.train == sha)):
@@ -63,8 +65,16 @@ NAMES: tuple[tuple[type[SQLModel], tuple[str, ...]], ...] = (
     (UploadRow, ("artifact",)),
     (LeaseRow, ("start", "result")),
     (ReplayRow, ("start", "end")),
+    (RenderedRow, ("artifact",)),
 )
-"""Every column that names an artifact. A unit's tensors are those of its part."""
+"""Every column that names an artifact. A unit's tensors are those of its part.
+
+A model's file names itself alone: what it was written from does not stay for it.
+"""
+
+MADE_AGAIN = frozenset({str(RenderedRow.__tablename__)})
+"""Tables whose rows a backup leaves out, and what they name: all of it can be made again."""
+
 
 WHILE: dict[type[SQLModel], ColumnElement[bool]] = {
     DatasetRow: col(DatasetRow.deleted_at).is_(None),

@@ -5,9 +5,15 @@ from __future__ import annotations
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
-from potluck_coordinator.storage import access_tables, ledger_tables, tables, trust_tables
+from potluck_coordinator.storage import (
+    access_tables,
+    ledger_tables,
+    rendered_tables,
+    tables,
+    trust_tables,
+)
 
-TABLE_MODULES = (access_tables, ledger_tables, tables, trust_tables)
+TABLE_MODULES = (access_tables, ledger_tables, rendered_tables, tables, trust_tables)
 """Importing them is what fills `metadata`."""
 
 metadata: MetaData = SQLModel.metadata

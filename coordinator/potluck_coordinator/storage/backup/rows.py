@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table, text
+from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table, false, text
 
-from potluck_coordinator.storage.artifact_uses import COLUMNS, keeps
+from potluck_coordinator.storage.artifact_uses import COLUMNS, MADE_AGAIN, keeps
 from potluck_coordinator.storage.backup.archive import TableOfRows
 from potluck_coordinator.storage.condition import VERSION_TABLE
 
@@ -25,11 +25,17 @@ def tables_of(connection: Connection) -> list[Table]:
 
 
 def write_rows(connection: Connection, table: Table, path: Path, named: set[str]) -> TableOfRows:
-    """Write a table's rows into a file; add what they name of artifacts to `named`."""
+    """Write a table's rows into a file; add what they name of artifacts to `named`.
+
+    Of a table whose rows can all be made again none is written.
+    """
     digest, size, count = hashlib.sha256(), 0, 0
     naming = [name for name in COLUMNS.get(table.name, ()) if name in table.columns]
     order = list(table.primary_key.columns)
-    found = connection.execution_options(yield_per=BATCH).execute(table.select().order_by(*order))
+    query = table.select().order_by(*order)
+    if table.name in MADE_AGAIN:
+        query = query.where(false())
+    found = connection.execution_options(yield_per=BATCH).execute(query)
     with path.open("xb") as file:
         for row in found:
             values = dict(row._mapping)
