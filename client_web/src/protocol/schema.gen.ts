@@ -3896,6 +3896,8 @@ export interface components {
         /**
          * TokenChange
          * @description What is to be changed; what is left out stays. `expires_in_days: null`: never.
+         *
+         *     A token that was revoked or has expired cannot be changed any more (409 `token.state`).
          */
         TokenChange: {
             /** Expires In Days */
