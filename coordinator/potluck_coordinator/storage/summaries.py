@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.units import UnitState
-from potluck_coordinator.storage import replays
+from potluck_coordinator.storage import leases, replays
 from potluck_coordinator.storage.tables import (
     DatasetRow,
     DonorRow,
@@ -92,6 +92,7 @@ class Digest:
     checks_open: int = 0
     """Replays for which the study waits."""
     seconds_per_unit: float | None = None
+    """What a running study's units took on average, of those that were finished in time."""
     held: list[HeldUnit] = field(default_factory=list)
 
 
@@ -231,12 +232,11 @@ def _leaders(ids: list[str]) -> Executable:
 
 def _seconds(ids: list[str]) -> Executable:
     return (
-        select(col(LeaseRow.study_id), func.avg(col(LeaseRow.ended_at) - col(LeaseRow.started_at)))
+        select(col(LeaseRow.study_id), leases.mean_seconds())
         .join(StudyRow, col(StudyRow.id) == col(LeaseRow.study_id))
         .where(
             col(LeaseRow.study_id).in_(ids),
-            col(LeaseRow.state) == LeaseState.COMPLETED.value,
-            col(LeaseRow.ended_at).is_not(None),
+            leases.done_in_time(),
             col(StudyRow.state) == "running",
         )
         .group_by(col(LeaseRow.study_id))
