@@ -3618,6 +3618,12 @@ export interface components {
             donors: components["schemas"]["DonorAtWork"][];
             /** Finished At */
             finished_at: number | null;
+            /**
+             * Group Gone
+             * @description The group that it was submitted for was deleted: it is for its submitter's own donors alone.
+             * @default false
+             */
+            group_gone?: boolean;
             /** Id */
             id: string;
             /**
