@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from potluck.errors import PotluckError
+from potluck.errors import BadArgument, PotluckError
 from potluck_coordinator.core.errors import PotluckError as Refusal
 from potluck_coordinator.settings import settings_from
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 
 Data = Annotated[Path | None, typer.Option("--data", help="The coordinator's data folder.")]
+TOKEN_HELP = "The token's id, as `tokens` lists it."
 
 
 @contextmanager
@@ -76,9 +77,33 @@ def new_token(
     typer.echo(token)
 
 
+@app.command("rename-token")
+def rename_token(
+    token: Annotated[str, typer.Argument(help=TOKEN_HELP)],
+    name: Annotated[str, typer.Argument(help="What it is to be called.")],
+    data: Data = None,
+) -> None:
+    """Give a token another name."""
+    with _opened(data) as books:
+        typer.echo(books.rename_token(token, name))
+
+
+@app.command("expire-token")
+def expire_token(
+    token: Annotated[str, typer.Argument(help=TOKEN_HELP)],
+    days: Annotated[
+        str, typer.Argument(help="In how many days from now (0: at once), or `never`.")
+    ],
+    data: Data = None,
+) -> None:
+    """Let a token expire by itself, at another time, or never. One that has ended stays so."""
+    with _opened(data) as books:
+        typer.echo(books.expire_token(token, _days(days)))
+
+
 @app.command("revoke-token")
 def revoke_token(
-    token: Annotated[str, typer.Argument(help="The token's id, as `tokens` lists it.")],
+    token: Annotated[str, typer.Argument(help=TOKEN_HELP)],
     data: Data = None,
 ) -> None:
     """Revoke a token, with every browser's session that it opened."""
@@ -93,3 +118,12 @@ def revoke_account(
     """Revoke an account with all its tokens and sessions; what it made stays."""
     with _opened(data) as books:
         typer.echo(books.revoke_account(account))
+
+
+def _days(text: str) -> float | None:
+    if text.strip().lower() == "never":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise BadArgument(f"DAYS is {text!r}; it may be a number of days, or never.") from None

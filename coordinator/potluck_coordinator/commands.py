@@ -249,9 +249,7 @@ def donate(
 
         if join is not None:
             raise BadArgument("--join goes without --browser, whose tabs begin as somebody new.")
-        if token is not None:
-            typer.echo("potluck: with --browser the token is not used.", err=True)
-        raise typer.Exit(donate_in_tabs(url, tabs))
+        raise typer.Exit(donate_in_tabs(url, tabs, token))
     from potluck_coordinator.donor.options import options_from
     from potluck_coordinator.donor.run import donate as run_donor
 

@@ -316,7 +316,11 @@ def test_a_group_is_deleted_when_its_studies_have_ended(people: People) -> None:
     place = f"/groups/{group['id']}"
     assert code(people.ada.delete(place)) == (409, "group.state")
     assert people.ada.post(f"/studies/{study}/stop").status_code == 200
+    assert people.ada.get(f"/studies/{study}").json()["group_gone"] is False
     assert people.ada.delete(place).status_code == 204
+    assert people.ada.get(f"/studies/{study}").json()["group_gone"] is True
+    [listed] = [one for one in people.ada.get("/studies").json() if one["id"] == study]
+    assert listed["group_gone"] is True
     assert refused(people, key) == "access.token_unknown"
     for act, body in (("resume", None), ("extend", {"trials": 1})):
         again = people.ada.post(f"/studies/{study}/{act}", json=body)

@@ -92,12 +92,40 @@ def test_a_token_that_ended_opens_nothing(people: People, how: str) -> None:
     assert people.ada.get("/account/tokens").status_code == 200
 
 
+@pytest.mark.parametrize("how", ["revoke", "expire"])
+def test_a_token_that_ended_never_opens_anything_again(people: People, how: str) -> None:
+    token, secret = people.token()
+    place, others = f"/account/tokens/{token}", f"/accounts/{people.ada_id}/tokens/{token}"
+    with somebody(people.url, secret) as laptop, open_page(people.url) as page:
+        sign_in(page, secret)
+        end(people, token, how)
+        changes: tuple[dict[str, Any], ...] = (
+            {"expires_in_days": None},
+            {"expires_in_days": 30},
+            {"expires_in_days": 0},
+            {"name": "desk"},
+            {"name": "desk", "expires_in_days": None},
+        )
+        for change in changes:
+            for client, where in ((people.ada, place), (people.operator, others)):
+                refused = client.patch(where, json=change)
+                assert code(refused) == (409, "token.state"), change
+                assert "make another one" in refused.json()["error"]["hint"]
+            # Nor may it, or the browser that it signed in, bring itself back.
+            assert code(laptop.patch(place, json=change)) == UNKNOWN
+            assert code(page.patch(place, json=change)) == (401, "access.token_needed")
+        [listed] = [t for t in people.ada.get("/account/tokens").json() if t["id"] == token]
+        assert (listed["name"], listed["revoked_at"] is None) == ("laptop", how == "expire")
+        assert ask_who(page)["signed_in"] is False
+        assert code(laptop.get("/account/tokens")) == UNKNOWN
+        # It may still be revoked, which opens nothing either.
+        assert people.ada.delete(place).json()["revoked_at"]
+
+
 def end(people: People, token: str, how: str) -> None:
     """End a token of Ada's."""
     if how == "revoke":
         assert people.ada.delete(f"/account/tokens/{token}").json()["revoked_at"]
-        again = people.ada.patch(f"/account/tokens/{token}", json={"expires_in_days": None})
-        assert code(again) == (409, "token.state")
     elif how == "expire":
         changed = people.ada.patch(f"/account/tokens/{token}", json={"expires_in_days": 0})
         assert changed.status_code == 200, changed.text
@@ -203,7 +231,14 @@ def test_odd_names_and_numbers_are_refused(people: People) -> None:
         ({"name": "  "}, 400),
         ({"name": "a" * 121}, 422),
         ({"name": "a", "expires_in_days": -1}, 422),
+        ({"name": "a", "expires_in_days": 0}, 422),
         ({"name": "a", "expires_in_days": 1e9}, 422),
         ({"name": "a", "scope": "admin"}, 422),
     ):
         assert people.ada.post("/account/tokens", json=body).status_code == status, body
+    token, secret = people.token()
+    for days in (-1, 1e9, "soon"):
+        changed = people.ada.patch(f"/account/tokens/{token}", json={"expires_in_days": days})
+        assert changed.status_code == 422, days
+    with somebody(people.url, secret) as laptop:
+        assert laptop.get("/account/tokens").status_code == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.conftest import Start
 from tests.support.coordinator import Coordinator
 from tests.support.headless_donor import HeadlessDonor
 from tests.support.keras_files import dense_h5
+from tests.support.processes import descendants
 from tests.support.programs import child_environment
 from tests.support.visiting import somebody
 from tests.support.waiting import PATIENCE_S, until
@@ -75,6 +77,38 @@ def test_a_donate_only_token_trains_its_accounts_own_study(
     with HeadlessDonor(closed.url, tmp_path / "own", "--token", made["token"]) as late:
         assert late.wait() == 1
     assert "This token is not known here" in late.said
+
+
+def test_headless_tabs_donate_by_a_donate_only_token_that_no_other_process_gets(
+    closed: Coordinator, ada: str, tmp_path: Path
+) -> None:
+    study = submit(closed.client(ada), donors="mine", visibility="private")
+    with somebody(closed.url, ada) as client:
+        made = client.post("/account/tokens", json={"name": "node", "scope": "donate"}).json()
+    token = made["token"]
+    with HeadlessDonor(closed.url, tmp_path, "--browser", env={"POTLUCK_TOKEN": token}) as tabs:
+        study.wait(timeout=PATIENCE_S, progress=False)
+        assert study.state == "completed"
+        others = {pid: words_of(pid) for pid in descendants(tabs.process.pid)}
+        assert any("chrom" in words for words in others.values())
+        assert [pid for pid, words in others.items() if token in words] == []
+        tabs.signal(signal.SIGTERM)
+        assert tabs.wait() == 0, tabs.said
+    assert token not in tabs.said
+    with somebody(closed.url, ada) as client:
+        client.delete(f"/account/tokens/{made['record']['id']}")
+    with HeadlessDonor(closed.url, tmp_path, "--browser", "--token", token) as late:
+        assert late.wait() == 1
+    assert "This token is not known here" in late.said
+
+
+def words_of(pid: int) -> str:
+    """Give a process's arguments and environment; nothing where it is gone."""
+    words = ""
+    for name in ("cmdline", "environ"):
+        with suppress(OSError):
+            words += (Path("/proc") / str(pid) / name).read_bytes().decode(errors="replace")
+    return words
 
 
 def test_a_group_is_made_joined_and_left_on_the_command_line(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from tests.conftest import Start
 from tests.support.coordinator import Coordinator
 from tests.support.programs import child_environment
 from tests.support.visiting import code, somebody
+from tests.support.waiting import PATIENCE_S
 
 
 def admin(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -65,10 +68,50 @@ def test_it_works_while_no_coordinator_runs_and_its_token_counts_afterwards(
         assert operator.get("/session").json()["role"] == "admin"
 
 
+def test_tokens_are_renamed_and_given_an_end(closed: Coordinator) -> None:
+    with somebody(closed.url, closed.operator_token()) as operator:
+        secret = operator.post("/accounts", json={"name": "Ada"}).json()["token"]
+    [line] = said(closed.data, "tokens", "Ada")
+    token = line.split("\t")[0]
+    assert line.split("\t")[5] == "never expires"
+    assert said(closed.data, "rename-token", token, " desk ") == ["first token: renamed to desk"]
+    with somebody(closed.url, secret) as ada:
+
+        def listed() -> tuple[str, float | None]:
+            [found] = ada.get("/account/tokens").json()
+            return found["name"], found["expires_at"]
+
+        assert listed() == ("desk", None)
+        [told] = said(closed.data, "expire-token", token, "30")
+        _, end = listed()
+        assert end is not None
+        assert abs(end - time.time() - 30 * 86400) < PATIENCE_S
+        day = datetime.fromtimestamp(end, UTC).strftime("%Y-%m-%d")
+        assert told == f"desk: expires {day}"
+        [line] = said(closed.data, "tokens", "Ada")
+        assert line.split("\t")[5] == f"expires {day}"
+        assert said(closed.data, "expire-token", token, "never") == ["desk: never expires"]
+        assert listed() == ("desk", None)
+        said(closed.data, "expire-token", token, "0")
+        assert code(ada.get("/account/tokens")) == (401, "access.token_unknown")
+    for words in (("expire-token", token, "never"), ("rename-token", token, "x")):
+        done = admin(closed.data, *words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("potluck: This token has expired.")
+        assert "make another one" in done.stderr
+
+
 def test_what_cannot_be_done_is_said_in_a_line(closed: Coordinator, tmp_path: Path) -> None:
+    known = said(closed.data, "tokens", "admin")[0].split("\t")[0]
     for words, reason in (
         (("new-token", "Eve"), "There is no account named Eve."),
         (("revoke-token", "tk_x"), "There is no such token."),
+        (("rename-token", "tk_x", "desk"), "There is no such token."),
+        (("expire-token", "tk_x", "1"), "There is no such token."),
+        (("expire-token", known, "40000"), "A token expires in 0 to 36500 days, or never."),
+        (("expire-token", known, "nan"), "A token expires in 0 to 36500 days, or never."),
+        (("expire-token", known, "soon"), "DAYS is 'soon'; it may be a number of days, or never."),
+        (("rename-token", known, " "), "The name of a token shows nothing."),
         (("revoke-account", "admin"), "This is the only admin's account."),
         (("new-token", "--name", " "), "The name of a token shows nothing."),
     ):

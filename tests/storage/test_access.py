@@ -135,11 +135,24 @@ def test_an_account_has_several_tokens_and_each_ends_by_itself(engine: Engine) -
         assert access.find_session(session, "s", 10.0) is None
         assert tokens.revoke(session, "tk_b", 5.0)
         assert not tokens.revoke(session, "tk_b", 6.0)
-        assert not tokens.change(session, "tk_b", expires_at=1e9)
+        assert not tokens.change(session, "tk_b", 6.0, expires_at=1e9)
         assert bearer_of(session, OTHER, 5.0) is None
         assert access.find_session(session, "s", 5.0) is None
         assert access.find_session(session, "t", 5.0) is not None
         assert bearer_of(session, HASH) == made
+
+
+def test_a_token_that_expired_cannot_be_given_another_end(engine: Engine) -> None:
+    with Session(engine) as session:
+        made = access.create_account(session, "Ada", "submitter", HASH, 0.0)
+        tokens.add(session, token_of(made, "tk_b", OTHER, expires_at=10.0))
+        access.open_session(session, "s", "tk_b", "csrf", 100.0)
+        assert tokens.change(session, "tk_b", 9.9, expires_at=20.0)
+        assert not tokens.change(session, "tk_b", 20.0, expires_at=None)
+        assert bearer_of(session, OTHER, 20.0) is None
+        assert access.find_session(session, "s", 20.0) is None
+        assert tokens.revoke(session, "tk_b", 21.0)
+        assert access.find_session(session, "s", 5.0) is None
 
 
 def only_first(session: Session, account: Account) -> str:

@@ -96,7 +96,7 @@ def test_a_digest_counts_what_the_rows_say(session: Session) -> None:
     assert (found.model_name, found.dataset_name, found.looks) == ("m", "d", 1)
     assert found.trials == {"running": 1}
     assert found.units == units.counts(session, "st") == {"ready": 2, "leased": 1}
-    assert found.seconds_per_unit == leases.mean_seconds(session, "st") == 4.0
+    assert found.seconds_per_unit == 4.0
     (at_work,) = found.held
     assert at_work._asdict() == {
         "donor_id": "d2",
@@ -110,6 +110,16 @@ def test_a_digest_counts_what_the_rows_say(session: Session) -> None:
         "to_epoch": 7,
         "samples_per_second": 9.5,
     }
+
+
+def test_a_late_result_says_nothing_of_how_long_a_unit_takes(session: Session) -> None:
+    late = replace(lease("l0", "u0"), state=LeaseState.COMPLETED.value, ended_at=90_000.0)
+    units.add(session, [unit("u0"), unit("u1")])
+    leases.add(session, late)
+    assert summaries.digests(session, ["st"])["st"].seconds_per_unit is None
+    done = replace(lease("l1", "u1"), state=LeaseState.COMPLETED.value, ended_at=5.0)
+    leases.add(session, done)
+    assert summaries.digests(session, ["st"])["st"].seconds_per_unit == 4.0
 
 
 def test_lines_carry_the_parameters_in_the_trials_order(session: Session) -> None:

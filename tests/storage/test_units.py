@@ -270,6 +270,17 @@ def test_sql_and_core_agree_on_who_may_get_what(session: Session, reach: Reach) 
     assert not units.any_returned(session, reach)
 
 
+def test_a_late_result_does_not_put_a_second_donor_off(session: Session) -> None:
+    for name, ended in (("u0", 90_000.0), ("u1", 5.0)):
+        units.add(session, [unit(name)])
+        done = replace(lease(f"l{name}", name), state=LeaseState.COMPLETED.value, ended_at=ended)
+        leases.add(session, done)
+    units.add(session, [unit("u2", UnitState.LEASED)])
+    leases.add(session, lease("held", "u2"))
+    assert leases.stalled(session, "d2", 12.0, least_s=1.0, times=3.0) == []
+    assert leases.stalled(session, "d2", 14.0, least_s=1.0, times=3.0) == ["u2"]
+
+
 def test_a_lease_ends_once_and_silence_is_found(session: Session) -> None:
     units.add(session, [unit("u0"), unit("u1")])
     leases.add(session, lease("a", "u0", expires=50.0))

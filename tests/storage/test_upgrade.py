@@ -29,6 +29,8 @@ FROZEN = {
     "0001": "29d313ea7a6a1c540b43004e8f0bbc72f815680489ed9a62dc63ecdec064b4bf",
     "0002": "f3c2593f71b471d59973920a7676d700c2517f4464428b91803f842aeb91545f",
     "0003": "877630ccdd7a3a28231b8e1cf6211e04a7f1a34c2148a94df74f5d544721c449",
+    "0004": "38d83679fe5f7fe85d49ab3645b61842b83bcfbc92a47cd260c21ec7a8bb50d4",
+    "0005": "25c0ac31b1f515dda49446fc445796befd626d757cc225f56e4373df61673ac3",
 }
 """Migrations that databases out there have gone through: they never change again."""
 
@@ -155,6 +157,18 @@ def test_an_accounts_token_and_its_browsers_open_it_afterwards(old: Engine) -> N
         assert by_session is not None
         assert by_session[1].token == by_token.token
         assert access.find_session(session, "b", 1.0) is None
+
+
+def test_what_donors_earned_is_known_by_its_lease_afterwards(old: Engine) -> None:
+    bring_up_to_date(old)
+    rows = all_rows(old)
+    donor_of = {row["id"]: row["donor_id"] for row in rows["lease"]}
+    earned = dict.fromkeys((row["id"] for row in rows["donor"]), (0, 0))
+    for row in rows["credit"]:
+        units, flops = earned[donor_of[row["lease_id"]]]
+        earned[donor_of[row["lease_id"]]] = units + row["units"], flops + int(row["flops"])
+    assert earned == {row["id"]: (row["units"], int(row["credit"])) for row in rows["donor"]}
+    assert any(flops for _, flops in earned.values())
 
 
 def staying(row: dict[str, Any], table: str) -> dict[str, Any]:

@@ -16,7 +16,10 @@ from tests.support.waiting import PATIENCE_S
 class HeadlessDonor:
     """Donates as long as the context lasts; `lines` is what it says."""
 
-    def __init__(self, url: str, state: Path, *options: str) -> None:
+    def __init__(
+        self, url: str, state: Path, *options: str, env: dict[str, str] | None = None
+    ) -> None:
+        self._env = child_environment(env)
         self._command = [sys.executable, "-m", "potluck", "donate", url, "--state", str(state)]
         self._command += options
         self.lines: list[str] = []
@@ -28,7 +31,7 @@ class HeadlessDonor:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
-            env=child_environment(),
+            env=self._env,
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)

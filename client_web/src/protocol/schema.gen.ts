@@ -3618,6 +3618,12 @@ export interface components {
             donors: components["schemas"]["DonorAtWork"][];
             /** Finished At */
             finished_at: number | null;
+            /**
+             * Group Gone
+             * @description The group that it was submitted for was deleted: it is for its submitter's own donors alone.
+             * @default false
+             */
+            group_gone?: boolean;
             /** Id */
             id: string;
             /**
@@ -3896,6 +3902,8 @@ export interface components {
         /**
          * TokenChange
          * @description What is to be changed; what is left out stays. `expires_in_days: null`: never.
+         *
+         *     A token that was revoked or has expired cannot be changed any more (409 `token.state`).
          */
         TokenChange: {
             /** Expires In Days */

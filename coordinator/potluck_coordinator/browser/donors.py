@@ -8,6 +8,7 @@ close when its input does, however the demo ends.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from potluck_coordinator.browser import tabs
 START_TIMEOUT_S = 180.0
 ANSWER_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 20.0
+TOKEN = "POTLUCK_TOKEN"
+"""Stays with the process that was given it: tabs get a session at most."""
 
 
 class DonorsFailed(Exception):
@@ -32,7 +35,16 @@ class DonorsFailed(Exception):
 class Donors:
     """Donate in several tabs as long as the context lasts."""
 
-    def __init__(self, url: str, count: int, chromium: Path) -> None:
+    def __init__(self, url: str, count: int, chromium: Path, *, session: str | None = None) -> None:
+        """Say where to donate, and as whom.
+
+        Args:
+            url: The coordinator's origin.
+            count: How many tabs.
+            chromium: The browser's path.
+            session: The value of a sign-in's cookie that all tabs show; None: they are nobody's.
+        """
+        self._session = session
         self._command = [sys.executable, "-m", tabs.__name__]
         self._command += [url, str(count), str(chromium)]
         self._process: subprocess.Popen[str] | None = None
@@ -46,9 +58,13 @@ class Donors:
             text=True,
             errors="replace",
             start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name != TOKEN},
         )
         threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
         try:
+            # Not among the arguments, which every user of the machine may read.
+            with suppress(BrokenPipeError):  # what it said last tells why it is gone
+                self._tell(json.dumps({"session": self._session}))
             if not self._answer(START_TIMEOUT_S).get("ready"):
                 raise DonorsFailed("The donors' tabs did not start.")
         except BaseException:
@@ -76,11 +92,8 @@ class Donors:
 
     def describe(self) -> str:
         """Say what the tabs show, for a failure's report."""
-        assert self._process is not None
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write("describe\n")
-            self._process.stdin.flush()
+            self._tell("describe")
             return str(self._answer(ANSWER_TIMEOUT_S).get("shown", ""))
         except (DonorsFailed, OSError) as error:
             return f"The tabs say nothing: {error}"
@@ -100,6 +113,12 @@ class Donors:
             except subprocess.TimeoutExpired:
                 harder()
         process.wait()
+
+    def _tell(self, line: str) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None

@@ -1,8 +1,8 @@
 """Donor tabs: real pages in a real headless Chromium, started as a person starts them.
 
-`python -m potluck_coordinator.browser.tabs URL COUNT CHROMIUM` donates until its input ends. It
-says one JSON object a line: `{"ready": true}`, `{"failed": why}`, and `{"shown": text}` for each
-line that it is sent.
+`python -m potluck_coordinator.browser.tabs URL COUNT CHROMIUM` donates until its input ends. The
+first line that it is sent is `{"session": value}`, of a sign-in's cookie, or null. It says one JSON
+object a line: `{"ready": true}`, `{"failed": why}`, and `{"shown": text}` for each further line.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from potluck_coordinator.browser.chromium import launch_options
 
+SESSION_COOKIE = "potluck_session"
 START_BUTTON = re.compile(r"^\s*start\b", re.IGNORECASE)
 PAGE_TIMEOUT_MS = float(os.environ.get("POTLUCK_DEMO_PAGE_TIMEOUT_MS", "60000"))
 TURN_MS = 200.0
@@ -33,15 +34,29 @@ class TabFailed(Exception):
 class Tabs:
     """The pages of one browser, each with a browser context of its own, as of different people."""
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Browser, session: str | None) -> None:
         self._browser = browser
+        self._session = session
         self._pages: list[Page] = []
         self._complaints: list[str] = []
         self._crashed = False
 
     def donate(self, url: str) -> None:
         """Open the donate page in one more tab and press its start button."""
-        page = self._browser.new_context().new_page()
+        context = self._browser.new_context()
+        if self._session is not None:
+            context.add_cookies(
+                [
+                    {
+                        "name": SESSION_COOKIE,
+                        "value": self._session,
+                        "url": url,
+                        "httpOnly": True,
+                        "sameSite": "Strict",
+                    }
+                ]
+            )
+        page = context.new_page()
         self._pages.append(page)
         page.on("pageerror", lambda error: self._complaints.append(f"Page error: {error}"))
         page.on("crash", lambda _: self._crash())
@@ -85,12 +100,16 @@ class Tabs:
 
 def donate_until_input_ends(url: str, count: int, chromium: Path) -> None:
     """Donate in `count` tabs as long as somebody holds the other end of the input."""
+    first = sys.stdin.readline()
+    if not first:
+        return
+    session = json.loads(first)["session"]
     asked: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read_input, args=(asked,), daemon=True).start()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**launch_options(chromium))
         try:
-            tabs = Tabs(browser)
+            tabs = Tabs(browser, session)
             for _ in range(count):
                 tabs.donate(url)
             _say("ready", True)

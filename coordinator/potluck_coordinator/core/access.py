@@ -8,12 +8,15 @@ import hmac
 from dataclasses import dataclass
 from typing import Literal
 
+from potluck_coordinator.core.errors import Conflict
+
 Role = Literal["admin", "submitter"]
 Scope = Literal["all", "donate"]
 """What a token opens: all that its account may do, or donating alone."""
 
 USE_NOTED_EVERY_S = 3600.0
 """When a token was last used is kept to the hour: no request needs to write."""
+DAY_S = 24 * 3600.0
 TOKEN_PREFIX = "potluck_"
 TOKEN_BYTES = 32
 
@@ -57,6 +60,32 @@ class Token:
     def use_is_news(self, at: float) -> bool:
         """Say whether its use now is to be noted."""
         return self.last_used_at is None or at - self.last_used_at >= USE_NOTED_EVERY_S
+
+
+def expiry(now: float, days: float | None) -> float | None:
+    """Give when a token expires, as a Unix time.
+
+    Args:
+        now: The Unix time from which the days count.
+        days: In how many days; None: never.
+    """
+    return None if days is None else now + days * DAY_S
+
+
+def token_ended(token: Token) -> Conflict:
+    """Refuse to change a token that ended: whoever lost it would hold a key again.
+
+    Args:
+        token: One that is not alive.
+    """
+    how = "expired" if token.revoked_at is None else "revoked"
+    return Conflict(
+        "token.state",
+        "This token has expired." if how == "expired" else "This token was revoked.",
+        expected="a token that has not ended",
+        got=f"{'an' if how == 'expired' else 'a'} {how} one",
+        hint="What ended stays so: make another one.",
+    )
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import httpx2
 
 from potluck.errors import BadArgument
 from potluck.protocol.access import JoinedGroup, Joining
+from potluck.protocol.records import Session, SignIn
 from potluck.transport import refusal
 from potluck.visitor import key_for, secret_file, secret_of
 from potluck_coordinator.donor.memory import Memory
 from potluck_coordinator.donor.options import Options, code_of
 
 COOKIE = "potluck_groups"
+SESSION_COOKIE = "potluck_session"
+CSRF_HEADER = "X-Potluck-CSRF"
 KEYS_APART = "."
 """As the coordinator reads them (`services.reach`)."""
 MOST_KEYS = 16
@@ -57,6 +62,42 @@ def headers_of(origin: str, options: Options, memory: Memory) -> dict[str, str]:
     if keys:
         found["Cookie"] = f"{COOKIE}={KEYS_APART.join(keys)}"
     return found
+
+
+@contextmanager
+def signed_in(origin: str, token: str | None) -> Iterator[str | None]:
+    """Open a browser's session with a token as long as the context lasts; give its cookie's value.
+
+    The token itself stays in this process: what opens tabs, and the tabs, get the session alone.
+
+    Args:
+        origin: The coordinator's.
+        token: An account's; None: nobody signs in, and there is no session.
+
+    Raises:
+        ApiError: Where the coordinator refuses the token.
+        BadArgument: Where it does not answer.
+    """
+    if token is None:
+        yield None
+        return
+    path = "/api/v1/session"
+    with httpx2.Client(base_url=origin, timeout=TIMEOUT_S) as http:
+        try:
+            answer = http.post(path, json=SignIn(token=token).model_dump())
+        except httpx2.HTTPError as error:
+            raise BadArgument(
+                f"The tabs could not be signed in: {origin} does not answer ({error})."
+            ) from error
+        if answer.is_error:
+            raise refusal(answer.status_code, answer.content)
+        session = Session.model_validate_json(answer.content)
+        cookie = answer.cookies[SESSION_COOKIE]
+        try:
+            yield cookie
+        finally:
+            with suppress(httpx2.HTTPError):  # then it ends with its token, or in a month
+                http.delete(path, headers={CSRF_HEADER: session.csrf})
 
 
 def _own_name() -> str:

@@ -43,14 +43,21 @@ def options_from(*, backend: str, memory: str | None = None, **options: Any) -> 
     if not 1 <= found.workers <= MOST_WORKERS:
         raise BadArgument(f"--workers is {found.workers}; it may be 1 to {MOST_WORKERS}.")
     if found.token is not None:
-        found = replace(found, token=_token(found.token))
+        found = replace(found, token=token_of(found.token))
     if memory is None:
         return found
     return replace(found, memory_bytes=size_of(memory) // found.workers)
 
 
-def _token(text: str) -> str | None:
-    """Give a token without the line's end that a file adds. Raises BadArgument."""
+def token_of(text: str) -> str | None:
+    """Give a token without the line's end that a file adds; None where there is nothing else.
+
+    Args:
+        text: What was given as a token.
+
+    Raises:
+        BadArgument: For what holds a character that no token has.
+    """
     word = text.strip()
     if not all("!" <= letter <= "~" for letter in word):
         raise BadArgument("--token holds a blank or another character that no token has.")

@@ -10,17 +10,29 @@ from rich.console import Console
 from potluck.errors import BadArgument
 from potluck_coordinator.browser.chromium import NoChromium, ensure_chromium
 from potluck_coordinator.browser.donors import Donors, DonorsFailed
-from potluck_coordinator.donor.options import origin_of
+from potluck_coordinator.donor.access import signed_in
+from potluck_coordinator.donor.options import origin_of, token_of
 
 MOST_TABS = 16
 POLL_S = 1.0
 
 
-def donate_in_tabs(url: str, count: int) -> int:
-    """Donate in tabs until Ctrl-C or SIGTERM; gives the exit status."""
+def donate_in_tabs(url: str, count: int, token: str | None = None) -> int:
+    """Donate in tabs until Ctrl-C or SIGTERM; gives the exit status.
+
+    Args:
+        url: The coordinator's address.
+        count: How many tabs, 1 to `MOST_TABS`.
+        token: The tabs donate for its account, too; one that may only donate will do.
+
+    Raises:
+        BadArgument: For a number, an address or a token that cannot be.
+        ApiError: Where the coordinator refuses the token.
+    """
     if not 1 <= count <= MOST_TABS:
         raise BadArgument(f"--tabs is {count}; it may be 1 to {MOST_TABS}.")
     origin = origin_of(url)
+    secret = None if token is None else token_of(token)
     console = Console()
 
     def say(text: str) -> None:
@@ -28,7 +40,11 @@ def donate_in_tabs(url: str, count: int) -> int:
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with Donors(origin, count, ensure_chromium(say)) as donors:
+        chromium = ensure_chromium(say)
+        with (
+            signed_in(origin, secret) as session,
+            Donors(origin, count, chromium, session=session) as donors,
+        ):
             say(f"Donating to {origin} in {count} tab(s). Ctrl-C stops.")
             while True:
                 donors.pause(POLL_S)

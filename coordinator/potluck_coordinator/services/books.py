@@ -7,15 +7,19 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
+from potluck.protocol.access import MOST_DAYS
 from potluck_coordinator.core.access import (
     TOKEN_BYTES,
     Account,
     Token,
+    expiry,
     hash_token,
     new_token,
+    token_ended,
 )
-from potluck_coordinator.core.errors import Conflict, NotFound
+from potluck_coordinator.core.errors import BadInput, Conflict, NotFound
 from potluck_coordinator.core.ids import spell
 from potluck_coordinator.core.names import check_name
 from potluck_coordinator.storage import access, tokens
@@ -42,7 +46,7 @@ class Books:
             used = (
                 "never used" if token.last_used_at is None else f"used {_day(token.last_used_at)}"
             )
-            yield f"{token.id}\t{token.name}\t{token.scope}\t{state}\t{used}"
+            yield f"{token.id}\t{token.name}\t{token.scope}\t{state}\t{used}\t{_end(token)}"
 
     def new_token(self, account: str | None, name: str) -> str:
         """Make a token of an account, or of the first admin, who is made where there is none."""
@@ -75,6 +79,50 @@ class Books:
         access.create_account(self._tx, name, "admin", hash_token(secret), self._now)
         return None
 
+    def rename_token(self, token_id: str, name: str) -> str:
+        """Give a token another name.
+
+        Args:
+            token_id: Which one.
+            name: What it is to be called.
+
+        Raises:
+            NotFound: `token.not_found`.
+            BadInput: `name.*`.
+            Conflict: `token.state` for one that has ended.
+        """
+        token = tokens.get(self._tx, token_id)
+        name = check_name(name, of="a token")
+        self._change(token, name=name)
+        return f"{token.name}: renamed to {name}"
+
+    def expire_token(self, token_id: str, days: float | None) -> str:
+        """Let a token expire at another time than now.
+
+        Args:
+            token_id: Which one.
+            days: In how many days from now, 0 to `MOST_DAYS`; None: never.
+
+        Raises:
+            NotFound: `token.not_found`.
+            BadInput: `token.days`.
+            Conflict: `token.state` for one that has ended.
+        """
+        token = tokens.get(self._tx, token_id)
+        if days is not None and not 0 <= days <= MOST_DAYS:
+            raise BadInput(
+                "token.days",
+                f"A token expires in 0 to {MOST_DAYS} days, or never.",
+                expected=f"0 to {MOST_DAYS}",
+                got=str(days),
+            )
+        self._change(token, expires_at=expiry(self._now, days))
+        return f"{token.name}: {_end(tokens.get(self._tx, token_id))}"
+
+    def _change(self, token: Token, **values: Any) -> None:
+        if not tokens.change(self._tx, token.id, self._now, **values):
+            raise token_ended(token)
+
     def revoke_token(self, token_id: str) -> str:
         """End a token."""
         token = tokens.get(self._tx, token_id)
@@ -95,6 +143,10 @@ class Books:
 
 def _admin_name(number: int) -> str:
     return "admin" if number == 1 else f"admin {number}"
+
+
+def _end(token: Token) -> str:
+    return "never expires" if token.expires_at is None else f"expires {_day(token.expires_at)}"
 
 
 def _day(at: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from potluck_coordinator.core.records import Lease, Unit
 from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.core.units import steps_per_epoch
-from potluck_coordinator.storage import donors, leases, replays
+from potluck_coordinator.storage import credits, leases, replays
 from potluck_coordinator.storage.transaction import Transaction
 
 WITHHELD = (
@@ -48,14 +48,24 @@ def chain_to(tx: Transaction, lease_id: str, end: str, to_step: int) -> list[Seg
     return found
 
 
+def standing_on(tx: Transaction, unit: Unit, lease_id: str) -> list[str]:
+    """List the leases of a unit's result from its end back to one of them, which comes last.
+
+    None where that lease did not lead to the result: nothing of it stands on that one's state.
+    """
+    chain = [segment.lease.id for segment in segments_of(tx, unit)]
+    return chain[: chain.index(lease_id) + 1] if lease_id in chain else []
+
+
 def reward(tx: Transaction, unit: Unit) -> None:
     """Share a scored unit's FLOPs among the donors whose steps led to its result.
 
-    A diverged unit counts as a unit, but its FLOPs were verified by nothing.
+    A diverged unit counts as a unit, but its FLOPs were verified by nothing. A result that counts
+    again after it was taken back is paid once.
     """
     for segment in segments_of(tx, unit):
         if not withheld(tx, segment.lease.id):
-            credit_segment(tx, unit, segment, sign=1)
+            credit_segment(tx, unit, segment)
 
 
 def withheld(tx: Transaction, lease_id: str) -> bool:
@@ -64,11 +74,11 @@ def withheld(tx: Transaction, lease_id: str) -> bool:
     return asked is not None and asked.state in WITHHELD
 
 
-def credit_segment(tx: Transaction, unit: Unit, segment: Segment, *, sign: int) -> None:
-    """Give a segment's credit to its donor (`sign` 1), or take it back (-1)."""
+def credit_segment(tx: Transaction, unit: Unit, segment: Segment) -> None:
+    """Give a segment's credit to its donor, unless it has it already."""
     spe = steps_per_epoch(unit.rows, unit.batch_size)
     steps = max(1, (unit.to_epoch - unit.from_epoch) * spe)
     done = max(0, segment.to_step - segment.lease.from_step)
     flops = 0 if unit.diverged else int(unit.flops) * done // steps
     whole = 1 if segment.lease.id == unit.result_lease else 0
-    donors.reward(tx, segment.lease.donor_id, units=sign * whole, flops=sign * flops)
+    credits.give(tx, segment.lease.id, segment.lease.donor_id, units=whole, flops=flops)

@@ -180,4 +180,4 @@ def _give_up(site: Site, tx: Transaction, asked: Replay, note: str) -> None:
     agreements = donor_standings.of(tx, asked.donor_id, asked.backend).agreements
     excused = note == NOT_BROUGHT and agreements >= KNOWN_AFTER
     if unit.result_lease == asked.lease_id and not excused:
-        void(site, tx, unit, f"{asked.lease_id}: {note}")
+        void(site, tx, unit, f"{asked.lease_id}: {note}", asked)

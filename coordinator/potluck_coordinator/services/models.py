@@ -23,13 +23,12 @@ from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.names import MOST_CHARACTERS
 from potluck_coordinator.core.records import Model
 from potluck_coordinator.core.turns import Kind
-from potluck_coordinator.scoring import WorkerLost
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.describing import describe_model
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.quotas import may_keep
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.working import Job, run_job
+from potluck_coordinator.services.working import Job, refusing, run_job
 from potluck_coordinator.storage import models, studies
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction
@@ -76,16 +75,15 @@ async def _described(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     need = TIMES_DESCRIBED * size
     job = Job(Kind.ENCODE, asker.turn, need, SECONDS_TO_DESCRIBE, "The model")
-    try:
+    too_large = BadModel(
+        "model.too_large",
+        "Looking at the model took too much time or memory.",
+        expected=f"at most {SECONDS_TO_DESCRIBE:g} seconds in a worker's memory",
+        got=f"{size} bytes of weights",
+        hint="Use a smaller model.",
+    )
+    with refusing(too_large, lambda _: too_large):
         return await run_job(site, job, describe_model, str(out))
-    except (TimeoutError, WorkerLost) as error:
-        raise BadModel(
-            "model.too_large",
-            "Looking at the model took too much time or memory.",
-            expected=f"at most {SECONDS_TO_DESCRIBE:g} seconds in a worker's memory",
-            got=f"{size} bytes of weights",
-            hint="Use a smaller model.",
-        ) from error
 
 
 async def _convert(site: Site, asker: Asker, folder: Path, out: Path) -> None:

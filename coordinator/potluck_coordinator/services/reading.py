@@ -11,9 +11,9 @@ from typing import TypeVar
 from potluck_coordinator.core.errors import BadDataset
 from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.pipeline.footprint import reading_memory
-from potluck_coordinator.scoring.workers import WorkerLost
+from potluck_coordinator.scoring import WorkerLost
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.working import Job, run_job
+from potluck_coordinator.services.working import Job, refusing, run_job
 
 T = TypeVar("T")
 
@@ -34,29 +34,30 @@ async def on_dataset(
     `artifact` is the dataset's; `more` are bytes that the job takes beside reading it.
 
     Raises what the job raises; TooLarge `size.memory`; BadDataset `dataset.too_slow` after
-    `timeout_s`, and `dataset.too_large` where its workers died over it.
+    `timeout_s`, and `dataset.too_large` where its workers died over it; Busy `busy.closing`.
     """
     with TemporaryDirectory(prefix="potluck-") as scratch:
         path = await site.artifacts.to_file(artifact, Path(scratch))
         need = await asyncio.to_thread(reading_memory, path, filename)
     kept = site.artifacts.kept(artifact)
     job = Job(kind, account, need + more, timeout_s, "This work on the dataset")
-    try:
+    slow = BadDataset(
+        "dataset.too_slow",
+        "Working on the dataset took too long.",
+        expected=f"at most {timeout_s:g} seconds",
+        hint="Use fewer rows or columns.",
+        where=filename,
+    )
+    with refusing(slow, lambda error: _too_large(filename, error)):
         return await run_job(site, job, fn, kept, filename, *args)
-    except TimeoutError as error:
-        raise BadDataset(
-            "dataset.too_slow",
-            "Working on the dataset took too long.",
-            expected=f"at most {timeout_s:g} seconds",
-            hint="Use fewer rows or columns.",
-            where=filename,
-        ) from error
-    except WorkerLost as error:
-        raise BadDataset(
-            "dataset.too_large",
-            "Working on the dataset took more than a worker has.",
-            expected="data that a worker can hold in memory",
-            got=str(error),
-            hint="Use fewer rows or columns.",
-            where=filename,
-        ) from error
+
+
+def _too_large(filename: str, error: WorkerLost) -> BadDataset:
+    return BadDataset(
+        "dataset.too_large",
+        "Working on the dataset took more than a worker has.",
+        expected="data that a worker can hold in memory",
+        got=str(error),
+        hint="Use fewer rows or columns.",
+        where=filename,
+    )

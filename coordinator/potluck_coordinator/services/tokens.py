@@ -9,8 +9,10 @@ from potluck_coordinator.core.access import (
     TOKEN_BYTES,
     Scope,
     Token,
+    expiry,
     hash_token,
     new_token,
+    token_ended,
 )
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.core.names import check_name
@@ -24,7 +26,6 @@ MOST_TOKENS = 100
 """An account's tokens that have not ended."""
 ENDED_SHOWN_S = 30 * 24 * 3600.0
 """How long one that ended is still listed."""
-DAY_S = 24 * 3600.0
 
 
 async def of_account(
@@ -83,7 +84,7 @@ async def make(
             scope=scope,
             token_hash=hash_token(secret),
             created_at=now,
-            expires_at=_expiry(now, expires_in_days),
+            expires_at=expiry(now, expires_in_days),
         )
         tokens.add(tx, token)
         return to_wire(token, asker)
@@ -98,18 +99,22 @@ async def change(
     changes: wire.TokenChange,
     account_id: str | None = None,
 ) -> wire.TokenRecord:
-    """Rename a token, or let it expire at another time. Raises NotFound, Conflict, BadInput."""
+    """Rename a token, or let it expire at another time.
+
+    Raises NotFound, BadInput, and Conflict `token.state` for one that was revoked or has expired.
+    """
     found = _whose(asker, account_id)
     values: dict[str, object] = {}
     if changes.name is not None:
         values["name"] = check_name(changes.name, of="a token")
-    if "expires_in_days" in changes.model_fields_set:
-        values["expires_at"] = _expiry(site.now(), changes.expires_in_days)
 
     def act(tx: Transaction) -> wire.TokenRecord:
-        tokens.get(tx, token_id, account_id=found)
-        if values and not tokens.change(tx, token_id, **values):
-            raise _revoked()
+        now = site.now()
+        token = tokens.get(tx, token_id, account_id=found)
+        if "expires_in_days" in changes.model_fields_set:
+            values["expires_at"] = expiry(now, changes.expires_in_days)
+        if values and not tokens.change(tx, token_id, now, **values):
+            raise token_ended(token)
         after_commit(tx, lambda: site.hub.publish(ACCESS))
         return to_wire(tokens.get(tx, token_id, account_id=found), asker)
 
@@ -151,17 +156,3 @@ def _whose(asker: Asker, account_id: str | None) -> str:
         return asker.account_id
     asker.must_be_admin()
     return account_id
-
-
-def _expiry(now: float, days: float | None) -> float | None:
-    return None if days is None else now + days * DAY_S
-
-
-def _revoked() -> Conflict:
-    return Conflict(
-        "token.state",
-        "This token was revoked.",
-        expected="a token that was not revoked",
-        got="a revoked one",
-        hint="Make another one.",
-    )

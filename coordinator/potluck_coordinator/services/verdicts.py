@@ -24,13 +24,12 @@ from potluck_coordinator.services.chains import (
     chain_to,
     credit_segment,
     segments_of,
-    withheld,
 )
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.replays import ask_for_all_of
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.voiding import void
-from potluck_coordinator.storage import donor_standings, leases, replays, studies, units
+from potluck_coordinator.storage import credits, donor_standings, leases, replays, studies, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -119,16 +118,14 @@ def _release_credit(
         due = agreed and replays.drop_challenge(tx, replay.lease_id, now=site.now())
     mine = _own_segment(tx, replay, unit) if due and unit.state == UnitState.SCORED else None
     if mine is not None:
-        credit_segment(tx, unit, mine, sign=1)
+        credit_segment(tx, unit, mine)
 
 
 def _refute(site: Site, tx: Transaction, replay: Replay, unit: Unit) -> None:
-    """Take credit back, put the unit back in the queue, and doubt the donor's other work."""
-    mine = _own_segment(tx, replay, unit)
-    if mine is not None:
-        if unit.state == UnitState.SCORED and not withheld(tx, replay.lease_id):
-            credit_segment(tx, unit, mine, sign=-1)
-        void(site, tx, unit, f"{replay.lease_id}: what came back is not what was asked for")
+    """Put the unit back in the queue, and doubt the donor's other work."""
+    if _own_segment(tx, replay, unit) is not None:
+        note = f"{replay.lease_id}: what came back is not what was asked for"
+        void(site, tx, unit, note, replay)
     ask_for_all_of(site, tx, replay.donor_id)
 
 
@@ -188,8 +185,10 @@ async def undo(
 ) -> wire.ReplayRecord:
     """Take a refutation back: the donor's record is as before, and its result counts again.
 
-    The result is scored again if the unit still waits for another one. Raises NotAllowed (only
-    an admin may), NotFound, Conflict `replay.not_refuted`.
+    Whoever lost credit by it gets it again, also where another result has come meanwhile. The
+    result is scored again if the unit still waits for another one.
+
+    Raises NotAllowed (only an admin may), NotFound, Conflict `replay.not_refuted`.
     """
     asker.must_be_admin()
 
@@ -215,6 +214,7 @@ async def undo(
                 refuted=max(0, known.refuted - 1),
             ),
         )
+        recredited = credits.give_back(tx, replay.id)
         restored = _restore(site, tx, replay)
         body = {
             "replay": replay.id,
@@ -223,6 +223,7 @@ async def undo(
             "by": asker.name,
             "note": note,
             "restored": restored,
+            "recredited": recredited,
         }
         record(tx, replay.study_id, "replay_undone", body, site.now())
         after_commit(tx, site.poke)

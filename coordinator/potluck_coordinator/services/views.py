@@ -98,6 +98,7 @@ def _study(tx: Transaction, asker: Asker, study: Study, digest: Digest) -> wire.
         donors=_at_work(digest.held),
         test_looks=digest.looks,
         checks_open=digest.checks_open,
+        group_gone=digest.group_gone,
         may_edit=asker.may_edit(study),
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from potluck_coordinator.core.leases import LeaseState
-from potluck_coordinator.core.records import Unit
+from potluck_coordinator.core.records import Replay, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState
+from potluck_coordinator.services.chains import segments_of, standing_on
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import leases, replays, scores, studies, trials, units
+from potluck_coordinator.storage import credits, leases, replays, scores, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -26,12 +27,22 @@ NO_RESULT: dict[str, Any] = {
 }
 
 
-def void(site: Site, tx: Transaction, unit: Unit, note: str) -> bool:
+def void(site: Site, tx: Transaction, unit: Unit, note: str, cause: Replay | None = None) -> bool:
     """Put a unit back in the queue as if nobody had trained it; False where it is not wanted.
 
     Its score goes, and so does everything that went on from it: later rungs of the same network
-    wait again, the trial runs again, and an ended study goes on.
+    wait again, the trial runs again, and an ended study goes on. The credit goes of the lease that
+    is not believed and of those that went on from its state; of leases before it, it stays.
+
+    Args:
+        site: The coordinator.
+        tx: The transaction.
+        unit: What is to be trained anew.
+        note: Why, for whoever reads the unit's and its leases' reasons.
+        cause: The replay, or challenge, whose lease is not believed; None where no lease of it was
+            scored, so that none earned anything.
     """
+    unfounded = [] if cause is None else standing_on(tx, unit, cause.lease_id)
     now = site.now()
     reasons = [*unit.reasons, note][-20:]
     values = {**NO_RESULT, "tries": 0, "reasons": reasons, "ready_since": now}
@@ -46,6 +57,7 @@ def void(site: Site, tx: Transaction, unit: Unit, note: str) -> bool:
         and u.state != UnitState.BLOCKED
     ]
     for other in later:
+        unfounded += [segment.lease.id for segment in segments_of(tx, other)]
         units.change(
             tx, other.id, UnitEvent.BLOCK, **NO_RESULT, start=None, tries=0, ready_since=None
         )
@@ -58,7 +70,14 @@ def void(site: Site, tx: Transaction, unit: Unit, note: str) -> bool:
     scores.remove(tx, gone)
     replays.drop(tx, unit_ids=gone, note="its result was taken back", now=now)
     _reopen(site, tx, unit)
-    body = {"unit": unit.id, "trial": unit.trial, "units": gone, "reason": note}
+    uncredited = [] if cause is None else credits.take(tx, unfounded, cause.id)
+    body = {
+        "unit": unit.id,
+        "trial": unit.trial,
+        "units": gone,
+        "reason": note,
+        "uncredited": uncredited,
+    }
     record(tx, unit.study_id, "void", body, now)
     after_commit(tx, lambda: site.hub.publish(unit.study_id, WORK))
     after_commit(tx, site.poke)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from potluck_coordinator.core.errors import BadInput, Busy, NotFound, TooLarge
+from potluck_coordinator.core.errors import BadInput, Busy, NotFound, PotluckError, TooLarge
 from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.scoring import JobTooLarge, WorkerLost, WorkersClosed
 from potluck_coordinator.services.site import Site
@@ -49,33 +50,53 @@ async def in_worker(site: Site, job: Job, fn: Callable[..., T], *args: object) -
     Raises what the function raises; TooLarge `size.memory`, `job.memory`; BadInput `job.too_slow`,
     `job.lost`; Busy `busy.closing`.
     """
-    try:
+    slow = BadInput(
+        "job.too_slow",
+        f"{job.what} took too long.",
+        expected=f"at most {job.seconds:g} seconds",
+        hint="Make it smaller.",
+    )
+    with refusing(slow, lambda error: _too_large(job, error)):
         return await run_job(site, job, fn, *args)
+
+
+@contextmanager
+def refusing(slow: PotluckError, lost: Callable[[WorkerLost], PotluckError]) -> Iterator[None]:
+    """Let what a worker cannot do be a refusal: the one place that knows how workers fail.
+
+    Args:
+        slow: What to raise where a job came to its deadline.
+        lost: Gives what to raise where its workers died, or it took too much memory.
+
+    Raises:
+        Busy: `busy.closing` where the coordinator shuts down; else what was given.
+    """
+    try:
+        yield
     except TimeoutError as error:
-        raise BadInput(
-            "job.too_slow",
-            f"{job.what} took too long.",
-            expected=f"at most {job.seconds:g} seconds",
-            hint="Make it smaller.",
-        ) from error
+        raise slow from error
     except WorkersClosed as error:
         raise Busy("busy.closing", "The coordinator shuts down.") from error
-    except JobTooLarge as error:
-        raise TooLarge(
+    except WorkerLost as error:
+        raise lost(error) from error
+
+
+def _too_large(job: Job, error: WorkerLost) -> PotluckError:
+    if isinstance(error, JobTooLarge):
+        return TooLarge(
             "job.memory",
             f"{job.what} took more memory than it was given.",
             expected=f"about {job.need} bytes",
             got="more than twice as much",
             hint="Make it smaller.",
-        ) from error
-    except WorkerLost as error:
-        raise BadInput(
-            "job.lost",
-            f"{job.what} ended a worker process, twice.",
-            expected="what a worker can hold in memory",
-            got=str(error),
-            hint="Make it smaller.",
-        ) from error
+        )
+    return BadInput(
+        "job.lost",
+        f"{job.what} ended a worker process, twice.",
+        expected="what a worker can hold in memory",
+        got=str(error),
+        hint="Make it smaller.",
+    )
 
 
 async def keep_made(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import and_, case, func, not_, or_, update
+from sqlalchemy import ColumnElement, and_, case, func, not_, or_, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.groups import NO_REACH, Reach
@@ -204,13 +204,20 @@ def failed_at(session: Session, unit_id: str) -> list[str]:
     return list(session.exec(query))
 
 
-def mean_seconds(session: Session, study_id: str) -> float | None:
-    """Average how long a completed lease of this study took, in seconds."""
-    query = select(func.avg(col(LeaseRow.ended_at) - col(LeaseRow.started_at))).where(
-        LeaseRow.study_id == study_id, LeaseRow.state == LeaseState.COMPLETED.value
+def mean_seconds() -> ColumnElement[float]:
+    """Average how long leases took, of those that are `done_in_time`."""
+    return func.avg(col(LeaseRow.ended_at) - col(LeaseRow.started_at))
+
+
+def done_in_time() -> ColumnElement[bool]:
+    """Hold for leases that were completed before they expired.
+
+    A late result says when its donor came back, which may be days later, not how long it trained.
+    """
+    return and_(
+        col(LeaseRow.state) == LeaseState.COMPLETED.value,
+        col(LeaseRow.ended_at) <= col(LeaseRow.expires_at),
     )
-    value = session.exec(query).one()
-    return None if value is None else float(value)
 
 
 def stalled(
@@ -228,14 +235,11 @@ def stalled(
     Only those that this donor may get.
 
     Too long, counted from the last donor that got it, is `times` what a study's units took on
-    average, and `least_s` seconds; where none has been finished yet, five times `least_s`.
+    average, and `least_s` seconds; where none has been finished in time yet, five times `least_s`.
     """
     took = (
-        select(
-            col(LeaseRow.study_id).label("study"),
-            func.avg(col(LeaseRow.ended_at) - col(LeaseRow.started_at)).label("seconds"),
-        )
-        .where(LeaseRow.state == LeaseState.COMPLETED.value)
+        select(col(LeaseRow.study_id).label("study"), mean_seconds().label("seconds"))
+        .where(done_in_time())
         .group_by(col(LeaseRow.study_id))
         .subquery()
     )

@@ -11,7 +11,8 @@ from sqlmodel import Session, col
 
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.units import UnitState
-from potluck_coordinator.storage import replays
+from potluck_coordinator.storage import leases, replays
+from potluck_coordinator.storage.access_tables import GroupRow
 from potluck_coordinator.storage.tables import (
     DatasetRow,
     DonorRow,
@@ -92,7 +93,10 @@ class Digest:
     checks_open: int = 0
     """Replays for which the study waits."""
     seconds_per_unit: float | None = None
+    """What a running study's units took on average, of those that were finished in time."""
     held: list[HeldUnit] = field(default_factory=list)
+    group_gone: bool = False
+    """Whether it is for a group that was deleted."""
 
 
 def units_of(session: Session, study_id: str, trial: int | None = None) -> list[UnitSummary]:
@@ -197,6 +201,8 @@ def digests(session: Session, study_ids: Collection[str]) -> dict[str, Digest]:
         found[study_id].checks_open = number
     for study_id, seconds in session.execute(_seconds(ids)):
         found[study_id].seconds_per_unit = float(seconds)
+    for (study_id,) in session.execute(_without_their_group(ids)):
+        found[study_id].group_gone = True
     for study_id, *held in session.execute(_held(ids)):
         found[study_id].held.append(HeldUnit(*held))
     return found
@@ -231,15 +237,21 @@ def _leaders(ids: list[str]) -> Executable:
 
 def _seconds(ids: list[str]) -> Executable:
     return (
-        select(col(LeaseRow.study_id), func.avg(col(LeaseRow.ended_at) - col(LeaseRow.started_at)))
+        select(col(LeaseRow.study_id), leases.mean_seconds())
         .join(StudyRow, col(StudyRow.id) == col(LeaseRow.study_id))
         .where(
             col(LeaseRow.study_id).in_(ids),
-            col(LeaseRow.state) == LeaseState.COMPLETED.value,
-            col(LeaseRow.ended_at).is_not(None),
+            leases.done_in_time(),
             col(StudyRow.state) == "running",
         )
         .group_by(col(LeaseRow.study_id))
+    )
+
+
+def _without_their_group(ids: list[str]) -> Executable:
+    theirs = select(col(GroupRow.id)).where(col(GroupRow.id) == col(StudyRow.group_id))
+    return select(col(StudyRow.id)).where(
+        col(StudyRow.id).in_(ids), col(StudyRow.donors) == "group", ~theirs.exists()
     )
 
 

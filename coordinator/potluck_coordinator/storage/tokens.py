@@ -58,11 +58,23 @@ def get(session: Session, token_id: str, **of: str) -> Token:
     return fact(Token, found)
 
 
-def change(session: Session, token_id: str, **values: Any) -> bool:
-    """Rename a token, or let it expire at another time; False for one that was revoked."""
+def change(session: Session, token_id: str, at: float, **values: Any) -> bool:
+    """Rename a token, or let it expire at another time; False for one that ended by `at`.
+
+    Args:
+        session: The transaction.
+        token_id: Which one.
+        at: The time of the change, as a Unix time.
+        values: Of the row's columns.
+    """
+    ends = col(TokenRow.expires_at)
     statement = (
         update(TokenRow)
-        .where(col(TokenRow.id) == token_id, col(TokenRow.revoked_at).is_(None))
+        .where(
+            col(TokenRow.id) == token_id,
+            col(TokenRow.revoked_at).is_(None),
+            ends.is_(None) | (ends > at),
+        )
         .values(**values)
     )
     return bool(changed(session, statement))
@@ -71,7 +83,12 @@ def change(session: Session, token_id: str, **values: Any) -> bool:
 def revoke(session: Session, token_id: str, at: float) -> bool:
     """End a token and the browser sessions that it opened; False where it was revoked before."""
     changed(session, delete(SessionRow).where(col(SessionRow.token_id) == token_id))
-    return change(session, token_id, revoked_at=at)
+    statement = (
+        update(TokenRow)
+        .where(col(TokenRow.id) == token_id, col(TokenRow.revoked_at).is_(None))
+        .values(revoked_at=at)
+    )
+    return bool(changed(session, statement))
 
 
 def revoke_all_of(session: Session, account_id: str, at: float) -> None:

@@ -1,4 +1,4 @@
-"""The tables of trust: what was trained again, and how donors stand."""
+"""The tables of trust: what was trained again, how donors stand, and what leases earned."""
 
 from __future__ import annotations
 
@@ -47,3 +47,16 @@ class StandingRow(SQLModel, table=True):
     agreements: int = 0
     agreed: int = 0
     refuted: int = 0
+
+
+class CreditRow(SQLModel, table=True):
+    """What a lease earned its donor. It stays when it is taken back, so that it can be given again.
+
+    `flops`: verified, as decimal digits. `taken_by`: the replay that took it back; None: it counts.
+    """
+
+    __tablename__ = "credit"
+    lease_id: str = Field(foreign_key="lease.id", primary_key=True, ondelete="CASCADE")
+    units: int
+    flops: str
+    taken_by: str | None = Field(default=None, index=True)

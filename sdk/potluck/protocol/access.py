@@ -10,7 +10,10 @@ from potluck.protocol.base import Exact, Wire
 
 Scope = Literal["all", "donate"]
 AccountRole = Literal["submitter", "admin"]
-Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
+MOST_DAYS = 36_500
+Days = Annotated[float, Field(ge=0, le=MOST_DAYS, allow_inf_nan=False)]
+SomeDays = Annotated[float, Field(gt=0, le=MOST_DAYS, allow_inf_nan=False)]
+"""A token that has expired when it is made is good for nothing."""
 
 
 class TokenRecord(Wire):
@@ -31,11 +34,14 @@ class TokenMaking(Exact):
 
     name: str = Field(min_length=1, max_length=120)
     scope: Scope = "all"
-    expires_in_days: Days | None = None
+    expires_in_days: SomeDays | None = None
 
 
 class TokenChange(Exact):
-    """What is to be changed; what is left out stays. `expires_in_days: null`: never."""
+    """What is to be changed; what is left out stays. `expires_in_days: null`: never.
+
+    A token that was revoked or has expired cannot be changed any more (409 `token.state`).
+    """
 
     name: str | None = Field(None, min_length=1, max_length=120)
     expires_in_days: Days | None = None

@@ -274,6 +274,11 @@ class Study(Wire):
     checks_open: int = Field(
         0, description="Results that the coordinator still trains again before the study ends."
     )
+    group_gone: bool = Field(
+        False,
+        description="The group that it was submitted for was deleted: it is for its submitter's "
+        "own donors alone.",
+    )
     may_edit: bool = Field(description="The asking session may stop, extend or delete it.")
 
 

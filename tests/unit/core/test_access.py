@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from potluck_coordinator.core.access import Account, hash_token, new_token, same_secret
+from potluck_coordinator.core.access import (
+    Account,
+    Token,
+    expiry,
+    hash_token,
+    new_token,
+    same_secret,
+    token_ended,
+)
 
 
 @given(st.binary(min_size=32, max_size=64))
@@ -43,3 +51,28 @@ def test_secrets_are_the_same_only_when_they_are(a: str, b: str) -> None:
     a, b = (text.encode("utf-8", "ignore").decode() for text in (a, b))
     assert same_secret(a, b) == (a == b)
     assert same_secret(a, a)
+
+
+def test_a_token_ends_in_so_many_days_or_never() -> None:
+    assert (expiry(5.0, 0.5), expiry(5.0, 0), expiry(5.0, None)) == (43205.0, 5.0, None)
+
+
+@pytest.mark.parametrize(
+    ("revoked_at", "message"),
+    [(None, "This token has expired."), (1.0, "This token was revoked.")],
+)
+def test_a_token_that_ended_says_how(revoked_at: float | None, message: str) -> None:
+    token = Token(
+        id="tk_1",
+        account_id="a",
+        group_id=None,
+        name="laptop",
+        scope="all",
+        token_hash="",
+        created_at=0.0,
+        expires_at=2.0,
+        revoked_at=revoked_at,
+    )
+    refusal = token_ended(token)
+    assert (refusal.code, refusal.message) == ("token.state", message)
+    assert refusal.hint

@@ -24,6 +24,9 @@ describe("the sentence under the bar", () => {
     });
     expect(nowText({ ...group, may_edit: true }).invite).toBe("Open a donor tab");
     expect(nowText({ ...group, donors: [DONOR] }).invite).toBe("");
+    const orphan = nowText({ ...group, group_gone: true, may_edit: true });
+    expect(orphan.text).toContain("Its group was deleted: it waits for its submitter's own donors.");
+    expect(orphan.invite).toBe("Open a donor tab");
   });
 
   test("asks nobody for help with what only the coordinator can do", () => {

@@ -13,7 +13,7 @@ export interface Now {
 /** What of a study the sentence hangs on. */
 export type Facts = Pick<
   Study,
-  "state" | "reason" | "counts" | "units_planned" | "donors" | "seconds_left" | "finished_at" | "checks_open" | "may_edit"
+  "state" | "reason" | "counts" | "units_planned" | "donors" | "seconds_left" | "finished_at" | "checks_open" | "group_gone" | "may_edit"
 > & { readonly spec: Pick<Study["spec"], "donors"> };
 
 /** The sentence under the bar, from the same counts and donors as the bar's legend. */
@@ -49,9 +49,12 @@ function running(study: Facts): Now {
   if (parts.toGo === 0 && checks > 0) {
     return { text: `The coordinator trains the best results again to confirm them: ${checks} to go.`, invite: "" };
   }
-  const waitsFor = WAITS_FOR[study.spec.donors ?? "everyone"];
+  const waitsFor = study.group_gone ? WAITS_FOR_OWNER : WAITS_FOR[study.spec.donors ?? "everyone"];
   return { text: `Nobody is training this study right now.${waitsFor}`, invite: mayHelp(study) ? "Open a donor tab" : "" };
 }
+
+/** A refutation may let a study run again whose group was deleted meanwhile. */
+const WAITS_FOR_OWNER = " Its group was deleted: it waits for its submitter's own donors.";
 
 const WAITS_FOR: Readonly<Record<DonorsOf, string>> = {
   everyone: "",
