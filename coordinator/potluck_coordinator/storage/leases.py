@@ -237,29 +237,39 @@ def stalled(
     Too long, counted from the last donor that got it, is `times` what a study's units took on
     average, and `least_s` seconds; where none has been finished in time yet, five times `least_s`.
     """
-    took = (
-        select(col(LeaseRow.study_id).label("study"), mean_seconds().label("seconds"))
-        .where(done_in_time())
-        .group_by(col(LeaseRow.study_id))
-        .subquery()
-    )
+    since = func.max(col(LeaseRow.started_at))
     query = (
-        select(LeaseRow.unit_id)
+        select(LeaseRow.unit_id, func.min(LeaseRow.study_id), since)
         .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
-        .outerjoin(took, took.c.study == col(LeaseRow.study_id))
         .join(StudyRow, col(StudyRow.id) == col(LeaseRow.study_id))
         .where(LeaseRow.state == HELD, UnitRow.state == "leased", within(reach))
         .group_by(col(LeaseRow.unit_id))
         .having(
             func.sum(case((col(LeaseRow.donor_id) == donor_id, 1), else_=0)) == 0,
-            now - func.max(col(LeaseRow.started_at)) > least_s,
-            now - func.max(col(LeaseRow.started_at))
-            > func.coalesce(times * func.min(took.c.seconds), UNKNOWN_TIMES * least_s),
+            now - since > least_s,
         )
         .order_by(func.min(col(LeaseRow.started_at)))
-        .limit(limit)
     )
-    return list(session.exec(query))
+    held = session.exec(query).all()
+    took = _mean_seconds_of(session, {study for _, study, _ in held})
+    slow = [
+        unit
+        for unit, study, began in held
+        if now - began > (times * took[study] if study in took else UNKNOWN_TIMES * least_s)
+    ]
+    return slow[:limit]
+
+
+def _mean_seconds_of(session: Session, study_ids: Collection[str]) -> dict[str, float]:
+    """Average how long the leases of these studies took; not of those that have none done."""
+    if not study_ids:  # most often: an idle donor asks, and nobody is slow
+        return {}
+    query = (
+        select(LeaseRow.study_id, mean_seconds())
+        .where(done_in_time(), col(LeaseRow.study_id).in_(study_ids))
+        .group_by(col(LeaseRow.study_id))
+    )
+    return dict(session.exec(query).all())
 
 
 def trials_of(session: Session, donor_id: str) -> dict[str, set[int]]:
