@@ -110,7 +110,6 @@ def test_what_cannot_be_done_is_said_in_a_line(closed: Coordinator, tmp_path: Pa
         (("expire-token", "tk_x", "1"), "There is no such token."),
         (("expire-token", known, "40000"), "A token expires in 0 to 36500 days, or never."),
         (("expire-token", known, "nan"), "A token expires in 0 to 36500 days, or never."),
-        (("expire-token", known, "soon"), "DAYS is 'soon'; it may be a number of days, or never."),
         (("rename-token", known, " "), "The name of a token shows nothing."),
         (("revoke-account", "admin"), "This is the only admin's account."),
         (("new-token", "--name", " "), "The name of a token shows nothing."),
@@ -119,6 +118,9 @@ def test_what_cannot_be_done_is_said_in_a_line(closed: Coordinator, tmp_path: Pa
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"potluck: {reason}")
         assert done.stderr.count("\n") == 1
+    done = admin(closed.data, "expire-token", known, "soon")
+    assert done.returncode == 2
+    assert "DAYS is 'soon'; it may be a number of days, or never." in done.stderr
     done = admin(tmp_path / "nothing", "accounts")
     assert done.returncode == 1
     assert "There is no coordinator's database" in done.stderr
