@@ -322,14 +322,15 @@ class _Conversation:
             await self._say(wire.Grant(leases=granted.leases))
         else:
             scoring = await granting.scoring(self._site, donor)
-            await self._wait("scoring" if scoring else "no_work")
+            seconds = await self._wait("scoring" if scoring else "no_work")
             if granted.nothing_ready:
-                self._site.presence.waits(self, donor.id, donor.memory_bytes)
+                self._site.presence.waits(self, donor.id, donor.memory_bytes, seconds=seconds)
             self._idle.set()  # only now: `work` must not overtake the `wait` that it ends
 
-    async def _wait(self, reason: wire.WaitReason) -> None:
+    async def _wait(self, reason: wire.WaitReason) -> float:
         seconds = WAIT_SECONDS * random.uniform(0.5, 1.0)
         await self._say(wire.Wait(seconds=seconds, reason=reason))
+        return seconds
 
     async def part(self) -> None:
         """Tell this donor that the coordinator shuts down; it connects again by itself."""
@@ -362,6 +363,7 @@ class _Conversation:
                     continue
                 if anything and self._idle.is_set():
                     self._idle.clear()
+                    self._site.presence.was_told(self)
                     await self._say(wire.Work())
 
     async def _end_with_access(self, donor: DonorSession, reach: Reach) -> None:

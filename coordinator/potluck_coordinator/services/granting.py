@@ -135,11 +135,12 @@ def _allowance(
         agreements = donor_standings.best_of(tx, donor.id)
         allowed = most_leases(delivered, agreements, others_wait=True, most=MOST_HELD)
     allowed -= len(leases.held_by(tx, donor.id))
-    near, waiting = donor.network, site.presence.strangers_wait
-    if near is not None and waiting(near, memory_bytes, circles):
+    near, waiting = donor.network, site.presence.networks_waiting(memory_bytes, circles)
+    if near is not None and waiting - {near}:
         held = leases.held_by_donor(tx)
         there = sum(n for d, n in held.items() if site.presence.network_of(d) == near)
-        share = -(-(sum(held.values()) + 1) // max(1, site.presence.networks()))
+        networks = {site.presence.network_of(d) for d in held} | waiting | {near}
+        share = -(-(sum(held.values()) + 1) // len(networks))
         allowed = min(allowed, share - there)
     return max(0, allowed)
 

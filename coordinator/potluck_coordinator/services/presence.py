@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from potluck_coordinator.core.groups import EVERYONE, NO_REACH, Circle, Reach
 
 FRESH_PER_NETWORK = 2
+ANSWERS_WITHIN_S = 5.0
+"""A donor that is told of work asks for it within so many seconds."""
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    donor: str
+    memory_bytes: int | None
+    until: float
 
 
 class Presence:
-    """Counts each donor's open sockets (a person may have two tabs)."""
+    """Counts each donor's open sockets (a person may have two tabs).
 
-    def __init__(self) -> None:
+    `clock`: gives the time in seconds, from any beginning.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._open: dict[str, int] = {}
         self._allowed: Counter[int | None] = Counter()
         self._networks: dict[str, str] = {}
-        self._waiting: dict[int, tuple[str, int | None]] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._known: set[str] = set()
         self._reaches: dict[str, Reach] = {}
 
@@ -57,9 +72,31 @@ class Presence:
                 self._known.discard(donor_id)
                 self._reaches.pop(donor_id, None)
 
-    def waits(self, socket: object, donor_id: str, memory_bytes: int | None = None) -> None:
-        """Hear that a donor found nothing ready, and waits for work on one of its sockets."""
-        self._waiting[id(socket)] = (donor_id, memory_bytes)
+    def waits(
+        self,
+        socket: object,
+        donor_id: str,
+        memory_bytes: int | None = None,
+        *,
+        seconds: float = ANSWERS_WITHIN_S,
+    ) -> None:
+        """Hear that a donor found nothing ready, and waits for work on one of its sockets.
+
+        Args:
+            socket: Its socket, or what speaks on it.
+            donor_id: The donor.
+            memory_bytes: The memory that it allows; None: any.
+            seconds: After so many, and some to say so, it asks again: who does not waits no more.
+        """
+        until = self._clock() + seconds + ANSWERS_WITHIN_S
+        self._waiting[id(socket)] = _Waiting(donor_id, memory_bytes, until)
+
+    def was_told(self, socket: object) -> None:
+        """Hear that it was told of work: it asks at once, or waits no more."""
+        found = self._waiting.get(id(socket))
+        if found is not None:
+            until = min(found.until, self._clock() + ANSWERS_WITHIN_S)
+            self._waiting[id(socket)] = replace(found, until=until)
 
     def waits_no_more(self, socket: object) -> None:
         """Hear that it asks again, or has gone."""
@@ -74,20 +111,19 @@ class Presence:
         """
         return any(other != donor_id for other in self._able(memory_bytes, circles))
 
-    def strangers_wait(
-        self,
-        network: str | None,
-        memory_bytes: int = 0,
-        circles: Collection[Circle] = (EVERYONE,),
-    ) -> bool:
-        """Say whether such a donor of another network waits."""
-        able = self._able(memory_bytes, circles)
-        return any(self._networks.get(other) != network for other in able)
+    def networks_waiting(
+        self, memory_bytes: int = 0, circles: Collection[Circle] = (EVERYONE,)
+    ) -> set[str | None]:
+        """Give the networks from which such donors wait."""
+        return {self._networks.get(donor) for donor in self._able(memory_bytes, circles)}
 
     def _able(self, memory_bytes: int, circles: Collection[Circle]) -> Iterator[str]:
-        for donor, allowed in list(self._waiting.values()):
-            if (allowed is None or allowed >= memory_bytes) and self._permitted(donor, circles):
-                yield donor
+        now = self._clock()
+        for one in list(self._waiting.values()):
+            allowed = one.memory_bytes
+            large = allowed is None or allowed >= memory_bytes
+            if one.until > now and large and self._permitted(one.donor, circles):
+                yield one.donor
 
     def _permitted(self, donor_id: str, circles: Collection[Circle]) -> bool:
         reach = self._reaches.get(donor_id, NO_REACH)
@@ -108,10 +144,6 @@ class Presence:
         return len(able & self._known) + sum(
             min(FRESH_PER_NETWORK, count) for count in fresh.values()
         )
-
-    def networks(self) -> int:
-        """Count the networks from which donors are connected."""
-        return len(set(self._networks.values()))
 
     def donors(self) -> frozenset[str]:
         """Give the ids of the donors online."""

@@ -99,3 +99,24 @@ def test_one_address_takes_no_more_than_its_share_while_another_waits(
         assert crowd[4].ask() == []
         assert outside.await_lease().unit.id == held[0].unit.id
     study.delete()
+
+
+def test_who_waits_and_never_answers_holds_no_other_network_to_one_lease(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    found = Coordinator(tmp_path_factory.mktemp("data"), workers=1)
+    try:
+        found.start()
+        with ScriptedDonor(found.url, address="127.0.0.2") as silent, ExitStack() as stack:
+            assert silent.request() == []  # and it says nothing any more
+            study = submit(found, trials=6, search={"learning_rate": [1e-4, 1e-3, 1e-2]}, folds=2)
+            tabs = [stack.enter_context(ScriptedDonor(found.url)) for _ in range(3)]
+
+            def leases() -> int:
+                for tab in tabs:
+                    tab.request()
+                return study.refresh().record.counts.leased
+
+            until(lambda: leases() >= 5, what="leases of a network whose tabs ask")
+    finally:
+        found.stop()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from potluck_coordinator.core.groups import EVERYONE, Reach, circle_of
 from potluck_coordinator.services.memory import in_words, too_large_for_all
-from potluck_coordinator.services.presence import Presence
+from potluck_coordinator.services.presence import ANSWERS_WITHIN_S, Presence
 
 limits = st.lists(st.none() | st.integers(0, 2**40), max_size=6)
 
@@ -50,10 +50,30 @@ def test_only_those_who_may_get_a_circles_units_count_for_it() -> None:
         presence.waits(presence, "anybody")
         assert presence.others_wait("ann's")
         assert not presence.others_wait("ann's", circles=(mine, group))
-        assert not presence.strangers_wait("n2", circles=(mine,))
+        assert not presence.networks_waiting(circles=(mine,))
         presence.waits(presence, "member")
-        assert presence.strangers_wait("n2", circles=(mine, group))
+        assert presence.networks_waiting(circles=(mine, group)) == {"n3"}
     assert presence.online(mine) == 0
+
+
+def test_who_is_told_of_work_and_does_not_ask_waits_no_more() -> None:
+    now = [100.0]
+    presence = Presence(clock=lambda: now[0])
+    with presence.connected("silent", network="n1"), presence.connected("other", network="n2"):
+        presence.waits(presence, "silent", seconds=20.0)
+        now[0] += 20.0
+        assert presence.networks_waiting() == {"n1"}
+        assert presence.others_wait("other")
+        presence.was_told(presence)
+        now[0] += ANSWERS_WITHIN_S - 0.1
+        assert presence.networks_waiting() == {"n1"}
+        now[0] += 0.2
+        assert presence.networks_waiting() == set()
+        assert not presence.others_wait("other")
+        presence.waits(presence, "silent", seconds=20.0)
+        assert presence.others_wait("other")
+        now[0] += 20.0 + ANSWERS_WITHIN_S
+        assert not presence.others_wait("other")  # it was told nothing, and asked no more
 
 
 def test_what_nobody_can_take_is_told_with_both_sizes() -> None:
