@@ -11,7 +11,7 @@ from potluck.errors import Conflict
 from tests.conftest import Start
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
-from tests.support.scripted_donor import ScriptedDonor, random_result
+from tests.support.scripted_donor import ScriptedDonor, hand_in, random_result
 from tests.support.waiting import until
 
 STATE = 2_000
@@ -69,13 +69,40 @@ def test_a_study_stops_before_its_states_take_more_than_they_may_and_can_be_resu
     assert second.refresh().record.state == "completed"
 
 
-def test_new_keys_do_not_get_round_what_visitors_states_take_together(
+def test_where_visitors_keep_too_much_together_studies_wait_and_go_on_later(
     start_coordinator: Start,
 ) -> None:
     few = start_coordinator(visitors_states=6 * STATE, workers=1)
     study = submit(few)
-    train_while_it_runs(few, study)
-    assert study.refresh().record.state == "stopped"
+    hand_in(few.url, 3)
+
+    def stands_still() -> bool:
+        counts = study.refresh().record.counts
+        return counts.ready == counts.returned == 0 and counts.scored >= 3
+
+    with ScriptedDonor(few.url) as donor:
+
+        def trained_all() -> bool:
+            for lease in donor.request():
+                donor.complete(lease, random_result(donor, lease))
+            return stands_still()
+
+        until(trained_all, what="an end of the room for states")
+    assert study.refresh().record.state == "running"  # others' states are not its own fault
+    with pytest.raises(Conflict) as refused:
+        submit(few)
+    assert refused.value.code == "quota.states"
+
+
+def test_start_states_count_before_they_are_made(start_coordinator: Start) -> None:
+    few = start_coordinator(quota_states=10 * STATE, workers=1)
+    with pytest.raises(Conflict) as refused:
+        few.client().submit(
+            model=dense_h5(), data="iris", trials=1, epochs=1, search={}, folds=5, repeats=10,
+            name="Starts",
+        )  # fmt: skip
+    assert refused.value.code == "quota.states"
+    assert "start states to come" in str(refused.value)
 
 
 def test_what_a_lease_uploaded_goes_when_it_was_handed_back(start_coordinator: Start) -> None:

@@ -69,23 +69,24 @@ def check_units(running: Sequence[Thing], more: int, allowed: int, whose: str) -
         )
 
 
-def check_states(used: int, allowed: int, whose: str) -> None:
-    """Refuse to let a study begin where studies keep as much as they may, or more.
+def check_states(used: int, starts: int, allowed: int, whose: str) -> None:
+    """Refuse to let a study begin where its first trial would make studies keep too much.
 
     Args:
         used: Bytes of start states, results and predictions that are kept.
+        starts: Bytes of the start states of a trial to come.
         allowed: Bytes that may be kept; 0: any number.
         whose: Whose studies they are, to say `{whose} keep ...`.
 
     Raises:
         OverQuota: `quota.states`.
     """
-    if allowed and used >= allowed:
+    if allowed and used + starts >= allowed:
         raise OverQuota(
             "quota.states",
             f"{whose} keep as many results here as they may.",
             expected=f"less than {told_bytes(allowed)} of start states, results and predictions",
-            got=f"{told_bytes(used)} kept",
+            got=f"{told_bytes(used)} kept, and {told_bytes(starts)} of start states to come",
             hint="Delete studies that are no longer needed.",
         )
 

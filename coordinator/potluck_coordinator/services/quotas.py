@@ -14,7 +14,7 @@ from potluck_coordinator.core.units import units_of
 from potluck_coordinator.core.visitors import has_no_account
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import access, holdings
+from potluck_coordinator.storage import access, holdings, models
 from potluck_coordinator.storage.transaction import Transaction
 
 STATES_SECONDS = 5.0
@@ -67,7 +67,8 @@ def may_run(
         most = given.visitors_units if all_of_them else given.quota_units
         quotas.check_units(running, units, most, _whose(owner))
         used = holdings.state_bytes(tx, owner)
-        quotas.check_states(used, _most_states(site, owner), _whose_studies(owner))
+        starts = _starts_to_come(site, tx, study)
+        quotas.check_states(used, starts, _most_states(site, owner), _whose_studies(owner))
 
 
 class Room(enum.Enum):
@@ -89,15 +90,31 @@ def room_for_states(site: Site, tx: Transaction, study: Study) -> Room:
     account = access.find_account(tx, study.owner)
     if account is not None and account.role == "admin" and not site.settings.quota_admins:
         return Room.YES
-    to_come = holdings.bytes_to_come(tx, study.id)
-    for owner in (study.owner, *([None] if has_no_account(study.owner) else [])):
-        most = _most_states(site, owner)
-        used = _states_lately(site, tx, owner, most) if most else 0
-        if most and used >= most:
-            return Room.LATER if to_come else Room.NO
-        if most and to_come and used + to_come >= most:
-            return Room.LATER
+    to_come, starts = holdings.bytes_to_come(tx, study.id), _starts_to_come(site, tx, study)
+    most = _most_states(site, study.owner)
+    used = _states_lately(site, tx, study.owner, most - starts) + starts if most else 0
+    if most and used >= most:
+        return Room.LATER if to_come else Room.NO
+    if most and to_come and used + to_come >= most:
+        return Room.LATER
+    # What other visitors keep stops nobody's study: it waits until they keep less.
+    most = _most_states(site, None) if has_no_account(study.owner) else 0
+    if most and _states_lately(site, tx, None, most - starts) + starts + to_come >= most:
+        return Room.LATER
     return Room.YES
+
+
+def _starts_to_come(site: Site, tx: Transaction, study: Study) -> int:
+    """Estimate the bytes of the start states of a study's next trial.
+
+    Trials of the same shapes start from the same states, which are there once.
+    """
+    before = holdings.start_bytes(tx, study.id)
+    if before is not None:
+        return before
+    folds, repeats = int(study.wire_plan["folds"] or 0), int(study.spec["repeats"])
+    places = (folds or 1) * repeats + (1 if folds else 0)
+    return places * size_of(site, models.get(tx, study.model_id).weights)
 
 
 def _states_lately(site: Site, tx: Transaction, owner: str | None, most: int) -> int:
@@ -145,7 +162,7 @@ def _kept(site: Site, tx: Transaction, owner: str | None) -> Iterator[Thing]:
     for name, size in holdings.datasets(tx, owner):
         yield Thing("dataset", name, size)
     for name, graph, weights in holdings.models(tx, owner):
-        yield Thing("model", name, _size(site, graph) + _size(site, weights))
+        yield Thing("model", name, size_of(site, graph) + size_of(site, weights))
 
 
 _SIZES: dict[str, int] = {}
@@ -153,7 +170,8 @@ _SIZES: dict[str, int] = {}
 MOST_SIZES = 100_000
 
 
-def _size(site: Site, sha: str) -> int:
+def size_of(site: Site, sha: str) -> int:
+    """Give an artifact's bytes; 0 where it was lost. Remembered: bytes by their hash stay."""
     found = _SIZES.get(sha)
     if found is None:
         try:

@@ -26,6 +26,7 @@ from potluck_coordinator.services.chains import (
     segments_of,
 )
 from potluck_coordinator.services.endings import finish_if_done
+from potluck_coordinator.services.quotas import size_of
 from potluck_coordinator.services.replays import ask_for_all_of
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.voiding import void
@@ -248,6 +249,7 @@ def _restore(site: Site, tx: Transaction, replay: Replay) -> bool:
     values = {
         "lease_id": None,
         "result": result,
+        "result_bytes": size_of(site, result),
         "result_lease": replay.lease_id,
         "diverged": replay.diverged,
     }

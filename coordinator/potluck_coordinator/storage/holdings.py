@@ -50,6 +50,16 @@ def state_bytes(session: Session, owner: str | None) -> int:
     return sum(int(session.exec(query).one() or 0) for query in (starts, results))
 
 
+def start_bytes(session: Session, study_id: str) -> int | None:
+    """Give the bytes that the newest trial of a study added of start states; None: it has none."""
+    query = (
+        select(TrialRow.start_bytes)
+        .where(TrialRow.study_id == study_id)
+        .order_by(col(TrialRow.number).desc())
+    )
+    return session.exec(query.limit(1)).first()
+
+
 def bytes_to_come(session: Session, study_id: str) -> int:
     """Estimate the bytes of results that a study's open units will bring."""
     query = select(func.sum(UnitRow.upload_bytes)).where(
