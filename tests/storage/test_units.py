@@ -179,14 +179,17 @@ def test_of_two_claims_on_a_unit_one_is_lost(session: Session) -> None:
     assert not units.change(session, "u0", UnitEvent.RELEASE, expect_lease="b")
 
 
-def test_a_checkpoint_only_moves_forward_and_only_by_the_holder(session: Session) -> None:
+def test_a_checkpoint_only_moves_forward_unless_an_older_one_is_wanted(session: Session) -> None:
     units.add(session, [unit("u0")])
     units.change(session, "u0", UnitEvent.LEASE, lease_id="a")
     note: Callable[..., bool] = units.note_checkpoint
     assert note(session, "u0", "a", SHA, 5)
     assert not note(session, "u0", "a", SHA, 4)
-    assert not note(session, "u0", "b", SHA, 9)
     assert units.get(session, "u0").checkpoint_step == 5
+    assert note(session, "u0", "b", SHA, 3, older=True)
+    assert units.get(session, "u0").checkpoint_lease == "b"
+    units.change(session, "u0", UnitEvent.RETURN)
+    assert not note(session, "u0", "b", SHA, 9)
 
 
 def test_only_running_studies_offer_units_and_oldest_first(session: Session) -> None:

@@ -210,7 +210,11 @@ async def checkpoint(
 def _go_on_from(site: Site, tx: Transaction, lease: Lease, state: wire.Checkpointed) -> None:
     """Name a newer state to go on from. The one before it, or one that is late, may go."""
     unit = units.get(tx, lease.unit_id)
-    if units.note_checkpoint(tx, unit.id, lease.id, state.artifact, state.step):
+    before = _holder_of_checkpoint(tx, unit, lease)
+    later = before is not None and (before.started_at, before.id) < (lease.started_at, lease.id)
+    if not later and units.note_checkpoint(
+        tx, unit.id, lease.id, state.artifact, state.step, older=before is not None
+    ):
         old = unit.checkpoint if unit.checkpoint_lease == lease.id else None
         old = None if old == state.artifact else old
     else:  # a second holder's, say; its end it may still hand in
@@ -219,6 +223,18 @@ def _go_on_from(site: Site, tx: Transaction, lease: Lease, state: wire.Checkpoin
     if old is not None:
         uploads.drop(tx, lease.id, old)
         after_commit(tx, lambda: site.superseded.add(old))
+
+
+def _holder_of_checkpoint(tx: Transaction, unit: Unit, lease: Lease) -> Lease | None:
+    """Give the other lease that named a unit's state and is still held.
+
+    Where two hold a unit, the states of the first one count: a second holder, who came to help or
+    to harm, takes none of them away.
+    """
+    if unit.checkpoint_lease in (None, lease.id):
+        return None
+    found = leases.get(tx, unit.checkpoint_lease)
+    return found if found is not None and found.state == LeaseState.HELD else None
 
 
 async def _check_state(site: Site, donor: DonorSession, state: wire.Checkpointed) -> None:

@@ -278,6 +278,9 @@ def give_up(
     now = site.now()
     tries = unit.tries if progressed and not moved_on else after.tries
     stuck = not progressed and not moved_on and unit.checkpoint == lease.start
+    if stuck and unit.checkpoint_lease is not None:
+        author = leases.get(tx, unit.checkpoint_lease)
+        stuck = author is None or author.state != LeaseState.HELD  # who holds it, goes on from it
     dropped: dict[str, Any] = (
         {"checkpoint": None, "checkpoint_step": 0, "checkpoint_lease": None} if stuck else {}
     )

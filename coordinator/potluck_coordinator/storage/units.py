@@ -179,19 +179,22 @@ def note(session: Session, unit_id: str, *, tries: int, reasons: Sequence[str]) 
 
 
 def note_checkpoint(
-    session: Session, unit_id: str, lease_id: str, artifact: str, step: int
+    session: Session, unit_id: str, lease_id: str, artifact: str, step: int, *, older: bool = False
 ) -> bool:
-    """Name a newer state to go on from, if this lease still holds the unit."""
+    """Name a newer state to go on from, of a lease that is held; False where it is not wanted.
+
+    `older`: also one of an earlier step than the state that is named now.
+    """
     statement = (
         update(UnitRow)
         .where(
             col(UnitRow.id) == unit_id,
-            col(UnitRow.lease_id) == lease_id,
-            col(UnitRow.state) == UnitState.LEASED.value,
-            col(UnitRow.checkpoint_step) <= step,
+            col(UnitRow.state).in_([UnitState.READY.value, UnitState.LEASED.value]),
         )
         .values(checkpoint=artifact, checkpoint_step=step, checkpoint_lease=lease_id)
     )
+    if not older:
+        statement = statement.where(col(UnitRow.checkpoint_step) <= step)
     return bool(changed(session, statement))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -120,3 +121,24 @@ def test_who_waits_and_never_answers_holds_no_other_network_to_one_lease(
             until(lambda: leases() >= 5, what="leases of a network whose tabs ask")
     finally:
         found.stop()
+
+
+def test_a_second_holder_takes_no_states_of_the_first_away(impatient: Coordinator) -> None:
+    study = submit(impatient)
+    with ScriptedDonor(impatient.url) as slow, ScriptedDonor(impatient.url) as harmful:
+        held = slow.await_lease()
+        slow.heartbeat(held)
+        first = held.unit.from_epoch * held.unit.steps_per_epoch + 1
+        slow.checkpoint(held, trained(slow, held, first), first)
+        copy = until(lambda: harmful.request(), what="a copy")[0]
+        far = first + 2
+        harmful.checkpoint(copy, trained(harmful, copy, far), far)
+        harmful.hand_back(copy, "error")
+        newer = trained(slow, held, first + 1)
+        slow.checkpoint(held, newer, first + 1)
+        slow.hand_back(held, "closing")
+    with ScriptedDonor(impatient.url) as next_one:
+        lease = next_one.await_lease()
+        assert lease.unit.start == hashlib.sha256(newer).hexdigest()
+        next_one.hand_back(lease)
+    study.delete()
