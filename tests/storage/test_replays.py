@@ -52,11 +52,32 @@ def test_owners_take_turns_and_the_most_urgent_of_each_goes_first(session: Sessi
     ask(session, "r4", "other", Why.SAMPLED, 9.0)
     ask(session, "r5", "other", Why.FINALIST, 10.0)
     done: list[str] = []
-    served: list[str] = []
+    served: dict[str, float] = {}
     while (found := replays.next_open(session, served)) is not None:
         due, owner = found
         done.append(due.id)
-        served = [*(one for one in served if one != owner), owner]
+        served[owner] = 11.0 + len(done)
         assert replays.decide(session, due.id, ReplayState.AGREED, decided_at=11.0)
     assert done == ["r1", "r5", "r2", "r4", "r3", "r0"]
-    assert served == ["bob", "ann"]
+
+
+def test_new_owners_do_not_come_before_who_waits(session: Session) -> None:
+    ann = studies.get(session, "st")
+    trial = trials.get(session, "st", 0)
+    assert trial is not None
+    for number in range(3):
+        ask(session, f"r{number}", "st", Why.SAMPLED, float(number))
+    done: list[str] = []
+    served: dict[str, float] = {}
+    for number in range(1, 7):  # each turn brings an owner who was never served
+        name = f"{10 + number}"
+        studies.add(session, replace(ann, id=name, owner=name), [], [])
+        trials.add(session, replace(trial, study_id=name))
+        ask(session, name, name, Why.DIVERGED, 10.0 * number + 1.0)
+        found = replays.next_open(session, served)
+        assert found is not None
+        due, owner = found
+        done.append(due.id)
+        served[owner] = 10.0 * number + 5.0
+        assert replays.decide(session, due.id, ReplayState.AGREED, decided_at=11.0)
+    assert [name for name in done if name.startswith("r")] == ["r0", "r1", "r2"]

@@ -177,9 +177,13 @@ class Admission:
 
 
 def _turn(served: Mapping[str, int], entry: _Waiting) -> tuple[int, int, int]:
-    """Give a job's place among those of its kind; `served`: when accounts and crowds were."""
-    crowd, account = served.get(crowd_of(entry.account), 0), served.get(entry.account, 0)
-    return crowd, account, entry.arrived
+    """Give a job's place among those of its kind; `served`: when accounts and crowds were.
+
+    Whoever comes anew comes last: it goes by when an account was served, or began to wait where
+    that was later.
+    """
+    crowd, account = (served.get(one, 0) for one in (crowd_of(entry.account), entry.account))
+    return max(crowd, entry.arrived), max(account, entry.arrived), entry.arrived
 
 
 def _first(queue: deque[_Waiting]) -> _Waiting | None:

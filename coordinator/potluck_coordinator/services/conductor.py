@@ -201,7 +201,7 @@ class Conductor:
 
     async def _replay_forever(self) -> None:
         """Train again what is to be checked, one after another: owners take turns."""
-        served: list[str] = []
+        served: dict[str, float] = {}
         with self._site.hub.listen(CONDUCTOR) as woken:
             while True:
                 woken.clear()

@@ -26,20 +26,29 @@ from potluck_coordinator.training.fresh_answers import fresh_answers
 from potluck_coordinator.training.replay import Replayed, ReplayJob
 
 NOTE_CHARACTERS = 300
-MOST_REMEMBERED = 200
+MOST_REMEMBERED = 10_000
 """Owners whose turns are remembered."""
 PREPARED_WITHIN_S = 300.0
 SLACK = 2.0
 """A process that hangs is killed after so many times the time that its job may take."""
 
 
-async def next_replay(site: Site, served: list[str]) -> Replay | None:
-    """Give the replay whose turn it is, or None. `served`: owners in turn, which this goes on."""
+async def next_replay(site: Site, served: dict[str, float]) -> Replay | None:
+    """Give the replay whose turn it is, or None.
+
+    Args:
+        site: The coordinator.
+        served: When owners were served last, which this goes on. Those who wait and have been
+            forgotten count from when they began to wait.
+    """
     found = await site.writer.read(lambda tx: replays.next_open(tx, served))
     if found is None:
         return None
     due, owner = found
-    served[:] = [*(one for one in served if one != owner), owner][-MOST_REMEMBERED:]
+    served.pop(owner, None)
+    served[owner] = site.now()
+    while len(served) > MOST_REMEMBERED:
+        del served[next(iter(served))]
     return due
 
 

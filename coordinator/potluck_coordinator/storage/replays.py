@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import case, func, update
@@ -142,24 +142,38 @@ def ask_anew(session: Session, now: float) -> None:
     )
 
 
-def next_open(session: Session, served: Sequence[str] = ()) -> tuple[Replay, str] | None:
+def next_open(
+    session: Session, served: Mapping[str, float] | None = None
+) -> tuple[Replay, str] | None:
     """Give the open replay that is due first and its study's owner, or None.
 
-    `served`: owners whose replays were done, the last one last. Owners take turns; of one owner's,
-    the most urgent goes first.
+    Owners take turns, and whoever comes anew comes last: it goes by when an owner was served, or
+    began to wait where that was later. Of one owner's replays the most urgent goes first.
+
+    Args:
+        session: The transaction.
+        served: When owners were served last, in seconds since 1970.
     """
-    urgency = case({why.value: place for why, place in PRIORITY.items()}, value=ReplayRow.why)
-    turns = {owner: place for place, owner in enumerate(served, 1)}
-    order = [case(turns, value=StudyRow.owner, else_=0)] if turns else []
-    query = (
-        select(ReplayRow, StudyRow.owner)
-        .join(StudyRow, col(StudyRow.id) == col(ReplayRow.study_id))
+    began = (
+        select(StudyRow.owner, func.min(ReplayRow.asked_at))
+        .join(ReplayRow, col(StudyRow.id) == col(ReplayRow.study_id))
         .where(ReplayRow.state == OPEN)
-        .order_by(*order, urgency, col(ReplayRow.asked_at), col(ReplayRow.id))
+        .group_by(col(StudyRow.owner))
+    )
+    known = served or {}
+    turns = [(max(known.get(owner, at), at), owner) for owner, at in session.exec(began)]
+    if not turns:
+        return None
+    _, owner = min(turns)
+    urgency = case({why.value: place for why, place in PRIORITY.items()}, value=ReplayRow.why)
+    query = (
+        select(ReplayRow)
+        .join(StudyRow, col(StudyRow.id) == col(ReplayRow.study_id))
+        .where(ReplayRow.state == OPEN, StudyRow.owner == owner)
+        .order_by(urgency, col(ReplayRow.asked_at), col(ReplayRow.id))
         .limit(1)
     )
-    found = session.exec(query).first()
-    return None if found is None else (fact(Replay, found[0]), found[1])
+    return fact(Replay, session.exec(query).one()), owner
 
 
 def of_leases(session: Session, lease_ids: Iterable[str]) -> dict[str, Replay]:

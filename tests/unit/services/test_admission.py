@@ -109,6 +109,30 @@ def test_many_keys_behind_one_network_take_no_more_turns_than_one() -> None:
     assert order == ["here 0", "account", "there", "here 1", "account", "here 2"]
 
 
+def test_accounts_that_come_anew_do_not_come_before_who_waits() -> None:
+    async def scenario() -> list[str]:
+        admission, order = Admission(BUDGET), []
+        tasks: list[asyncio.Task[None]] = []
+
+        async def job(account: str) -> None:
+            async with admission.room(BUDGET, "It", account=account):
+                order.append(account)
+                if len(tasks) < 20:
+                    tasks.append(asyncio.create_task(job(f"new {len(tasks)}")))
+                await asyncio.sleep(0)  # it asks while this one works
+
+        async with admission.room(BUDGET, "first"):
+            tasks += [asyncio.create_task(job("ann")) for _ in range(3)]
+            tasks.append(asyncio.create_task(job("another")))
+            await asyncio.sleep(0)
+        for task in tasks:
+            await task
+        return order
+
+    order = asyncio.run(scenario())
+    assert [place for place, one in enumerate(order) if one == "ann"][-1] < 8
+
+
 def test_kinds_take_turns_too() -> None:
     asked = [(f"e{i}", Kind.ENCODE, "a", BUDGET) for i in range(3)]
     asked += [("s0", Kind.SCORE, "a", BUDGET), ("v0", Kind.SERVE, "c", BUDGET)]
