@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import case, func, update
+from sqlalchemy import and_, case, func, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Lease, Replay
-from potluck_coordinator.core.trust import PRIORITY, TOLERANCE, ReplayState, Why
+from potluck_coordinator.core.trust import KNOWN_AFTER, PRIORITY, TOLERANCE, ReplayState, Why
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
-from potluck_coordinator.storage.trust_tables import ReplayRow
+from potluck_coordinator.storage.trust_tables import ReplayRow, StandingRow
 
 OPEN = ReplayState.OPEN.value
 OF_A_PART = (Why.STUCK.value, Why.CHALLENGE.value)
 """Replays for these reasons say nothing of a lease's work as a whole."""
 MOST_LEARNED = 200
+MOST_LEARNED_OF_ONE = 5
 
 
 def add(session: Session, replay: Replay) -> None:
@@ -281,19 +282,38 @@ def results_of(session: Session, donor_id: str, limit: int = 200) -> list[Lease]
 
 
 def agreed_distances(session: Session, backend: str, replayed_by: str) -> list[float]:
-    """Give the newest distances at which this pair of backend classes agreed."""
-    query = (
-        select(ReplayRow.distance)
+    """Give the newest distances at which this pair of backend classes agreed.
+
+    Only of known donors, and a few of each: nobody widens the tolerance alone.
+    """
+    place = func.row_number().over(
+        partition_by=col(ReplayRow.donor_id), order_by=col(ReplayRow.decided_at).desc()
+    )
+    newest = (
+        select(col(ReplayRow.distance), col(ReplayRow.decided_at), place.label("place"))
+        .join(
+            StandingRow,
+            and_(
+                col(StandingRow.donor_id) == col(ReplayRow.donor_id),
+                col(StandingRow.backend) == col(ReplayRow.backend),
+            ),
+        )
         .where(
+            col(StandingRow.agreements) >= KNOWN_AFTER,
             ReplayRow.backend == backend,
             ReplayRow.replayed_by == replayed_by,
             ReplayRow.state == ReplayState.AGREED.value,
             col(ReplayRow.distance) <= TOLERANCE,  # or a liar could widen it bit by bit
         )
-        .order_by(col(ReplayRow.decided_at).desc())
+        .subquery()
+    )
+    query = (
+        select(newest.c.distance)
+        .where(newest.c.place <= MOST_LEARNED_OF_ONE)
+        .order_by(newest.c.decided_at.desc())
         .limit(MOST_LEARNED)
     )
-    return [value for value in session.exec(query) if value is not None]
+    return list(session.exec(query).all())
 
 
 def agreements_before(session: Session, replay: Replay) -> int:
