@@ -503,7 +503,7 @@ export interface paths {
         };
         /**
          * Get Site Ledger
-         * @description Give the site's own chain: uploads and deletions, by hash.
+         * @description Give the site's own chain: uploads and deletions, by hash; in pages like a study's.
          */
         get: operations["get_site_ledger_api_v1_ledger_get"];
         put?: never;
@@ -5263,7 +5263,10 @@ export interface operations {
     };
     get_site_ledger_api_v1_ledger_get: {
         parameters: {
-            query?: never;
+            query?: {
+                before?: number | null;
+                limit?: number | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5277,6 +5280,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ledger"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

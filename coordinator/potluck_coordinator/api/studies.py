@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from potluck.protocol.records import (
     BestModel,
@@ -24,13 +24,12 @@ from potluck.protocol.records import (
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.api.deps import StillWanted, TheAsker, TheSite
 from potluck_coordinator.api.downloads import rendered, written
+from potluck_coordinator.api.paging import Before, Limit
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.services import best, ledgers, planning, studies, verdicts, views
 from potluck_coordinator.storage import studies as stored
 
 router = APIRouter(prefix="/studies", tags=["studies"])
-MOST_ENTRIES = 1000
-LAST_ENTRY = 2**53
 LAST_TRIAL = 2**31 - 1
 
 
@@ -124,8 +123,8 @@ async def get_ledger(
     site: TheSite,
     asker: TheAsker,
     study_id: str,
-    before: Annotated[int | None, Query(ge=0, le=LAST_ENTRY)] = None,
-    limit: Annotated[int | None, Query(ge=1, le=MOST_ENTRIES)] = None,
+    before: Before = None,
+    limit: Limit = None,
 ) -> Ledger:
     """Give the study's hash-chained ledger; it outlives the study.
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import case, delete, func, or_, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Look, Part, Study
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import LookRow, PartRow, SealedRow, StudyRow
+
+MOST_LISTED = 500
+"""Studies that one list holds."""
 
 
 def add(session: Session, study: Study, parts: Iterable[Part], test_rows: Sequence[int]) -> None:
@@ -37,9 +40,39 @@ def find(session: Session, study_id: str) -> Study | None:
     return None if found is None else fact(Study, found)
 
 
-def newest(session: Session, limit: int = 500) -> list[Study]:
-    """List studies, newest first."""
-    query = select(StudyRow).order_by(col(StudyRow.created_at).desc()).limit(limit)
+def newest(
+    session: Session, *, owners: Collection[str] | None, limit: int = MOST_LISTED
+) -> list[Study]:
+    """List the studies that somebody may see, newest first.
+
+    What others may not see never takes the place of what they may. Where there are more than
+    `limit`, the asker's own come first, then some of every owner, so that nobody fills the list.
+
+    Args:
+        session: The transaction.
+        owners: Whose private studies are seen, too; None: everybody's.
+        limit: How many studies at most.
+    """
+    own = col(StudyRow.owner).in_(owners or ())
+    place = func.row_number().over(
+        partition_by=col(StudyRow.owner),
+        order_by=(col(StudyRow.created_at).desc(), col(StudyRow.id)),
+    )
+    visible = select(StudyRow.id, case((own, 0), else_=1).label("whose"), place.label("place"))
+    if owners is not None:
+        visible = visible.where(or_(col(StudyRow.visibility) == "public", own))
+    known = visible.subquery()
+    listed = (
+        select(known.c.id)
+        .join(StudyRow, col(StudyRow.id) == known.c.id)
+        .order_by(known.c.whose, known.c.place, col(StudyRow.created_at).desc(), known.c.id)
+        .limit(limit)
+    )
+    query = (
+        select(StudyRow)
+        .where(col(StudyRow.id).in_(listed))
+        .order_by(col(StudyRow.created_at).desc(), col(StudyRow.id))
+    )
     return [fact(Study, found) for found in session.exec(query)]
 
 
