@@ -29,7 +29,7 @@ def add(session: Session, name: str, owner: str, visibility: str, at: float) -> 
     """Keep a study like the session's own."""
     like = studies.get(session, "st")
     made = replace(like, id=name, owner=owner, visibility=visibility, created_at=at)
-    studies.add(session, made, [], [])
+    studies.add(session, made, [])
     return made
 
 
