@@ -664,7 +664,10 @@ export interface paths {
         };
         /**
          * List Studies
-         * @description List the studies that you may see, newest first.
+         * @description List the studies that you may see, newest first: a page of them.
+         *
+         *     Your own are on the first pages. A page has at most `limit`, fewer where plans are large; the
+         *     next one begins at `offset` and how many this one has. After the last study it is empty.
          */
         get: operations["list_studies_api_v1_studies_get"];
         put?: never;
@@ -5585,7 +5588,10 @@ export interface operations {
     };
     list_studies_api_v1_studies_get: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5599,6 +5605,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Study"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

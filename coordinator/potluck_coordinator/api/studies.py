@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from potluck.protocol.records import (
     BestModel,
@@ -28,6 +28,7 @@ from potluck_coordinator.api.paging import Before, Limit
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.services import best, ledgers, planning, studies, verdicts, views
 from potluck_coordinator.storage import studies as stored
+from potluck_coordinator.storage.study_lists import MOST_LISTED
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 LAST_TRIAL = 2**31 - 1
@@ -41,9 +42,18 @@ async def post_plan(site: TheSite, asker: TheAsker, spec: StudySpec) -> StudyPla
 
 
 @router.get("")
-async def list_studies(site: TheSite, asker: TheAsker) -> list[Study]:
-    """List the studies that you may see, newest first."""
-    return await views.study_list(site, asker)
+async def list_studies(
+    site: TheSite,
+    asker: TheAsker,
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_LISTED,
+    offset: Annotated[int, Query(ge=0, le=LAST_TRIAL)] = 0,
+) -> list[Study]:
+    """List the studies that you may see, newest first: a page of them.
+
+    Your own are on the first pages. A page has at most `limit`, fewer where plans are large; the
+    next one begins at `offset` and how many this one has. After the last study it is empty.
+    """
+    return await views.study_list(site, asker, limit=limit, offset=offset)
 
 
 @router.post("", status_code=201)

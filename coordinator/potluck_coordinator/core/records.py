@@ -104,6 +104,23 @@ class Study:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunningStudy:
+    """What is small of a study that runs."""
+
+    id: str
+    owner: str
+    trials: int
+    donors: str
+    group_id: str | None
+    encoded: bool
+
+    @property
+    def circle(self) -> Circle:
+        """Give the donors who may get its units."""
+        return circle_of(self.donors, self.owner, self.group_id)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """One pairing of training rows with the rows that score them.
 

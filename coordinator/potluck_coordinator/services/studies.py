@@ -21,6 +21,7 @@ from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.jobs import (
     EncodedPart,
     PreparedStudy,
+    canonical_json,
     prepare_study,
 )
 from potluck_coordinator.services.leftovers import forget
@@ -76,7 +77,7 @@ async def create(
     dataset, model = understood.dataset, understood.model
     study = _drafted(site, asker, spec, understood)
     await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
-    _must_fit(site, understood)
+    _must_fit(site, spec, understood)
 
     async def encode() -> PreparedStudy:
         return await on_dataset(
@@ -137,12 +138,13 @@ def _part(study: Study, rows: PartRows, first: EncodedPart) -> NewPart:
     return NewPart(about=about, rows=rows, encoder=encoded.encoder if encoded else {})
 
 
-def _must_fit(site: Site, understood: Understood) -> None:
+def _must_fit(site: Site, spec: StudySpec, understood: Understood) -> None:
     """Refuse what would take too much room: each fold names and has all rows once more.
 
-    Raises TooLarge `size.folds`, `size.encoded`, NoRoom `disk.full`.
+    Raises TooLarge `size.plan`, `size.folds`, `size.encoded`, NoRoom `disk.full`.
     """
     plan = understood.plan
+    _must_be_short(spec, understood, site.settings.max_plan_bytes)
     rows = int(plan["rows_train"] + plan["rows_validation"])
     folds = int(understood.wire.folds or 0)
     _must_be_named(rows, folds, site.settings.max_fold_rows)
@@ -158,6 +160,25 @@ def _must_fit(site: Site, understood: Understood) -> None:
             where="pipeline.split",
         )
     must_have_room(site, need)
+
+
+def _must_be_short(spec: StudySpec, understood: Understood, most: int) -> None:
+    """Refuse a plan that every list of studies and every look at it would be long with.
+
+    Raises TooLarge `size.plan`.
+    """
+    told = spec.model_dump(mode="json"), understood.plan, understood.wire.model_dump(mode="json")
+    size = sum(len(canonical_json(one)) for one in told)
+    if most and size > most:
+        raise TooLarge(
+            "size.plan",
+            "What is to be kept of this study's plan is too long.",
+            expected=f"at most {most} bytes",
+            got=f"{size} bytes: {len(understood.wire.features)} features, "
+            f"{len(understood.wire.classes or ())} classes",
+            hint="Use fewer columns or classes, or shorter names.",
+            where="pipeline.features",
+        )
 
 
 def _must_be_named(rows: int, folds: int, most_named: int) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Text, case, cast, delete, func, insert, or_, update
+from sqlalchemy import Text, cast, delete, func, insert, update
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
-from potluck_coordinator.core.records import Look, NewPart, Part, Study
+from potluck_coordinator.core.records import Look, NewPart, Part, RunningStudy, Study
 from potluck_coordinator.core.row_numbers import NO_ROWS, RowNumbers
 from potluck_coordinator.storage.rows import Written, changed, fact, row
 from potluck_coordinator.storage.tables import LookRow, PartRow, SealedRow, StudyRow
-
-MOST_LISTED = 500
-"""Studies that one list holds."""
 
 
 def add(
@@ -66,48 +64,19 @@ def find(session: Session, study_id: str) -> Study | None:
     return None if found is None else fact(Study, found)
 
 
-def newest(
-    session: Session, *, owners: Collection[str] | None, limit: int = MOST_LISTED
-) -> list[Study]:
-    """List the studies that somebody may see, newest first.
-
-    What others may not see never takes the place of what they may. Where there are more than
-    `limit`, the asker's own come first, then some of every owner, so that nobody fills the list.
-
-    Args:
-        session: The transaction.
-        owners: Whose private studies are seen, too; None: everybody's.
-        limit: How many studies at most.
-    """
-    own = col(StudyRow.owner).in_(owners or ())
-    place = func.row_number().over(
-        partition_by=col(StudyRow.owner),
-        order_by=(col(StudyRow.created_at).desc(), col(StudyRow.id)),
-    )
-    visible = select(StudyRow.id, case((own, 0), else_=1).label("whose"), place.label("place"))
-    if owners is not None:
-        visible = visible.where(or_(col(StudyRow.visibility) == "public", own))
-    known = visible.subquery()
-    listed = (
-        select(known.c.id)
-        .join(StudyRow, col(StudyRow.id) == known.c.id)
-        .order_by(known.c.whose, known.c.place, col(StudyRow.created_at).desc(), known.c.id)
-        .limit(limit)
-    )
+def running(session: Session) -> list[RunningStudy]:
+    """List the studies that run, the oldest first, without what is large of them."""
     query = (
-        select(StudyRow)
-        .where(col(StudyRow.id).in_(listed))
-        .order_by(col(StudyRow.created_at).desc(), col(StudyRow.id))
+        select_columns(*(getattr(StudyRow, f.name) for f in fields(RunningStudy)))
+        .where(col(StudyRow.state) == "running")
+        .order_by(col(StudyRow.created_at))
     )
-    return [fact(Study, found) for found in session.exec(query)]
+    return [RunningStudy(**found._mapping) for found in session.execute(query)]
 
 
-def in_state(session: Session, *states: str) -> list[Study]:
-    """List studies in any of these states, oldest first."""
-    query = (
-        select(StudyRow).where(col(StudyRow.state).in_(states)).order_by(col(StudyRow.created_at))
-    )
-    return [fact(Study, found) for found in session.exec(query)]
+def count_running(session: Session) -> int:
+    """Count the studies that run."""
+    return session.exec(select(func.count()).where(StudyRow.state == "running")).one()
 
 
 def move(
