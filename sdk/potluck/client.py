@@ -283,9 +283,17 @@ class Client:
         return Study(self._transport, record)
 
     def studies(self) -> list[Study]:
-        """Give the studies that you may see."""
-        found = self._transport.get(list[records.Study], "/api/v1/studies")
-        return [Study(self._transport, record) for record in found]
+        """Give the studies that you may see, newest first."""
+        found: dict[str, records.Study] = {}
+        while True:
+            address = "/api/v1/studies" + (f"?offset={len(found)}" if found else "")
+            page = self._transport.get(list[records.Study], address)
+            new = {record.id: record for record in page if record.id not in found}
+            if not new:  # the end, or an older coordinator, which has no pages
+                break
+            found |= new
+        listed = sorted(found.values(), key=lambda record: -record.created_at)
+        return [Study(self._transport, record) for record in listed]
 
     def models(self) -> list[records.Model]:
         """Give the models that you may use."""

@@ -66,3 +66,14 @@ def test_a_trial_is_given_without_its_entries_to_those_who_need_none(
     without = client.get(f"{address}/trials/0", params={"ledger": False}).json()
     assert len(with_them["ledger"]) > 0
     assert without == {**with_them, "ledger": []}
+
+
+@pytest.mark.usefixtures("address")
+def test_the_sites_own_chain_is_read_in_pages_too(client: TestClient) -> None:
+    whole = client.get("/api/v1/ledger").json()
+    assert whole["length"] == len(whole["entries"]) >= 2
+    last = client.get("/api/v1/ledger", params={"limit": 1}).json()
+    assert last == {**whole, "entries": whole["entries"][-1:]}
+    first = client.get("/api/v1/ledger", params={"limit": 1, "before": 1}).json()
+    assert first == {**whole, "entries": whole["entries"][:1]}
+    assert client.get("/api/v1/ledger", params={"limit": 0}).status_code == 422

@@ -49,7 +49,7 @@ def ask(session: Session, name: str, study: str, why: Why, at: float) -> None:
 
 def test_owners_take_turns_and_the_most_urgent_of_each_goes_first(session: Session) -> None:
     ann = studies.get(session, "st")
-    studies.add(session, replace(ann, id="other", owner="bob"), [], [])
+    studies.add(session, replace(ann, id="other", owner="bob"), [])
     trial = trials.get(session, "st", 0)
     assert trial is not None
     trials.add(session, replace(trial, study_id="other"))

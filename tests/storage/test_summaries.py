@@ -51,7 +51,7 @@ def add_trial(
 def add_study(tx: Session, name: str, direction: str, values: Sequence[float | None]) -> Study:
     """Keep a study whose completed trials have these values, beside one that failed."""
     study = replace(studies.get(tx, "st"), id=name, direction=direction)
-    studies.add(tx, study, [], [])
+    studies.add(tx, study, [])
     for number, value in enumerate(values):
         add_trial(tx, name, number, value)
     add_trial(tx, name, len(values), None, "failed")

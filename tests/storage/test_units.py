@@ -12,6 +12,7 @@ from sqlmodel import Session
 from potluck_coordinator.core.groups import NO_REACH, Reach, circle_of
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Dataset, Donor, Lease, Model, Study, Trial, Unit
+from potluck_coordinator.core.row_numbers import RowNumbers
 from potluck_coordinator.core.units import UnitEvent, UnitState, after
 from potluck_coordinator.storage import (
     datasets,
@@ -127,7 +128,7 @@ def session(engine: Engine) -> Iterator[Session]:
             trials=1,
             created_at=1.0,
         )
-        studies.add(found, study, [], [3, 4])
+        studies.add(found, study, [], RowNumbers.of([3, 4]))
         trials.add(
             found,
             Trial(
@@ -202,7 +203,7 @@ def test_only_running_studies_offer_units_and_oldest_first(session: Session) -> 
 
 def test_every_submitter_has_units_on_a_list_that_is_too_short_for_all(session: Session) -> None:
     first = studies.get(session, "st")
-    studies.add(session, replace(first, id="later", owner="anyone:0"), [], [])
+    studies.add(session, replace(first, id="later", owner="anyone:0"), [])
     trial = trials.get(session, "st", 0)
     assert trial is not None
     trials.add(session, replace(trial, study_id="later"))
@@ -235,7 +236,7 @@ def test_sql_and_core_agree_on_who_may_get_what(session: Session, reach: Reach) 
         study = replace(
             like, id=f"s{number}", owner=owner, donors=whose, group_id=group, visibility="private"
         )
-        studies.add(session, study, [], [])
+        studies.add(session, study, [])
         trials.add(session, replace(trial, study_id=study.id))
         units.add(session, [replace(unit(f"u{number}"), study_id=study.id)])
     may = {

@@ -503,7 +503,7 @@ export interface paths {
         };
         /**
          * Get Site Ledger
-         * @description Give the site's own chain: uploads and deletions, by hash.
+         * @description Give the site's own chain: uploads and deletions, by hash; in pages like a study's.
          */
         get: operations["get_site_ledger_api_v1_ledger_get"];
         put?: never;
@@ -664,7 +664,10 @@ export interface paths {
         };
         /**
          * List Studies
-         * @description List the studies that you may see, newest first.
+         * @description List the studies that you may see, newest first: a page of them.
+         *
+         *     Your own are on the first pages. A page has at most `limit`, fewer where plans are large; the
+         *     next one begins at `offset` and how many this one has. After the last study it is empty.
          */
         get: operations["list_studies_api_v1_studies_get"];
         put?: never;
@@ -5263,7 +5266,10 @@ export interface operations {
     };
     get_site_ledger_api_v1_ledger_get: {
         parameters: {
-            query?: never;
+            query?: {
+                before?: number | null;
+                limit?: number | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5277,6 +5283,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ledger"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -5573,7 +5588,10 @@ export interface operations {
     };
     list_studies_api_v1_studies_get: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5587,6 +5605,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Study"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

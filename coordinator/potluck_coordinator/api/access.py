@@ -16,6 +16,7 @@ from potluck_coordinator.api.deps import (
     check_origin,
     known_by_token,
 )
+from potluck_coordinator.api.paging import Before, Limit
 from potluck_coordinator.services import accounts, ledgers, sign_in, views
 
 router = APIRouter(tags=["access"])
@@ -28,9 +29,11 @@ async def get_status(site: TheSite) -> SiteStatus:
 
 
 @router.get("/ledger")
-async def get_site_ledger(site: TheSite, _asker: TheAsker) -> Ledger:
-    """Give the site's own chain: uploads and deletions, by hash."""
-    return await ledgers.site_ledger(site)
+async def get_site_ledger(
+    site: TheSite, _asker: TheAsker, before: Before = None, limit: Limit = None
+) -> Ledger:
+    """Give the site's own chain: uploads and deletions, by hash; in pages like a study's."""
+    return await ledgers.site_ledger(site, before=before, limit=limit)
 
 
 @router.get("/session")

@@ -24,13 +24,13 @@ from potluck.protocol.records import (
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.api.deps import StillWanted, TheAsker, TheSite
 from potluck_coordinator.api.downloads import rendered, written
+from potluck_coordinator.api.paging import Before, Limit
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.services import best, ledgers, planning, studies, verdicts, views
 from potluck_coordinator.storage import studies as stored
+from potluck_coordinator.storage.study_lists import MOST_LISTED
 
 router = APIRouter(prefix="/studies", tags=["studies"])
-MOST_ENTRIES = 1000
-LAST_ENTRY = 2**53
 LAST_TRIAL = 2**31 - 1
 
 
@@ -42,9 +42,18 @@ async def post_plan(site: TheSite, asker: TheAsker, spec: StudySpec) -> StudyPla
 
 
 @router.get("")
-async def list_studies(site: TheSite, asker: TheAsker) -> list[Study]:
-    """List the studies that you may see, newest first."""
-    return await views.study_list(site, asker)
+async def list_studies(
+    site: TheSite,
+    asker: TheAsker,
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_LISTED,
+    offset: Annotated[int, Query(ge=0, le=LAST_TRIAL)] = 0,
+) -> list[Study]:
+    """List the studies that you may see, newest first: a page of them.
+
+    Your own are on the first pages. A page has at most `limit`, fewer where plans are large; the
+    next one begins at `offset` and how many this one has. After the last study it is empty.
+    """
+    return await views.study_list(site, asker, limit=limit, offset=offset)
 
 
 @router.post("", status_code=201)
@@ -124,8 +133,8 @@ async def get_ledger(
     site: TheSite,
     asker: TheAsker,
     study_id: str,
-    before: Annotated[int | None, Query(ge=0, le=LAST_ENTRY)] = None,
-    limit: Annotated[int | None, Query(ge=1, le=MOST_ENTRIES)] = None,
+    before: Before = None,
+    limit: Limit = None,
 ) -> Ledger:
     """Give the study's hash-chained ledger; it outlives the study.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from potluck_coordinator.core.groups import Circle, circle_of
+from potluck_coordinator.core.row_numbers import PartRows
 
 Json = Mapping[str, Any]
 NO_FOLD = -1
@@ -103,12 +104,30 @@ class Study:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunningStudy:
+    """What is small of a study that runs."""
+
+    id: str
+    owner: str
+    trials: int
+    donors: str
+    group_id: str | None
+    encoded: bool
+
+    @property
+    def circle(self) -> Circle:
+        """Give the donors who may get its units."""
+        return circle_of(self.donors, self.owner, self.group_id)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """One pairing of training rows with the rows that score them.
 
     `part`: 0.. a fold, -1 the validation split, -2 the refit on all training rows.
     `train`, `held`: artifacts with the encoded rows, None until they were encoded for the first
-    time. `kept`: whether these artifacts are there now; they can be made again, the same.
+    time. `kept`: whether these artifacts are there now; they can be made again, the same. Which
+    rows they are, and their encoder, are large and read apart: see `storage.parts`.
     """
 
     study_id: str
@@ -116,15 +135,21 @@ class Part:
     train: str | None
     held: str | None
     rows_train: int
-    train_rows: tuple[int, ...]
-    held_rows: tuple[int, ...]
-    encoder: Json
     kept: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
         """Give the artifacts of its encoded rows; none before they were made."""
         return tuple(sha for sha in (self.train, self.held) if sha is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPart:
+    """A part that is not kept yet, with all that is kept of it."""
+
+    about: Part
+    rows: PartRows
+    encoder: Json
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,11 @@ class Asker:
         account = (self.name,) if self.has_account else ()
         return (*account, self.visitor) if self.open and self.visitor else account
 
+    @property
+    def seen_owners(self) -> tuple[str, ...] | None:
+        """Give whose private things this asker sees, for queries; None: everybody's."""
+        return None if self.role == "admin" else self.owners
+
     def owns(self, owner: str) -> bool:
         """Say whether a thing is this asker's to change.
 

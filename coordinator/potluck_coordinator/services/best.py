@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from potluck.protocol import records as wire
 from potluck_converter import graph_from_json, unwritable
@@ -15,6 +16,7 @@ from potluck_coordinator.core.errors import Conflict, NotFound
 from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.ranking import median_repeat
 from potluck_coordinator.core.records import Look, Score, Study, Trial, Unit
+from potluck_coordinator.core.row_numbers import PartRows
 from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.services.access import Asker
@@ -155,13 +157,14 @@ async def predictions(site: Site, asker: Asker, best: Best) -> bytes:
         raise NotFound("study.no_predictions", "No predictions were kept for this model.")
     with site.artifacts.naming():
         part = await provided(site, best.study.id, best.unit.part)
+        own, encoder = await site.writer.read(lambda tx: _rows_and_encoder(tx, best))
         assert part.held is not None
         told = [site.artifacts.kept(score.predictions), site.artifacts.kept(part.held)]
         size = await site.artifacts.size(score.predictions) + await site.artifacts.size(part.held)
-        need = LEAST + TIMES_TOLD * size + BYTES_PER_PREDICTION * len(part.held_rows)
+        need = LEAST + TIMES_TOLD * size + BYTES_PER_PREDICTION * len(own.held_rows)
         job = Job(Kind.SERVE, asker.turn, need, SECONDS_TO_LOOK, "Reading the predictions")
         kind = "training" if best.unit.kind == "refit" else "validation"
-        rows = (part.encoder, part.held_rows, best.trial.number, kind)
+        rows = (encoder, own.held_rows, best.trial.number, kind)
         return await in_worker(site, job, told_predictions, *told, *rows)
 
 
@@ -171,12 +174,20 @@ async def inputs(site: Site, asker: Asker, best: Best, folder: Path) -> Path:
     path = folder / "inputs.npz"
     with site.artifacts.naming():
         part = await provided(site, best.study.id, best.unit.part)
+        own, _ = await site.writer.read(lambda tx: _rows_and_encoder(tx, best))
         assert part.held is not None
         need = LEAST + TIMES_TOLD * await site.artifacts.size(part.held)
         job = Job(Kind.SERVE, asker.turn, need, SECONDS_TO_LOOK, "Writing the rows")
         held = site.artifacts.kept(part.held)
-        await in_worker(site, job, write_inputs, held, part.held_rows, str(path))
+        await in_worker(site, job, write_inputs, held, own.held_rows, str(path))
     return path
+
+
+def _rows_and_encoder(tx: Transaction, best: Best) -> tuple[PartRows, Mapping[str, Any]]:
+    """Give which rows the best model's part has, and how they are encoded. Raises NotFound."""
+    study, number = best.study.id, best.unit.part
+    encoder = parts.encoder_of(tx, study, number)
+    return parts.rows_of(tx, study, [number])[number], encoder
 
 
 async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
@@ -185,7 +196,7 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
     best = await find_best(site, study)
     rows = await site.writer.read(lambda tx: studies.test_rows(tx, study.id))
     dataset = await site.writer.read(lambda tx: datasets.get(tx, study.dataset_id))
-    if not rows:
+    if not len(rows):
         raise Conflict(
             "study.no_test_split",
             "This study has no test split.",
@@ -193,9 +204,9 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
         )
     if dataset.deleted_at is not None:
         raise Conflict("dataset.deleted", "The dataset was deleted; its test rows went with it.")
-    part = await site.writer.read(lambda tx: parts.get(tx, study.id, best.unit.part))
+    own, _ = await site.writer.read(lambda tx: _rows_and_encoder(tx, best))
     assert best.unit.result is not None
-    encoded = encoded_bytes(study.plan, len(part.train_rows) + len(rows))
+    encoded = encoded_bytes(study.plan, len(own.train_rows) + len(rows))
     result = await site.artifacts.size(best.unit.result)
     outputs = len(study.wire_plan["classes"] or [0])
     more = scoring_memory(best.unit, result, encoded, len(rows) * outputs)
@@ -205,7 +216,7 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
         dataset.filename,
         score_rows,
         study.plan,
-        part.train_rows,
+        own.train_rows,
         rows,
         site.artifacts.kept(best.trial.graph),
         site.artifacts.kept(best.unit.result),

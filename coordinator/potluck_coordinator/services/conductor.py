@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from potluck_coordinator.core import reasons
 from potluck_coordinator.core.errors import NotFound, TooLarge
-from potluck_coordinator.core.records import Replay, Study, Unit
+from potluck_coordinator.core.records import Replay, RunningStudy, Study, Unit
 from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.logs import about
@@ -93,32 +93,37 @@ class Conductor:
 
     async def _launch_all(self, group: asyncio.TaskGroup) -> None:
         """Start what makes each study's trials: none waits for another's."""
-        running = await self._site.writer.read(lambda tx: studies.in_state(tx, "running"))
+        running = await self._site.writer.read(lambda tx: studies.running(tx))
         self._launch_again |= self._launching
-        for study in running:
-            if study.id not in self._launching:
-                self._launching.add(study.id)
-                group.create_task(self._launch_known(study))
-        self._desk.forget_all_but({study.id for study in running} | self._launching)
+        for found in running:
+            if found.id not in self._launching:
+                self._launching.add(found.id)
+                group.create_task(self._launch_known(found))
+        self._desk.forget_all_but({found.id for found in running} | self._launching)
 
-    async def _launch_known(self, study: Study) -> None:
+    async def _launch_known(self, found: RunningStudy) -> None:
         try:
-            with about(study=study.id), _survive("trials could not be made"):
-                await self._launch(study)
+            with about(study=found.id), _survive("trials could not be made"):
+                await self._launch(found)
         finally:
-            self._launching.discard(study.id)
-            if study.id in self._launch_again:
-                self._launch_again.discard(study.id)
+            self._launching.discard(found.id)
+            if found.id in self._launch_again:
+                self._launch_again.discard(found.id)
                 self._site.poke()
 
-    async def _launch(self, study: Study) -> None:
-        if not study.encoded:
+    async def _launch(self, found: RunningStudy) -> None:
+        """Make what a study needs now. Its plan, which may be large, is read where it is used."""
+        if not found.encoded:
+            study = await self._site.writer.read(lambda tx: studies.find(tx, found.id))
             with self._site.artifacts.naming():
-                if not await provide(self._site, study):
+                if study is None or not await provide(self._site, study):
                     return
-        running, made = await self._site.writer.read(lambda tx: trials.count(tx, study.id))
-        wanted = ASKED_AHEAD + 2 * self._site.presence.expected(study.circle) - running
-        if min(wanted, study.trials - made) > 0:
+        running, made = await self._site.writer.read(lambda tx: trials.count(tx, found.id))
+        wanted = ASKED_AHEAD + 2 * self._site.presence.expected(found.circle) - running
+        if min(wanted, found.trials - made) > 0:
+            study = await self._site.writer.read(lambda tx: studies.find(tx, found.id))
+            if study is None:
+                return
             known = await self._site.writer.read(lambda tx: trials.of_study(tx, study.id))
             count = min(wanted, study.trials - len(known))
             points = await self._desk.ask(study, known, count)
@@ -135,8 +140,8 @@ class Conductor:
             except Exception:
                 self._desk.forget(study.id)  # or its next number would leave a gap
                 raise
-        elif study.trials <= made and not running:
-            await self._site.writer.run(lambda tx: finish_if_done(self._site, tx, study))
+        elif found.trials <= made and not running:
+            await self._site.writer.run(lambda tx: finish_if_done(self._site, tx, found.id))
 
     async def _has_room(self, study: Study) -> bool:
         """Say whether another trial may be made now; a study that may make none stops."""

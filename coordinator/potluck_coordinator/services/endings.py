@@ -24,10 +24,16 @@ from potluck_coordinator.storage.transaction import Transaction, after_commit
 OPEN_STATES = (UnitState.BLOCKED, UnitState.READY, UnitState.LEASED)
 
 
-def finish_if_done(site: Site, tx: Transaction, study: Study) -> None:
-    """End a study whose trials have all ended; with folds, the best one is refitted first."""
-    study = studies.get(tx, study.id)
-    if study.state != "running" or trials_to_come(tx, study):
+def finish_if_done(site: Site, tx: Transaction, study_id: str) -> None:
+    """End a study whose trials have all ended; with folds, the best one is refitted first.
+
+    Args:
+        site: The coordinator.
+        tx: The transaction.
+        study_id: The study; one that was deleted has nothing to end.
+    """
+    study = studies.find(tx, study_id)
+    if study is None or study.state != "running" or trials_to_come(tx, study):
         return
     best = next((number for number, place in places(tx, study).items() if place == 1), None)
     if best is None:
@@ -153,7 +159,7 @@ def settle_refit(site: Site, tx: Transaction, study: Study, unit: Unit) -> None:
         reason = f"{reasons.REFIT_FAILED} {reasons.of_unit(unit.reasons)}"
         _end_study(site, tx, study, "failed", reason, unit.trial)
     else:
-        finish_if_done(site, tx, study)
+        finish_if_done(site, tx, study.id)
 
 
 def _end_study(

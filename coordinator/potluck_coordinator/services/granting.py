@@ -155,12 +155,19 @@ def _copy_stalled(
     if len(leases.held_by(tx, donor.id)) >= MOST_HELD:
         return None
     least = site.settings.stalled_seconds
-    found = leases.stalled(tx, donor.id, now, least_s=least, times=STALLED_TIMES, reach=reach)
-    for unit_id in found:
-        unit = units.get(tx, unit_id)
-        if donor.memory_bytes is None or unit.memory_bytes <= donor.memory_bytes:
-            return _lease_unit(site, tx, donor, reach, unit_id, now, event=UnitEvent.COPY)
-    return None
+    found = leases.stalled(
+        tx,
+        donor.id,
+        now,
+        least_s=least,
+        times=STALLED_TIMES,
+        limit=1,
+        reach=reach,
+        memory_bytes=donor.memory_bytes,
+    )
+    if not found:
+        return None
+    return _lease_unit(site, tx, donor, reach, found[0], now, event=UnitEvent.COPY)
 
 
 def _lease_unit(

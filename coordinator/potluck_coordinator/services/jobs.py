@@ -28,6 +28,7 @@ from potluck_converter import (
 )
 from potluck_coordinator.core.errors import BadStudy
 from potluck_coordinator.core.records import REFIT_PART, VALIDATION_PART
+from potluck_coordinator.core.row_numbers import AT_ONCE, PartRows, RowNumbers, hash_of_rows
 from potluck_coordinator.core.stacking import skeleton
 from potluck_coordinator.pipeline import (
     ModelFacts,
@@ -80,15 +81,6 @@ def plan_job(content: bytes | Kept, filename: str, spec: Json, facts: ModelFacts
 
 
 @dataclass(frozen=True)
-class PreparedPart:
-    """The numbers of training rows, and of the rows that score them."""
-
-    part: int
-    train_rows: tuple[int, ...]
-    held_rows: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class EncodedPart:
     """A part's rows encoded: artifacts with their tensors, and the encoder of its training rows."""
 
@@ -105,11 +97,17 @@ class EncodedPart:
 
 @dataclass(frozen=True)
 class PreparedStudy:
-    """All parts of a study, the first of them encoded, and the numbers of the sealed rows."""
+    """All parts of a study, the first of them encoded, and the numbers of the sealed rows.
 
-    parts: tuple[PreparedPart, ...]
+    `splits`: what the ledger calls the rows of each part, in the order of `parts`; `test_split`:
+    the same of the sealed rows. Hashing them takes a while, and nobody may wait for it.
+    """
+
+    parts: tuple[PartRows, ...]
+    splits: tuple[str, ...]
     first: EncodedPart
-    test_rows: tuple[int, ...]
+    test_rows: RowNumbers
+    test_split: str
 
 
 def prepare_study(content: bytes | Kept, filename: str, plan: Json, shelf: Shelf) -> PreparedStudy:
@@ -126,30 +124,45 @@ def prepare_study(content: bytes | Kept, filename: str, plan: Json, shelf: Shelf
         pairs.append((REFIT_PART, splits.train, splits.train))
     else:
         pairs.append((VALIDATION_PART, splits.train, splits.validation))
+    first = _encoded(dataset, understood, *pairs[0], shelf)
     parts = tuple(
-        PreparedPart(number, tuple(int(i) for i in train), tuple(int(i) for i in held))
-        for number, train, held in pairs
+        PartRows(number, _written(train), _written(held)) for number, train, held in pairs
     )
-    first = _encoded(dataset, understood, parts[0], shelf)
-    return PreparedStudy(parts, first, tuple(int(i) for i in splits.test))
+    test = _written(splits.test)
+    hashes = tuple(hash_of_rows(part.train_rows, part.held_rows) for part in parts)
+    return PreparedStudy(parts, hashes, first, test, hash_of_rows(test))
 
 
 def encode_parts(
-    content: bytes | Kept, filename: str, plan: Json, parts: Sequence[PreparedPart], shelf: Shelf
+    content: bytes | Kept, filename: str, plan: Json, parts: Sequence[PartRows], shelf: Shelf
 ) -> list[EncodedPart]:
     """Encode parts of a study, and keep each before the next one is made."""
     understood = Plan.from_json(plan)
     dataset = read_dataset(_bytes(content), filename, spellings=understood.spellings)
-    return [_encoded(dataset, understood, part, shelf) for part in parts]
+    return [
+        _encoded(dataset, understood, p.part, _array(p.train_rows), _array(p.held_rows), shelf)
+        for p in parts
+    ]
 
 
-def _encoded(dataset: Any, plan: Plan, part: PreparedPart, shelf: Shelf) -> EncodedPart:
+def _written(rows: Any) -> RowNumbers:
+    """Write an array's numbers: as Python's they exist a few at a time."""
+    pieces = (rows[begin : begin + AT_ONCE] for begin in range(0, len(rows), AT_ONCE))
+    return RowNumbers.of(number for piece in pieces for number in piece.tolist())
+
+
+def _array(rows: RowNumbers) -> Any:
     import numpy as np
 
-    train, held = (np.asarray(rows, dtype=np.int64) for rows in (part.train_rows, part.held_rows))
+    return np.asarray(rows.numbers(), dtype=np.int64)
+
+
+def _encoded(
+    dataset: Any, plan: Plan, part: int, train: Any, held: Any, shelf: Shelf
+) -> EncodedPart:
     encoded = encode(dataset, plan, train, held)
     return EncodedPart(
-        part=part.part,
+        part=part,
         train=shelf.put(to_safetensors(encoded.train)),
         held=shelf.put(to_safetensors(encoded.held)),
         encoder=encoded.encoder,
@@ -157,19 +170,12 @@ def _encoded(dataset: Any, plan: Plan, part: PreparedPart, shelf: Shelf) -> Enco
 
 
 def encode_rows(
-    content: bytes | Kept, filename: str, plan: Json, train_rows: Sequence[int], rows: Sequence[int]
+    content: bytes | Kept, filename: str, plan: Json, train_rows: RowNumbers, rows: RowNumbers
 ) -> tuple[bytes, dict[str, Any]]:
     """Encode rows with the encoder of the training rows: for a look at the test split."""
-    import numpy as np
-
     understood = Plan.from_json(plan)
     dataset = read_dataset(_bytes(content), filename, spellings=understood.spellings)
-    encoded = encode(
-        dataset,
-        understood,
-        np.asarray(train_rows, dtype=np.int64),
-        np.asarray(rows, dtype=np.int64),
-    )
+    encoded = encode(dataset, understood, _array(train_rows), _array(rows))
     return to_safetensors(encoded.held), dict(encoded.encoder)
 
 

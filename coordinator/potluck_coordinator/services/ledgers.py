@@ -8,7 +8,7 @@ from potluck_coordinator.core.ledger import SITE_CHAIN, Entry
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import access, datasets, studies
-from potluck_coordinator.storage.ledger import entries, head, length
+from potluck_coordinator.storage.ledger import entries, first_of, head, length
 from potluck_coordinator.storage.transaction import Transaction
 
 
@@ -30,25 +30,33 @@ async def study_ledger(
         study = studies.find(tx, study_id)
         if study is not None:
             asker.must_see(study)
-        elif not any(_may_read(tx, asker, entry) for entry in entries(tx, study_id)):
+        elif not _may_read(tx, asker, first_of(tx, study_id, "study")):
             raise NotFound("study.not_found", "There is no such study.", got=study_id)
         return _ledger(tx, study_id, before, limit)
 
     return await site.writer.read(look)
 
 
-async def site_ledger(site: Site) -> wire.Ledger:
-    """Give the site's own chain: uploads and deletions, by hash."""
-    return await site.writer.read(lambda tx: _ledger(tx, SITE_CHAIN))
+async def site_ledger(
+    site: Site, *, before: int | None = None, limit: int | None = None
+) -> wire.Ledger:
+    """Give the site's own chain: uploads and deletions, by hash. In pages like a study's.
+
+    Args:
+        site: The coordinator.
+        before: With `limit`: entries before this number; None: up to the chain's end.
+        limit: How many entries at most; None: all.
+    """
+    return await site.writer.read(lambda tx: _ledger(tx, SITE_CHAIN, before, limit))
 
 
-def _may_read(tx: Transaction, asker: Asker, entry: Entry) -> bool:
-    """Say whether the entry that began a deleted study is the asker's to read.
+def _may_read(tx: Transaction, asker: Asker, entry: Entry | None) -> bool:
+    """Say whether the entry that began a deleted study is there, and the asker's to read.
 
     The ledger names no visitor, and accounts by the names that they had: the dataset's row says
     whose the study was, and who has another account's former name owns nothing by that.
     """
-    if entry.kind != "study":
+    if entry is None:
         return False
     if entry.body["spec"]["visibility"] == "public" or asker.role == "admin":
         return True

@@ -13,7 +13,7 @@ from potluck_coordinator.core.errors import BadInput, Conflict, NotFound, TooLar
 from potluck_coordinator.core.records import REFIT_PART, Part, Study
 from potluck_coordinator.services.endings import fail_study, trials_to_come
 from potluck_coordinator.services.events import WORK
-from potluck_coordinator.services.jobs import EncodedPart, PreparedPart, encode_parts, hash_of
+from potluck_coordinator.services.jobs import EncodedPart, encode_parts, hash_of
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.memory import encoded_bytes, stored_bytes
 from potluck_coordinator.services.planning import SECONDS_TO_PREPARE
@@ -116,7 +116,7 @@ def check_rows_are_there(tx: Transaction, study: Study) -> None:
     """
     if datasets.get(tx, study.dataset_id).deleted_at is None:
         return
-    if not all(part.kept for part in parts.of_study(tx, study.id)):
+    if not parts.all_kept(tx, study.id):
         raise _no_dataset()
 
 
@@ -152,8 +152,12 @@ async def _encoded(site: Site, study: Study, wanted: Sequence[Part]) -> list[Enc
     dataset = await site.writer.read(lambda tx: datasets.get(tx, study.dataset_id))
     if dataset.deleted_at is not None:
         raise _no_dataset()
-    rows = [PreparedPart(part.part, part.train_rows, part.held_rows) for part in wanted]
-    sizes = [len(part.train_rows) + len(part.held_rows) for part in wanted]
+    numbers = [part.part for part in wanted]
+    found = await site.writer.read(lambda tx: parts.rows_of(tx, study.id, numbers))
+    if len(found) < len(wanted):
+        raise NotFound("study.not_found", "There is no such study.", got=study.id)
+    rows = [found[number] for number in numbers]
+    sizes = [len(part.train_rows) + len(part.held_rows) for part in rows]
     must_have_room(site, stored_bytes(study.plan, sum(sizes)))
 
     async def encode() -> list[EncodedPart]:

@@ -101,6 +101,6 @@ def end_trial(
         )
     body = {"trial": number, "state": state.value, "value": value, "reason": reason}
     record(tx, study.id, "trial_end", body, now)
-    finish_if_done(site, tx, study)
+    finish_if_done(site, tx, study.id)
     after_commit(tx, lambda: site.hub.publish(study.id))
     after_commit(tx, site.poke)

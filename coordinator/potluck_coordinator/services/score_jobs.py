@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as load_safetensors
 
 from potluck.protocol import records as wire
+from potluck_coordinator.core.row_numbers import RowNumbers
 from potluck_coordinator.pipeline import decode
 from potluck_coordinator.scoring import Score, ScoreJob, score_weights
 from potluck_coordinator.services.jobs import encode_rows
@@ -44,8 +45,8 @@ def score_rows(
     content: Kept,
     filename: str,
     plan: Json,
-    train_rows: Sequence[int],
-    rows: Sequence[int],
+    train_rows: RowNumbers,
+    rows: RowNumbers,
     graph: Kept,
     weights: Kept,
 ) -> Score:
@@ -73,17 +74,20 @@ def replay_kept(kept: KeptReplay) -> Replayed:
 
 
 def told_predictions(
-    predictions: Kept, held: Kept, encoder: Json, rows: Sequence[int], trial: int, kind: str
+    predictions: Kept, held: Kept, encoder: Json, rows: RowNumbers, trial: int, kind: str
 ) -> bytes:
     """Decode stored predictions of so numbered rows; give `wire.Predictions` as JSON."""
     raw = load_safetensors(predictions.read())["raw"]
     truth = load_safetensors(held.read())["truth"]
     readout = decode(encoder, raw)
+    numbers = rows.numbers()
     told = wire.Predictions.model_validate(
         {
             "trial": trial,
             "kind": kind,
-            "predictions": [_prediction(row, truth[i], readout, i) for i, row in enumerate(rows)],
+            "predictions": [
+                _prediction(row, truth[i], readout, i) for i, row in enumerate(numbers)
+            ],
             "raw": raw.reshape(len(raw), -1).tolist(),
         }
     )
@@ -104,8 +108,8 @@ def _prediction(row: int, truth: Any, readout: Any, i: int) -> wire.Prediction:
     )
 
 
-def write_inputs(held: Kept, rows: Sequence[int], path: str) -> None:
+def write_inputs(held: Kept, rows: RowNumbers, path: str) -> None:
     """Write rows as the network gets them into an `.npz` file with `x` and `rows`."""
     x: NDArray[Any] = load_safetensors(held.read())["x"]
     with Path(path).open("wb") as file:
-        np.savez(file, x=x, rows=np.asarray(rows, dtype=np.int64))
+        np.savez(file, x=x, rows=np.asarray(rows.numbers(), dtype=np.int64))

@@ -60,20 +60,21 @@ async def set_aside(site: Site, unit: Unit, reason: str) -> None:
 
 async def _compute(site: Site, study: Study, unit: Unit) -> tuple[Scored, str | None]:
     trial = await site.writer.read(lambda tx: trials.get(tx, unit.study_id, unit.trial))
-    part = await site.writer.read(lambda tx: parts.get(tx, unit.study_id, unit.part))
+    rows = await site.writer.read(lambda tx: parts.held_rows(tx, unit.study_id, unit.part))
     assert trial is not None
     assert unit.result is not None
     if unit.diverged:
-        return Scored({}, rows=len(part.held_rows), diverged=True, predictions=None), None
+        return Scored({}, rows=rows, diverged=True, predictions=None), None
     part = await provided(site, unit.study_id, unit.part)
+    encoder = await site.writer.read(lambda tx: parts.encoder_of(tx, unit.study_id, unit.part))
     assert part.held is not None
     weights, held = [await site.artifacts.size(sha) for sha in (unit.result, part.held)]
-    outputs = len(part.held_rows) * len(study.wire_plan["classes"] or [0])
+    outputs = rows * len(study.wire_plan["classes"] or [0])
     job = _job(study, scoring_memory(unit, weights, held, outputs))
     told = [site.artifacts.kept(sha) for sha in (trial.graph, unit.result, part.held)]
 
     async def score() -> tuple[Scored, str | None]:
-        return await run_job(site, job, score_kept, *told, part.encoder, site.artifacts.shelf())
+        return await run_job(site, job, score_kept, *told, encoder, site.artifacts.shelf())
 
     return await keep_made(site, score, lambda done: [] if done[1] is None else [done[1]])
 

@@ -10,7 +10,8 @@ from potluck.protocol.study import StudySpec
 from potluck_coordinator.core.errors import BadStudy, Conflict, TooLarge
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.ranking import TrialState
-from potluck_coordinator.core.records import Dataset, Model, Part, Study
+from potluck_coordinator.core.records import Dataset, Model, NewPart, Part, Study
+from potluck_coordinator.core.row_numbers import PartRows
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.access import Asker
@@ -19,9 +20,8 @@ from potluck_coordinator.services.endings import stop_study
 from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.jobs import (
     EncodedPart,
-    PreparedPart,
     PreparedStudy,
-    hash_of,
+    canonical_json,
     prepare_study,
 )
 from potluck_coordinator.services.leftovers import forget
@@ -77,7 +77,7 @@ async def create(
     dataset, model = understood.dataset, understood.model
     study = _drafted(site, asker, spec, understood)
     await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
-    _must_fit(site, understood)
+    _must_fit(site, spec, understood)
 
     async def encode() -> PreparedStudy:
         return await on_dataset(
@@ -97,7 +97,7 @@ async def create(
     if not await still_wanted():
         await forget(site, made)
         return None
-    parts = [_part(study, part, prepared.first) for part in prepared.parts]
+    parts = [_part(study, rows, prepared.first) for rows in prepared.parts]
     study = replace(study, encoded=len(parts) == 1)
 
     def act(tx: Transaction) -> None:
@@ -107,7 +107,7 @@ async def create(
         _may_begin(site, tx, asker, study)
         check_group_is_there(tx, study)
         studies.add(tx, study, parts, prepared.test_rows)
-        _record_materials(site, tx, study, model, dataset, parts, prepared.test_rows)
+        _record_materials(site, tx, study, model, dataset, prepared)
         record_encoded(site, tx, study.id, [prepared.first])
         after_commit(tx, lambda: site.hub.publish(SITE))
         after_commit(tx, site.poke)
@@ -124,30 +124,30 @@ def _made(prepared: PreparedStudy) -> tuple[str, ...]:
     return prepared.first.names
 
 
-def _part(study: Study, part: PreparedPart, first: EncodedPart) -> Part:
+def _part(study: Study, rows: PartRows, first: EncodedPart) -> NewPart:
     """Describe a part: the first is encoded, the others are when units need them."""
-    encoded = first if part.part == first.part else None
-    return Part(
+    encoded = first if rows.part == first.part else None
+    about = Part(
         study_id=study.id,
-        part=part.part,
+        part=rows.part,
         train=encoded.train if encoded else None,
         held=encoded.held if encoded else None,
-        rows_train=len(part.train_rows),
-        train_rows=part.train_rows,
-        held_rows=part.held_rows,
-        encoder=dict(encoded.encoder) if encoded else {},
+        rows_train=len(rows.train_rows),
         kept=encoded is not None,
     )
+    return NewPart(about=about, rows=rows, encoder=encoded.encoder if encoded else {})
 
 
-def _must_fit(site: Site, understood: Understood) -> None:
-    """Refuse what would take too much of the disk: each fold has all rows once more.
+def _must_fit(site: Site, spec: StudySpec, understood: Understood) -> None:
+    """Refuse what would take too much room: each fold names and has all rows once more.
 
-    Raises TooLarge `size.encoded`, NoRoom `disk.full`.
+    Raises TooLarge `size.plan`, `size.folds`, `size.encoded`, NoRoom `disk.full`.
     """
     plan = understood.plan
+    _must_be_short(spec, understood, site.settings.max_plan_bytes)
     rows = int(plan["rows_train"] + plan["rows_validation"])
     folds = int(understood.wire.folds or 0)
+    _must_be_named(rows, folds, site.settings.max_fold_rows)
     need = stored_bytes(plan, (folds + 2) * rows if folds else rows)
     most = site.settings.max_encoded_bytes
     if most and need > most:
@@ -160,6 +160,43 @@ def _must_fit(site: Site, understood: Understood) -> None:
             where="pipeline.split",
         )
     must_have_room(site, need)
+
+
+def _must_be_short(spec: StudySpec, understood: Understood, most: int) -> None:
+    """Refuse a plan that every list of studies and every look at it would be long with.
+
+    Raises TooLarge `size.plan`.
+    """
+    told = spec.model_dump(mode="json"), understood.plan, understood.wire.model_dump(mode="json")
+    size = sum(len(canonical_json(one)) for one in told)
+    if most and size > most:
+        raise TooLarge(
+            "size.plan",
+            "What is to be kept of this study's plan is too long.",
+            expected=f"at most {most} bytes",
+            got=f"{size} bytes: {len(understood.wire.features)} features, "
+            f"{len(understood.wire.classes or ())} classes",
+            hint="Use fewer columns or classes, or shorter names.",
+            where="pipeline.features",
+        )
+
+
+def _must_be_named(rows: int, folds: int, most_named: int) -> None:
+    """Refuse folds that name too many rows: all are written down in one go, as others wait.
+
+    Raises TooLarge `size.folds`.
+    """
+    named = (folds + 2) * rows  # by each fold, and twice by the part of the last training
+    if folds and most_named and named > most_named:
+        most = most_named // rows - 2
+        raise TooLarge(
+            "size.folds",
+            "The folds of this study name too many rows: each names them all.",
+            expected=f"at most {most_named} row numbers in all folds",
+            got=f"{named}, of {rows} rows in {folds} folds",
+            hint=f"Use at most {most} folds." if most > 1 else "Use a validation split.",
+            where="pipeline.split.folds",
+        )
 
 
 def _drafted(site: Site, asker: Asker, spec: StudySpec, understood: Understood) -> Study:
@@ -192,8 +229,7 @@ def _record_materials(
     study: Study,
     model: Model,
     dataset: Dataset,
-    parts: list[Part],
-    test_rows: tuple[int, ...],
+    prepared: PreparedStudy,
 ) -> None:
     now = site.now()
     record(
@@ -218,14 +254,14 @@ def _record_materials(
         "parts": [
             {
                 "part": p.part,
-                "rows": p.rows_train,
+                "rows": len(p.train_rows),
                 "held_rows": len(p.held_rows),
-                "split": hash_of([list(p.train_rows), list(p.held_rows)]),
+                "split": split,
             }
-            for p in parts
+            for p, split in zip(prepared.parts, prepared.splits, strict=True)
         ],
-        "test_rows": len(test_rows),
-        "test_split": hash_of(list(test_rows)),
+        "test_rows": len(prepared.test_rows),
+        "test_split": prepared.test_split,
     }
     record(tx, study.id, "study", body, now)
 

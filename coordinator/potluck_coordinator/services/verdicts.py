@@ -92,7 +92,7 @@ def conclude(
         _refute(site, tx, replay, unit)
     else:
         _release_credit(site, tx, replay, unit, agreed=verdict is ReplayState.AGREED)
-    finish_if_done(site, tx, studies.get(tx, replay.study_id))
+    finish_if_done(site, tx, replay.study_id)
     after_commit(tx, lambda: site.hub.publish(replay.study_id))
     after_commit(tx, site.poke)
     return verdict

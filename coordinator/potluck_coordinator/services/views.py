@@ -20,8 +20,17 @@ from potluck_coordinator.services.ledgers import entry_to_wire
 from potluck_coordinator.services.memory import too_large_for_all
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import ByRung, by_rung, direction_of, standings
-from potluck_coordinator.storage import donors, leases, scores, studies, summaries, units
+from potluck_coordinator.storage import (
+    donors,
+    leases,
+    scores,
+    studies,
+    study_lists,
+    summaries,
+    units,
+)
 from potluck_coordinator.storage.ledger import entries
+from potluck_coordinator.storage.study_lists import MOST_LISTED
 from potluck_coordinator.storage.summaries import Digest, HeldUnit, TrialLine
 from potluck_coordinator.storage.transaction import Transaction
 
@@ -35,11 +44,20 @@ async def study_view(site: Site, asker: Asker, study_id: str) -> wire.Study:
     return await site.writer.read(look)
 
 
-async def study_list(site: Site, asker: Asker) -> list[wire.Study]:
-    """List the studies that the asker may see, newest first."""
+async def study_list(
+    site: Site, asker: Asker, *, limit: int = MOST_LISTED, offset: int = 0
+) -> list[wire.Study]:
+    """List the studies that the asker may see, newest first: a page of them.
+
+    Args:
+        site: The coordinator.
+        asker: Who asks.
+        limit: How many studies at most; where plans are large there are fewer.
+        offset: How many studies the pages before had.
+    """
 
     def look(tx: Transaction) -> list[wire.Study]:
-        visible = [study for study in studies.newest(tx) if asker.may_see(study)]
+        visible = study_lists.page(tx, owners=asker.seen_owners, limit=limit, offset=offset)
         found = summaries.digests(tx, [study.id for study in visible])
         return drawn(visible, lambda study: _study(tx, asker, study, found[study.id]))
 
@@ -377,7 +395,7 @@ async def status(site: Site, version: str) -> wire.SiteStatus:
             version=version,
             open=site.settings.open,
             donors_online=site.presence.online(),
-            studies_running=len(studies.in_state(tx, "running")),
+            studies_running=studies.count_running(tx),
             units_scored=scores.count(tx),
             credit_flops=str(donors.credit(tx)),
         )

@@ -72,6 +72,9 @@ NAMES: tuple[tuple[type[SQLModel], tuple[str, ...]], ...] = (
 A model's file names itself alone: what it was written from does not stay for it.
 """
 
+OF_A_STUDY = tuple((table, columns) for table, columns in NAMES if hasattr(table, "study_id"))
+"""The columns of the tables whose rows are a study's."""
+
 MADE_AGAIN = frozenset({str(RenderedRow.__tablename__)})
 """Tables whose rows a backup leaves out, and what they name: all of it can be made again."""
 
@@ -125,18 +128,10 @@ def all_names(session: Session) -> Iterator[str]:
 def of_study(session: Session, study_id: str) -> set[str]:
     """Give everything that a study's facts name."""
     found: set[str | None] = set()
-    for part in session.exec(select(PartRow).where(PartRow.study_id == study_id)):
-        found |= {part.train, part.held}
-    for trial in session.exec(select(TrialRow).where(TrialRow.study_id == study_id)):
-        found |= {trial.graph, trial.topology, trial.refit_start}
-    for unit in session.exec(select(UnitRow).where(UnitRow.study_id == study_id)):
-        found |= {unit.start, unit.checkpoint, unit.result}
-    for score in session.exec(select(ScoreRow).where(ScoreRow.study_id == study_id)):
-        found.add(score.predictions)
+    for table, columns in OF_A_STUDY:
+        for column in columns:
+            query = select(getattr(table, column)).where(col(table.study_id) == study_id)
+            found.update(session.exec(query.distinct()))
     uploads = select(UploadRow.artifact).join(LeaseRow, col(LeaseRow.id) == col(UploadRow.lease_id))
     found.update(session.exec(uploads.where(LeaseRow.study_id == study_id)).all())
-    for lease in session.exec(select(LeaseRow).where(LeaseRow.study_id == study_id)):
-        found |= {lease.start, lease.result}
-    for replay in session.exec(select(ReplayRow).where(ReplayRow.study_id == study_id)):
-        found |= {replay.start, replay.end}
     return {sha for sha in found if sha is not None}

@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL, make_url
 
 from potluck_coordinator.core.errors import CannotStart
 from potluck_coordinator.storage.reading import READ_ONLY, read_only
+from potluck_coordinator.storage.rows import write_json
 from potluck_coordinator.storage.schema import migrate
 
 __all__ = ["make_engine", "migrate", "read_only"]
@@ -28,7 +29,10 @@ def make_engine(url: str | URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> En
     if backend == "postgresql":
         _require_driver()
         return create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=8
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=8,
+            json_serializer=write_json,
         )
     if backend != "sqlite":
         raise ValueError(f"Expected a sqlite or postgresql address, got {backend!r}.")
@@ -37,6 +41,7 @@ def make_engine(url: str | URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> En
     engine = create_engine(
         parsed.set(drivername="sqlite"),
         pool_size=8,
+        json_serializer=write_json,
         connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite)

@@ -229,20 +229,22 @@ def stalled(
     times: float,
     limit: int = 8,
     reach: Reach = NO_REACH,
+    memory_bytes: int | None = None,
 ) -> list[str]:
     """List units that others hold, not this donor, for much too long; the longest first.
 
-    Only those that this donor may get.
+    Only those that this donor may get, and that take at most `memory_bytes` where that is known.
 
     Too long, counted from the last donor that got it, is `times` what a study's units took on
     average, and `least_s` seconds; where none has been finished in time yet, five times `least_s`.
     """
     since = func.max(col(LeaseRow.started_at))
+    fits = [] if memory_bytes is None else [col(UnitRow.memory_bytes) <= memory_bytes]
     query = (
         select(LeaseRow.unit_id, func.min(LeaseRow.study_id), since)
         .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
         .join(StudyRow, col(StudyRow.id) == col(LeaseRow.study_id))
-        .where(LeaseRow.state == HELD, UnitRow.state == "leased", within(reach))
+        .where(LeaseRow.state == HELD, UnitRow.state == "leased", within(reach), *fits)
         .group_by(col(LeaseRow.unit_id))
         .having(
             func.sum(case((col(LeaseRow.donor_id) == donor_id, 1), else_=0)) == 0,

@@ -114,6 +114,26 @@ def entries(session: Session, chain: str, after: int = -1, limit: int | None = N
     ]
 
 
+def first_of(session: Session, chain: str, kind: str) -> Entry | None:
+    """Give a chain's first entry of a kind, or None: what follows it is not read.
+
+    Args:
+        session: The transaction.
+        chain: A study's id or `SITE_CHAIN`.
+        kind: What the entry tells of, as in `record`.
+    """
+    query = (
+        select(LedgerEntry.__table__)  # type: ignore[attr-defined]
+        .where(col(LedgerEntry.chain) == chain, col(LedgerEntry.kind) == kind)
+        .order_by(col(LedgerEntry.seq))
+        .limit(1)
+    )
+    row = session.execute(query).first()
+    if row is None:
+        return None
+    return Entry(row.seq, row.kind, row.at, read_body(row.body), row.previous, row.hash)
+
+
 def head(session: Session, chain: str) -> str:
     """Give the hash of a chain's last entry, `GENESIS` for an empty chain."""
     found = session.execute(

@@ -2,34 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import exists, update
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, update
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Part
+from potluck_coordinator.core.row_numbers import PartRows, RowNumbers
 from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.core.units import UnitState
-from potluck_coordinator.storage.rows import changed, fact
+from potluck_coordinator.storage.rows import changed
 from potluck_coordinator.storage.tables import PartRow, StudyRow, UnitRow
 from potluck_coordinator.storage.trust_tables import ReplayRow
+
+ABOUT = tuple(getattr(PartRow, f.name) for f in fields(Part))
+"""What is small of a part: neither its row numbers nor its encoder."""
 
 
 def get(session: Session, study_id: str, number: int) -> Part:
     """Give one part. Raises NotFound `study.part_not_found`."""
-    found = session.get(PartRow, (study_id, number), populate_existing=True)
+    query = select_columns(*ABOUT).where(_is(study_id, number))
+    found = session.execute(query).first()
     if found is None:
-        raise NotFound("study.part_not_found", "This study has no such part.", got=str(number))
-    return fact(Part, found)
+        raise _no_part(number)
+    return Part(**found._mapping)
 
 
 def of_study(session: Session, study_id: str) -> list[Part]:
     """List a study's parts."""
-    query = select(PartRow).where(PartRow.study_id == study_id).order_by(col(PartRow.part))
-    found = session.exec(query.execution_options(populate_existing=True))
-    return [fact(Part, part) for part in found]
+    query = (
+        select_columns(*ABOUT).where(col(PartRow.study_id) == study_id).order_by(col(PartRow.part))
+    )
+    return [Part(**found._mapping) for found in session.execute(query)]
+
+
+def all_kept(session: Session, study_id: str) -> bool:
+    """Say whether the encoded rows of all parts of a study are there."""
+    query = select(PartRow.part).where(PartRow.study_id == study_id, col(PartRow.kept).is_(False))
+    return session.exec(query.limit(1)).first() is None
+
+
+def rows_of(session: Session, study_id: str, numbers: Collection[int]) -> dict[int, PartRows]:
+    """Give which rows some parts of a study are: only for those who work with the rows.
+
+    Args:
+        session: The transaction.
+        study_id: The study.
+        numbers: The parts.
+    """
+    train, held = (cast(col(c), Text) for c in (PartRow.train_rows, PartRow.held_rows))
+    query = select_columns(col(PartRow.part), train, held).where(
+        col(PartRow.study_id) == study_id, col(PartRow.part).in_(numbers)
+    )
+    return {
+        part: PartRows(part, RowNumbers(train), RowNumbers(held))
+        for part, train, held in session.execute(query)
+    }
+
+
+def held_rows(session: Session, study_id: str, number: int) -> int:
+    """Count the rows that score a part. Raises NotFound `study.part_not_found`."""
+    query = select_columns(func.json_array_length(PartRow.held_rows))
+    found = session.execute(query.where(_is(study_id, number))).scalar()
+    if found is None:
+        raise _no_part(number)
+    return int(found)
+
+
+def encoder_of(session: Session, study_id: str, number: int) -> Mapping[str, Any]:
+    """Give a part's encoder: {} before it was encoded. Raises NotFound `study.part_not_found`."""
+    query = select_columns(col(PartRow.encoder)).where(_is(study_id, number))
+    found: Mapping[str, Any] | None = session.execute(query).scalar()
+    if found is None:
+        raise _no_part(number)
+    return found
+
+
+def _is(study_id: str, number: int) -> ColumnElement[bool]:
+    return and_(col(PartRow.study_id) == study_id, col(PartRow.part) == number)
+
+
+def _no_part(number: int) -> NotFound:
+    return NotFound("study.part_not_found", "This study has no such part.", got=str(number))
 
 
 def keep(
@@ -45,7 +103,7 @@ def keep(
     changed(
         session,
         update(PartRow)
-        .where(col(PartRow.study_id) == study_id, col(PartRow.part) == number)
+        .where(_is(study_id, number))
         .values(train=train, held=held, encoder=dict(encoder), kept=True),
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Executable
@@ -23,8 +24,11 @@ def fact(kind: type[F], row: SQLModel) -> F:
 
 
 def row(kind: type[R], value: DataclassInstance) -> R:
-    """Give a fact's row; tuples become lists."""
-    return kind(**{k: _plain(v) for k, v in asdict(value).items()})
+    """Give a fact's row; tuples become lists.
+
+    What a field holds is not copied: a fact is frozen, and its row is written at once.
+    """
+    return kind(**{f.name: _plain(getattr(value, f.name)) for f in fields(value)})
 
 
 def _plain(value: Any) -> Any:
@@ -33,6 +37,21 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     return value
+
+
+class Written(str):
+    """JSON that is text already: a column of JSON keeps it as it is."""
+
+    __slots__ = ()
+
+
+def write_json(value: object) -> str:
+    """Write what a column of JSON gets.
+
+    Args:
+        value: What `json` can write, or JSON that is `Written`.
+    """
+    return value if isinstance(value, Written) else json.dumps(value)
 
 
 def changed(session: Session, statement: Executable) -> int:

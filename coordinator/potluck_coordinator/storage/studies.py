@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import Text, cast, delete, func, insert, update
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
-from potluck_coordinator.core.records import Look, Part, Study
-from potluck_coordinator.storage.rows import changed, fact, row
+from potluck_coordinator.core.records import Look, NewPart, Part, RunningStudy, Study
+from potluck_coordinator.core.row_numbers import NO_ROWS, RowNumbers
+from potluck_coordinator.storage.rows import Written, changed, fact, row
 from potluck_coordinator.storage.tables import LookRow, PartRow, SealedRow, StudyRow
 
 
-def add(session: Session, study: Study, parts: Iterable[Part], test_rows: Sequence[int]) -> None:
-    """Keep a study with its parts and the row numbers of its test split."""
+def add(
+    session: Session, study: Study, parts: Iterable[NewPart], test_rows: RowNumbers = NO_ROWS
+) -> None:
+    """Keep a study.
+
+    Args:
+        session: The transaction.
+        study: The study.
+        parts: Its parts.
+        test_rows: The row numbers of its test split.
+    """
     session.add(row(StudyRow, study))
     session.flush()
-    session.add(SealedRow(study_id=study.id, rows=list(test_rows)))
+    sealed = {"study_id": study.id, "rows": Written(test_rows.text)}
+    session.execute(insert(SealedRow).values(sealed))
     for part in parts:
-        session.add(row(PartRow, part))
-    session.flush()
+        add_part(session, part)
+
+
+def add_part(session: Session, part: NewPart) -> None:
+    """Keep a part of a study, with its rows and its encoder.
+
+    Args:
+        session: The transaction.
+        part: The part.
+    """
+    columns: dict[str, Any] = {f.name: getattr(part.about, f.name) for f in fields(Part)}
+    columns["encoder"] = dict(part.encoder)
+    columns["train_rows"] = Written(part.rows.train_rows.text)
+    columns["held_rows"] = Written(part.rows.held_rows.text)
+    session.execute(insert(PartRow).values(columns))
 
 
 def get(session: Session, study_id: str) -> Study:
@@ -37,18 +64,19 @@ def find(session: Session, study_id: str) -> Study | None:
     return None if found is None else fact(Study, found)
 
 
-def newest(session: Session, limit: int = 500) -> list[Study]:
-    """List studies, newest first."""
-    query = select(StudyRow).order_by(col(StudyRow.created_at).desc()).limit(limit)
-    return [fact(Study, found) for found in session.exec(query)]
-
-
-def in_state(session: Session, *states: str) -> list[Study]:
-    """List studies in any of these states, oldest first."""
+def running(session: Session) -> list[RunningStudy]:
+    """List the studies that run, the oldest first, without what is large of them."""
     query = (
-        select(StudyRow).where(col(StudyRow.state).in_(states)).order_by(col(StudyRow.created_at))
+        select_columns(*(getattr(StudyRow, f.name) for f in fields(RunningStudy)))
+        .where(col(StudyRow.state) == "running")
+        .order_by(col(StudyRow.created_at))
     )
-    return [fact(Study, found) for found in session.exec(query)]
+    return [RunningStudy(**found._mapping) for found in session.execute(query)]
+
+
+def count_running(session: Session) -> int:
+    """Count the studies that run."""
+    return session.exec(select(func.count()).where(StudyRow.state == "running")).one()
 
 
 def move(
@@ -88,10 +116,11 @@ def remove(session: Session, study_id: str) -> None:
     session.execute(delete(StudyRow).where(col(StudyRow.id) == study_id))
 
 
-def test_rows(session: Session, study_id: str) -> list[int]:
+def test_rows(session: Session, study_id: str) -> RowNumbers:
     """Give the row numbers of the sealed split."""
-    found = session.get(SealedRow, study_id, populate_existing=True)
-    return [] if found is None else list(found.rows)
+    query = select(cast(col(SealedRow.rows), Text)).where(SealedRow.study_id == study_id)
+    found = session.exec(query).first()
+    return NO_ROWS if found is None else RowNumbers(found)
 
 
 def add_look(session: Session, look: Look) -> None:

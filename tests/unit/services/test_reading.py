@@ -37,4 +37,4 @@ def test_rows_are_read_the_same_at_every_step(decimal: str, delimiter: str, tmp_
     assert encoder == prepared.first.encoder
     truth = from_safetensors(looked)["truth"]
     areas = np.random.default_rng(0).random(120) * 100
-    assert np.allclose(truth, 1000 * areas[list(prepared.test_rows)], atol=0.051)
+    assert np.allclose(truth, 1000 * areas[prepared.test_rows.numbers()], atol=0.051)

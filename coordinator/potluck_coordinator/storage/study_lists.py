@@ -1,0 +1,92 @@
+"""Lists of studies: what somebody may see, in pages that stay small."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Text, case, cast, func, or_
+from sqlmodel import Session, col, select
+
+from potluck_coordinator.core.records import Study
+from potluck_coordinator.storage.rows import fact
+from potluck_coordinator.storage.tables import StudyRow
+
+MOST_LISTED = 500
+"""Studies that one page holds."""
+MOST_BYTES = 8 * 2**20
+"""Of specifications and plans on one page; it holds one study at least."""
+READ_AT_ONCE = 25
+
+
+def page(
+    session: Session,
+    *,
+    owners: Collection[str] | None,
+    limit: int = MOST_LISTED,
+    offset: int = 0,
+    most_bytes: int = MOST_BYTES,
+) -> list[Study]:
+    """List the studies that somebody may see, newest first: a page of them.
+
+    What others may not see never takes the place of what they may. The asker's own are on the
+    first pages, then come some of every owner, so that nobody fills a page. Where plans are large
+    a page is shorter; only after the last study it is empty.
+
+    Args:
+        session: The transaction.
+        owners: Whose private studies are seen, too; None: everybody's.
+        limit: How many studies at most.
+        offset: How many studies the pages before had.
+        most_bytes: Of specifications and plans, as they are kept.
+    """
+    wanted = _listed(session, owners, limit, offset)
+    found: list[Study] = []
+    left = most_bytes
+    for begin in range(0, len(wanted), READ_AT_ONCE):
+        some = wanted[begin : begin + READ_AT_ONCE]
+        sizes = _sizes(session, some)
+        taken: list[str] = []
+        for study_id in some:
+            left -= sizes[study_id]
+            if left < 0 and (found or taken):
+                break
+            taken.append(study_id)
+        query = select(StudyRow).where(col(StudyRow.id).in_(taken))
+        found += [fact(Study, row) for row in session.exec(query)]
+        if len(taken) < len(some):
+            break
+    return sorted(found, key=lambda study: (-study.created_at, study.id))
+
+
+def _listed(
+    session: Session, owners: Collection[str] | None, limit: int, offset: int
+) -> Sequence[str]:
+    own = col(StudyRow.owner).in_(owners or ())
+    place = func.row_number().over(
+        partition_by=col(StudyRow.owner),
+        order_by=(col(StudyRow.created_at).desc(), col(StudyRow.id)),
+    )
+    visible = select(
+        StudyRow.id,
+        StudyRow.created_at,
+        case((own, 0), else_=1).label("whose"),
+        place.label("place"),
+    )
+    if owners is not None:
+        visible = visible.where(or_(col(StudyRow.visibility) == "public", own))
+    known = visible.subquery()
+    query = (
+        select(known.c.id)
+        .order_by(known.c.whose, known.c.place, known.c.created_at.desc(), known.c.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    return session.exec(query).all()
+
+
+def _sizes(session: Session, study_ids: Sequence[str]) -> dict[str, int]:
+    """Give the characters of each study's specification and plans."""
+    columns = (StudyRow.spec, StudyRow.plan, StudyRow.wire_plan)
+    first, *others = (func.length(cast(col(column), Text)) for column in columns)
+    query = select(StudyRow.id, sum(others, first)).where(col(StudyRow.id).in_(study_ids))
+    return dict(session.exec(query).all())
