@@ -9,16 +9,16 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
+from potluck_coordinator.api.coming import coming, counted
 from potluck_coordinator.api.compression import KIND, SAMPLE_BYTES, streamed, whole
 from potluck_coordinator.api.deps import TheAsker, TheSite, check_origin
 from potluck_coordinator.api.ranges import asked_range
 from potluck_coordinator.core.errors import BadResult, NotFound, TooLarge
 from potluck_coordinator.core.leases import LeaseState
-from potluck_coordinator.services import rights
+from potluck_coordinator.services import lease_uploads, rights
 from potluck_coordinator.services.challenges import brought
 from potluck_coordinator.services.device_checks import MOST_BYTES
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import uploads
 
 router = APIRouter()
 
@@ -77,24 +77,28 @@ async def put_for_lease(site: TheSite, request: Request, sha: str, token: LeaseT
     if site.device_checks.takes(token):
         site.device_checks.keep(token, await _small(request, MOST_BYTES))
         return
-    lease, unit = await rights.lease_writes(site, token, sha)
-    body: AsyncIterator[bytes] = request.stream()
-    if request.headers.get("content-encoding") == "gzip":
-        body = _inflate(body, unit.upload_bytes)
+    lease, unit = await lease_uploads.lease_writes(site, token, sha)
+    body = _unfolded(request, unit.upload_bytes)
     with site.artifacts.naming():
         _, size = await site.artifacts.put_stream(body, unit.upload_bytes, expected=sha)
-        await site.writer.run(lambda tx: uploads.note(tx, lease.id, sha, size))
+        await lease_uploads.note(site, lease.id, sha, size)
     if lease.state == LeaseState.COMPLETED:
         await brought(site, lease.id)
 
 
-async def _small(request: Request, most: int) -> bytes:
-    """Read a body of a few bytes, zipped or not. Raises TooLarge."""
+def _unfolded(request: Request, most: int) -> AsyncIterator[bytes]:
+    """Give a body piece by piece, zipped or not, and count what it becomes."""
+    coming(request).most = most
     body: AsyncIterator[bytes] = request.stream()
     if request.headers.get("content-encoding") == "gzip":
         body = _inflate(body, most)
+    return counted(body, coming(request))
+
+
+async def _small(request: Request, most: int) -> bytes:
+    """Read a body of a few bytes, zipped or not. Raises TooLarge."""
     found = b""
-    async for piece in body:
+    async for piece in _unfolded(request, most):
         found += piece
         if len(found) > most:
             raise _too_large(most)

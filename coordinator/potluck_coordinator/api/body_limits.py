@@ -11,12 +11,10 @@ from contextlib import suppress
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from potluck_coordinator.api.coming import Coming, keep_in
 from potluck_coordinator.api.errors import answer
 from potluck_coordinator.core.errors import NoRoom, PotluckError, TooLarge, TooOften
 from potluck_coordinator.settings import Settings
-
-Charge = Callable[[int], None]
-"""Counts so many bytes more of one request's body. Raises TooOften, NoRoom."""
 
 API = "/api/v1"
 JSON_BYTES = 1 << 20
@@ -66,7 +64,7 @@ class BodyLimits:
     """
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, charging: Callable[[Scope], Charge]
+        self, app: ASGIApp, settings: Settings, charging: Callable[[Scope], Coming]
     ) -> None:
         self._app = app
         self._settings = settings
@@ -78,8 +76,10 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         limit = limit_of(self._settings, scope["method"], scope["path"])
-        counted = _Counted(limit, self._charging(scope), scope, receive, send)
-        with suppress(_OverLimit):  # or it became an answer on its way, which was not sent
+        coming = self._charging(scope)
+        keep_in(scope, coming)
+        counted = _Counted(limit, coming, scope, receive, send)
+        with coming, suppress(_OverLimit):  # or it became an answer, which was not sent
             await self._app(scope, counted.receive, counted.send)
         if counted.over is not None and not counted.answered:
             await answer(counted.over)(scope, receive, send)
@@ -91,13 +91,12 @@ class _OverLimit(Exception):
 
 class _Counted:
     def __init__(
-        self, limit: int | None, charge: Charge, scope: Scope, receive: Receive, send: Send
+        self, limit: int | None, coming: Coming, scope: Scope, receive: Receive, send: Send
     ) -> None:
         self._limit = limit
-        self._charge = charge
+        self._coming = coming
         told = Headers(scope=scope).get("content-length", "")
         self._declared = int(told) if told.isdigit() and len(told) < MOST_DIGITS else None
-        self._charged = 0
         self._receive = receive
         self._send = send
         self._bytes = 0
@@ -105,15 +104,17 @@ class _Counted:
         self.answered = False
 
     async def receive(self) -> Message:
-        if self._declared is not None and not self._bytes:
-            self._count(self._declared, f"{self._declared} bytes")
+        declared = self._declared
+        if declared is not None and not self._bytes:
+            self._count(declared, f"{declared} bytes", lambda: self._coming.declares(declared))
         message = await self._receive()
-        self._bytes += len(message.get("body", b""))
-        self._count(self._bytes, "more")
+        more = len(message.get("body", b""))
+        self._bytes += more
+        self._count(self._bytes, "more", lambda: self._coming.comes(self._bytes, more))
         return message
 
-    def _count(self, size: int, told: str) -> None:
-        """Hold so many bytes against the address's limit and the asker's rate."""
+    def _count(self, size: int, told: str, charge: Callable[[], None]) -> None:
+        """Hold so many bytes against the address's limit, the asker's rate and the disk's room."""
         if self.answered:
             return  # an answer under way is not to be broken by what nobody needs any more
         if self._limit is not None and size > self._limit:
@@ -125,11 +126,10 @@ class _Counted:
             )
             raise _OverLimit
         try:
-            self._charge(size - self._charged)
+            charge()
         except (TooOften, NoRoom) as error:
             self.over = error
             raise _OverLimit from error
-        self._charged = max(size, self._charged)
 
     async def send(self, message: Message) -> None:
         if self.over is not None and not self.answered:

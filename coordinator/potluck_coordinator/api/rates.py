@@ -8,12 +8,12 @@ from fastapi.responses import JSONResponse
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from potluck_coordinator.api.body_limits import Charge, is_states, is_upload
+from potluck_coordinator.api.body_limits import is_states, is_upload
+from potluck_coordinator.api.coming import Coming
 from potluck_coordinator.api.deps import COOKIE, bearer_word, get_site, network
 from potluck_coordinator.api.errors import answer
 from potluck_coordinator.core.errors import TooOften
 from potluck_coordinator.services.rates import Rate, Rates
-from potluck_coordinator.services.room import must_have_room
 
 CLOSED = 1013
 """A socket's code for `try again later`."""
@@ -29,31 +29,25 @@ def counted_for(rates: Rates, connection: HTTPConnection) -> str:
     return network(connection) if account is None else f"account {account}"
 
 
-def charging(scope: Scope) -> Charge:
+def charging(scope: Scope) -> Coming:
     """Give what counts the bytes of a request's body for whoever sends it.
 
     It also holds them against the disk's room.
+
+    Args:
+        scope: The request's.
     """
     connection = HTTPConnection(scope)
     site = get_site(connection)
     who = counted_for(site.rates, connection)
     if is_states(scope["path"]):
-        counted = [(Rate.LEASE_BYTES, who)] if scope["method"] == "PUT" else []
-    elif is_upload(scope["method"], scope["path"]):
-        counted = [(Rate.UPLOAD_BYTES, who)]
-        if who == network(connection):
-            counted.append((Rate.VISITOR_BYTES, who))
-    else:
-        counted = []
-
-    def charge(size: int) -> None:
-        if size <= 0 or not counted:
-            return
-        must_have_room(site, size)
-        for rate, asker in counted:
-            site.rates.charge(rate, asker, size)
-
-    return charge
+        return Coming(site, [(Rate.LEASE_BYTES, who)] if scope["method"] == "PUT" else [])
+    if not is_upload(scope["method"], scope["path"]):
+        return Coming(site, [])
+    counted = [(Rate.UPLOAD_BYTES, who)]
+    if who == network(connection):
+        counted.append((Rate.VISITOR_BYTES, who))
+    return Coming(site, counted, spooled=True)
 
 
 class CountedRequests:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from potluck_coordinator.scoring.check import check_weights
+from potluck_coordinator.scoring.check import check_memory, check_weights
 from potluck_coordinator.scoring.final import scored_weights
 from potluck_coordinator.scoring.job import Score, ScoreJob
 from potluck_coordinator.scoring.metrics import compute_metrics
@@ -18,6 +18,7 @@ __all__ = [
     "Workers",
     "WorkersClosed",
     "build_network",
+    "check_memory",
     "check_weights",
     "compute_metrics",
     "score_weights",

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from potluck_coordinator.core.errors import BadResult
+from potluck_coordinator.scoring.header import (
+    HEADER_MOST,
+    Header,
+    Reader,
+    read_exactly,
+    read_header,
+    unreadable,
+)
 
-HEADER_MOST = 4 * 1024**2
-FORMAT = "potluck.checkpoint.v1"
+PIECE = 1 << 20
+"""Bytes of numbers that are looked at together."""
+MEMORY_OF_PIECES = 8 * PIECE
+TIMES_HEADER = 16
+"""What a header takes once it is read, for each of its bytes."""
+BYTES_OF_ENTRY = 400
+BYTES_OF_CHARACTER = 6
+"""In a name: some write every letter beyond ASCII as an escape."""
+BYTES_OF_REST = 16 * 1024
 WEIGHTS = "weights/"
 AVERAGE = "optimizer/average/"
 SLOTS = tuple(
@@ -39,8 +52,29 @@ EXTRAS: dict[str, tuple[str, tuple[int, ...]]] = {
 }
 
 
+def check_memory(expected_shapes: Mapping[str, Sequence[int]]) -> int:
+    """Estimate what checking a checkpoint takes, of which little is held at a time.
+
+    Args:
+        expected_shapes: Of its weights.
+    """
+    return MEMORY_OF_PIECES + TIMES_HEADER * most_header(expected_shapes)
+
+
+def most_header(expected_shapes: Mapping[str, Sequence[int]]) -> int:
+    """Give the bytes that the header of a checkpoint may have.
+
+    Args:
+        expected_shapes: Of its weights.
+    """
+    areas = len(SLOTS) + 2
+    names = sum(BYTES_OF_ENTRY + BYTES_OF_CHARACTER * len(name) for name in expected_shapes)
+    return min(HEADER_MOST, BYTES_OF_REST + areas * names)
+
+
 def check_weights(
-    checkpoint: bytes,
+    content: Reader,
+    size: int,
     expected_shapes: Mapping[str, Sequence[int]],
     most_bytes: int,
     *,
@@ -48,120 +82,59 @@ def check_weights(
     epoch: int | None = None,
     averaged: Collection[str] = (),
     largest: float | None = None,
-) -> dict[str, NDArray[np.float32]]:
-    """Give a checkpoint's weights by `<layer>/<weight>`, if every one is as it should be.
+) -> None:
+    """Refuse a checkpoint that is not as it should be. It is read once, and never held.
 
-    Optimizer slots and accumulators may be there, with the shapes of docs/protocol.md. `step` and
-    `epoch` must be the state's own, where they are given. `averaged` names the weights whose moving
-    average the state must hold; no other state may hold one, for it is what `scored_weights` gives.
-    No number may be larger than `largest`, where it is given (`result.out_of_range`). Raises
-    BadResult `result.step`, `result.too_large`, `result.unreadable`, `result.names`,
-    `result.dtype`, `result.shape`, and last `result.not_finite`, so that a diverged result is
-    whole otherwise.
+    Optimizer slots and accumulators may be there, with the shapes of docs/protocol.md.
+
+    Args:
+        content: The checkpoint, at its beginning.
+        size: Its bytes.
+        expected_shapes: Of the weights that it must hold, by `<layer>/<weight>`.
+        most_bytes: It may be so large.
+        step: Must be the state's own, where it is given.
+        epoch: Must be the state's own, where it is given.
+        averaged: Weights whose moving average the state must hold; no other state may hold one,
+            for it is what `scored_weights` gives.
+        largest: No number may be larger, where it is given.
+
+    Raises:
+        BadResult: `result.too_large`, `result.unreadable`, `result.step`, `result.names`,
+            `result.dtype`, `result.shape`, all from the header; and last `result.not_finite` and
+            `result.out_of_range`, so that a diverged result is whole otherwise.
     """
-    if len(checkpoint) > most_bytes:
+    if size > most_bytes:
         raise BadResult(
             "result.too_large",
             "The result is larger than this unit's results can be.",
             expected=f"at most {most_bytes:,} bytes",
-            got=f"{len(checkpoint):,} bytes",
+            got=f"{size:,} bytes",
         )
-    entries, metadata, body = _entries(checkpoint)
-    if step is not None and metadata.get("step") != str(step):
+    header = read_header(content, size, most_header(expected_shapes))
+    _check_moment(header, step, epoch)
+    _check_names(header.entries, expected_shapes, averaged)
+    for key, entry in header.entries.items():
+        _check_tensor(key, entry, *_expected(key, expected_shapes, averaged))
+    for key in sorted(header.entries, key=lambda name: header.entries[name]["data_offsets"]):
+        start, end = header.entries[key]["data_offsets"]
+        _check_numbers(content, end - start, key, header.entries[key]["dtype"], largest)
+
+
+def _check_moment(header: Header, step: int | None, epoch: int | None) -> None:
+    if step is not None and header.metadata.get("step") != str(step):
         raise BadResult(
             "result.step",
             "The state is of another step than the message says.",
             expected=f"step {step}",
-            got=f"step {str(metadata.get('step'))[:20]}",
+            got=f"step {str(header.metadata.get('step'))[:20]}",
         )
-    if epoch is not None and metadata.get("epoch") != str(epoch):
+    if epoch is not None and header.metadata.get("epoch") != str(epoch):
         raise BadResult(
             "result.step",
             "The state is of another epoch than its step.",
             expected=f"epoch {epoch}",
-            got=f"epoch {str(metadata.get('epoch'))[:20]}",
+            got=f"epoch {str(header.metadata.get('epoch'))[:20]}",
         )
-    _check_names(entries, expected_shapes, averaged)
-    numbers: dict[str, NDArray[Any]] = {}
-    weights: dict[str, NDArray[np.float32]] = {}
-    for key, entry in entries.items():
-        dtype, shape = _expected(key, expected_shapes, averaged)
-        tensor = _tensor(key, entry, dtype, shape, body)
-        if dtype == "F32":
-            numbers[key] = tensor
-        if key.startswith(WEIGHTS):
-            weights[key.removeprefix(WEIGHTS)] = tensor
-    for name, values in numbers.items():
-        if not np.isfinite(values).all():
-            raise BadResult(
-                "result.not_finite",
-                "A tensor holds a number that is not finite.",
-                expected="finite numbers",
-                got=f"{int((~np.isfinite(values)).sum())} that are not",
-                hint="Say that training diverged, if it did.",
-                where=name,
-            )
-        if largest is not None and values.size and float(np.abs(values).max()) > largest:
-            raise BadResult(
-                "result.out_of_range",
-                "A tensor holds a number at which training cannot go on.",
-                expected=f"numbers of at most {largest:g}",
-                got=f"{float(np.abs(values).max()):g}",
-                where=name,
-            )
-    return weights
-
-
-def _entries(checkpoint: bytes) -> tuple[dict[str, Any], dict[str, Any], memoryview]:
-    if len(checkpoint) < 8:
-        raise _unreadable("8 bytes of header length", f"{len(checkpoint)} bytes")
-    length = int.from_bytes(checkpoint[:8], "little")
-    if length > min(HEADER_MOST, len(checkpoint) - 8):
-        raise _unreadable("a header inside the file", f"a header of {length} bytes")
-    try:
-        header = json.loads(
-            checkpoint[8 : 8 + length].decode("utf-8"), object_pairs_hook=_without_repeats
-        )
-    except (ValueError, RecursionError) as error:
-        raise _unreadable("a header of JSON", str(error)[:120]) from None
-    if not isinstance(header, dict):
-        raise _unreadable("a JSON object as header", type(header).__name__)
-    metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
-        raise _unreadable(f"metadata with format {FORMAT}", repr(metadata)[:120])
-    body = memoryview(checkpoint)[8 + length :]
-    _check_layout(header, len(body))
-    return header, metadata, body
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name comes twice")
-    return found
-
-
-def _check_layout(entries: Mapping[str, Any], size: int) -> None:
-    """Insist that the tensors fill the body exactly, without overlap."""
-    spans: list[tuple[int, int]] = []
-    for key, entry in entries.items():
-        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-            raise _unreadable("dtype, shape and data_offsets", repr(entry)[:120], key)
-        offsets, shape = entry["data_offsets"], entry["shape"]
-        if not (_whole_numbers(offsets) and len(offsets) == 2 and _whole_numbers(shape)):
-            raise _unreadable("offsets and shape of whole numbers", repr(entry)[:120], key)
-        spans.append((offsets[0], offsets[1]))
-    at = 0
-    for start, end in sorted(spans):
-        if start != at or end < start:
-            raise _unreadable("tensors one after the other", f"one from {start} to {end}, at {at}")
-        at = end
-    if at != size:
-        raise _unreadable(f"{at} bytes of tensors", f"{size} bytes")
-
-
-def _whole_numbers(value: object) -> bool:
-    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
 
 
 def _check_names(
@@ -205,9 +178,7 @@ def _expected(
     return place
 
 
-def _tensor(
-    key: str, entry: Mapping[str, Any], dtype: str, shape: tuple[int, ...], body: memoryview
-) -> NDArray[Any]:
+def _check_tensor(key: str, entry: Mapping[str, Any], dtype: str, shape: tuple[int, ...]) -> None:
     if entry["dtype"] != dtype:
         raise BadResult(
             "result.dtype",
@@ -226,18 +197,38 @@ def _tensor(
         )
     start, end = entry["data_offsets"]
     if end - start != math.prod(shape) * TYPES[dtype].itemsize:
-        raise _unreadable(
+        raise unreadable(
             f"{math.prod(shape) * TYPES[dtype].itemsize} bytes", f"{end - start} bytes", key
         )
-    return np.frombuffer(body[start:end], dtype=TYPES[dtype]).reshape(shape)
 
 
-def _unreadable(expected: str, got: str, where: str = "") -> BadResult:
-    return BadResult(
-        "result.unreadable",
-        "The result is no checkpoint.",
-        expected=expected,
-        got=got,
-        hint="docs/protocol.md describes the format.",
-        where=where[:120],
-    )
+def _check_numbers(content: Reader, size: int, key: str, dtype: str, largest: float | None) -> None:
+    """Read one tensor piece by piece; of whole numbers any may be there."""
+    unfit, peak = 0, 0.0
+    for begin in range(0, size, PIECE):
+        piece = read_exactly(content, min(PIECE, size - begin))
+        if dtype != "F32":
+            continue
+        values = np.frombuffer(piece, dtype=TYPES[dtype])
+        low, high = float(values.min()), float(values.max())
+        if math.isfinite(low) and math.isfinite(high):
+            peak = max(peak, -low, high)
+        else:
+            unfit += int((~np.isfinite(values)).sum())
+    if unfit:
+        raise BadResult(
+            "result.not_finite",
+            "A tensor holds a number that is not finite.",
+            expected="finite numbers",
+            got=f"{unfit} that are not",
+            hint="Say that training diverged, if it did.",
+            where=key,
+        )
+    if largest is not None and peak > largest:
+        raise BadResult(
+            "result.out_of_range",
+            "A tensor holds a number at which training cannot go on.",
+            expected=f"numbers of at most {largest:g}",
+            got=f"{peak:g}",
+            where=key,
+        )

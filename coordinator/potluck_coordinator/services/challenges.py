@@ -106,10 +106,11 @@ async def brought(site: Site, lease_id: str) -> None:
     if found is None:
         return
     asked, unit, trial, states = found
+    turn = site.presence.network_of(asked.donor_id) or asked.donor_id
     problem = ""
     try:
         for artifact, step in states:
-            await check_state(site, trial, unit, artifact, step)
+            await check_state(site, trial, unit, artifact, step, turn=turn)
     except (BadResult, NotFound) as error:
         problem = f"A state that the donor committed to is none: {error}"
 

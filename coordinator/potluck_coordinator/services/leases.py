@@ -59,6 +59,15 @@ class DonorSession:
     """What it showed: whose units it may get is read from it at every grant."""
 
 
+def turn_of(donor: DonorSession) -> str:
+    """Say whose turns a donor's states take, where they are looked at: its network's.
+
+    Args:
+        donor: Who named them.
+    """
+    return donor.network or donor.id
+
+
 async def welcome(
     site: Site,
     hello: wire.Hello,
@@ -183,8 +192,8 @@ async def checkpoint(
     site: Site, donor: DonorSession, states: Sequence[wire.Checkpointed]
 ) -> wire.Heard:
     """Name uploaded states from which anybody could go on. Raises BadResult for a bad one."""
-    for state in states:
-        await _check_state(site, donor, state)
+    for state in dict.fromkeys((one.lease_id, one.artifact, one.step) for one in states):
+        await _check_state(site, donor, *state)
 
     def act(tx: Transaction) -> wire.Heard:
         now = site.now()
@@ -198,6 +207,8 @@ async def checkpoint(
                 stop[state.lease_id] = "unknown"
             elif lease.state != LeaseState.HELD:
                 stop[lease.id] = _why_stop(tx, lease)
+            elif not uploads.has(tx, lease.id, state.artifact):  # a newer one took its place
+                raise not_uploaded(state.artifact)
             else:
                 held.append(lease.id)
                 _go_on_from(site, tx, lease, state)
@@ -237,15 +248,17 @@ def _holder_of_checkpoint(tx: Transaction, unit: Unit, lease: Lease) -> Lease | 
     return found if found is not None and found.state == LeaseState.HELD else None
 
 
-async def _check_state(site: Site, donor: DonorSession, state: wire.Checkpointed) -> None:
+async def _check_state(
+    site: Site, donor: DonorSession, lease_id: str, artifact: str, step: int
+) -> None:
     """Refuse a state that was not uploaded, lies outside its unit, or is none to go on from."""
 
     def look(tx: Transaction) -> tuple[Lease, Unit, Trial] | None:
-        lease = leases.get(tx, state.lease_id)
+        lease = leases.get(tx, lease_id)
         if lease is None or lease.donor_id != donor.id or lease.state != LeaseState.HELD:
             return None
-        if not uploads.has(tx, lease.id, state.artifact):
-            raise not_uploaded(state.artifact)
+        if not uploads.has(tx, lease.id, artifact):
+            raise not_uploaded(artifact)
         unit = units.get(tx, lease.unit_id)
         trial = trials.get(tx, unit.study_id, unit.trial)
         assert trial is not None
@@ -256,11 +269,14 @@ async def _check_state(site: Site, donor: DonorSession, state: wire.Checkpointed
         return
     lease, unit, trial = found
     end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
-    if not lease.from_step < state.step <= end:
+    if not lease.from_step < step <= end:
         raise BadResult(
             "result.step",
             "The checkpoint's step lies outside of its lease.",
             expected=f"a step after {lease.from_step}, up to {end}",
-            got=str(state.step),
+            got=str(step),
         )
-    await check_state(site, trial, unit, state.artifact, state.step, largest=LARGEST_TO_GO_ON)
+    if (lease.id, artifact, step) == (unit.checkpoint_lease, unit.checkpoint, unit.checkpoint_step):
+        return  # it passed before
+    turn = turn_of(donor)
+    await check_state(site, trial, unit, artifact, step, turn=turn, largest=LARGEST_TO_GO_ON)

@@ -68,17 +68,53 @@ class Rates:
         self._sockets_each = settings.sockets_per_address
         self._sockets_most = settings.sockets
 
-    def charge(self, rate: Rate, who: str, cost: int = 1) -> None:
-        """Count an act of somebody. Raises TooOften `rate.*`.
+    def charge(self, rate: Rate, who: str, cost: int = 1, *, already: int = 0) -> None:
+        """Count an act of somebody.
 
         What costs more than a whole minute's worth takes all of it, or it could never be.
+
+        Args:
+            rate: What is counted.
+            who: For whom.
+            cost: How much it is.
+            already: What was charged before for the same act, which costs more than it seemed to.
+
+        Raises:
+            TooOften: `rate.*`.
         """
         bucket = self._counts.get(rate)
-        if bucket is None or cost <= 0:
+        if bucket is None:
             return
-        counted = bucket.limit(who, min(cost, self._limits[rate]))
+        most = self._limits[rate]
+        whole = min(already + cost, most)
+        cost = whole - min(already, most)
+        if cost <= 0:
+            return
+        counted = bucket.limit(who, cost)
         if counted.limited:
-            raise self._refusal(rate, counted.state.retry_after)
+            again = counted.state.retry_after
+            if already:  # when all of it may be, from its beginning
+                again = (whole - bucket.peek(who).remaining) / most * _seconds(rate)
+            raise self._refusal(rate, again)
+
+    def give_back(self, rate: Rate, who: str, charged: int, *, kept: int) -> None:
+        """Give back what was charged for something that did not come.
+
+        Args:
+            rate: What was counted.
+            who: For whom.
+            charged: What was charged in all.
+            kept: What of it stays charged.
+        """
+        bucket = self._counts.get(rate)
+        if bucket is None:
+            return
+        most = self._limits[rate]
+        back = min(charged, most) - min(kept, most)
+        used = most - bucket.peek(who).remaining
+        back = min(back, used - 1)  # never more than is open; the last one is soon free anyway
+        if back > 0:
+            bucket.limiter.limit(who, -back)
 
     def look(self, rate: Rate, who: str) -> None:
         """Raise what `charge` would for one more act, and count nothing."""
@@ -141,6 +177,11 @@ class Rates:
             got="more",
             hint=f"Try again in {told_seconds(seconds)}.",
         )
+
+
+def _seconds(rate: Rate) -> float:
+    """Give the time in which a whole bucket refills."""
+    return 86_400.0 if rate in DAILY else 60.0
 
 
 def told_seconds(seconds: int) -> str:

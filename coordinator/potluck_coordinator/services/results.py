@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from potluck.protocol import donor as wire
@@ -23,7 +24,14 @@ from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.services.chains import chain_to
 from potluck_coordinator.services.challenges import asked_of
 from potluck_coordinator.services.events import WORK
-from potluck_coordinator.services.leases import DonorSession, commitments, hash_token, keep_claims
+from potluck_coordinator.services.lease_uploads import leave_few, newest
+from potluck_coordinator.services.leases import (
+    DonorSession,
+    commitments,
+    hash_token,
+    keep_claims,
+    turn_of,
+)
 from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.rungs import set_unit_aside
 from potluck_coordinator.services.sampling import draw
@@ -56,21 +64,21 @@ async def _complete_one(site: Site, donor: DonorSession, result: wire.Completed)
         if checked.outcome == "refused":
             site.manners.failed(donor.id, donor.network, site.now())
         return checked
-    found = await site.writer.read(lambda tx: _find(tx, donor, result))
-    if isinstance(found, wire.Settlement):
-        return found
-    lease, unit, trial = found
-    problem = await _problem_with(site, result, lease, unit, trial)
-
-    def act(tx: Transaction) -> wire.Settlement:
-        return _settle(site, tx, result, problem)
-
-    return await site.writer.run(act)
+    settled: wire.Settlement | None = None
+    while settled is None:  # again where it counts after all, against what it looked like
+        found = await site.writer.read(lambda tx: _find(tx, donor, result))
+        if isinstance(found, wire.Settlement):
+            return found
+        lease, unit, trial, verdict = found
+        counts = verdict is Verdict.ACCEPT  # else nobody needs to read what it names
+        problem = await _problem_with(site, donor, result, lease, unit, trial) if counts else None
+        settled = await site.writer.run(partial(_settle, site, result, problem, counts))
+    return settled
 
 
 def _find(
     tx: Transaction, donor: DonorSession, result: wire.Completed
-) -> wire.Settlement | tuple[Lease, Unit, Trial]:
+) -> wire.Settlement | tuple[Lease, Unit, Trial, Verdict]:
     lease = leases.get(tx, result.lease_id)
     wrong = lease is None or lease.token_hash != hash_token(result.token)
     if lease is None or wrong or lease.donor_id != donor.id:
@@ -78,11 +86,28 @@ def _find(
     unit = units.get(tx, lease.unit_id)
     trial = trials.get(tx, unit.study_id, unit.trial)
     assert trial is not None
-    return lease, unit, trial
+    return lease, unit, trial, _judge(tx, lease, unit, result)
+
+
+def _judge(tx: Transaction, lease: Lease, unit: Unit, result: wire.Completed) -> Verdict:
+    """Say what becomes of a result, whatever its state holds."""
+    verdict = judge_result(
+        LeaseView(lease.id, LeaseState(lease.state), lease.from_step, lease.result),
+        UnitView(UnitState(unit.state), unit.lease_id, unit.checkpoint_lease, unit.checkpoint_step),
+        result.artifact,
+    )
+    if verdict is Verdict.ACCEPT and _stands_on_nothing(tx, lease, unit, result):
+        return Verdict.SUPERSEDED
+    return verdict
 
 
 async def _problem_with(
-    site: Site, result: wire.Completed, lease: Lease, unit: Unit, trial: Trial
+    site: Site,
+    donor: DonorSession,
+    result: wire.Completed,
+    lease: Lease,
+    unit: Unit,
+    trial: Trial,
 ) -> PotluckError | None:
     """Check what can be checked cheaply: uploaded, the end of the unit, names, shapes, finite."""
     if not await site.writer.read(lambda tx: uploads.has(tx, lease.id, result.artifact)):
@@ -97,7 +122,7 @@ async def _problem_with(
             hint="Upload it as a checkpoint and go on.",
         )
     try:
-        await check_state(site, trial, unit, result.artifact, result.step)
+        await check_state(site, trial, unit, result.artifact, result.step, turn=turn_of(donor))
     except BadResult as error:
         if result.diverged and error.code == "result.not_finite":
             return None
@@ -113,24 +138,23 @@ async def _problem_with(
 
 
 def _settle(
-    site: Site, tx: Transaction, result: wire.Completed, problem: PotluckError | None
-) -> wire.Settlement:
+    site: Site, result: wire.Completed, problem: PotluckError | None, read: bool, tx: Transaction
+) -> wire.Settlement | None:
+    """Settle a result; None where it would count, and nobody has `read` it."""
     lease = leases.get(tx, result.lease_id)
     if lease is None:  # its study was deleted meanwhile
         return refused(result.lease_id, *REFUSALS[Verdict.CANCELLED])
     unit = units.get(tx, lease.unit_id)
-    verdict = judge_result(
-        LeaseView(lease.id, LeaseState(lease.state), lease.from_step, lease.result),
-        UnitView(UnitState(unit.state), unit.lease_id, unit.checkpoint_lease, unit.checkpoint_step),
-        result.artifact,
-    )
+    verdict = _judge(tx, lease, unit, result)
     if verdict is Verdict.DUPLICATE:
         challenge = asked_of(site, tx, lease.id, lease.start)
         return wire.Settlement(lease_id=lease.id, outcome="duplicate", challenge=challenge)
-    if verdict is Verdict.ACCEPT and _stands_on_nothing(tx, lease, unit, result):
-        verdict = Verdict.SUPERSEDED
     if verdict is not Verdict.ACCEPT:
         return refused(lease.id, *REFUSALS[verdict])
+    if not read:
+        return None
+    if problem is None and not uploads.has(tx, lease.id, result.artifact):
+        problem = not_uploaded(result.artifact)  # it went as its lease expired
     if problem is not None:
         reason = one_line(reasons.of_refusal(problem), REASON_CHARACTERS)
         if leases.end(tx, lease.id, LeaseState.REFUSED, now=site.now(), reason=reason, late=True):
@@ -244,11 +268,14 @@ async def expire(site: Site) -> int:
         for lease in late:
             if leases.end(tx, lease.id, LeaseState.EXPIRED, now=site.now(), reason="fell silent"):
                 unit = units.get(tx, lease.unit_id)
+                leave_few(site, tx, lease, unit, last)
                 give_up(site, tx, lease, unit, reason="fell silent", progressed=False)
         return len(late)
 
-    if not await site.writer.read(lambda tx: bool(leases.expired(tx, site.now()))):
+    silent = await site.writer.read(lambda tx: leases.expired(tx, site.now()))
+    if not silent:
         return 0
+    last = await newest(site, silent)
     return await site.writer.run(act)
 
 

@@ -13,12 +13,14 @@ from potluck_coordinator.services.site import Site
 def has_room(site: Site, more: int) -> bool:
     """Say whether so many bytes leave as much of a disk free as the operator keeps.
 
+    What uploads under way are about to write is not free any more.
+
     Args:
         site: The coordinator.
         more: Bytes to come.
     """
     floor = site.settings.disk_floor
-    return not floor or _free(site) - more >= floor
+    return not floor or _free(site) - site.incoming.bytes - more >= floor
 
 
 def must_have_room(site: Site, more: int) -> None:

@@ -14,6 +14,7 @@ from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.converters import Converters
 from potluck_coordinator.services.device_checks import DeviceChecks
 from potluck_coordinator.services.events import CONDUCTOR, Hub
+from potluck_coordinator.services.incoming import Incoming
 from potluck_coordinator.services.pace import OwnPace
 from potluck_coordinator.services.presence import Presence
 from potluck_coordinator.services.rates import Rates
@@ -22,6 +23,13 @@ from potluck_coordinator.services.standings import TopTrials
 from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage.artifacts import ArtifactStore
 from potluck_coordinator.storage.writer import Writer
+
+STATES_AT_ONCE = 3
+BYTES_OF_CHECKS = 128 * 2**20
+
+
+def _state_checks() -> Admission:
+    return Admission(BYTES_OF_CHECKS, STATES_AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,10 @@ class Site:
     states_kept: dict[str | None, tuple[float, int]] = field(default_factory=dict)
     """When what bytes of states were counted, by owner; None: of all visitors."""
     top_trials: TopTrials = field(default_factory=TopTrials)
+    state_checks: Admission = field(default_factory=_state_checks)
+    """Bytes that looking at donors' states takes, of the server's own: apart from `memory`, whose
+    jobs take minutes."""
+    incoming: Incoming = field(default_factory=Incoming)
     renderings: SharedFiles[Written] = field(default_factory=SharedFiles)
     """Models' files that are being written."""
 

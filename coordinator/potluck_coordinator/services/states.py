@@ -1,17 +1,27 @@
-"""Cheap checks of uploaded states, before anybody goes on from them or scores them."""
+"""Cheap checks of uploaded states, before anybody goes on from them or scores them.
+
+A state is read from the store piece by piece and never held, a few of them at a time: donors name
+states as they like, and as large as their units allow. These reads do not wait for the jobs of the
+one budget, which take minutes, but for each other alone; networks take turns.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from functools import lru_cache
 
 from potluck_converter import graph_from_json, trainable_weights, weight_shapes
 from potluck_coordinator.core.errors import BadResult
 from potluck_coordinator.core.records import Trial, Unit
+from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.core.units import steps_per_epoch
-from potluck_coordinator.scoring import check_weights
+from potluck_coordinator.scoring import check_memory, check_weights
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage.artifacts import Kept
+
+Shapes = dict[str, tuple[int, ...]]
 
 
 async def check_state(
@@ -21,35 +31,72 @@ async def check_state(
     artifact: str,
     step: int,
     *,
+    turn: str,
     largest: float | None = None,
 ) -> None:
-    """Check a state's names, shapes, types, numbers and step. Raises BadResult `result.*`.
+    """Check a state's names, shapes, types, numbers and step.
 
-    `largest`: no number may be larger than this, where it is given.
+    Args:
+        site: The coordinator.
+        trial: Whose graph says what the state holds.
+        unit: Which it is of.
+        artifact: The state.
+        step: Its step, as the donor tells it.
+        turn: Whose turns among others this takes: a donor's network, or the donor.
+        largest: No number may be larger, where it is given.
+
+    Raises:
+        BadResult: `result.*`.
+        NotFound: `artifact.not_found`.
     """
-    data = await site.artifacts.get(artifact)
-    graph = await site.artifacts.get(trial.graph)
-    averaged = _trainable(graph) if unit.training["optimizer"].get("use_ema") else frozenset()
-    await asyncio.to_thread(
-        check_weights,
-        data,
-        _shapes(graph),
-        unit.upload_bytes,
-        step=step,
-        epoch=step // steps_per_epoch(unit.rows, unit.batch_size),
-        averaged=averaged,
-        largest=largest,
-    )
+    graph = site.artifacts.kept(trial.graph)
+    shapes = await asyncio.to_thread(_shapes, graph)
+    with_averages = unit.training["optimizer"].get("use_ema")
+    averaged = await asyncio.to_thread(_trainable, graph) if with_averages else frozenset()
+    epoch = step // steps_per_epoch(unit.rows, unit.batch_size)
+
+    def check() -> None:
+        with site.artifacts.reading(artifact) as (content, size):
+            check_weights(
+                content,
+                size,
+                shapes,
+                unit.upload_bytes,
+                step=step,
+                epoch=epoch,
+                averaged=averaged,
+                largest=largest,
+            )
+
+    await _in_turn(site, check, check_memory(shapes), turn)
+
+
+async def _in_turn(site: Site, check: Callable[[], None], need: int, turn: str) -> None:
+    """Check in a thread when it is this one's turn.
+
+    A thread goes on when nobody waits for it any more, so that its room is given back at its end.
+    """
+    checks = site.state_checks
+    room = await checks.take(min(need, checks.budget), "A state", kind=Kind.SERVE, account=turn)
+    work = asyncio.ensure_future(asyncio.to_thread(check))
+
+    def ended(work: asyncio.Future[None]) -> None:
+        checks.give(room)
+        if not work.cancelled():
+            work.exception()  # asked for, so that nobody misses it who did not wait
+
+    work.add_done_callback(ended)
+    await asyncio.shield(work)
 
 
 @lru_cache(maxsize=64)
-def _shapes(graph: bytes) -> dict[str, tuple[int, ...]]:
-    return dict(weight_shapes(graph_from_json(json.loads(graph))))
+def _shapes(graph: Kept) -> Shapes:
+    return dict(weight_shapes(graph_from_json(json.loads(graph.read()))))
 
 
 @lru_cache(maxsize=64)
-def _trainable(graph: bytes) -> frozenset[str]:
-    return frozenset(trainable_weights(graph_from_json(json.loads(graph))))
+def _trainable(graph: Kept) -> frozenset[str]:
+    return frozenset(trainable_weights(graph_from_json(json.loads(graph.read()))))
 
 
 def not_uploaded(artifact: str) -> BadResult:

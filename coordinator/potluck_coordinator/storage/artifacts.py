@@ -14,7 +14,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Protocol
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
@@ -48,6 +48,16 @@ class Kept:
     def read(self) -> bytes:
         """Give the bytes. Raises `NotFound` (`artifact.not_found`)."""
         return ArtifactStore(self.place).get_sync(self.sha)
+
+
+class Opened(Protocol):
+    """An artifact that is read from its beginning."""
+
+    def read(self, size: int, /) -> Any:
+        """Give so many bytes, or fewer at the end."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +261,18 @@ class ArtifactStore:
             found = obstore.get(self._store, key(sha))
         return found.meta["size"], (bytes(piece) for piece in found.stream(min_chunk_size=chunk))
 
+    @contextlib.contextmanager
+    def reading(self, sha: str) -> Iterator[tuple[Opened, int]]:
+        """Open an artifact in a thread, and give it with its size. Raises `NotFound`."""
+        size = self.size_sync(sha)
+        with _missing(sha):
+            if self._folder is not None:
+                found: Opened = (self._folder / key(sha)).open("rb", buffering=CHUNK)
+            else:
+                found = obstore.open_reader(self._store, key(sha), buffer_size=CHUNK, size=size)
+        with contextlib.closing(found):
+            yield found, size
+
     def is_empty(self) -> bool:
         """Say whether the store holds nothing."""
         return not any(len(found) for found in obstore.list(self._store, chunk_size=1))
@@ -296,6 +318,15 @@ class ArtifactStore:
         """Give an artifact's size in bytes. Raises `NotFound`."""
         with _missing(sha):
             return (await obstore.head_async(self._store, key(sha)))["size"]
+
+    async def put_at(self, sha: str) -> float:
+        """Give the Unix time at which somebody put an artifact last; 0 where it is not here."""
+        try:
+            with _missing(sha):
+                found = await obstore.head_async(self._store, key(sha))
+        except NotFound:
+            return 0.0
+        return found["last_modified"].timestamp()
 
     def older_than(self, at: float) -> set[str]:
         """Give the artifacts that nobody has put since a Unix time, in a thread.

@@ -42,6 +42,16 @@ def count(session: Session, lease_id: str) -> int:
     return session.exec(query).one()
 
 
+def of(session: Session, lease_id: str) -> list[str]:
+    """List what a lease uploaded.
+
+    Args:
+        session: The database.
+        lease_id: The lease.
+    """
+    return list(session.exec(select(UploadRow.artifact).where(UploadRow.lease_id == lease_id)))
+
+
 def has(session: Session, lease_id: str, artifact: str) -> bool:
     """Say whether a lease uploaded these bytes."""
     return session.get(UploadRow, (lease_id, artifact), populate_existing=True) is not None
@@ -57,7 +67,7 @@ def release(session: Session, limit: int = 1000) -> set[str]:
     """Forget what ended leases uploaded, if nobody waits for more; give what that named.
 
     What counts of it is named by its unit, by another lease or by a replay. A lease that expired
-    may still be finished: see `forget`.
+    may still be finished: of that few are kept anyway, until `forget`.
     """
     asked = exists().where(
         col(ReplayRow.lease_id) == col(UploadRow.lease_id),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from potluck_coordinator.core.errors import BadResult
-from potluck_coordinator.scoring import check_weights, scored_weights
+from potluck_coordinator.scoring import scored_weights
+from tests.support.checkpoints import checked
 
 SHAPES = {"dense/kernel": (3, 2), "dense/bias": (2,)}
 FORMAT = {"format": "potluck.checkpoint.v1", "epoch": "1", "step": "9"}
@@ -45,12 +46,12 @@ def forge(header: object, body: bytes = b"") -> bytes:
 
 def refused(checkpoint: bytes, most: int = MOST) -> BadResult:
     with pytest.raises(BadResult) as caught:
-        check_weights(checkpoint, SHAPES, most)
+        checked(checkpoint, SHAPES, most)
     return caught.value
 
 
 def test_a_whole_checkpoint_gives_its_weights() -> None:
-    weights = check_weights(pack(whole()), SHAPES, MOST)
+    weights = checked(pack(whole()), SHAPES, MOST)
     assert set(weights) == set(SHAPES)
     assert np.array_equal(weights["dense/kernel"], np.arange(6).reshape(3, 2))
 
@@ -60,19 +61,19 @@ AVERAGE = "optimizer/average/dense/kernel"
 
 def test_a_moving_average_is_wanted_where_it_is_scored_and_refused_elsewhere() -> None:
     content = pack(whole() | {AVERAGE: np.full((3, 2), 7, np.float32)})
-    check_weights(content, SHAPES, MOST, averaged={"dense/kernel"})
+    checked(content, SHAPES, MOST, averaged={"dense/kernel"})
     scored = scored_weights(content)
     assert np.array_equal(scored["dense/kernel"], np.full((3, 2), 7))
     assert np.array_equal(scored["dense/bias"], np.ones(2))
     for state, averaged in ((content, set[str]()), (pack(whole()), {"dense/kernel"})):
         with pytest.raises(BadResult) as caught:
-            check_weights(state, SHAPES, MOST, averaged=averaged)
+            checked(state, SHAPES, MOST, averaged=averaged)
         assert (caught.value.code, caught.value.where) == ("result.names", AVERAGE)
 
 
 def test_weights_alone_are_enough() -> None:
     alone = {name: tensor for name, tensor in whole().items() if name.startswith("weights/")}
-    assert set(check_weights(pack(alone), SHAPES, MOST)) == set(SHAPES)
+    assert set(checked(pack(alone), SHAPES, MOST)) == set(SHAPES)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_each_fault_has_its_code(name: str, tensor: NDArray[Any] | None, code: s
 
 def test_one_byte_too_many_is_too_large() -> None:
     checkpoint = pack(whole())
-    check_weights(checkpoint, SHAPES, len(checkpoint))
+    checked(checkpoint, SHAPES, len(checkpoint))
     assert refused(checkpoint, len(checkpoint) - 1).code == "result.too_large"
 
 
@@ -162,5 +163,5 @@ def test_no_bytes_raise_anything_but_a_refusal(data: st.DataObject) -> None:
         place = data.draw(st.integers(0, len(checkpoint) - 1))
         checkpoint[place] = data.draw(st.integers(0, 255))
     with suppress(BadResult):
-        weights = check_weights(bytes(checkpoint), SHAPES, MOST)
+        weights = checked(bytes(checkpoint), SHAPES, MOST)
         assert {name: tensor.shape for name, tensor in weights.items()} == SHAPES

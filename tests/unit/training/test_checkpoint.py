@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load
 
-from potluck_coordinator.scoring import check_weights
 from potluck_coordinator.training.checkpoint import (
     BadTensors,
     State,
@@ -18,6 +17,7 @@ from potluck_coordinator.training.checkpoint import (
     read_tensors,
     write_checkpoint,
 )
+from tests.support.checkpoints import checked
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=6)
 
@@ -61,7 +61,7 @@ def test_the_header_is_canonical_and_both_readers_of_the_house_take_it() -> None
     assert [start for start, _ in offsets[1:]] == [end for _, end in offsets[:-1]]
     assert set(load(written)) == set(keys[1:])
     shapes = {f"{name}/kernel": (2, 3) for name in ("b", "ä", "B")}
-    assert set(check_weights(written, shapes, 10**6, step=9)) == set(shapes)
+    assert set(checked(written, shapes, 10**6, step=9)) == set(shapes)
 
 
 @given(st.integers(0, 300))

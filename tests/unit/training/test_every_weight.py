@@ -17,7 +17,6 @@ from potluck_converter import initial_weights, read_model, weight_shapes
 from potluck_converter.layers import TABLE
 from potluck_converter.layers.base import LayerKind
 from potluck_coordinator.core.errors import BadResult
-from potluck_coordinator.scoring.check import check_weights
 from potluck_coordinator.scoring.network import build_network, weight_variables
 from potluck_coordinator.training.checkpoint import (
     State,
@@ -25,6 +24,7 @@ from potluck_coordinator.training.checkpoint import (
     write_checkpoint,
     write_tensors,
 )
+from tests.support.checkpoints import checked
 from tests.support.every_kind import NETWORKS
 from tests.support.keras_files import saved
 from tests.support.small_units import ROWS, SmallUnit, networks, small_unit, stacked
@@ -64,7 +64,7 @@ def unit(name: str) -> SmallUnit:
 
 def accepted(given: SmallUnit, state: State) -> dict[str, Any]:
     shapes = weight_shapes(given.model.graph)
-    return dict(check_weights(write_checkpoint(state), shapes, MOST_BYTES, step=state.step))
+    return checked(write_checkpoint(state), shapes, MOST_BYTES, step=state.step)
 
 
 def traced(given: SmallUnit) -> State:
@@ -139,7 +139,7 @@ def test_an_integer_among_the_weights_would_be_refused_and_is_never_written() ->
     tensors = {f"weights/{name}": values for name, values in whole.items()}
     spoiled = write_tensors(tensors, {"format": "potluck.checkpoint.v1", "step": "0"})
     with pytest.raises(BadResult) as caught:
-        check_weights(spoiled, weight_shapes(given.model.graph), MOST_BYTES, step=0)
+        checked(spoiled, weight_shapes(given.model.graph), MOST_BYTES, step=0)
     assert caught.value.code == "result.dtype"
 
 
