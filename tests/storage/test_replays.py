@@ -78,7 +78,7 @@ def test_new_owners_do_not_come_before_who_waits(session: Session) -> None:
     served: dict[str, float] = {}
     for number in range(1, 7):  # each turn brings an owner who was never served
         name = f"{10 + number}"
-        studies.add(session, replace(ann, id=name, owner=name), [], [])
+        studies.add(session, replace(ann, id=name, owner=name), [])
         trials.add(session, replace(trial, study_id=name))
         ask(session, name, name, Why.DIVERGED, 10.0 * number + 1.0)
         found = replays.next_open(session, served)
