@@ -3972,6 +3972,12 @@ export interface components {
         TrialDetail: {
             /** Ledger */
             ledger: components["schemas"]["LedgerEntry"][];
+            /**
+             * Ledger More
+             * @description The study's whole ledger may hold more entries of this trial: it was not looked through to its end.
+             * @default false
+             */
+            ledger_more?: boolean;
             row: components["schemas"]["LeaderboardRow"];
             /** Units */
             units: components["schemas"]["UnitRecord"][];
@@ -4105,6 +4111,12 @@ export interface components {
             claims: {
                 [key: string]: number;
             };
+            /**
+             * Earlier Leases
+             * @description Leases before those in `leases`.
+             * @default 0
+             */
+            earlier_leases?: number;
             /** Fold */
             fold: number | null;
             /** From Epoch */
@@ -4116,7 +4128,10 @@ export interface components {
              * @enum {string}
              */
             kind: "trial" | "refit";
-            /** Leases */
+            /**
+             * Leases
+             * @description The newest of them, oldest first.
+             */
             leases: components["schemas"]["LeaseRecord"][];
             /** Reasons */
             reasons: string[];

@@ -26,6 +26,7 @@ from potluck_coordinator.api.deps import (
     bearer_word,
     check_origin,
     get_site,
+    network,
 )
 from potluck_coordinator.api.errors import detail_of
 from potluck_coordinator.api.plain_words import check_words
@@ -428,4 +429,4 @@ async def post_abort(site: TheSite, request: Request) -> list[wire.Settlement]:
             expected='{"type": "abort", "leases": [...]}',
             got=json.dumps(body[:100].decode(errors="replace")),
         ) from error
-    return await results.hand_back(site, abort.leases)
+    return await results.hand_back(site, abort.leases, network=network(request))

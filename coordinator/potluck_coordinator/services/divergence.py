@@ -33,7 +33,7 @@ def believed(site: Site, tx: Transaction, unit: Unit) -> bool:
         ask(site, tx, unit, segment, Why.DIVERGED)
         return False
     leases.note(tx, lease.id, CLAIM)
-    claims = [one for one in leases.of_units(tx, [unit.id]) if one.reason == CLAIM]
+    claims = leases.with_reason(tx, unit.id, CLAIM)
     circle = studies.get(tx, unit.study_id).circle
     alone = not site.presence.others(lease.donor_id, (circle,))
     if checks(site):

@@ -222,6 +222,7 @@ def _accept(
     }
     record(tx, unit.study_id, "result", body, now)
     challenged = draw(site, tx, units.get(tx, unit.id))
+    after_commit(tx, lambda: site.manners.delivered(lease.donor_id))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
     after_commit(tx, site.poke)
     challenge = asked_of(site, tx, lease.id, lease.start) if challenged else None
@@ -229,12 +230,32 @@ def _accept(
 
 
 async def hand_back(
-    site: Site, returns: Sequence[wire.Handback], donor: DonorSession | None = None
+    site: Site,
+    returns: Sequence[wire.Handback],
+    donor: DonorSession | None = None,
+    *,
+    network: str | None = None,
 ) -> list[wire.Settlement]:
-    """Take units back at once, so that somebody else can go on. The token is proof enough."""
+    """Take units back at once, so that somebody else can go on. The token is proof enough.
+
+    Args:
+        site: The coordinator.
+        returns: The leases that are given up.
+        donor: Whose socket it came on; None: it came without one.
+        network: Where it came from, where there is no socket.
+    """
+    near = network if donor is None else donor.network
 
     def act(tx: Transaction) -> list[wire.Settlement]:
-        return [_hand_back_one(site, tx, back, donor) for back in returns if back not in dropped]
+        untouched: set[str] = set()
+        settled = [
+            _hand_back_one(site, tx, back, donor, untouched)
+            for back in returns
+            if back not in dropped
+        ]
+        for donor_id in untouched:  # once for all of a message: a tab closes with all its units
+            _count_return(site, tx, donor_id, near)
+        return settled
 
     dropped = [one for one in returns if site.device_checks.drop(one.lease_id, one.token)]
     settled = [wire.Settlement(lease_id=one.lease_id, outcome="handed_back") for one in dropped]
@@ -243,9 +264,22 @@ async def hand_back(
     return settled + await site.writer.run(act)
 
 
+def _count_return(site: Site, tx: Transaction, donor_id: str, network: str | None) -> None:
+    found = donors.get(tx, donor_id)
+    delivered = found is not None and found.units > 0
+    near = network or site.presence.network_of(donor_id)
+    now = site.now()
+    after_commit(tx, lambda: site.manners.returned(donor_id, near, now, delivered=delivered))
+
+
 def _hand_back_one(
-    site: Site, tx: Transaction, back: wire.Handback, donor: DonorSession | None
+    site: Site,
+    tx: Transaction,
+    back: wire.Handback,
+    donor: DonorSession | None,
+    untouched: set[str],
 ) -> wire.Settlement:
+    """Take one unit back; note in `untouched` who brought it no step further, blamelessly."""
     lease = leases.by_token(tx, hash_token(back.token))
     strange = donor is not None and lease is not None and lease.donor_id != donor.id
     if lease is None or lease.id != back.lease_id or strange:
@@ -256,6 +290,8 @@ def _hand_back_one(
     unit = units.get(tx, lease.unit_id)
     # A person may close a tab at any time: only an error says something about the unit.
     blameless = back.reason in BLAMELESS
+    if blameless and not _moved_on(lease, unit):
+        untouched.add(lease.donor_id)
     give_up(site, tx, lease, unit, reason=reason, progressed=blameless)
     return wire.Settlement(lease_id=lease.id, outcome="handed_back")
 
@@ -295,7 +331,7 @@ def give_up(
 
     A checkpoint from which an attempt got nowhere may be the reason: the next one begins afresh.
     """
-    moved_on = unit.checkpoint_lease == lease.id and unit.checkpoint_step > lease.from_step
+    moved_on = _moved_on(lease, unit)
     after = count_try(
         unit.tries,
         progressed=progressed or moved_on,
@@ -333,6 +369,11 @@ def give_up(
             ask_whether_stuck(site, tx, unit, lease)
         after_commit(tx, lambda: site.hub.publish(WORK))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
+
+
+def _moved_on(lease: Lease, unit: Unit) -> bool:
+    """Say whether a lease left a state behind that is further than where it began."""
+    return unit.checkpoint_lease == lease.id and unit.checkpoint_step > lease.from_step
 
 
 def refused(lease_id: str, code: str, message: str) -> wire.Settlement:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from potluck.protocol import records as wire
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.ledger import Entry
 from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.ranking import Standing, TrialState, rank
 from potluck_coordinator.core.records import Lease, Score, Study, Unit, wire_fold
@@ -27,12 +28,19 @@ from potluck_coordinator.storage import (
     studies,
     study_lists,
     summaries,
+    trials,
     units,
 )
-from potluck_coordinator.storage.ledger import entries
+from potluck_coordinator.storage.ledger import of_trial
 from potluck_coordinator.storage.study_lists import MOST_LISTED
 from potluck_coordinator.storage.summaries import Digest, HeldUnit, TrialLine
 from potluck_coordinator.storage.transaction import Transaction
+
+MOST_LEASES = 50
+"""The newest leases of a unit that a trial's page shows."""
+MOST_ENTRIES = 1000
+MOST_SCANNED = 20_000
+"""Entries of a study's chain that are looked at for those of one trial, from its beginning on."""
 
 
 async def study_view(site: Site, asker: Asker, study_id: str) -> wire.Study:
@@ -318,28 +326,33 @@ async def trial_detail(
         if row is None:
             raise NotFound("trial.not_found", "This study has no such trial.", got=str(number))
         own = units.of_trial(tx, study.id, number)
-        chain: dict[str, list[Lease]] = {}
-        for lease in leases.of_units(tx, [u.id for u in own]):
-            chain.setdefault(lease.unit_id, []).append(lease)
-        names = donors.names(tx)
+        held = leases.latest_of_units(tx, [u.id for u in own], MOST_LEASES)
+        names = donors.names(tx, {one.donor_id for some, _ in held.values() for one in some})
         metrics = study.wire_plan["metrics"]
-        chain_of = entries(tx, study.id) if with_ledger else []
-        told = [e for e in chain_of if e.body.get("trial") == number]
+        told, more = _entries_of(tx, study, number) if with_ledger else ([], False)
         return wire.TrialDetail(
             row=row,
             units=[
-                _unit(u, scores.get(tx, u.id), chain.get(u.id, []), names, metrics) for u in own
+                _unit(u, scores.get(tx, u.id), held.get(u.id, ([], 0)), names, metrics) for u in own
             ],
             ledger=[entry_to_wire(e) for e in told],
+            ledger_more=more,
         )
 
     return await site.writer.read(look)
 
 
+def _entries_of(tx: Transaction, study: Study, number: int) -> tuple[list[Entry], bool]:
+    """Give a trial's ledger entries, and whether there may be more of them in the whole chain."""
+    trial = trials.get(tx, study.id, number)
+    assert trial is not None
+    return of_trial(tx, study.id, number, trial.created_at, scanned=MOST_SCANNED, most=MOST_ENTRIES)
+
+
 def _unit(
     unit: Unit,
     score: Score | None,
-    held: list[Lease],
+    held: tuple[list[Lease], int],
     names: Mapping[str, str],
     metrics: Sequence[str],
 ) -> wire.UnitRecord:
@@ -365,7 +378,8 @@ def _unit(
             "result": unit.result,
             "score": scored,
             "claims": dict(unit.claims),
-            "leases": [_lease(lease, names) for lease in held],
+            "leases": [_lease(lease, names) for lease in held[0]],
+            "earlier_leases": held[1],
             "reasons": list(unit.reasons),
         }
     )

@@ -71,9 +71,15 @@ def forget_strangers(session: Session, before: float, online: Collection[str]) -
     return len(gone)
 
 
-def names(session: Session) -> dict[str, str]:
-    """Give donors' names by id."""
-    return dict(session.exec(select(DonorRow.id, DonorRow.name).order_by(col(DonorRow.id))).all())
+def names(session: Session, donor_ids: Collection[str]) -> dict[str, str]:
+    """Give donors' names by id.
+
+    Args:
+        session: The transaction.
+        donor_ids: Of whom.
+    """
+    query = select(DonorRow.id, DonorRow.name).where(col(DonorRow.id).in_(donor_ids))
+    return dict(session.exec(query).all())
 
 
 def credit(session: Session) -> int:

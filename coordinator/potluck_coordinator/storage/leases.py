@@ -57,14 +57,53 @@ def held_by_donor(session: Session) -> dict[str, int]:
     return dict(session.exec(query).all())
 
 
-def of_units(session: Session, unit_ids: Iterable[str]) -> list[Lease]:
-    """List all leases of these units, oldest first."""
+def with_reason(session: Session, unit_id: str, reason: str) -> list[Lease]:
+    """List the leases of a unit that have a reason noted, oldest first.
+
+    Args:
+        session: The transaction.
+        unit_id: The unit.
+        reason: The whole of it.
+    """
     query = (
         select(LeaseRow)
-        .where(col(LeaseRow.unit_id).in_(list(unit_ids)))
+        .where(LeaseRow.unit_id == unit_id, LeaseRow.reason == reason)
         .order_by(col(LeaseRow.started_at))
     )
     return [fact(Lease, found) for found in session.exec(query)]
+
+
+def latest_of_units(
+    session: Session, unit_ids: Collection[str], most: int
+) -> dict[str, tuple[list[Lease], int]]:
+    """Give the newest leases of each of these units, oldest first, and how many came before.
+
+    Args:
+        session: The transaction.
+        unit_ids: The units.
+        most: How many leases of each unit at most.
+    """
+    whole = func.count().over(partition_by=col(LeaseRow.unit_id))
+    place = func.row_number().over(
+        partition_by=col(LeaseRow.unit_id),
+        order_by=(col(LeaseRow.started_at).desc(), col(LeaseRow.id)),
+    )
+    known = (
+        select(LeaseRow.id, place.label("place"), whole.label("whole"))
+        .where(col(LeaseRow.unit_id).in_(unit_ids))
+        .subquery()
+    )
+    query = (
+        select(LeaseRow, known.c.whole)
+        .join(known, known.c.id == col(LeaseRow.id))
+        .where(known.c.place <= most)
+        .order_by(col(LeaseRow.started_at))
+    )
+    found: dict[str, tuple[list[Lease], int]] = {}
+    for lease, there in session.exec(query):
+        own, _ = found.setdefault(lease.unit_id, ([], max(0, there - most)))
+        own.append(fact(Lease, lease))
+    return found
 
 
 def expired(session: Session, now: float) -> list[Lease]:

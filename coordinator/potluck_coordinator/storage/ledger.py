@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, func, insert, select, text, update
+from sqlalchemy import CursorResult, delete, func, insert, or_, select, text, update
 from sqlmodel import Session, col
 
 from potluck_coordinator.core.ledger import (
@@ -132,6 +132,59 @@ def first_of(session: Session, chain: str, kind: str) -> Entry | None:
     if row is None:
         return None
     return Entry(row.seq, row.kind, row.at, read_body(row.body), row.previous, row.hash)
+
+
+def of_trial(
+    session: Session, chain: str, trial: int, since: float, *, scanned: int, most: int
+) -> tuple[list[Entry], bool]:
+    """Give a trial's entries in order, and whether there may be more than were looked for.
+
+    Args:
+        session: The transaction.
+        chain: The study's id.
+        trial: The trial's number.
+        since: When it was made: what was recorded before is not looked at.
+        scanned: How many of the chain's entries from then on are looked at.
+        most: How many entries are given at most.
+    """
+    first = _first_since(session, chain, since)
+    # The bodies are canonical JSON: a quotation mark within a text has a backslash before it.
+    named = [col(LedgerEntry.body).contains(f'"trial":{trial}{end}') for end in ",}"]
+    query = (
+        select(LedgerEntry.__table__)  # type: ignore[attr-defined]
+        .where(
+            col(LedgerEntry.chain) == chain,
+            col(LedgerEntry.seq) >= first,
+            col(LedgerEntry.seq) < first + scanned,
+            or_(*named),
+        )
+        .order_by(col(LedgerEntry.seq))
+        .limit(most + 1)
+    )
+    read = [
+        Entry(row.seq, row.kind, row.at, read_body(row.body), row.previous, row.hash)
+        for row in session.execute(query)
+    ]
+    found = [entry for entry in read if entry.body.get("trial") == trial]
+    more = len(read) > most or length(session, chain) > first + scanned
+    return found[:most], more
+
+
+def _first_since(session: Session, chain: str, since: float) -> int:
+    """Give about where a chain's entries of a time begin: they are numbered in their order."""
+    begin, end = 0, length(session, chain)
+    at = ledger_time(since)
+    while begin < end:
+        middle = (begin + end) // 2
+        query = select(col(LedgerEntry.at)).where(
+            col(LedgerEntry.chain) == chain, col(LedgerEntry.seq) == middle
+        )
+        found = session.execute(query).scalar()
+        if found is not None and found < at:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
 
 
 def head(session: Session, chain: str) -> str:

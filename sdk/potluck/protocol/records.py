@@ -343,7 +343,8 @@ class UnitRecord(Wire):
     result: Sha256 | None
     score: UnitScore | None
     claims: dict[str, float]
-    leases: list[LeaseRecord]
+    leases: list[LeaseRecord] = Field(description="The newest of them, oldest first.")
+    earlier_leases: int = Field(0, description="Leases before those in `leases`.")
     reasons: list[str]
 
 
@@ -351,6 +352,11 @@ class TrialDetail(Wire):
     row: LeaderboardRow
     units: list[UnitRecord]
     ledger: list[LedgerEntry]
+    ledger_more: bool = Field(
+        False,
+        description="The study's whole ledger may hold more entries of this trial: it was not "
+        "looked through to its end.",
+    )
 
 
 class CurvePoint(Wire):

@@ -120,3 +120,44 @@ def test_intervals_cover_what_a_lease_trained_once(
     for one, other in pairwise(found):
         assert (one.to_step, one.end) == (other.from_step, other.start)
         assert one.end == told.get(one.to_step)
+
+
+def pause(manners: Manners, who: str, now: float, *, delivered: bool = False) -> float:
+    return manners.pause_left(who, "n", now, delivered=delivered)
+
+
+def test_who_hands_back_again_and_again_waits_longer_each_time() -> None:
+    manners = Manners()
+    waited = []
+    for _ in range(14):
+        manners.returned("a", "n", 100.0, delivered=True)
+        waited.append(pause(manners, "a", 100.0, delivered=True))
+    assert waited == [0.0] * 9 + [5.0, 10.0, 20.0, 40.0, 80.0]
+    assert pause(manners, "b", 100.0) == 0
+    manners.delivered("a")
+    assert pause(manners, "a", 100.0) == 0
+
+
+def test_a_few_returns_an_hour_cost_nothing_and_a_program_gets_few_units() -> None:
+    calm, program = Manners(), Manners()
+    for number in range(1000):  # one in eight minutes, for days
+        calm.returned("a", "n", 480.0 * number, delivered=True)
+        assert pause(calm, "a", 480.0 * number) == 0
+    now, units = 0.0, 0
+    while now < 10 * 3600.0:
+        units += 1
+        program.returned("a", "n", now, delivered=True)
+        now += 0.05 + pause(program, "a", now)
+    assert 10 < units < 130
+
+
+def test_a_classrooms_tabs_come_and_go_and_fresh_keys_of_one_address_do_not_for_ever() -> None:
+    manners = Manners()
+    for number in range(40 * 7):
+        manners.returned(f"tab {number % 40}", "n", 100.0 + number, delivered=False)
+    assert pause(manners, "tab 0", 400.0) == 0
+    for number in range(100):
+        manners.returned(f"key {number}", "n", 400.0, delivered=False)
+    assert pause(manners, "a fresh key", 400.0) > 60
+    assert pause(manners, "neighbour", 400.0, delivered=True) == 0
+    assert manners.pause_left("elsewhere", "m", 400.0, delivered=False) == 0
