@@ -124,7 +124,7 @@ class Coming:
     def _look(self, size: int) -> None:
         """See whether the disk has room until the next look."""
         ahead = size + STEP if self.most is None else min(size + STEP, self.most)
-        if self._declared > size:
+        if self._declared >= size:
             ahead = min(ahead, self._declared)
         promise = self._times * max(size, ahead)
         must_have_room(self._site, max(0, promise - self._room.promised))

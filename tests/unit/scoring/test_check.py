@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import struct
 from contextlib import suppress
@@ -13,8 +15,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from potluck_coordinator.core.errors import BadResult
-from potluck_coordinator.scoring import scored_weights
+from potluck_coordinator.scoring import check_weights, scored_weights
 from tests.support.checkpoints import checked
+from tests.support.loop_watch import watched
 
 SHAPES = {"dense/kernel": (3, 2), "dense/bias": (2,)}
 FORMAT = {"format": "potluck.checkpoint.v1", "epoch": "1", "step": "9"}
@@ -165,3 +168,66 @@ def test_no_bytes_raise_anything_but_a_refusal(data: st.DataObject) -> None:
     with suppress(BadResult):
         weights = checked(bytes(checkpoint), SHAPES, MOST)
         assert {name: tensor.shape for name, tensor in weights.items()} == SHAPES
+
+
+def test_a_header_of_brackets_keeps_nobody_waiting() -> None:
+    many = {f"layer{n}/kernel": (2,) for n in range(4000)}
+    texts = {
+        "lists": b'{"a":[' + b"[]," * 1_390_000 + b"1]}",
+        "numbers": b'{"a":{"shape":[' + b"1," * 2_000_000 + b"1]}}",
+        "objects": b"{" + b",".join(b'"%d":{}' % n for n in range(300_000)) + b"}",
+        "one name": b'{"' + b"a" * 4_000_000 + b'":{}}',
+        "blanks": b"{" + b" " * 4_000_000,
+    }
+    held: dict[str, float] = {}
+
+    async def scenario() -> None:
+        for name, text in texts.items():
+            async with watched() as watch:
+                with pytest.raises(BadResult) as caught:
+                    await asyncio.to_thread(checked, forge(text), many, 10**8)
+            held[name] = watch.held_s
+            assert caught.value.code == "result.unreadable"
+
+    asyncio.run(scenario())
+    assert {name: s for name, s in held.items() if s > 0.05} == {}
+
+
+def test_a_small_unit_takes_no_large_header() -> None:
+    checkpoint = pack(whole())
+    length = int.from_bytes(checkpoint[:8], "little")
+    padded = checkpoint[8 : 8 + length] + b" " * 200_000
+    assert refused(forge(padded, checkpoint[8 + length :]), 10**6).code == "result.unreadable"
+    padded = checkpoint[8 : 8 + length] + b" " * 1000
+    assert set(checked(forge(padded, checkpoint[8 + length :]), SHAPES, 10**6)) == set(SHAPES)
+
+
+class Counting(io.BytesIO):
+    """A file that knows the most that was asked of it at once."""
+
+    most = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.most = max(self.most, -1 if size is None else size)
+        return super().read(size)
+
+
+def test_a_large_state_is_looked_at_in_pieces_to_its_last_number() -> None:
+    values = np.zeros((3_000_000,), np.float32)
+    values[-1] = np.nan
+    values[5] = np.inf
+    content = pack({"weights/dense/kernel": values})
+    reader = Counting(content)
+    with pytest.raises(BadResult) as caught:
+        check_weights(reader, len(content), {"dense/kernel": values.shape}, 10**8)
+    assert (caught.value.code, caught.value.got) == ("result.not_finite", "2 that are not")
+    assert 0 < reader.most <= 2**20
+
+
+@pytest.mark.parametrize("values", [[1.0, 1e13], [-1e13, 0.0]])
+def test_a_number_beyond_the_largest_is_out_of_range(values: list[float]) -> None:
+    content = pack({"weights/dense/bias": np.array(values, np.float32)})
+    checked(content, {"dense/bias": (2,)}, MOST)
+    with pytest.raises(BadResult) as caught:
+        checked(content, {"dense/bias": (2,)}, MOST, largest=1e12)
+    assert (caught.value.code, caught.value.got) == ("result.out_of_range", "1e+13")

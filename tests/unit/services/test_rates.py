@@ -91,3 +91,17 @@ def test_a_credential_that_was_shown_counts_for_its_account_until_it_opens_nothi
     assert counted.account_of("potluck_x") == "Ada"
     counted.forget("potluck_x")
     assert counted.account_of("potluck_x") is None
+
+
+def test_what_did_not_come_is_given_back_and_never_more_than_was_charged() -> None:
+    counted = rates(rate_upload_bytes=1000)
+    counted.charge(Rate.UPLOAD_BYTES, "192.0.2.1", 5000)
+    counted.give_back(Rate.UPLOAD_BYTES, "192.0.2.1", 5000, kept=900)
+    counted.charge(Rate.UPLOAD_BYTES, "192.0.2.1", 90)
+    with pytest.raises(TooOften):
+        counted.charge(Rate.UPLOAD_BYTES, "192.0.2.1", 100)
+    for _ in range(3):
+        counted.give_back(Rate.UPLOAD_BYTES, "192.0.2.1", 5000, kept=0)
+    counted.charge(Rate.UPLOAD_BYTES, "192.0.2.1", 998)
+    with pytest.raises(TooOften):
+        counted.charge(Rate.UPLOAD_BYTES, "192.0.2.1", 200)
