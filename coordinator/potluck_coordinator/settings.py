@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     max_dataset_bytes: int = 512 * 2**20
     max_encoded_bytes: int = Field(default=8 * 2**30, ge=0)
     """Bytes that the encoded rows of one study may take, in all its folds; 0: any number."""
-    max_fold_rows: int = Field(default=6_000_000, ge=0)
+    max_fold_rows: int = Field(default=8_000_000, ge=0)
     """Row numbers that all folds of one study may name; 0: any number."""
     max_plan_bytes: int = Field(default=4 * 2**20, ge=0)
     """Bytes that a study's specification and plans may take, as JSON; 0: any number."""
