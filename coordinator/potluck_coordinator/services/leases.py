@@ -221,7 +221,7 @@ async def checkpoint(
 def _go_on_from(site: Site, tx: Transaction, lease: Lease, state: wire.Checkpointed) -> None:
     """Name a newer state to go on from. The one before it, or one that is late, may go."""
     unit = units.get(tx, lease.unit_id)
-    before = _holder_of_checkpoint(tx, unit, lease)
+    before = holder_of_checkpoint(tx, unit, lease)
     later = before is not None and (before.started_at, before.id) < (lease.started_at, lease.id)
     if not later and units.note_checkpoint(
         tx, unit.id, lease.id, state.artifact, state.step, older=before is not None
@@ -236,11 +236,16 @@ def _go_on_from(site: Site, tx: Transaction, lease: Lease, state: wire.Checkpoin
         after_commit(tx, lambda: site.superseded.add(old))
 
 
-def _holder_of_checkpoint(tx: Transaction, unit: Unit, lease: Lease) -> Lease | None:
+def holder_of_checkpoint(tx: Transaction, unit: Unit, lease: Lease) -> Lease | None:
     """Give the other lease that named a unit's state and is still held.
 
     Where two hold a unit, the states of the first one count: a second holder, who came to help or
     to harm, takes none of them away.
+
+    Args:
+        tx: The transaction.
+        unit: The unit, with its state to go on from.
+        lease: One of those that hold it, or held it until now.
     """
     if unit.checkpoint_lease in (None, lease.id):
         return None

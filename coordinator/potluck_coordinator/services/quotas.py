@@ -56,9 +56,9 @@ def may_run(
         units: Units to come.
 
     Raises:
-        OverQuota: `quota.studies`, `quota.units`.
+        OverQuota: `quota.studies`, `quota.units`, `quota.states`.
     """
-    given = site.settings
+    given, starts = site.settings, _starts_to_come(site, tx, study)
     for owner in _counted(site, asker, study.owner):
         running = [Thing("study", s.name, units_in(s)) for s in holdings.running(tx, owner)]
         all_of_them = owner is None
@@ -67,7 +67,6 @@ def may_run(
         most = given.visitors_units if all_of_them else given.quota_units
         quotas.check_units(running, units, most, _whose(owner))
         used = holdings.state_bytes(tx, owner)
-        starts = _starts_to_come(site, tx, study)
         quotas.check_states(used, starts, _most_states(site, owner), _whose_studies(owner))
 
 
@@ -112,9 +111,8 @@ def _starts_to_come(site: Site, tx: Transaction, study: Study) -> int:
     before = holdings.start_bytes(tx, study.id)
     if before is not None:
         return before
-    folds, repeats = int(study.wire_plan["folds"] or 0), int(study.spec["repeats"])
-    places = (folds or 1) * repeats + (1 if folds else 0)
-    return places * size_of(site, models.get(tx, study.model_id).weights)
+    starts = units_of(1, study.wire_plan["folds"], study.spec["repeats"], 1)
+    return starts * size_of(site, models.get(tx, study.model_id).weights)
 
 
 def _states_lately(site: Site, tx: Transaction, owner: str | None, most: int) -> int:

@@ -29,6 +29,7 @@ from potluck_coordinator.services.leases import (
     DonorSession,
     commitments,
     hash_token,
+    holder_of_checkpoint,
     keep_claims,
     turn_of,
 )
@@ -340,10 +341,9 @@ def give_up(
     )
     now = site.now()
     tries = unit.tries if progressed and not moved_on else after.tries
-    stuck = not progressed and not moved_on and unit.checkpoint == lease.start
-    if stuck and unit.checkpoint_lease is not None:
-        author = leases.get(tx, unit.checkpoint_lease)
-        stuck = author is None or author.state != LeaseState.HELD  # who holds it, goes on from it
+    nowhere = not progressed and not moved_on and unit.checkpoint == lease.start
+    # Whoever named the state and holds the unit still goes on from it.
+    stuck = nowhere and holder_of_checkpoint(tx, unit, lease) is None
     dropped: dict[str, Any] = (
         {"checkpoint": None, "checkpoint_step": 0, "checkpoint_lease": None} if stuck else {}
     )
