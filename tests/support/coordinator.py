@@ -6,13 +6,12 @@ import os
 import queue
 import re
 import signal
-import subprocess
-import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
 
 import potluck
+from tests.support.prepared import Prepared
 from tests.support.processes import descendants
 from tests.support.programs import child_environment
 from tests.support.waiting import PATIENCE_S, until
@@ -37,24 +36,16 @@ class Coordinator:
         # Most tests hand in weights that nobody trained: only those of trust check them.
         settings = {"own_donor": 0, **settings}
         self._environment = {f"POTLUCK_{k.upper()}": str(v) for k, v in settings.items()}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Prepared | None = None
         self._port = 0
         self._clients = ExitStack()
         self.lines: list[str] = []
 
     def start(self) -> Coordinator:
         """Start, or start again on the same port and folder; return when it listens."""
-        command = [sys.executable, "-m", "potluck", "serve", "--port", str(self._port)]
-        command += ["--data", str(self.data), *(["--open"] if self._open else [])]
-        self._process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            env=child_environment(self._environment),
-            start_new_session=True,
-        )
+        arguments = ["serve", "--port", str(self._port), "--data", str(self.data)]
+        arguments += ["--open"] if self._open else []
+        self._process = Prepared(arguments, child_environment(self._environment))
         found: queue.Queue[str] = queue.Queue()
         reader = threading.Thread(target=self._read, args=(self._process, found), daemon=True)
         reader.start()
@@ -68,10 +59,9 @@ class Coordinator:
         self._port = int(self.url.rsplit(":", 1)[1])
         return self
 
-    def _read(self, process: subprocess.Popen[str], found: queue.Queue[str]) -> None:
-        assert process.stdout is not None
-        with process.stdout:
-            for line in process.stdout:
+    def _read(self, process: Prepared, found: queue.Queue[str]) -> None:
+        with process.output as output:
+            for line in output:
                 self.lines.append(line.rstrip())
                 if kept := ADMIN.search(line):
                     self.admin_token = Path(kept[1]).read_text().strip()
@@ -89,14 +79,14 @@ class Coordinator:
         """End it as a power cut would: the process and its workers, at once."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.ended()
 
     def kill_alone(self) -> set[int]:
         """End the server's own process at once, not its workers; give all that it had started."""
         assert self._process is not None
         started = descendants(self._process.pid)
         self._process.kill()
-        self._process.wait()
+        self._process.ended()
         return started
 
     def freeze(self) -> None:
@@ -111,11 +101,9 @@ class Coordinator:
 
     def stop(self) -> None:
         """End it politely, and close the clients that were given out."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self._process.lives:
             self._process.terminate()
-            try:
-                self._process.wait(20)
-            except subprocess.TimeoutExpired:
+            if not self._process.ended(20):
                 self.kill()
         self._clients.close()
 

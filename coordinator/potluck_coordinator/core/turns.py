@@ -36,6 +36,8 @@ class Kind(StrEnum):
 
 SHARED = (Kind.ENCODE, Kind.SCORE, Kind.SERVE)
 """Kinds that share the worker processes."""
+WORKER_LEAST = 128 * 2**20
+"""Bytes of a worker that has loaded what it works with: each job takes these and its own."""
 OWN_WORK = (Kind.SCORE, Kind.REPLAY)
 """Work that the coordinator asks for itself: an account may have all places of it."""
 FROM = "\n"

@@ -7,9 +7,8 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from potluck_converter.readers.zip_directory import DirectoryTooLarge, open_zip
+from potluck_coordinator.core.turns import WORKER_LEAST
 
-LEAST = 128 * 2**20
-"""A worker that has loaded what it works with."""
 TIMES_UNPACKED = 4
 """Arrays as they come, in float64, without what is missing, and one for each use."""
 TIMES_TEXT = 8
@@ -23,8 +22,8 @@ def reading_memory(path: Path, filename: str) -> int:
     size = path.stat().st_size
     with path.open("rb") as file:
         if PurePath(filename).suffix.lower() == ".npz":
-            return LEAST + size + TIMES_UNPACKED * max(size, _unpacked(file))
-        return LEAST + TIMES_TEXT * size + PER_CELL * _cells(file)
+            return WORKER_LEAST + size + TIMES_UNPACKED * max(size, _unpacked(file))
+        return WORKER_LEAST + TIMES_TEXT * size + PER_CELL * _cells(file)
 
 
 def _unpacked(file: IO[bytes]) -> int:

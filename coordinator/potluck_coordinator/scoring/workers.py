@@ -91,12 +91,13 @@ class _Seat:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _kill(self) -> None:
+        if self._pid is None:
+            return  # it never had work: to ask would start a worker
         try:
             self._pool.submit(int)
         except (BrokenProcessPool, RuntimeError):
             return  # the worker is gone, and its number may be another process's by now
-        if self._pid is not None:
-            self._pid.add_done_callback(_end)  # at once, or when a worker that starts is known
+        self._pid.add_done_callback(_end)  # at once, or when a worker that starts is known
 
 
 def _end(pid: Future[int]) -> None:

@@ -17,7 +17,7 @@ from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.ranking import median_repeat
 from potluck_coordinator.core.records import Look, Score, Study, Trial, Unit
 from potluck_coordinator.core.row_numbers import PartRows
-from potluck_coordinator.core.turns import Kind
+from potluck_coordinator.core.turns import WORKER_LEAST, Kind
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.confirmations import check_of_best
@@ -29,7 +29,7 @@ from potluck_coordinator.services.score_jobs import score_rows, told_predictions
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.standings import by_rung, places
 from potluck_coordinator.services.studies import mine
-from potluck_coordinator.services.working import LEAST, Job, in_worker
+from potluck_coordinator.services.working import Job, in_worker
 from potluck_coordinator.storage import datasets, parts, scores, studies, summaries, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
@@ -161,7 +161,7 @@ async def predictions(site: Site, asker: Asker, best: Best) -> bytes:
         assert part.held is not None
         told = [site.artifacts.kept(score.predictions), site.artifacts.kept(part.held)]
         size = await site.artifacts.size(score.predictions) + await site.artifacts.size(part.held)
-        need = LEAST + TIMES_TOLD * size + BYTES_PER_PREDICTION * len(own.held_rows)
+        need = WORKER_LEAST + TIMES_TOLD * size + BYTES_PER_PREDICTION * len(own.held_rows)
         job = Job(Kind.SERVE, asker.turn, need, SECONDS_TO_LOOK, "Reading the predictions")
         kind = "training" if best.unit.kind == "refit" else "validation"
         rows = (encoder, own.held_rows, best.trial.number, kind)
@@ -176,7 +176,7 @@ async def inputs(site: Site, asker: Asker, best: Best, folder: Path) -> Path:
         part = await provided(site, best.study.id, best.unit.part)
         own, _ = await site.writer.read(lambda tx: _rows_and_encoder(tx, best))
         assert part.held is not None
-        need = LEAST + TIMES_TOLD * await site.artifacts.size(part.held)
+        need = WORKER_LEAST + TIMES_TOLD * await site.artifacts.size(part.held)
         job = Job(Kind.SERVE, asker.turn, need, SECONDS_TO_LOOK, "Writing the rows")
         held = site.artifacts.kept(part.held)
         await in_worker(site, job, write_inputs, held, own.held_rows, str(path))

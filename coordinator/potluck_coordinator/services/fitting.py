@@ -8,13 +8,13 @@ from potluck.protocol.records import FittedFrom
 from potluck_converter import ConversionError
 from potluck_coordinator.core.errors import FitOffer, NotFound
 from potluck_coordinator.core.records import Model
-from potluck_coordinator.core.turns import Kind
+from potluck_coordinator.core.turns import WORKER_LEAST, Kind
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.facts import facts_from_json
 from potluck_coordinator.services.fit_job import fit_job, offer_job
 from potluck_coordinator.services.models import as_bad_model, keep_model, model_hash, usable_model
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.working import LEAST, Job, in_worker
+from potluck_coordinator.services.working import Job, in_worker
 
 SECONDS_TO_FIT = 120.0
 TIMES_FITTED = 4
@@ -103,7 +103,7 @@ async def fit_offer(site: Site, asker: Asker, model: Model, width: int) -> FitOf
 
 
 def _job(asker: Asker, need: int) -> Job:
-    return Job(Kind.ENCODE, asker.turn, LEAST + need, SECONDS_TO_FIT, "Fitting the model")
+    return Job(Kind.ENCODE, asker.turn, WORKER_LEAST + need, SECONDS_TO_FIT, "Fitting the model")
 
 
 def _fitted_bytes(size: int, was: int | None, width: int, most: int) -> int:

@@ -9,9 +9,9 @@ from typing import Any
 
 from potluck_converter import TrainingMemory, graph_from_json, training_memory, with_overrides
 from potluck_coordinator.core.records import Unit
+from potluck_coordinator.core.turns import WORKER_LEAST
 from potluck_coordinator.scoring.predictor import BATCH, PREDICTED_AT_ONCE
 from potluck_coordinator.services.training import batch_size, optimizer_name, overrides
-from potluck_coordinator.services.working import LEAST
 
 SLOTS = {
     "sgd": 1,
@@ -59,12 +59,12 @@ def scoring_memory(unit: Unit, weights: int, held: int, outputs: int) -> int:
     """
     sample = unit.memory_bytes // max(1, unit.batch_size)
     batch = sample + min(PREDICTED_AT_ONCE, BATCH * sample)
-    return LEAST + TIMES_WEIGHTS * weights + 2 * held + batch + BYTES_PER_OUTPUT * outputs
+    return WORKER_LEAST + TIMES_WEIGHTS * weights + 2 * held + batch + BYTES_PER_OUTPUT * outputs
 
 
 def replay_memory(unit: Unit, states: int) -> int:
     """Estimate what training a unit again takes; `states`: bytes of the two ends together."""
-    return LEAST + 2 * unit.memory_bytes + TIMES_WEIGHTS * states
+    return WORKER_LEAST + 2 * unit.memory_bytes + TIMES_WEIGHTS * states
 
 
 def unit_memory(memory: TrainingMemory, parameters: Mapping[str, Any], rows_bytes: int) -> int:

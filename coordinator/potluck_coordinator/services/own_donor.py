@@ -9,7 +9,7 @@ from potluck.protocol.base import one_line
 from potluck_coordinator.core.errors import Conflict, NotFound, TooLarge
 from potluck_coordinator.core.records import Replay, Study, Unit
 from potluck_coordinator.core.trust import ReplayState, Why
-from potluck_coordinator.core.turns import Kind
+from potluck_coordinator.core.turns import WORKER_LEAST, Kind
 from potluck_coordinator.core.units import steps_per_epoch
 from potluck_coordinator.scoring import JobTooLarge, WorkerLost
 from potluck_coordinator.services.courses import course_of
@@ -19,7 +19,6 @@ from potluck_coordinator.services.score_jobs import KeptReplay, replay_kept
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.stuck import conclude_stuck
 from potluck_coordinator.services.verdicts import OWN, conclude
-from potluck_coordinator.services.working import LEAST
 from potluck_coordinator.storage import replays, studies, units
 from potluck_coordinator.storage.transaction import Transaction
 from potluck_coordinator.training.fresh_answers import fresh_answers
@@ -56,9 +55,9 @@ async def prepare_checks(site: Site) -> None:
     """Train the known answers by which new donors' devices are checked, if they are wanted."""
     if site.device_checks.wanted:
         seed = secrets.randbits(64)
-        async with site.memory.room(LEAST, "A device check", kind=Kind.REPLAY):
+        async with site.memory.room(WORKER_LEAST, "A device check", kind=Kind.REPLAY):
             answers = await site.own_donor.run(
-                fresh_answers, seed, timeout_s=PREPARED_WITHIN_S, need=LEAST
+                fresh_answers, seed, timeout_s=PREPARED_WITHIN_S, need=WORKER_LEAST
             )
         site.device_checks.prepare(answers)
 

@@ -12,7 +12,7 @@ from potluck.protocol.study import LossOptions, StudySpec
 from potluck_coordinator.core.errors import BadStudy, NotFound, OtherWidth
 from potluck_coordinator.core.names import check_name, check_note
 from potluck_coordinator.core.records import Dataset, Model
-from potluck_coordinator.core.turns import Kind
+from potluck_coordinator.core.turns import WORKER_LEAST, Kind
 from potluck_coordinator.core.units import units_of
 from potluck_coordinator.search import extremes, samples
 from potluck_coordinator.services.access import Asker
@@ -25,7 +25,7 @@ from potluck_coordinator.services.memory import largest_memory, too_large_for_al
 from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.training import batch_size, optimizer, overrides
-from potluck_coordinator.services.working import LEAST, Job, in_worker
+from potluck_coordinator.services.working import Job, in_worker
 from potluck_coordinator.storage import datasets, models
 from potluck_coordinator.storage.transaction import Transaction
 
@@ -117,7 +117,7 @@ async def explain(site: Site, asker: Asker, spec: StudySpec) -> StudyPlan:
 
 
 def _small_job(asker: Asker, what: str, size: int) -> Job:
-    return Job(Kind.ENCODE, asker.turn, LEAST + TIMES_A_GRAPH * size, SECONDS_TO_LOOK, what)
+    return Job(Kind.ENCODE, asker.turn, WORKER_LEAST + TIMES_A_GRAPH * size, SECONDS_TO_LOOK, what)
 
 
 async def _materials(site: Site, asker: Asker, spec: StudySpec) -> tuple[Model, Dataset]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from potluck.protocol.base import one_line
 from potluck_coordinator.core.measurable import absent
 from potluck_coordinator.core.records import Score, Study, Unit, wire_fold
-from potluck_coordinator.core.turns import Kind
+from potluck_coordinator.core.turns import WORKER_LEAST, Kind
 from potluck_coordinator.core.units import UnitEvent
 from potluck_coordinator.scoring import Score as Scored
 from potluck_coordinator.services.chains import reward
@@ -18,7 +18,7 @@ from potluck_coordinator.services.parts import provided
 from potluck_coordinator.services.rungs import set_unit_aside, settle_rung
 from potluck_coordinator.services.score_jobs import own_loss, score_kept
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.working import LEAST, Job, keep_made, run_job
+from potluck_coordinator.services.working import Job, keep_made, run_job
 from potluck_coordinator.storage import parts, replays, scores, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
@@ -42,7 +42,7 @@ async def score_unit(site: Site, unit: Unit) -> None:
 async def _own_loss(site: Site, study: Study, unit: Unit, predictions: str) -> float | None:
     """Compute a refit's loss on its training rows, which are the rows that it was scored on."""
     sizes = [await site.artifacts.size(sha) for sha in (unit.tensors, predictions)]
-    job = _job(study, LEAST + TIMES_READ * sum(sizes))
+    job = _job(study, WORKER_LEAST + TIMES_READ * sum(sizes))
     kept = [site.artifacts.kept(sha) for sha in (unit.tensors, predictions)]
     return await run_job(site, job, own_loss, *kept, course_of(unit))
 

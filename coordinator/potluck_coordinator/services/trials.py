@@ -21,7 +21,7 @@ from potluck_coordinator.core.records import (
     Unit,
 )
 from potluck_coordinator.core.stacking import stack_value
-from potluck_coordinator.core.turns import Kind
+from potluck_coordinator.core.turns import WORKER_LEAST, Kind
 from potluck_coordinator.core.units import UnitState, split_trial
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.jobs import PreparedTrial, prepare_trial, trial_memory
@@ -30,7 +30,7 @@ from potluck_coordinator.services.room import must_have_room
 from potluck_coordinator.services.rungs import end_trial
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.training import batch_size, optimizer, overrides
-from potluck_coordinator.services.working import LEAST, Job, in_worker, keep_made
+from potluck_coordinator.services.working import Job, in_worker, keep_made
 from potluck_coordinator.storage import models, parts, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
@@ -119,7 +119,7 @@ async def _prepared(
     weights = max(size, LEAST_WEIGHTS)
     while True:
         must_have_room(site, weights * len(seeds))
-        need = LEAST + trial_memory(weights, size if kept else 0)
+        need = WORKER_LEAST + trial_memory(weights, size if kept else 0)
         job = Job(Kind.ENCODE, study.owner, need, SECONDS_TO_PREPARE, "Preparing the trial")
         made = await in_worker(site, job, prepare_trial, *told, weights)
         if isinstance(made, PreparedTrial):

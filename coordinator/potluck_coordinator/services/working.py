@@ -13,8 +13,6 @@ from potluck_coordinator.scoring import JobTooLarge, WorkerLost, WorkersClosed
 from potluck_coordinator.services.site import Site
 
 T = TypeVar("T")
-LEAST = 128 * 2**20
-"""Bytes of a worker that has loaded what it works with."""
 TIMES_MADE = 5
 
 

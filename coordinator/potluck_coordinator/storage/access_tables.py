@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.types import Float
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from potluck_coordinator.storage.naming import SQLModel
 
 
 class AccountRow(SQLModel, table=True):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from potluck_coordinator.storage.naming import SQLModel
 
 _BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only INTEGER keys
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import MetaData
-from sqlmodel import SQLModel
 
 from potluck_coordinator.storage import (
     access_tables,
@@ -12,6 +11,7 @@ from potluck_coordinator.storage import (
     tables,
     trust_tables,
 )
+from potluck_coordinator.storage.naming import SQLModel
 
 TABLE_MODULES = (access_tables, ledger_tables, rendered_tables, tables, trust_tables)
 """Importing them is what fills `metadata`."""

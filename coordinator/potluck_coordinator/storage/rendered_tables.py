@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy.types import BigInteger, Float
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from potluck_coordinator.storage.naming import SQLModel
 
 
 class RenderedRow(SQLModel, table=True):

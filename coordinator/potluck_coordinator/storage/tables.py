@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Text, UniqueConstraint
 from sqlalchemy.types import JSON, BigInteger, Float
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from potluck_coordinator.storage.naming import SQLModel
 
 Json = dict[str, Any]
 

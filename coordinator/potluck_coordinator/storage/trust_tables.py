@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Index, Text
 from sqlalchemy.types import BigInteger, Float
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from potluck_coordinator.storage.naming import SQLModel
 
 
 class ReplayRow(SQLModel, table=True):

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potluck_coordinator.pipeline.footprint import LEAST, reading_memory
+from potluck_coordinator.core.turns import WORKER_LEAST
+from potluck_coordinator.pipeline.footprint import reading_memory
 from tests.faults.hostile_files.measure import MB, measured
 
 RNG = np.random.default_rng(1)
@@ -57,4 +58,4 @@ def test_a_dataset_takes_no_more_than_is_stated_for_it(
 def test_what_is_no_archive_is_for_the_reader_to_refuse(tmp_path: Path) -> None:
     path = tmp_path / "d.npz"
     path.write_bytes(b"PK nothing")
-    assert LEAST <= reading_memory(path, "d.npz") < 2 * LEAST
+    assert WORKER_LEAST <= reading_memory(path, "d.npz") < 2 * WORKER_LEAST

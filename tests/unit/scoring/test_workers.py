@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,24 @@ async def gone(pid: int) -> None:
     """Wait until a process has ended; the callers' time limits end a wait in vain."""
     while Path(f"/proc/{pid}").exists():
         await asyncio.sleep(0)
+
+
+def test_closing_workers_that_never_worked_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    start = BaseProcess.start
+
+    def noted(process: BaseProcess) -> None:
+        started.append(process.name)
+        start(process)
+
+    monkeypatch.setattr(BaseProcess, "start", noted)
+    Workers(2, most=4).close()
+    assert started == []
+
+    async def scenario() -> None:
+        pool = Workers(2, most=4)
+        await pool.run(jobs.pid)
+        pool.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
+    assert len(started) == 1
