@@ -80,6 +80,7 @@ def test_new_keys_do_not_get_round_what_visitors_may_keep_together(start: Start)
     refused = upload_data(another(client.app), OTHER)
     assert refusal(refused) == (409, "quota.bytes")
     assert "All visitors together" in refused.json()["error"]["message"]
+    assert "data.csv" not in refused.text
     made = admin(client).post("/api/v1/tokens", json={"name": "Ada"}).json()
     ada = TestClient(client.app, headers=bearer(made["token"]))
     assert upload_data(ada, OTHER).status_code == 201

@@ -71,6 +71,23 @@ def test_a_result_names_what_trained_it(coordinator: Coordinator, study: potluck
     assert verify_ledger(study.ledger()).holds
 
 
+def test_claims_that_no_curve_can_show_break_no_page(coordinator: Coordinator) -> None:
+    made = coordinator.client().submit(
+        model=dense_h5(), data="iris", trials=1, epochs=2, search={}, folds=2
+    )
+    with ScriptedDonor(coordinator.url) as one, ScriptedDonor(coordinator.url) as other:
+        leases = [one.await_lease(), other.await_lease()]
+        assert leases[0].unit.trial == leases[1].unit.trial
+        for donor, lease in zip((one, other), leases, strict=True):
+            donor.heartbeat(lease, epoch=1, step=1, loss=1.7e308)
+        one.heartbeat(leases[0], epoch=2, step=2, loss=0.5)
+        (curve,) = made.curves()
+        assert [point.value for point in curve.claims] == [0.5]
+        assert len(made.refresh().leaderboard()) == 1
+        assert made.trial(0).units
+    made.delete()
+
+
 def test_a_token_that_is_wrong_or_anothers_opens_nothing(
     coordinator: Coordinator, study: potluck.Study
 ) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from potluck_coordinator.storage.engine import make_engine, migrate, read_only
 from potluck_coordinator.storage.schema import differences
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_migrating_again_keeps_what_is_there(engine: Engine) -> None:
 
 
 def test_coordinators_that_start_together_migrate_once(empty_url: str) -> None:
-    engines = [make_engine(empty_url) for _ in range(4)]
+    engines = [make_engine(empty_url, busy_timeout_s=PATIENCE_S) for _ in range(4)]
     try:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(migrate, engines))

@@ -268,10 +268,15 @@ def test_sql_and_core_agree_on_who_may_get_what(session: Session, reach: Reach) 
     assert {units.get(session, name).study_id for name in slow} == may
     assert not units.any_ready(session, reach=reach)
     assert units.any_returned(session, reach)
+    every = [f"s{number}" for number in range(len(CIRCLES))]
+    assert {name for name in every if units.any_of(session, [name], reach)} == may
+    assert units.any_of(session, every, reach)
+    assert not units.any_of(session, [], reach)
     for name in may - {"s0"}:
         assert studies.move(session, name, before=("running",), after="stopped")
     assert studies.move(session, "s0", before=("running",), after="stopped")
     assert not units.any_returned(session, reach)
+    assert not units.any_of(session, every, reach)
 
 
 def test_a_late_result_does_not_put_a_second_donor_off(session: Session) -> None:

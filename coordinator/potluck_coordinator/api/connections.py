@@ -32,6 +32,8 @@ class Connections:
         self.settings = settings
         self.most = most
         self.open: dict[CarefulProtocol, str] = {}
+        self.closing: set[CarefulProtocol] = set()
+        """Those that gave way: they count no more, though the loop has yet to close them."""
         self._by_network: Counter[str] = Counter()
         self.proxies: ProxyHeadersMiddleware | None = None
         """Whom the server believes about other addresses: they speak for many."""
@@ -65,7 +67,9 @@ class Connections:
                 idle.setdefault(network, []).append(connection)
         if not idle:
             return False
-        max(idle.values(), key=len)[0].give_way()
+        oldest = max(idle.values(), key=len)[0]
+        self.closing.add(oldest)
+        oldest.give_way()
         return True
 
 
@@ -99,13 +103,16 @@ class CarefulProtocol(H11Protocol):
         each = settings.connections_per_address
         if each and self.room.of(network) > each and not self._is_proxy(host):
             self._flag(_crowded(each))
-        elif self.room.most and len(self.connections) > self.room.most:
-            if len(self.connections) > self.room.most + SPARE:
+        elif self.room.most and self._beyond() > 0 and not self.room.make_room(self):
+            if self._beyond() > SPARE:
                 transport.abort()
                 return
-            if not self.room.make_room(self):
-                self._flag(_full(self.room.most))
+            self._flag(_full(self.room.most))
         self._look()
+
+    def _beyond(self) -> int:
+        """Count the connections and sockets beyond the limit."""
+        return len(self.connections) - len(self.room.closing) - self.room.most
 
     def _is_proxy(self, host: str) -> bool:
         if self.room.proxies is None:
@@ -127,6 +134,7 @@ class CarefulProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._end()
+        self.room.closing.discard(self)
         super().connection_lost(exc)
 
     def _end(self) -> None:

@@ -322,8 +322,8 @@ class _Conversation:
             self._granted |= {one.id for one in granted.leases if one.unit.kind == "check"}
             await self._say(wire.Grant(leases=granted.leases))
         else:
-            scoring = await granting.scoring(self._site, donor)
-            seconds = await self._wait("scoring" if scoring else "no_work")
+            more = await granting.more_follows(self._site, donor)
+            seconds = await self._wait("scoring" if more else "no_work")
             if granted.nothing_ready:
                 self._site.presence.waits(self, donor.id, donor.memory_bytes, seconds=seconds)
             self._idle.set()  # only now: `work` must not overtake the `wait` that it ends

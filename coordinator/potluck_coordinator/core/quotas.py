@@ -20,7 +20,9 @@ class Thing:
     size: int
 
 
-def check_bytes(kept: Sequence[Thing], more: int, allowed: int, whose: str) -> None:
+def check_bytes(
+    kept: Sequence[Thing], more: int, allowed: int, whose: str, *, named: bool = True
+) -> None:
     """Refuse more bytes than may be kept; what is there already may stay.
 
     Args:
@@ -28,6 +30,7 @@ def check_bytes(kept: Sequence[Thing], more: int, allowed: int, whose: str) -> N
         more: Bytes to come.
         allowed: Bytes that may be kept; 0: any number.
         whose: Who keeps them, to say `{whose} would keep more ...`.
+        named: Name the largest; not where they belong to others than who asks.
 
     Raises:
         OverQuota: `quota.bytes`.
@@ -39,7 +42,7 @@ def check_bytes(kept: Sequence[Thing], more: int, allowed: int, whose: str) -> N
             f"{whose} would keep more models and datasets here than may be.",
             expected=f"at most {told_bytes(allowed)}",
             got=f"{told_bytes(used)} kept, and {told_bytes(more)} more",
-            hint=f"Delete what is no longer needed. {_named(kept, told_bytes)}".strip(),
+            hint=f"Delete what is no longer needed. {_named(kept, told_bytes, named)}".strip(),
         )
 
 
@@ -55,8 +58,18 @@ def check_studies(running: Sequence[Thing], more: int, allowed: int, whose: str)
         )
 
 
-def check_units(running: Sequence[Thing], more: int, allowed: int, whose: str) -> None:
-    """Refuse more units in running studies than may be. Raises OverQuota `quota.units`."""
+def check_units(
+    running: Sequence[Thing], more: int, allowed: int, whose: str, *, named: bool = True
+) -> None:
+    """Refuse more units in running studies than may be. Raises OverQuota `quota.units`.
+
+    Args:
+        running: The studies that run, with their units.
+        more: Units to come.
+        allowed: Units that may be in all of them; 0: any number.
+        whose: Whose they are, to say `{whose} would have more ...`.
+        named: Name the largest; not where they belong to others than who asks.
+    """
     used = sum(thing.size for thing in running)
     if allowed and used + more > allowed:
         raise OverQuota(
@@ -64,8 +77,10 @@ def check_units(running: Sequence[Thing], more: int, allowed: int, whose: str) -
             f"{whose} would have more units under way here than may be.",
             expected=f"at most {allowed:,} in all running studies",
             got=f"{used:,} under way, and {more:,} more",
-            hint="Ask for fewer trials, folds or repeats, or stop a study. "
-            + _named(running, "{:,} units".format),
+            hint=(
+                "Ask for fewer trials, folds or repeats, or stop a study. "
+                + _named(running, "{:,} units".format, named)
+            ).strip(),
         )
 
 
@@ -99,7 +114,9 @@ def told_bytes(size: int) -> str:
     return f"{size} bytes"
 
 
-def _named(things: Iterable[Thing], told: Callable[[int], str]) -> str:
+def _named(things: Iterable[Thing], told: Callable[[int], str], named: bool) -> str:
+    if not named:
+        return ""
     largest = sorted(things, key=lambda thing: -thing.size)[:NAMED]
     if not largest:
         return ""

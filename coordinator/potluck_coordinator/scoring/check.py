@@ -44,9 +44,22 @@ SLOTS = tuple(
     )
 )
 """Keras 3's, of every optimizer. Each has its weight's shape."""
+OF_SQUARES = tuple(
+    f"optimizer/{slot}/"
+    for slot in (
+        "velocity",
+        "velocity_hat",
+        "norm",
+        "accumulator",
+        "accumulated_grad",
+        "accumulated_delta_var",
+    )
+)
+"""Slots that sum squares or sizes: a number below zero would let the next step divide by none."""
+ITERATION = "optimizer/iteration"
 TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I32": np.dtype("<i4")}
 EXTRAS: dict[str, tuple[str, tuple[int, ...]]] = {
-    "optimizer/iteration": ("I32", (1,)),
+    ITERATION: ("I32", (1,)),
     "optimizer/plateau": ("F32", (4,)),
     "accumulators/loss": ("F32", (2,)),
 }
@@ -100,8 +113,9 @@ def check_weights(
 
     Raises:
         BadResult: `result.too_large`, `result.unreadable`, `result.step`, `result.names`,
-            `result.dtype`, `result.shape`, all from the header; and last `result.not_finite` and
-            `result.out_of_range`, so that a diverged result is whole otherwise.
+            `result.dtype`, `result.shape`, all but for the optimizer's iteration from the header;
+            and last `result.not_finite` and `result.out_of_range`, so that a diverged result is
+            whole otherwise.
     """
     if size > most_bytes:
         raise BadResult(
@@ -117,7 +131,10 @@ def check_weights(
         _check_tensor(key, entry, *_expected(key, expected_shapes, averaged))
     for key in sorted(header.entries, key=lambda name: header.entries[name]["data_offsets"]):
         start, end = header.entries[key]["data_offsets"]
-        _check_numbers(content, end - start, key, header.entries[key]["dtype"], largest)
+        if key == ITERATION:
+            _check_iteration(read_exactly(content, end - start), header)
+        else:
+            _check_numbers(content, end - start, key, largest)
 
 
 def _check_moment(header: Header, step: int | None, epoch: int | None) -> None:
@@ -202,17 +219,27 @@ def _check_tensor(key: str, entry: Mapping[str, Any], dtype: str, shape: tuple[i
         )
 
 
-def _check_numbers(content: Reader, size: int, key: str, dtype: str, largest: float | None) -> None:
-    """Read one tensor piece by piece; of whole numbers any may be there."""
-    unfit, peak = 0, 0.0
+def _check_iteration(content: bytes, header: Header) -> None:
+    """Refuse an iteration that is not the state's step: each step of training is one of both."""
+    found = int(np.frombuffer(content, dtype=TYPES["I32"])[0])
+    if header.metadata.get("step") != str(found):
+        raise BadResult(
+            "result.step",
+            "The optimizer has taken another number of steps than the state's training.",
+            expected=f"step {str(header.metadata.get('step'))[:20]}",
+            got=f"iteration {found}",
+            where=ITERATION,
+        )
+
+
+def _check_numbers(content: Reader, size: int, key: str, largest: float | None) -> None:
+    """Read one tensor of float32 piece by piece."""
+    unfit, peak, least = 0, 0.0, 0.0
     for begin in range(0, size, PIECE):
-        piece = read_exactly(content, min(PIECE, size - begin))
-        if dtype != "F32":
-            continue
-        values = np.frombuffer(piece, dtype=TYPES[dtype])
+        values = np.frombuffer(read_exactly(content, min(PIECE, size - begin)), dtype=TYPES["F32"])
         low, high = float(values.min()), float(values.max())
         if math.isfinite(low) and math.isfinite(high):
-            peak = max(peak, -low, high)
+            peak, least = max(peak, -low, high), min(least, low)
         else:
             unfit += int((~np.isfinite(values)).sum())
     if unfit:
@@ -222,6 +249,14 @@ def _check_numbers(content: Reader, size: int, key: str, dtype: str, largest: fl
             expected="finite numbers",
             got=f"{unfit} that are not",
             hint="Say that training diverged, if it did.",
+            where=key,
+        )
+    if least < 0 and key.startswith(OF_SQUARES):
+        raise BadResult(
+            "result.out_of_range",
+            "A slot of the optimizer that sums squares holds a number below zero.",
+            expected="numbers of at least 0",
+            got=f"{least:g}",
             where=key,
         )
     if largest is not None and peak > largest:

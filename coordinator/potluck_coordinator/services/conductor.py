@@ -115,7 +115,7 @@ class Conductor:
         """Make what a study needs now. Its plan, which may be large, is read where it is used."""
         if not found.encoded:
             study = await self._site.writer.read(lambda tx: studies.find(tx, found.id))
-            with self._site.artifacts.naming():
+            with self._making(found.id), self._site.artifacts.naming():
                 if study is None or not await provide(self._site, study):
                     return
         running, made = await self._site.writer.read(lambda tx: trials.count(tx, found.id))
@@ -132,7 +132,7 @@ class Conductor:
                     if not await self._has_room(study):
                         self._desk.forget(study.id)
                         return
-                    with self._site.artifacts.naming():
+                    with self._making(study.id), self._site.artifacts.naming():
                         made = await launch_trial(self._site, study, number, parameters)
                     if not made:
                         self._desk.forget(study.id)
@@ -142,6 +142,15 @@ class Conductor:
                 raise
         elif found.trials <= made and not running:
             await self._site.writer.run(lambda tx: finish_if_done(self._site, tx, found.id))
+
+    @contextlib.contextmanager
+    def _making(self, study_id: str) -> Iterator[None]:
+        """Let donors hear that more of this study may follow soon."""
+        self._site.making.add(study_id)
+        try:
+            yield
+        finally:
+            self._site.making.discard(study_id)
 
     async def _has_room(self, study: Study) -> bool:
         """Say whether another trial may be made now; a study that may make none stops."""

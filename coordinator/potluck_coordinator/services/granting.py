@@ -248,10 +248,15 @@ def _doubt_checkpoint(site: Site, tx: Transaction, unit: Unit, lease: Lease) -> 
             ask(site, tx, unit, segment, Why.CHECKPOINT)
 
 
-async def scoring(site: Site, donor: DonorSession) -> bool:
-    """Say whether results are being scored from which more work for a donor may follow."""
+async def more_follows(site: Site, donor: DonorSession) -> bool:
+    """Say whether more work for a donor may follow soon.
+
+    It may while results are being scored, and while a study's rows or trials are being made.
+    """
+    making = frozenset(site.making)
 
     def look(tx: Transaction) -> bool:
-        return units.any_returned(tx, reach_of(tx, donor.credentials, site.now()))
+        reach = reach_of(tx, donor.credentials, site.now())
+        return units.any_returned(tx, reach) or (bool(making) and units.any_of(tx, making, reach))
 
     return await site.writer.read(look)

@@ -30,6 +30,8 @@ from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 GRACE_SECONDS = 600
 LARGEST_TO_GO_ON = 1e12
+LARGEST_CLAIM = 1e30
+"""Beyond it means of claimed losses would overflow."""
 """A number of a state that others may go on from is no larger: training breaks at once beyond."""
 
 
@@ -149,7 +151,7 @@ def _hear(site: Site, tx: Transaction, lease: Lease, beat: wire.Progress, now: f
     end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
     if lease.step <= beat.step <= end:
         values |= {"step": beat.step, "epoch": min(beat.epoch, unit.to_epoch)}
-    if beat.loss is not None and isfinite(beat.loss):
+    if beat.loss is not None and abs(beat.loss) <= LARGEST_CLAIM:
         values["loss"] = beat.loss
         keep_claims(tx, unit, {beat.epoch: beat.loss})
     if beat.samples_per_second is not None and isfinite(beat.samples_per_second):
@@ -172,8 +174,12 @@ def _until(site: Site, lease: Lease, now: float) -> float:
 
 
 def keep_claims(tx: Transaction, unit: Unit, losses: Mapping[int, float]) -> None:
-    """Keep claimed losses of this unit's own epochs."""
-    mine = {e: v for e, v in losses.items() if unit.from_epoch < e <= unit.to_epoch}
+    """Keep claimed losses of this unit's own epochs; what no curve can show is left out."""
+    mine = {
+        epoch: loss
+        for epoch, loss in losses.items()
+        if unit.from_epoch < epoch <= unit.to_epoch and abs(loss) <= LARGEST_CLAIM
+    }
     if mine and unit.kind == "trial":
         scores.claim(tx, (unit.study_id, unit.trial, unit.fold, unit.repeat), mine)
 

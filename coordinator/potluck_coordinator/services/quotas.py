@@ -39,7 +39,8 @@ def may_keep(site: Site, tx: Transaction, asker: Asker, more: int) -> None:
     for owner in _counted(site, asker, asker.owner):
         most = given.visitors_bytes if owner is None else given.quota_bytes
         if most:
-            quotas.check_bytes(list(_kept(site, tx, owner)), more, most, _whose(owner))
+            kept = list(_kept(site, tx, owner))
+            quotas.check_bytes(kept, more, most, _whose(owner), named=owner is not None)
 
 
 def may_run(
@@ -65,7 +66,7 @@ def may_run(
         most = given.visitors_studies if all_of_them else given.quota_studies
         quotas.check_studies(running, studies, most, _whose(owner))
         most = given.visitors_units if all_of_them else given.quota_units
-        quotas.check_units(running, units, most, _whose(owner))
+        quotas.check_units(running, units, most, _whose(owner), named=not all_of_them)
         used = holdings.state_bytes(tx, owner)
         quotas.check_states(used, starts, _most_states(site, owner), _whose_studies(owner))
 

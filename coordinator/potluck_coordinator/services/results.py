@@ -26,6 +26,7 @@ from potluck_coordinator.services.challenges import asked_of
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.lease_uploads import leave_few, newest
 from potluck_coordinator.services.leases import (
+    LARGEST_CLAIM,
     DonorSession,
     commitments,
     hash_token,
@@ -176,7 +177,7 @@ def _accept(
 ) -> wire.Settlement:
     now = site.now()
     backend = result.backend or lease.backend
-    claims = {k: v for k, v in result.claims.items() if abs(v) < 1e300}
+    claims = {k: v for k, v in result.claims.items() if abs(v) <= LARGEST_CLAIM}
     committed = commitments(lease, unit, result.commitments)
     values: dict[str, Any] = {
         "lease_id": None,

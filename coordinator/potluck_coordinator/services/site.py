@@ -53,6 +53,8 @@ class Site:
     manners: Manners = field(default_factory=Manners)
     device_checks: DeviceChecks = field(default_factory=DeviceChecks)
     own_pace: OwnPace = field(default_factory=OwnPace)
+    making: set[str] = field(default_factory=set)
+    """Studies whose rows are being encoded, or whose trials are being made."""
     superseded: set[str] = field(default_factory=set)
     """States that newer ones took the place of, and results that were taken back:
     `services.leftovers` looks whether they may go."""

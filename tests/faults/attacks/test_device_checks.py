@@ -76,6 +76,7 @@ def test_an_answer_is_good_for_its_own_question_only(checking: Coordinator) -> N
     with ScriptedDonor(checking.url) as one, ScriptedDonor(checking.url) as other:
         asked, also_asked = first(one), first(other)
         while asked.unit.start == also_asked.unit.start:
+            other.hand_back(also_asked)
             also_asked = first(other)
         found = trained(one, asked)
         assert other.complete(also_asked, found).outcome == "refused"

@@ -37,6 +37,9 @@ def test_a_refusal_names_what_is_used_what_is_allowed_and_the_largest_things() -
     assert "1.0 GiB kept, and 5.0 MiB more" in error.got
     assert error.hint.index("“long” (1.0 GiB)") < error.hint.index("“wide” (3.0 MiB)")
     assert "tiny" not in error.hint
+    with pytest.raises(OverQuota) as refused:
+        check_bytes(KEPT, 5 * 2**20, 2**30, "All visitors together", named=False)
+    assert not any(f"“{thing.name}”" in refused.value.hint for thing in KEPT)
 
 
 def test_studies_and_their_units_are_counted_apart() -> None:
@@ -50,6 +53,9 @@ def test_studies_and_their_units_are_counted_apart() -> None:
         check_units(running, 101, 1000, "You")
     assert refused.value.code == "quota.units"
     assert "“a” (600 units)" in refused.value.hint
+    with pytest.raises(OverQuota) as refused:
+        check_units(running, 101, 1000, "All visitors together", named=False)
+    assert "“a”" not in refused.value.hint
 
 
 def test_zero_is_no_bound_and_what_runs_already_may_go_on() -> None:
