@@ -63,8 +63,8 @@ CRASH = "() => setTimeout(() => { throw new Error('a crash'); })"
         ("wasm", CLOSE, "ended by itself"),
         ("wasm", CRASH, "a crash"),
         ("wasm", RUN_OUT_OF_MEMORY, "ran out of memory"),
-        ("webgl", LOSE_WEBGL, "took the graphics card away"),
-        ("webgpu", LOSE_WEBGPU, "took the graphics card away"),
+        ("webgl", LOSE_WEBGL, "The browser took the graphics card away"),
+        ("webgpu", LOSE_WEBGPU, "The browser took the graphics card away"),
     ],
     ids=["closed", "crashed", "out of memory", "WebGL lost", "WebGPU lost"],
 )

@@ -81,14 +81,15 @@ export function readCheckpoint(bytes: ArrayBuffer): State {
     slots.set(slot, values.set(rest.join("/"), tensor));
   }
   const loss = tensors.get("accumulators/loss")?.data;
+  const step = wholeNumber(metadata["step"], "step");
   return {
     weights,
     slots,
-    iteration: tensors.get("optimizer/iteration")?.data[0] ?? 0,
+    iteration: tensors.get("optimizer/iteration")?.data[0] ?? step,
     lossSum: loss?.[0] ?? 0,
     lossRows: loss?.[1] ?? 0,
     epoch: wholeNumber(metadata["epoch"], "epoch"),
-    step: wholeNumber(metadata["step"], "step"),
+    step,
     plateau: plateauOf(tensors.get(PLATEAU)),
   };
 }

@@ -17,6 +17,12 @@ const STATE: State = {
   step: 12,
 };
 
+test("a state that names no iteration is at its step", () => {
+  const { metadata, tensors } = readSafetensors(writeCheckpoint(STATE));
+  const rest = new Map([...tensors].filter(([key]) => key !== "optimizer/iteration"));
+  expect(readCheckpoint(writeSafetensors({ metadata, tensors: rest })).iteration).toBe(12);
+});
+
 test("a checkpoint is laid out as docs/protocol.md says", () => {
   const bytes = writeCheckpoint(STATE);
   const length = Number(new DataView(bytes).getBigUint64(0, true));

@@ -4196,7 +4196,8 @@ export interface components {
          * Wait
          * @description No work now. The donor asks again after `seconds`, or sooner when `work` arrives.
          *
-         *     `scoring`: results are being scored, and more work may follow from them. `paused`: several of
+         *     `scoring`: results are being scored, or a study's rows or trials are being made: more work may
+         *     follow soon. `paused`: several of
          *     this donor's attempts came to nothing; it gets work again after a pause, which grows.
          */
         Wait: {

@@ -122,17 +122,18 @@ def read_checkpoint(content: bytes) -> State:
             weights[rest] = value
         elif area == "optimizer" and name:
             slots.setdefault(slot, {})[name] = value
-    iteration = tensors.get("optimizer/iteration", np.zeros(1, np.int32))
+    step = _whole(metadata, "step")
+    iteration = tensors.get("optimizer/iteration")
     loss = tensors.get("accumulators/loss", np.zeros(2, np.float32))
     return State(
         weights=weights,
         slots=slots,
-        iteration=int(iteration[0]),
+        iteration=step if iteration is None else int(iteration[0]),
         loss_sum=float(loss[0]),
         loss_rows=float(loss[1]),
         plateau=tensors.get(PLATEAU),
         epoch=_whole(metadata, "epoch"),
-        step=_whole(metadata, "step"),
+        step=step,
     )
 
 

@@ -16,6 +16,7 @@ from potluck_coordinator.training.checkpoint import (
     read_checkpoint,
     read_tensors,
     write_checkpoint,
+    write_tensors,
 )
 from tests.support.checkpoints import checked
 
@@ -77,3 +78,9 @@ def test_a_file_of_another_format_is_refused() -> None:
     assert read_tensors(written)[1]["step"] == "9"
     with pytest.raises(BadTensors, match="format"):
         read_checkpoint(written)
+
+
+def test_a_state_that_names_no_iteration_is_at_its_step() -> None:
+    tensors, metadata = read_tensors(write_checkpoint(state(["a/kernel"])))
+    del tensors["optimizer/iteration"]
+    assert read_checkpoint(write_tensors(tensors, metadata)).iteration == 9
