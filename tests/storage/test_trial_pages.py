@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlmodel import Session
 
-from potluck_coordinator.storage import leases, ledger, units
+from potluck_coordinator.storage import leases, ledger, trials, units
 from tests.storage.test_units import lease, session, unit
 
 __all__ = ["session"]
@@ -43,3 +43,12 @@ def test_a_trials_entries_are_found_among_many(session: Session) -> None:
     first = ledger.first_of(session, "st", "lease")
     assert first == whole[0]
     assert ledger.first_of(session, "st", "study") is None
+
+
+def test_a_studys_trials_are_counted_and_so_are_those_that_run(session: Session) -> None:
+    [first] = trials.of_study(session, "st")
+    for number, state in enumerate(("running", "running", "completed", "failed"), start=1):
+        trials.add(session, replace(first, number=number, state=state))
+    runs = 2 + (first.state == "running")
+    assert trials.count(session, "st") == (runs, 5)
+    assert trials.count(session, "nobody") == (0, 0)

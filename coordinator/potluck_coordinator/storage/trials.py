@@ -32,12 +32,12 @@ def of_study(session: Session, study_id: str) -> list[Trial]:
 def count(session: Session, study_id: str) -> tuple[int, int]:
     """Count a study's trials: those that run, and all."""
     query = (
-        select(TrialRow.state == TrialState.RUNNING.value, func.count())
+        select(TrialRow.state, func.count())
         .where(TrialRow.study_id == study_id)
-        .group_by(col(TrialRow.state) == TrialState.RUNNING.value)
+        .group_by(col(TrialRow.state))
     )
-    found = {bool(running): number for running, number in session.exec(query)}
-    return found.get(True, 0), sum(found.values())
+    found = dict(session.exec(query).all())
+    return found.get(TrialState.RUNNING.value, 0), sum(found.values())
 
 
 def finish(
