@@ -269,14 +269,14 @@ def test_sql_and_core_agree_on_who_may_get_what(session: Session, reach: Reach) 
     assert not units.any_ready(session, reach=reach)
     assert units.any_returned(session, reach)
     every = [f"s{number}" for number in range(len(CIRCLES))]
-    assert {name for name in every if units.any_of(session, [name], reach)} == may
-    assert units.any_of(session, every, reach)
-    assert not units.any_of(session, [], reach)
+    assert {name for name in every if studies.any_running(session, [name], reach)} == may
+    assert studies.any_running(session, every, reach)
+    assert not studies.any_running(session, [], reach)
     for name in may - {"s0"}:
         assert studies.move(session, name, before=("running",), after="stopped")
     assert studies.move(session, "s0", before=("running",), after="stopped")
     assert not units.any_returned(session, reach)
-    assert not units.any_of(session, every, reach)
+    assert not studies.any_running(session, every, reach)
 
 
 def test_a_late_result_does_not_put_a_second_donor_off(session: Session) -> None:

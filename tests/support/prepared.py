@@ -16,9 +16,7 @@ from multiprocessing.reduction import DupFd
 from typing import TextIO
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(
-    ["potluck_coordinator.app", "potluck_coordinator.commands", "uvicorn"]
-)
+_context.set_forkserver_preload(["potluck_coordinator.app", "potluck.cli", "uvicorn"])
 
 
 class Prepared:

@@ -4197,8 +4197,8 @@ export interface components {
          * @description No work now. The donor asks again after `seconds`, or sooner when `work` arrives.
          *
          *     `scoring`: results are being scored, or a study's rows or trials are being made: more work may
-         *     follow soon. `paused`: several of
-         *     this donor's attempts came to nothing; it gets work again after a pause, which grows.
+         *     follow soon. `paused`: several of this donor's attempts came to nothing; it gets work again
+         *     after a pause, which grows.
          */
         Wait: {
             /**

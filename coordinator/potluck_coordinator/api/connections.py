@@ -32,8 +32,6 @@ class Connections:
         self.settings = settings
         self.most = most
         self.open: dict[CarefulProtocol, str] = {}
-        self.closing: set[CarefulProtocol] = set()
-        """Those that gave way: they count no more, though the loop has yet to close them."""
         self._by_network: Counter[str] = Counter()
         self.proxies: ProxyHeadersMiddleware | None = None
         """Whom the server believes about other addresses: they speak for many."""
@@ -67,9 +65,7 @@ class Connections:
                 idle.setdefault(network, []).append(connection)
         if not idle:
             return False
-        oldest = max(idle.values(), key=len)[0]
-        self.closing.add(oldest)
-        oldest.give_way()
+        max(idle.values(), key=len)[0].give_way()
         return True
 
 
@@ -103,16 +99,16 @@ class CarefulProtocol(H11Protocol):
         each = settings.connections_per_address
         if each and self.room.of(network) > each and not self._is_proxy(host):
             self._flag(_crowded(each))
-        elif self.room.most and self._beyond() > 0 and not self.room.make_room(self):
-            if self._beyond() > SPARE:
+        elif (
+            self.room.most
+            and len(self.connections) > self.room.most
+            and not self.room.make_room(self)
+        ):
+            if len(self.connections) > self.room.most + SPARE:
                 transport.abort()
                 return
             self._flag(_full(self.room.most))
         self._look()
-
-    def _beyond(self) -> int:
-        """Count the connections and sockets beyond the limit."""
-        return len(self.connections) - len(self.room.closing) - self.room.most
 
     def _is_proxy(self, host: str) -> bool:
         if self.room.proxies is None:
@@ -134,7 +130,6 @@ class CarefulProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._end()
-        self.room.closing.discard(self)
         super().connection_lost(exc)
 
     def _end(self) -> None:
@@ -171,8 +166,9 @@ class CarefulProtocol(H11Protocol):
         return self.conn.their_state is h11.IDLE and not self.transport.is_closing()
 
     def give_way(self) -> None:
-        """Close an idle connection for a newer one."""
+        """Close an idle connection for a newer one; it counts no more from now on."""
         self.room.remove(self)
+        self.connections.discard(self)
         self.transport.close()
 
     def _look(self) -> None:

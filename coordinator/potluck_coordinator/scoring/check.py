@@ -29,21 +29,6 @@ BYTES_OF_CHARACTER = 6
 BYTES_OF_REST = 16 * 1024
 WEIGHTS = "weights/"
 AVERAGE = "optimizer/average/"
-SLOTS = tuple(
-    f"optimizer/{slot}/"
-    for slot in (
-        "momentum",
-        "velocity",
-        "velocity_hat",
-        "norm",
-        "average_gradient",
-        "accumulator",
-        "accumulated_grad",
-        "accumulated_delta_var",
-        "linear",
-    )
-)
-"""Keras 3's, of every optimizer. Each has its weight's shape."""
 OF_SQUARES = tuple(
     f"optimizer/{slot}/"
     for slot in (
@@ -56,6 +41,13 @@ OF_SQUARES = tuple(
     )
 )
 """Slots that sum squares or sizes: a number below zero would let the next step divide by none."""
+SLOTS = (
+    "optimizer/momentum/",
+    "optimizer/average_gradient/",
+    "optimizer/linear/",
+    *OF_SQUARES,
+)
+"""Keras 3's, of every optimizer. Each has its weight's shape."""
 ITERATION = "optimizer/iteration"
 TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I32": np.dtype("<i4")}
 EXTRAS: dict[str, tuple[str, tuple[int, ...]]] = {

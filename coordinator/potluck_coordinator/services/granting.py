@@ -257,6 +257,8 @@ async def more_follows(site: Site, donor: DonorSession) -> bool:
 
     def look(tx: Transaction) -> bool:
         reach = reach_of(tx, donor.credentials, site.now())
-        return units.any_returned(tx, reach) or (bool(making) and units.any_of(tx, making, reach))
+        return units.any_returned(tx, reach) or (
+            bool(making) and studies.any_running(tx, making, reach)
+        )
 
     return await site.writer.read(look)

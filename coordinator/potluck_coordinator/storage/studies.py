@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -11,8 +11,10 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.groups import Reach
 from potluck_coordinator.core.records import Look, NewPart, Part, RunningStudy, Study
 from potluck_coordinator.core.row_numbers import NO_ROWS, RowNumbers
+from potluck_coordinator.storage.reach import within
 from potluck_coordinator.storage.rows import Written, changed, fact, row
 from potluck_coordinator.storage.tables import LookRow, PartRow, SealedRow, StudyRow
 
@@ -62,6 +64,14 @@ def find(session: Session, study_id: str) -> Study | None:
     """Give a study, or None where it was deleted."""
     found = session.get(StudyRow, study_id, populate_existing=True)
     return None if found is None else fact(Study, found)
+
+
+def any_running(session: Session, study_ids: Collection[str], reach: Reach) -> bool:
+    """Say whether one of these studies runs and is within reach."""
+    query = select(StudyRow.id).where(
+        col(StudyRow.id).in_(study_ids), StudyRow.state == "running", within(reach)
+    )
+    return session.exec(query.limit(1)).first() is not None
 
 
 def running(session: Session) -> list[RunningStudy]:

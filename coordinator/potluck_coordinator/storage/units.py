@@ -307,14 +307,6 @@ def any_returned(session: Session, reach: Reach = NO_REACH) -> bool:
     return session.exec(query.limit(1)).first() is not None
 
 
-def any_of(session: Session, study_ids: Collection[str], reach: Reach = NO_REACH) -> bool:
-    """Say whether one of these studies runs and is within reach."""
-    query = select(StudyRow.id).where(
-        col(StudyRow.id).in_(study_ids), StudyRow.state == "running", within(reach)
-    )
-    return session.exec(query.limit(1)).first() is not None
-
-
 def tried_by(session: Session, donor_id: str, unit_ids: Sequence[str]) -> set[str]:
     """Give those of these ready units that this donor gave up on, or whose result did not count."""
     query = select(LeaseRow.unit_id).where(
