@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from potluck_coordinator.core.records import Replay, Standing
 from potluck_coordinator.core.trust import ReplayState, Why
+from potluck_coordinator.core.units import UnitEvent
 from potluck_coordinator.storage import (
     donor_standings,
     leases,
@@ -107,3 +108,23 @@ def test_the_tolerance_is_learned_from_known_donors_a_few_of_each(session: Sessi
     learned = replays.agreed_distances(session, "cpu", "own")
     assert learned == [0.001 * number for number in (19, 18, 17, 16, 15)]
     assert replays.agreed_distances(session, "webgl", "own") == []
+
+
+def test_later_rungs_of_a_network_wait_for_the_proof_of_an_earlier_one(session: Session) -> None:
+    ask(session, "r0", "st", Why.DIVERGED, 1.0)
+    ask(session, "r1", "st", Why.SAMPLED, 1.0)
+    units.add(session, [replace(unit("u0"), id="later", rung=1)])
+    units.add(session, [replace(unit("u1"), id="others", rung=1)])
+    assert replays.units_waiting(session) == {"u0", "later"}
+
+
+def test_a_refuted_donors_states_count_where_others_went_on_from_them(session: Session) -> None:
+    units.add(session, [unit(f"u{n}") for n in range(4)])
+    for number in range(4):
+        own = replace(lease(f"l{number}", f"u{number}"), started_at=float(number))
+        leases.add(session, own)
+    units.change(session, "u1", UnitEvent.RETURN, result=SHA, result_lease="l1")
+    leases.add(session, replace(lease("next", "u3", donor="d2"), start_lease="l3"))
+    assert replays.units_standing_on(session, "d1") == ["u3", "u1"]
+    assert replays.units_standing_on(session, "d1", limit=1) == ["u3"]
+    assert replays.units_standing_on(session, "d2") == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from potluck_coordinator.core.records import Lease, Unit
 from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.core.units import steps_per_epoch
-from potluck_coordinator.storage import credits, leases, replays
+from potluck_coordinator.storage import credits, leases, replays, units
 from potluck_coordinator.storage.transaction import Transaction
 
 WITHHELD = (
@@ -35,6 +35,36 @@ def segments_of(tx: Transaction, unit: Unit) -> list[Segment]:
     end = unit.result
     last = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
     return chain_to(tx, unit.result_lease, end, last)
+
+
+def network_segments(tx: Transaction, unit: Unit) -> list[tuple[Unit, Segment]]:
+    """List all that led to a unit's result: its own segments, then those of the rungs before it.
+
+    Each with the unit that it belongs to; the last one first.
+    """
+    rungs = [
+        other
+        for other in units.of_trial(tx, unit.study_id, unit.trial)
+        if (other.kind, other.fold, other.repeat) == (unit.kind, unit.fold, unit.repeat)
+        and other.rung < unit.rung
+    ]
+    before = sorted(rungs, key=lambda other: -other.rung)
+    return [(one, segment) for one in (unit, *before) for segment in segments_of(tx, one)]
+
+
+def standing_segments(tx: Transaction, unit: Unit) -> list[Segment]:
+    """List the segments that a unit's result needs, the last one first.
+
+    Without a result: those that led to the state from which it is trained, or would be.
+    """
+    chain = segments_of(tx, unit)
+    if not chain and unit.lease_id is not None:
+        holding = leases.get(tx, unit.lease_id)
+        if holding is not None and holding.start_lease is not None:
+            chain = chain_to(tx, holding.start_lease, holding.start, holding.from_step)
+    if not chain and unit.checkpoint is not None and unit.checkpoint_lease is not None:
+        chain = chain_to(tx, unit.checkpoint_lease, unit.checkpoint, unit.checkpoint_step)
+    return chain
 
 
 def chain_to(tx: Transaction, lease_id: str, end: str, to_step: int) -> list[Segment]:

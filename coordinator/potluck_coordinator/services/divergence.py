@@ -5,10 +5,10 @@ from __future__ import annotations
 from potluck_coordinator.core.records import Unit
 from potluck_coordinator.core.trust import ReplayState, Why
 from potluck_coordinator.services.chains import segments_of
-from potluck_coordinator.services.replays import PROVEN, ask, checks
+from potluck_coordinator.services.replays import PROVEN, ask_for_network, checks
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.voiding import void
-from potluck_coordinator.storage import donor_standings, leases, replays, studies
+from potluck_coordinator.storage import donor_standings, leases, studies
 from potluck_coordinator.storage.transaction import Transaction
 
 CLAIM = "said that training diverged"
@@ -20,18 +20,21 @@ MOST_CLAIMS = 6
 def believed(site: Site, tx: Transaction, unit: Unit) -> bool:
     """Say whether a returned unit's divergence counts. Sees to a proof where there is none.
 
-    It does after a replay that diverged too. Where the coordinator cannot train the unit again, a
-    second donor must come to the same end: the unit is offered again. A donor that is alone has to
-    come to it twice. Only donors count of which something was trained again and agreed.
+    It does once everything that led to it was trained again and agreed, earlier rungs too: from a
+    state that nobody trained an honest donor diverges as well. Where the coordinator cannot train
+    it again, a second donor must come to the same end: the unit is offered again, or the first rung
+    that is not proven is. A donor that is alone has to come to it twice. Only donors count of which
+    something was trained again and agreed.
     """
-    segment = segments_of(tx, unit)[0]
-    lease = segment.lease
-    known = replays.of_leases(tx, [lease.id]).get(lease.id)
-    if known is not None and known.state in PROVEN:
-        return True
-    if checks(site) and (known is None or known.state == ReplayState.OPEN):
-        ask(site, tx, unit, segment, Why.DIVERGED)
-        return False
+    lease = segments_of(tx, unit)[0].lease
+    unproven: list[Unit] = []
+    if checks(site):
+        asked = ask_for_network(site, tx, unit, Why.DIVERGED)
+        if any(replay.state == ReplayState.OPEN for _, replay in asked):
+            return False
+        unproven = [own for own, replay in asked if replay.state not in PROVEN]
+        if not unproven:
+            return True
     leases.note(tx, lease.id, CLAIM)
     claims = leases.with_reason(tx, unit.id, CLAIM)
     circle = studies.get(tx, unit.study_id).circle
@@ -41,5 +44,6 @@ def believed(site: Site, tx: Transaction, unit: Unit) -> bool:
         claims = claims if len(claims) >= MOST_CLAIMS else trusted
     if len({one.donor_id for one in claims}) > 1 or (alone and len(claims) > 1):
         return True
-    void(site, tx, unit, f"{lease.id}: {CLAIM}; somebody else tries")
+    first = min(unproven, key=lambda own: own.rung, default=unit)
+    void(site, tx, first, f"{lease.id}: {CLAIM}; somebody else tries")
     return False

@@ -6,7 +6,12 @@ from collections.abc import Iterable
 
 from potluck_coordinator.core.records import Replay, Unit
 from potluck_coordinator.core.trust import Interval, ReplayState, Why, backend_class
-from potluck_coordinator.services.chains import Segment, segments_of
+from potluck_coordinator.services.chains import (
+    Segment,
+    network_segments,
+    segments_of,
+    standing_segments,
+)
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import replays, units
 from potluck_coordinator.storage.transaction import Transaction, after_commit
@@ -72,6 +77,14 @@ def open_replay(
     return made
 
 
+def ask_for_network(site: Site, tx: Transaction, unit: Unit, why: Why) -> list[tuple[Unit, Replay]]:
+    """Let everything that led to a unit's result be trained again, earlier rungs too.
+
+    Gives each replay with the unit that it trains again, the last one first.
+    """
+    return [(own, ask(site, tx, own, segment, why)) for own, segment in network_segments(tx, unit)]
+
+
 def ask_for_finalists(site: Site, tx: Transaction, leading: Iterable[Unit]) -> bool:
     """Let everything that led to the first places be trained again; say whether some is open."""
     if not checks(site):
@@ -87,10 +100,11 @@ def ask_for_finalists(site: Site, tx: Transaction, leading: Iterable[Unit]) -> b
 def ask_for_all_of(site: Site, tx: Transaction, donor_id: str) -> None:
     """Let everything else that counts of a refuted donor be trained again.
 
-    Its earlier segments too: an honest last step says nothing of them.
+    Its earlier segments too: an honest last step says nothing of them. So are the states that
+    others went on from, whether their unit has a result yet or not.
     """
-    for lease in replays.results_of(tx, donor_id):
-        unit = units.get(tx, lease.unit_id)
-        for segment in segments_of(tx, unit):
+    for unit_id in replays.units_standing_on(tx, donor_id):
+        unit = units.get(tx, unit_id)
+        for segment in standing_segments(tx, unit):
             if segment.lease.donor_id == donor_id:
                 ask(site, tx, unit, segment, Why.REFUTED_BEFORE)

@@ -8,7 +8,7 @@ from potluck_coordinator.core.records import Unit
 from potluck_coordinator.core.trust import Why, backend_class, replay_probability
 from potluck_coordinator.services.chains import segments_of
 from potluck_coordinator.services.challenges import challenge, too_long
-from potluck_coordinator.services.replays import ask, checks
+from potluck_coordinator.services.replays import ask, ask_for_network, checks
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import donor_standings
 from potluck_coordinator.storage.transaction import Transaction
@@ -23,14 +23,15 @@ def draw(site: Site, tx: Transaction, unit: Unit) -> bool:
     challenged = False
     if not checks(site):
         return challenged
+    if unit.diverged:  # it fails a trial: nothing that led to it is left to chance
+        ask_for_network(site, tx, unit, Why.DIVERGED)
+        return challenged
     for segment in segments_of(tx, unit):
         lease = segment.lease
         last = lease.id == unit.result_lease
         kind = backend_class(lease.backend, lease.stacked)
         agreements = donor_standings.of(tx, lease.donor_id, kind).agreements
-        if unit.diverged and last:
-            ask(site, tx, unit, segment, Why.DIVERGED)
-        elif secrets.randbelow(10**6) < 10**6 * replay_probability(agreements):
+        if secrets.randbelow(10**6) < 10**6 * replay_probability(agreements):
             if last and too_long(site, unit, segment):
                 challenge(site, tx, unit, segment)
                 challenged = True

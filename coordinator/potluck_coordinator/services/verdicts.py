@@ -19,12 +19,7 @@ from potluck_coordinator.core.trust import (
 )
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.services.access import Asker
-from potluck_coordinator.services.chains import (
-    Segment,
-    chain_to,
-    credit_segment,
-    segments_of,
-)
+from potluck_coordinator.services.chains import Segment, credit_segment, standing_segments
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.quotas import size_of
 from potluck_coordinator.services.replays import ask_for_all_of
@@ -132,13 +127,7 @@ def _refute(site: Site, tx: Transaction, replay: Replay, unit: Unit) -> None:
 
 def _own_segment(tx: Transaction, replay: Replay, unit: Unit) -> Segment | None:
     """Give the replay's segment where the unit's result, or the state it goes on from, needs it."""
-    chain = segments_of(tx, unit)
-    if not chain and unit.lease_id is not None:
-        holding = leases.get(tx, unit.lease_id)
-        if holding is not None and holding.start_lease is not None:
-            chain = chain_to(tx, holding.start_lease, holding.start, holding.from_step)
-    if not chain and unit.checkpoint is not None and unit.checkpoint_lease is not None:
-        chain = chain_to(tx, unit.checkpoint_lease, unit.checkpoint, unit.checkpoint_step)
+    chain = standing_segments(tx, unit)
     part = replay.why == Why.CHALLENGE
     return next(
         (s for s in chain if s.lease.id == replay.lease_id and (part or s.end == replay.end)), None

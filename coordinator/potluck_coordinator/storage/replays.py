@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import and_, case, func, update
+from sqlalchemy import and_, case, desc, func, or_, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
-from potluck_coordinator.core.leases import LeaseState
-from potluck_coordinator.core.records import Lease, Replay
+from potluck_coordinator.core.records import Replay
 from potluck_coordinator.core.trust import KNOWN_AFTER, PRIORITY, TOLERANCE, ReplayState, Why
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
@@ -263,22 +263,37 @@ def any_refuted(session: Session, lease_ids: Collection[str]) -> bool:
     return session.exec(query).first() is not None
 
 
-def results_of(session: Session, donor_id: str, limit: int = 200) -> list[Lease]:
-    """List a donor's leases that led to results which count, the newest first."""
+def units_standing_on(session: Session, donor_id: str, limit: int = 200) -> list[str]:
+    """List the units whose result, or state to go on from, a donor's leases led to, newest first.
+
+    Args:
+        session: The transaction.
+        donor_id: The donor.
+        limit: How many at most.
+    """
+    later = aliased(LeaseRow)
+    went_on = (
+        select(later.id)
+        .where(
+            col(later.unit_id) == col(LeaseRow.unit_id),
+            col(later.start_lease) == col(LeaseRow.id),
+        )
+        .exists()
+    )
     query = (
-        select(LeaseRow)
+        select(LeaseRow.unit_id, func.max(LeaseRow.started_at).label("newest"))
         .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
         .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
         .where(
             LeaseRow.donor_id == donor_id,
-            LeaseRow.state == LeaseState.COMPLETED.value,
-            UnitRow.result_lease == LeaseRow.id,
+            or_(col(UnitRow.result_lease) == col(LeaseRow.id), went_on),
             col(StudyRow.state).in_(["running", "completed"]),
         )
-        .order_by(col(LeaseRow.started_at).desc())
+        .group_by(col(LeaseRow.unit_id))
+        .order_by(desc("newest"))
         .limit(limit)
     )
-    return [fact(Lease, found) for found in session.exec(query)]
+    return [unit_id for unit_id, _ in session.exec(query)]
 
 
 def agreed_distances(session: Session, backend: str, replayed_by: str) -> list[float]:
@@ -340,8 +355,25 @@ def agreements_before(session: Session, replay: Replay) -> int:
 
 
 def units_waiting(session: Session) -> set[str]:
-    """Give the units whose claimed divergence is still to be proven."""
-    query = select(ReplayRow.unit_id).where(
-        ReplayRow.state == OPEN, ReplayRow.why == Why.DIVERGED.value
+    """Give the units whose claimed divergence is still to be proven.
+
+    It stands on earlier rungs of the same network too, which are trained again with it.
+    """
+    proving = aliased(UnitRow)
+    query = (
+        select(UnitRow.id)
+        .join(
+            proving,
+            and_(
+                col(UnitRow.study_id) == col(proving.study_id),
+                col(UnitRow.trial) == col(proving.trial),
+                col(UnitRow.kind) == col(proving.kind),
+                col(UnitRow.fold) == col(proving.fold),
+                col(UnitRow.repeat) == col(proving.repeat),
+                col(UnitRow.rung) >= col(proving.rung),
+            ),
+        )
+        .join(ReplayRow, col(ReplayRow.unit_id) == col(proving.id))
+        .where(ReplayRow.state == OPEN, ReplayRow.why == Why.DIVERGED.value)
     )
     return set(session.exec(query))
