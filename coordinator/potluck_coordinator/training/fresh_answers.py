@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from potluck_coordinator.training.checkpoint import read_checkpoint, write_checkpoint
+from potluck_coordinator.training.distance import distance
 from potluck_coordinator.training.known_answer import STEPS, Reference, known_answer_reference
-from potluck_coordinator.training.replay import distance, nudged
+from potluck_coordinator.training.replay import nudged
 
 CALM = 1e-3
 """A start state whose end a rounding error moves further, as a share of the way, is left out."""

@@ -6,16 +6,13 @@ Runs in a worker process. It takes a share of one processor core: between two sl
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from potluck.protocol.optimizers import AnyOptimizer
 from potluck.protocol.study import LossName, LossOptions
-from potluck_coordinator.core.trust import TOLERANCE, Comparison
+from potluck_coordinator.core.trust import MOST_TOLERANCE, TOLERANCE, Comparison
 from potluck_coordinator.scoring.limits import is_full
 from potluck_coordinator.training.checkpoint import (
     BadTensors,
@@ -23,6 +20,7 @@ from potluck_coordinator.training.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from potluck_coordinator.training.distance import FAR, displacement, distance
 from potluck_coordinator.training.network import Unsupported
 from potluck_coordinator.training.unit_training import Training
 
@@ -31,14 +29,8 @@ NUDGE = 1e-6
 SLICE_STEPS = 32
 MEASURED_AFTER_S = 2.0
 """From then on it is worth asking how long the whole will take."""
-SMALL_ARRAY = 0.3
-"""A weight array counts as having moved at least this share of what arrays of its size move."""
-SLOT_SHARE = 0.25
-"""Gradients differ more than weights do: optimizer slots may be four times as far apart."""
-STILL = 1e-4
-"""Training moved the weights at least so far, relative to their size; else nothing could agree."""
-
-Arrays = Mapping[str, NDArray[Any]]
+STEPS_ON = 8
+"""So many steps more are trained from both ends where others go on from one of them."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +54,8 @@ class ReplayJob:
     `topology`, `tensors`, `start`: the unit's bytes; `start` is the state that the lease began
     with. `end`: the state that it came to; None only says whether training works at all.
     `to_step`: the step of `end`; with `diverged` the unit's last step. `goes_on`: others train on
-    from `end`, so that the optimizer's slots count too. `share`: of one core, 0 to 1. `seconds`:
-    what it may take of that core at most.
+    from `end`, so that all of that state counts, and where it leads. `share`: of one core, 0 to 1.
+    `seconds`: what it may take of that core at most.
     """
 
     course: Course
@@ -120,23 +112,54 @@ def _compare(job: ReplayJob, pace: _Pace) -> Comparison:
     try:
         end = None if job.end is None or job.diverged else read_checkpoint(job.end)
     except BadTensors:
-        return Comparison(float("inf"))  # whoever handed it in said that it was a state
+        return Comparison(FAR)  # whoever handed it in said that it was a state
     own = _train(job, job.start, pace)
     if job.end is None:
         return Comparison(0.0, diverged=own is None)
     if job.diverged:
         again = own is not None and _train(job, nudged(start), pace) is None
-        return Comparison(float("inf"), diverged=own is None or again)
+        return Comparison(FAR, diverged=own is None or again)
     assert end is not None
-    found = None if own is None else distance(start, own, end, job.goes_on)
-    if found is not None and found <= TOLERANCE:
+    if own is None:
+        # Where a rounding error decides whether training diverges, nothing can be compared.
+        other = _train(job, nudged(start), pace)
+        return Comparison(FAR, spread=None if other is None else FAR)
+    ends = _Ends(job, start, own, pace)
+    found = ends.distance(end)
+    if found <= TOLERANCE:
         return Comparison(found)
     other = _train(job, nudged(start), pace)
-    if own is None or found is None:
-        # Where a rounding error decides whether training diverges, nothing can be compared.
-        return Comparison(float("inf"), spread=None if other is None else float("inf"))
-    spread = float("inf") if other is None else distance(start, own, other, job.goes_on)
-    return Comparison(found, spread)
+    return Comparison(found, FAR if other is None else ends.distance(other))
+
+
+class _Ends:
+    """The end that was trained here, to which others are compared."""
+
+    def __init__(self, job: ReplayJob, start: State, own: State, pace: _Pace) -> None:
+        self._job = job
+        self._start = start
+        self._own = own
+        self._pace = pace
+        self._later: State | None = None
+
+    def distance(self, other: State) -> float:
+        """Measure how far another end is off, and where others go on, how far off it leads."""
+        job = self._job
+        found = distance(self._start, self._own, other, job.goes_on)
+        if found > MOST_TOLERANCE or not job.goes_on:
+            return found
+        if self._later is None:
+            self._later = self._go_on(self._own)
+            if self._later is None:
+                return found  # it diverges soon: there is nothing to compare
+        later = self._go_on(other)
+        if later is None:
+            return FAR
+        return max(found, displacement(self._start, self._own, self._later, other, later))
+
+    def _go_on(self, end: State) -> State | None:
+        job = replace(self._job, to_step=self._job.to_step + STEPS_ON)
+        return _train(job, write_checkpoint(end), self._pace)
 
 
 class _Pace:
@@ -198,47 +221,3 @@ def nudged(start: State, seed: int = 1) -> bytes:
         for name, value in start.weights.items()
     }
     return write_checkpoint(replace(start, weights=moved))
-
-
-def distance(start: State, own: State, other: State, goes_on: bool) -> float:
-    """Measure how far two ends of one training are apart, relative to how far it moved.
-
-    `own`: the end that is trusted. Gives the largest of: all weights together, each array, and
-    (`goes_on`) each optimizer slot. Infinite where the states are not of the same kind.
-    """
-    if own.iteration != other.iteration:
-        return float("inf")
-    worst = _apart(start.weights, own.weights, other.weights)
-    for slot in sorted(set(own.slots) | set(other.slots)):
-        mine, theirs = own.slots.get(slot, {}), other.slots.get(slot, {})
-        if slot == "average":  # what is scored
-            before = start.slots.get(slot) or start.weights
-            worst = max(worst, _apart({k: before[k] for k in mine}, mine, theirs))
-        elif goes_on:
-            zero = {name: np.zeros_like(value) for name, value in mine.items()}
-            worst = max(worst, SLOT_SHARE * _apart(zero, mine, theirs))
-    if goes_on and own.plateau is not None:
-        plateau = other.plateau
-        same = plateau is not None and np.allclose(own.plateau, plateau, rtol=0.05, atol=1e-6)
-        worst = worst if same else float("inf")
-    return worst
-
-
-def _apart(start: Arrays, own: Arrays, other: Arrays) -> float:
-    if set(own) != set(other) or any(own[n].shape != other[n].shape for n in own):
-        return float("inf")
-    total = max(1, sum(value.size for value in own.values()))
-    moved = {n: _length(own[n], start[n]) for n in own}
-    off = {n: _length(own[n], other[n]) for n in own}
-    size = np.sqrt(sum(_length(v, np.zeros(1)) ** 2 for v in own.values()))
-    way = max(float(np.sqrt(sum(v**2 for v in moved.values()))), STILL * float(size), 1e-12)
-    worst = float(np.sqrt(sum(v**2 for v in off.values()))) / way
-    for name, value in own.items():
-        least = SMALL_ARRAY * way * float(np.sqrt(value.size / total))
-        worst = max(worst, off[name] / max(moved[name], least))
-    return worst if np.isfinite(worst) else float("inf")
-
-
-def _length(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Give the Euclidean distance, summed in float64."""
-    return float(np.linalg.norm(one.astype(np.float64) - other.astype(np.float64)))

@@ -9,8 +9,9 @@ import pytest
 
 from potluck_coordinator.core.trust import MOST_TOLERANCE, TOLERANCE
 from potluck_coordinator.training.checkpoint import read_checkpoint, write_checkpoint
+from potluck_coordinator.training.distance import distance
 from potluck_coordinator.training.known_answer import STEPS, known_answer_reference
-from potluck_coordinator.training.replay import Course, ReplayJob, distance, replay
+from potluck_coordinator.training.replay import Course, ReplayJob, replay
 from potluck_coordinator.training.unit_training import Training
 
 REFERENCE = known_answer_reference()
