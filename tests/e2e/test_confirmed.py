@@ -92,7 +92,7 @@ def test_a_tabs_honest_work_is_confirmed(
         model=digits_h5(),
         data="digits",
         trials=3,
-        epochs=6,
+        rungs=[2, 6],  # others go on from the first one's states: all of those is compared
         folds=2,
         search={"learning_rate": [1e-3, 3e-3, 1e-2], "optimizer": ["adam"]},
         name="Digits, checked",
@@ -102,7 +102,7 @@ def test_a_tabs_honest_work_is_confirmed(
     donor.get_by_role("button", name="Start").first.click()
     study.wait(timeout=PATIENCE_S, progress=False)
     told = [e.body for e in study.ledger().entries if e.kind == "replay"]
-    assert len(told) == 7
+    assert len(told) >= 7
     assert {e["verdict"] for e in told} == {"agreed"}, told
     best = study.best
     assert best.check == "confirmed"
