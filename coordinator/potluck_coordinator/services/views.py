@@ -32,7 +32,7 @@ from potluck_coordinator.storage import (
     units,
 )
 from potluck_coordinator.storage.ledger import of_trial
-from potluck_coordinator.storage.study_lists import MOST_LISTED
+from potluck_coordinator.storage.pages import MOST_LISTED
 from potluck_coordinator.storage.summaries import Digest, HeldUnit, TrialLine
 from potluck_coordinator.storage.transaction import Transaction
 
