@@ -1883,6 +1883,9 @@ export interface components {
         /**
          * Curve
          * @description One trial's curve. `scores`: mean metric at each scored rung; `claims`: training loss.
+         *
+         *     A curve has at most 501 claims, all curves of a study together about 20,000: of several epochs
+         *     in a row the last one's, beside the first claim and the last.
          */
         Curve: {
             /** Claims */
