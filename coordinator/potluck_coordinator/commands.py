@@ -114,7 +114,7 @@ def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
 
     from potluck_coordinator.api.connections import CarefulSocket, careful
     from potluck_coordinator.api.open_files import most_connections
-    from potluck_coordinator.app import say_farewell
+    from potluck_coordinator.app import say_farewell, settle
     from potluck_coordinator.greeting import greet
 
     scheme = "https" if settings.tls_cert else "http"
@@ -125,6 +125,7 @@ def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
             if self.started:
+                settle()
                 greet(address, settings.data, app.state.admin_token)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

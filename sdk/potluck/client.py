@@ -284,24 +284,17 @@ class Client:
 
     def studies(self) -> list[Study]:
         """Give the studies that you may see, newest first."""
-        found: dict[str, records.Study] = {}
-        while True:
-            address = "/api/v1/studies" + (f"?offset={len(found)}" if found else "")
-            page = self._transport.get(list[records.Study], address)
-            new = {record.id: record for record in page if record.id not in found}
-            if not new:  # the end, or an older coordinator, which has no pages
-                break
-            found |= new
-        listed = sorted(found.values(), key=lambda record: -record.created_at)
+        found = self._transport.get_all(list[records.Study], "/api/v1/studies")
+        listed = sorted(found, key=lambda record: -record.created_at)
         return [Study(self._transport, record) for record in listed]
 
     def models(self) -> list[records.Model]:
         """Give the models that you may use."""
-        return self._transport.get(list[records.Model], "/api/v1/models")
+        return self._transport.get_all(list[records.Model], "/api/v1/models")
 
     def datasets(self) -> list[records.Dataset]:
         """Give the datasets that you may use."""
-        return self._transport.get(list[records.Dataset], "/api/v1/datasets")
+        return self._transport.get_all(list[records.Dataset], "/api/v1/datasets")
 
     def bundled(self) -> list[records.BundledDataset]:
         """Give the real datasets that every coordinator brings."""

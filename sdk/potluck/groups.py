@@ -23,7 +23,7 @@ class Groups:
 
     def all(self) -> list[Group]:
         """Give your groups, oldest first."""
-        return self._transport.get(list[Group], PATH)
+        return self._transport.get_all(list[Group], PATH)
 
     def make(self, name: str) -> Group:
         """Make a group; `link` gives what to send to those who are to join."""

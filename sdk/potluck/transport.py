@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 import httpx2
 from pydantic import TypeAdapter, ValidationError
@@ -17,6 +17,14 @@ from potluck.protocol.base import ErrorBody, ErrorDetail, Wire
 from potluck.visitor import VisitorKey, is_loopback
 
 Answer = TypeVar("Answer")
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Listed = TypeVar("Listed", bound=_Named)
 Upload = tuple[str, tuple[str, bytes | IO[bytes]]]
 """A form field's name, then the file's name and content."""
 
@@ -70,6 +78,22 @@ class Transport:
     def get(self, kind: type[Answer], path: str) -> Answer:
         """Read a resource as `kind` (a wire type or a list of them)."""
         return _read(kind, self._send("GET", path))
+
+    def get_all(self, kind: type[list[Listed]], path: str) -> list[Listed]:
+        """Read a list page by page, to its end.
+
+        Args:
+            kind: The list of a wire type that has an `id`.
+            path: Its address, which takes `offset`.
+        """
+        found: dict[str, Listed] = {}
+        while True:
+            address = path + (f"?offset={len(found)}" if found else "")
+            page = self.get(kind, address)
+            new = {one.id: one for one in page if one.id not in found}
+            if not new:  # the end, or an older coordinator, which has no pages
+                return list(found.values())
+            found |= new
 
     def get_bytes(self, path: str) -> bytes:
         """Read a small file into memory."""

@@ -88,6 +88,21 @@ def test_claims_that_no_curve_can_show_break_no_page(coordinator: Coordinator) -
     made.delete()
 
 
+def test_a_very_long_unit_keeps_one_claim_of_many_epochs(coordinator: Coordinator) -> None:
+    made = coordinator.client().submit(
+        model=dense_h5(), data="iris", trials=1, epochs=100_000, search={}, quiet=True
+    )
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        for epoch in (1, 2, 199, 200, 201, 250, 99_999):
+            donor.heartbeat(lease, epoch=epoch, step=epoch, loss=1.0 / epoch)
+        (curve,) = made.curves()
+        assert [point.epoch for point in curve.claims] == [200, 250, 99_999]
+        assert curve.claims[-1].value == 1.0 / 99_999
+        assert made.trials()[0].claim_loss == 1.0 / 99_999
+    made.delete()
+
+
 def test_a_token_that_is_wrong_or_anothers_opens_nothing(
     coordinator: Coordinator, study: potluck.Study
 ) -> None:

@@ -314,17 +314,41 @@ def test_credit_outgrows_64_bits(session: Session) -> None:
 
 
 def test_the_newest_claim_of_an_epoch_stands_and_means_are_over_networks(session: Session) -> None:
-    scores.claim(session, ("st", 0, -1, 0), {1: 0.9, 2: 0.7})
-    scores.claim(session, ("st", 0, -1, 0), {2: 0.5})
-    scores.claim(session, ("st", 0, -1, 1), {2: 0.3})
+    scores.claim(session, ("st", 0, -1, 0), 1, 0.9)
+    scores.claim(session, ("st", 0, -1, 0), 2, 0.7)
+    scores.claim(session, ("st", 0, -1, 0), 2, 0.5)
+    scores.claim(session, ("st", 0, -1, 1), 2, 0.3)
     assert scores.mean_claims(session, "st") == {0: [(1, 0.9), (2, pytest.approx(0.4))]}
+
+
+def test_of_epochs_that_share_a_claim_the_newest_word_stands(session: Session) -> None:
+    place, other = ("st", 0, -1, 0), ("st", 0, -1, 1)
+    for epoch, loss in ((11, 0.9), (14, 0.8), (12, 0.7)):
+        scores.claim(session, place, epoch, loss, among=(11, 20))
+    scores.claim(session, other, 13, 0.5, among=(11, 20))
+    scores.claim(session, place, 21, 0.3, among=(21, 30))
+    assert scores.mean_claims(session, "st") == {0: [(12, 0.7), (13, 0.5), (21, 0.3)]}
+
+
+@pytest.mark.parametrize("apart", [1, 7, 100, 5000])
+def test_a_long_curve_is_given_in_few_points(session: Session, apart: int) -> None:
+    claimed = [epoch for epoch in range(3, 1000) if epoch % 3]
+    for epoch in claimed:
+        scores.claim(session, ("st", 0, -1, 0), epoch, 1.0 / epoch)
+    scores.claim(session, ("st", 1, -1, 0), 50, 0.5)
+    found = scores.mean_claims(session, "st", apart)
+    given = [epoch for epoch, _ in found[0]]
+    lasts = {(epoch - 1) // apart: epoch for epoch in claimed}
+    assert given == sorted({claimed[0], *lasts.values()})
+    assert [loss for _, loss in found[0]] == [pytest.approx(1.0 / epoch) for epoch in given]
+    assert found[1] == [(50, 0.5)]
 
 
 def test_deleting_a_study_takes_everything_of_it_along(session: Session) -> None:
     units.add(session, [unit("u0")])
     leases.add(session, lease("a", "u0"))
     uploads.note(session, "a", SHA, 10)
-    scores.claim(session, ("st", 0, -1, 0), {1: 0.9})
+    scores.claim(session, ("st", 0, -1, 0), 1, 0.9)
     studies.remove(session, "st")
     session.expire_all()
     assert studies.find(session, "st") is None

@@ -177,7 +177,10 @@ export interface paths {
         };
         /**
          * List Datasets
-         * @description List your datasets, newest first.
+         * @description List your datasets, newest first: a page of them.
+         *
+         *     A page has at most `limit`, fewer where profiles are large; the next one begins at `offset` and
+         *     how many this one has. After the last dataset it is empty.
          */
         get: operations["list_datasets_api_v1_datasets_get"];
         put?: never;
@@ -391,7 +394,10 @@ export interface paths {
         };
         /**
          * List Groups
-         * @description List your groups; all groups for the admin.
+         * @description List your groups, oldest first: a page of them; of all groups for the admin.
+         *
+         *     A page has at most `limit`; the next one begins at `offset` and how many this one has. After
+         *     the last group it is empty.
          */
         get: operations["list_groups_api_v1_groups_get"];
         put?: never;
@@ -463,7 +469,7 @@ export interface paths {
         };
         /**
          * List Members
-         * @description List a group's members.
+         * @description List a group's members, of whom there are 2,000 at most.
          */
         get: operations["list_members_api_v1_groups__group_id__members_get"];
         put?: never;
@@ -523,7 +529,10 @@ export interface paths {
         };
         /**
          * List Models
-         * @description List your models, newest first.
+         * @description List your models, newest first: a page of them.
+         *
+         *     A page has at most `limit`, fewer where reports are large; the next one begins at `offset` and
+         *     how many this one has. After the last model it is empty.
          */
         get: operations["list_models_api_v1_models_get"];
         put?: never;
@@ -957,7 +966,7 @@ export interface paths {
         };
         /**
          * Get Replays
-         * @description List what of a study was trained again, or is to be, newest first.
+         * @description List what of a study was trained again, or is to be: the newest 1,000, newest first.
          */
         get: operations["get_replays_api_v1_studies__study_id__replays_get"];
         put?: never;
@@ -1037,7 +1046,7 @@ export interface paths {
         };
         /**
          * Get Looks
-         * @description List the looks at the sealed test split.
+         * @description List the looks at the sealed test split: the newest 1,000, oldest first.
          */
         get: operations["get_looks_api_v1_studies__study_id__test_looks_get"];
         put?: never;
@@ -1874,6 +1883,9 @@ export interface components {
         /**
          * Curve
          * @description One trial's curve. `scores`: mean metric at each scored rung; `claims`: training loss.
+         *
+         *     A curve has at most 501 claims, all curves of a study together about 20,000: of several epochs
+         *     in a row the last one's, beside the first claim and the last.
          */
         Curve: {
             /** Claims */
@@ -4659,7 +4671,10 @@ export interface operations {
     };
     list_datasets_api_v1_datasets_get: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4673,6 +4688,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Dataset"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -5042,7 +5066,10 @@ export interface operations {
     };
     list_groups_api_v1_groups_get: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5056,6 +5083,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Group"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -5314,7 +5350,10 @@ export interface operations {
     };
     list_models_api_v1_models_get: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5328,6 +5367,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Model"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

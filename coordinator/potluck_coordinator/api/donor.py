@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakSet
 
 from fastapi import APIRouter, FastAPI, Request, WebSocket, WebSocketDisconnect, status
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from starlette.websockets import WebSocketState
 
 from potluck.protocol import donor as wire
@@ -29,6 +29,7 @@ from potluck_coordinator.api.deps import (
     network,
 )
 from potluck_coordinator.api.errors import detail_of
+from potluck_coordinator.api.messages import LARGEST_MESSAGE, Said, first_fault, read_message
 from potluck_coordinator.api.plain_words import check_words
 from potluck_coordinator.core.errors import BadInput, Busy, PotluckError
 from potluck_coordinator.core.groups import Reach
@@ -44,13 +45,10 @@ from potluck_coordinator.services.site import Site
 
 router = APIRouter(prefix="/donor", tags=["donor"])
 
-Said = wire.Hello | wire.Request | wire.Heartbeat | wire.Checkpoint | wire.Complete | wire.Abort
 Answer = (
     wire.Welcome | wire.Grant | wire.Wait | wire.Work | wire.Heard | wire.Settled | wire.Problem
 )
-_SAID: TypeAdapter[Said] = TypeAdapter(wire.DonorMessage)
 
-LARGEST_MESSAGE = 256 * 1024
 SECONDS_TO_SAY_HELLO = 30.0
 WAIT_SECONDS = 20.0
 LONGEST_WAIT_S = 60.0
@@ -243,12 +241,11 @@ class _Conversation:
             await self._explain(error)
             return None
         try:
-            return _SAID.validate_json(text)
+            return read_message(text)
         except ValidationError as error:
-            first = error.errors()[0]
             await self._refuse(
                 "protocol.unknown_message",
-                f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}.",
+                first_fault(error),
                 expected="a message of docs/protocol.md",
                 got=text[:200],
             )

@@ -20,10 +20,13 @@ from potluck_coordinator.api.deps import (
     TheSite,
     check_origin,
 )
+from potluck_coordinator.api.paging import MostListed, Offset
+from potluck_coordinator.api.told import told_list
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.core.manners import network_of
 from potluck_coordinator.services import groups
 from potluck_coordinator.services.reach import KEYS_APART, MOST_KEYS, split_keys
+from potluck_coordinator.storage.pages import MOST_LISTED
 
 router = APIRouter(prefix="/groups", tags=["groups"])
 donor_router = APIRouter(prefix="/donor/groups", tags=["groups"])
@@ -31,10 +34,16 @@ KEYS_SECONDS = 400 * 24 * 3600
 """As long as browsers keep a cookie."""
 
 
-@router.get("")
-async def list_groups(site: TheSite, asker: TheAsker) -> list[Group]:
-    """List your groups; all groups for the admin."""
-    return await groups.mine(site, asker)
+@router.get("", response_model=list[Group])
+async def list_groups(
+    site: TheSite, asker: TheAsker, limit: MostListed = MOST_LISTED, offset: Offset = 0
+) -> Response:
+    """List your groups, oldest first: a page of them; of all groups for the admin.
+
+    A page has at most `limit`; the next one begins at `offset` and how many this one has. After
+    the last group it is empty.
+    """
+    return await told_list(await groups.mine(site, asker, limit=limit, offset=offset))
 
 
 @router.post("", status_code=201)
@@ -67,10 +76,10 @@ async def post_code(site: TheSite, asker: TheAsker, group_id: str) -> Group:
     return await groups.change_code(site, asker, group_id)
 
 
-@router.get("/{group_id}/members")
-async def list_members(site: TheSite, asker: TheAsker, group_id: str) -> list[Member]:
-    """List a group's members."""
-    return await groups.members(site, asker, group_id)
+@router.get("/{group_id}/members", response_model=list[Member])
+async def list_members(site: TheSite, asker: TheAsker, group_id: str) -> Response:
+    """List a group's members, of whom there are 2,000 at most."""
+    return await told_list(await groups.members(site, asker, group_id))
 
 
 @router.delete("/{group_id}/members/{member_id}", status_code=204)

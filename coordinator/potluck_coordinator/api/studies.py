@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from potluck.protocol.records import (
     BestModel,
@@ -24,14 +24,16 @@ from potluck.protocol.records import (
 from potluck.protocol.study import StudySpec
 from potluck_coordinator.api.deps import StillWanted, TheAsker, TheSite
 from potluck_coordinator.api.downloads import rendered, written
-from potluck_coordinator.api.paging import Before, Limit
+from potluck_coordinator.api.paging import Before, Limit, MostListed, Offset
+from potluck_coordinator.api.told import told_list, told_one
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.services import best, ledgers, planning, studies, verdicts, views
 from potluck_coordinator.storage import studies as stored
-from potluck_coordinator.storage.study_lists import MOST_LISTED
+from potluck_coordinator.storage.pages import MOST_LISTED
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 LAST_TRIAL = 2**31 - 1
+MOST_LOOKS = 1000
 
 
 @router.post("/plan")
@@ -41,19 +43,19 @@ async def post_plan(site: TheSite, asker: TheAsker, spec: StudySpec) -> StudyPla
     return await planning.explain(site, asker, spec)
 
 
-@router.get("")
+@router.get("", response_model=list[Study])
 async def list_studies(
     site: TheSite,
     asker: TheAsker,
-    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_LISTED,
-    offset: Annotated[int, Query(ge=0, le=LAST_TRIAL)] = 0,
-) -> list[Study]:
+    limit: MostListed = MOST_LISTED,
+    offset: Offset = 0,
+) -> Response:
     """List the studies that you may see, newest first: a page of them.
 
     Your own are on the first pages. A page has at most `limit`, fewer where plans are large; the
     next one begins at `offset` and how many this one has. After the last study it is empty.
     """
-    return await views.study_list(site, asker, limit=limit, offset=offset)
+    return await told_list(await views.study_list(site, asker, limit=limit, offset=offset))
 
 
 @router.post("", status_code=201)
@@ -104,28 +106,29 @@ async def extend_study(
     return await views.study_view(site, asker, study_id)
 
 
-@router.get("/{study_id}/leaderboard")
-async def get_leaderboard(site: TheSite, asker: TheAsker, study_id: str) -> list[LeaderboardRow]:
+@router.get("/{study_id}/leaderboard", response_model=list[LeaderboardRow])
+async def get_leaderboard(site: TheSite, asker: TheAsker, study_id: str) -> Response:
     """Give all trials, ranked by the coordinator's own scores."""
-    return await views.leaderboard(site, asker, study_id)
+    return await told_list(await views.leaderboard(site, asker, study_id))
 
 
-@router.get("/{study_id}/curves")
-async def get_curves(site: TheSite, asker: TheAsker, study_id: str) -> list[Curve]:
+@router.get("/{study_id}/curves", response_model=list[Curve])
+async def get_curves(site: TheSite, asker: TheAsker, study_id: str) -> Response:
     """Give learning curves: scores by rung, and donors' claims by epoch."""
-    return await views.curves(site, asker, study_id)
+    return await told_list(await views.curves(site, asker, study_id))
 
 
-@router.get("/{study_id}/trials/{number}")
+@router.get("/{study_id}/trials/{number}", response_model=TrialDetail)
 async def get_trial(
     site: TheSite,
     asker: TheAsker,
     study_id: str,
     number: Annotated[int, Path(ge=0, le=LAST_TRIAL)],
     ledger: bool = True,
-) -> TrialDetail:
+) -> Response:
     """Give a trial with its units, leases and, unless `ledger` is false, its ledger entries."""
-    return await views.trial_detail(site, asker, study_id, number, with_ledger=ledger)
+    found = await views.trial_detail(site, asker, study_id, number, with_ledger=ledger)
+    return await told_one(found)
 
 
 @router.get("/{study_id}/ledger")
@@ -194,12 +197,12 @@ async def _best(site: TheSite, asker: TheAsker, study_id: str) -> best.Best:
     return await best.find_best(site, study)
 
 
-@router.get("/{study_id}/test-looks")
-async def get_looks(site: TheSite, asker: TheAsker, study_id: str) -> list[TestLook]:
-    """List the looks at the sealed test split."""
+@router.get("/{study_id}/test-looks", response_model=list[TestLook])
+async def get_looks(site: TheSite, asker: TheAsker, study_id: str) -> Response:
+    """List the looks at the sealed test split: the newest 1,000, oldest first."""
     study = await views.study_view(site, asker, study_id)
-    found = await site.writer.read(lambda tx: stored.looks(tx, study_id))
-    return [best.look_to_wire(look, study.plan.metrics) for look in found]
+    found = await site.writer.read(lambda tx: stored.looks(tx, study_id, MOST_LOOKS))
+    return await told_list([best.look_to_wire(look, study.plan.metrics) for look in found])
 
 
 @router.post("/{study_id}/test-looks", status_code=201)
@@ -210,10 +213,10 @@ async def post_look(site: TheSite, asker: TheAsker, study_id: str) -> TestLook:
     return best.look_to_wire(look, study.plan.metrics)
 
 
-@router.get("/{study_id}/replays")
-async def get_replays(site: TheSite, asker: TheAsker, study_id: str) -> list[ReplayRecord]:
-    """List what of a study was trained again, or is to be, newest first."""
-    return await verdicts.replays_of(site, asker, study_id)
+@router.get("/{study_id}/replays", response_model=list[ReplayRecord])
+async def get_replays(site: TheSite, asker: TheAsker, study_id: str) -> Response:
+    """List what of a study was trained again, or is to be: the newest 1,000, newest first."""
+    return await told_list(await verdicts.replays_of(site, asker, study_id))
 
 
 @router.post("/{study_id}/replays/{replay_id}/undo")

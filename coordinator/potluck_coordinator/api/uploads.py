@@ -13,12 +13,14 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from potluck.protocol.records import BundledDataset, Dataset, Model, ModelFit
 from potluck_coordinator.api.deps import StillWanted, SubmittersRoute, TheAsker, TheSite
 from potluck_coordinator.api.downloads import rendered
+from potluck_coordinator.api.paging import MostListed, Offset
+from potluck_coordinator.api.told import JSON, told_one
 from potluck_coordinator.core.errors import BadModel, TooLarge
 from potluck_coordinator.core.names import check_name
 from potluck_coordinator.pipeline import bundled
 from potluck_coordinator.services import datasets, fitting, models
-from potluck_coordinator.services.drawn import drawn, drawn_one
 from potluck_coordinator.services.renderings import ModelFile
+from potluck_coordinator.storage.pages import MOST_LISTED
 
 router = APIRouter()
 large = APIRouter(route_class=SubmittersRoute)
@@ -49,10 +51,17 @@ async def chunks(upload: UploadFile) -> AsyncIterator[bytes]:
         yield piece
 
 
-@router.get("/models", tags=["models"])
-async def list_models(site: TheSite, asker: TheAsker) -> list[Model]:
-    """List your models, newest first."""
-    return drawn(await models.list_models(site, asker), models.to_wire)
+@router.get("/models", tags=["models"], response_model=list[Model])
+async def list_models(
+    site: TheSite, asker: TheAsker, limit: MostListed = MOST_LISTED, offset: Offset = 0
+) -> Response:
+    """List your models, newest first: a page of them.
+
+    A page has at most `limit`, fewer where reports are large; the next one begins at `offset` and
+    how many this one has. After the last model it is empty.
+    """
+    found = await models.list_models(site, asker, limit=limit, offset=offset)
+    return Response(found, media_type=JSON)
 
 
 @large.post("/models", status_code=201, tags=["models"], responses={200: {"model": Model}})
@@ -110,10 +119,10 @@ async def spool(upload: UploadFile, folder: Path, left: int) -> int:
     return size
 
 
-@router.get("/models/{model_id}", tags=["models"])
-async def get_model(site: TheSite, asker: TheAsker, model_id: str) -> Model:
+@router.get("/models/{model_id}", tags=["models"], response_model=Model)
+async def get_model(site: TheSite, asker: TheAsker, model_id: str) -> Response:
     """Give a model's report."""
-    return drawn_one(await models.get_model(site, asker, model_id), models.to_wire)
+    return await told_one(await models.model_view(site, asker, model_id))
 
 
 @router.post(
@@ -156,10 +165,17 @@ async def get_model_file(
     return await rendered(request, asker, ModelFile(model.graph, model.weights, format))
 
 
-@router.get("/datasets", tags=["datasets"])
-async def list_datasets(site: TheSite, asker: TheAsker) -> list[Dataset]:
-    """List your datasets, newest first."""
-    return drawn(await datasets.list_datasets(site, asker), datasets.to_wire)
+@router.get("/datasets", tags=["datasets"], response_model=list[Dataset])
+async def list_datasets(
+    site: TheSite, asker: TheAsker, limit: MostListed = MOST_LISTED, offset: Offset = 0
+) -> Response:
+    """List your datasets, newest first: a page of them.
+
+    A page has at most `limit`, fewer where profiles are large; the next one begins at `offset` and
+    how many this one has. After the last dataset it is empty.
+    """
+    found = await datasets.list_datasets(site, asker, limit=limit, offset=offset)
+    return Response(found, media_type=JSON)
 
 
 @router.delete("/models/{model_id}", tags=["models"], status_code=204)
@@ -213,10 +229,10 @@ async def post_bundled(site: TheSite, asker: TheAsker, response: Response, name:
     return datasets.to_wire(dataset)
 
 
-@router.get("/datasets/{dataset_id}", tags=["datasets"])
-async def get_dataset(site: TheSite, asker: TheAsker, dataset_id: str) -> Dataset:
+@router.get("/datasets/{dataset_id}", tags=["datasets"], response_model=Dataset)
+async def get_dataset(site: TheSite, asker: TheAsker, dataset_id: str) -> Response:
     """Give a dataset's profile."""
-    return drawn_one(await datasets.get_dataset(site, asker, dataset_id), datasets.to_wire)
+    return await told_one(await datasets.dataset_view(site, asker, dataset_id))
 
 
 @router.delete("/datasets/{dataset_id}", tags=["datasets"], status_code=204)

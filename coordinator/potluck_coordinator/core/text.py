@@ -18,11 +18,16 @@ DEEPEST = 64
 """Levels of lists and objects in one JSON text."""
 MOST_VALUES = 50_000
 """Values of one JSON text, its commas and brackets counted: its reader takes time for each."""
+MOST_NAMES = 5_000
+"""Names of one JSON text's objects: each can be wrong, and every fault of a text is written down
+before the first can be told."""
 LARGEST_INTEGER = 2**53
 """Above it JSON's readers do not agree on what a whole number is."""
 _MOST_DIGITS = 20
 _LONG_NUMBER = re.compile(r"[0-9]{16}|[0-9][eE]")
 """All numbers that are too large have this in them, as some texts do."""
+_NAME = re.compile(r'"[ \t\n\r]*:')
+"""What follows a name, and is found in texts only where they tell of one."""
 _HOLDING = (str, list, dict)
 
 
@@ -84,7 +89,8 @@ def check_json(text: str, what: str) -> None:
     Raises:
         BadInput: `request.unsayable` for half a character or a NUL in any text or name;
             `request.number` for NaN, infinities and numbers that overflow; `request.too_deep` for
-            more than 64 levels; `request.too_many` for more than 50,000 values.
+            more than 64 levels; `request.too_many` for more than 50,000 values, or 5,000 names
+            of objects.
     """
     values = text.count(",") + text.count("[") + text.count("{")
     if values > MOST_VALUES:
@@ -93,6 +99,16 @@ def check_json(text: str, what: str) -> None:
             f"{what} holds too many values.",
             expected=f"at most {MOST_VALUES:,}",
             got=f"about {values:,}",
+        )
+    names = text.count(":")
+    if names > MOST_NAMES:  # many texts have colons, few as many as this
+        names = sum(1 for _ in _NAME.finditer(text))
+    if names > MOST_NAMES:
+        raise BadInput(
+            "request.too_many",
+            f"{what} holds too many names.",
+            expected=f"at most {MOST_NAMES:,}",
+            got=f"about {names:,}",
         )
     # Looked at one by one only where something in them could be wrong: that takes long.
     exact: dict[str, Any] = {}

@@ -230,7 +230,7 @@ async def look_at_test(site: Site, asker: Asker, study_id: str) -> Look:
         now = site.now()
         look = Look(
             study_id=study.id,
-            number=len(studies.looks(tx, study.id)) + 1,
+            number=studies.count_looks(tx, study.id) + 1,
             trial=best.trial.number,
             metrics=dict(scored.metrics),
             rows=scored.rows,

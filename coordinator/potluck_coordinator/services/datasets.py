@@ -11,6 +11,7 @@ from potluck_coordinator.core.names import MOST_CHARACTERS
 from potluck_coordinator.core.records import Dataset
 from potluck_coordinator.pipeline import bundled_file
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.drawn import drawn_one, told_rows
 from potluck_coordinator.services.jobs import describe_dataset
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.quotas import may_keep
@@ -18,6 +19,7 @@ from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import datasets, studies
 from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.pages import MOST_LISTED
 from potluck_coordinator.storage.transaction import Transaction
 
 SECONDS_TO_READ = 300.0
@@ -97,6 +99,18 @@ async def add_bundled(site: Site, asker: Asker, name: str) -> tuple[Dataset, boo
     return await add_dataset(site, asker, artifact, filename, name)
 
 
+async def dataset_view(site: Site, asker: Asker, dataset_id: str) -> wire.Dataset:
+    """Give what the wire tells of a dataset that the asker owns. Raises NotFound.
+
+    Args:
+        site: The coordinator.
+        asker: Who asks.
+        dataset_id: Which one.
+    """
+    found = await get_dataset(site, asker, dataset_id)
+    return await asyncio.to_thread(drawn_one, found, to_wire)
+
+
 async def get_dataset(site: Site, asker: Asker, dataset_id: str) -> Dataset:
     """Give a dataset that the asker owns. Raises NotFound."""
     dataset = await site.writer.read(lambda tx: datasets.get(tx, dataset_id))
@@ -104,10 +118,23 @@ async def get_dataset(site: Site, asker: Asker, dataset_id: str) -> Dataset:
     return dataset
 
 
-async def list_datasets(site: Site, asker: Asker) -> list[Dataset]:
-    """List the asker's datasets; the admin sees all."""
+async def list_datasets(
+    site: Site, asker: Asker, *, limit: int = MOST_LISTED, offset: int = 0
+) -> bytes:
+    """List the asker's datasets, newest first: a page of them, as JSON. The admin sees all.
+
+    Args:
+        site: The coordinator.
+        asker: Who asks.
+        limit: How many at most; where their descriptions are large there are fewer.
+        offset: How many the pages before had.
+    """
     owners = None if asker.role == "admin" else asker.owners
-    return await site.writer.read(lambda tx: datasets.by_owners(tx, owners))
+
+    def look(tx: Transaction) -> bytes:
+        return told_rows(datasets.page(tx, owners=owners, limit=limit, offset=offset), to_wire)
+
+    return await site.writer.read(look)
 
 
 async def delete_dataset(

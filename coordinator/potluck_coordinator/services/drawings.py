@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -46,7 +45,7 @@ def draw(tx: Transaction, study_id: str, roomiest: int | None = None) -> Drawing
     """Draw a study for everybody. Raises NotFound."""
     record = studies.get(tx, study_id)
     study = views.draw_study(tx, record, NOBODY, roomiest)
-    facts = views.facts_of(tx, study_id)
+    facts = views.facts_of(tx, record)
     return Drawing(
         record=record,
         study=study.model_dump_json(),
@@ -57,7 +56,7 @@ def draw(tx: Transaction, study_id: str, roomiest: int | None = None) -> Drawing
 
 
 def _list(items: Sequence[BaseModel]) -> str:
-    return json.dumps([item.model_dump(mode="json") for item in items], separators=(",", ":"))
+    return f"[{','.join(item.model_dump_json() for item in items)}]"
 
 
 class Followed:

@@ -34,8 +34,24 @@ def drawn(facts: Iterable[Fact], draw: Callable[[Fact], Drawn]) -> list[Drawn]:
         try:
             found.append(drawn_one(fact, draw))
         except Exception:
-            _log.exception("a row was left out of a list: %s", getattr(fact, "id", "?"))
+            _left_out(fact)
     return found
+
+
+def told_rows(facts: Iterable[Fact], draw: Callable[[Fact], Drawn]) -> bytes:
+    """Write a list as JSON, row by row as `drawn` draws it: no row stays when the next one comes.
+
+    Args:
+        facts: The rows, read as they are asked for.
+        draw: What makes of a row what the wire tells.
+    """
+    rows: list[bytes] = []
+    for fact in facts:
+        try:
+            rows.append(_told(fact, draw)[1].encode())
+        except Exception:
+            _left_out(fact)
+    return b"[" + b",".join(rows) + b"]"
 
 
 def drawn_one(fact: Fact, draw: Callable[[Fact], Drawn]) -> Drawn:
@@ -45,12 +61,20 @@ def drawn_one(fact: Fact, draw: Callable[[Fact], Drawn]) -> Drawn:
         fact: The row.
         draw: What makes of it what the wire tells; its errors are the caller's.
     """
+    return _told(fact, draw)[0]
+
+
+def _told(fact: Fact, draw: Callable[[Fact], Drawn]) -> tuple[Drawn, str]:
     try:
         found = draw(fact)
-        found.model_dump_json()  # a model takes text that its JSON cannot hold
+        return found, found.model_dump_json()  # a model takes text that its JSON cannot hold
     except ValueError:
-        return draw(mended_fact(fact))
-    return found
+        found = draw(mended_fact(fact))
+        return found, found.model_dump_json()
+
+
+def _left_out(fact: object) -> None:
+    _log.exception("a row was left out of a list: %s", getattr(fact, "id", "?"))
 
 
 def mended_fact(fact: Fact) -> Fact:

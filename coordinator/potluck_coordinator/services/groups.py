@@ -22,15 +22,28 @@ from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.events import ACCESS
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import access, groups, tokens
+from potluck_coordinator.storage.pages import MOST_LISTED
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 
-async def mine(site: Site, asker: Asker) -> list[wire.Group]:
-    """List one's own groups; all groups for the admin."""
+async def mine(
+    site: Site, asker: Asker, *, limit: int = MOST_LISTED, offset: int = 0
+) -> list[wire.Group]:
+    """List one's own groups, oldest first: a page of them; of all groups for the admin.
+
+    Args:
+        site: The coordinator.
+        asker: Who asks.
+        limit: How many at most.
+        offset: How many the pages before had.
+    """
     owners = None if asker.role == "admin" else asker.owners
-    return await site.writer.read(
-        lambda tx: [to_wire(tx, group) for group in groups.of_owners(tx, owners)]
-    )
+
+    def look(tx: Transaction) -> list[wire.Group]:
+        found = groups.of_owners(tx, owners, limit=limit, offset=offset)
+        return [to_wire(tx, group) for group in found]
+
+    return await site.writer.read(look)
 
 
 async def make(site: Site, asker: Asker, name: str) -> wire.Group:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from potluck.protocol import donor as wire
+from potluck_coordinator.core.claims import sharing
 from potluck_coordinator.core.errors import BadResult, NotFound
 from potluck_coordinator.core.ids import donor_name
 from potluck_coordinator.core.leases import LeaseState
@@ -30,9 +31,9 @@ from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 GRACE_SECONDS = 600
 LARGEST_TO_GO_ON = 1e12
+"""A number of a state that others may go on from is no larger: training breaks at once beyond."""
 LARGEST_CLAIM = 1e30
 """Beyond it means of claimed losses would overflow."""
-"""A number of a state that others may go on from is no larger: training breaks at once beyond."""
 
 
 def hash_token(token: str) -> str:
@@ -153,7 +154,7 @@ def _hear(site: Site, tx: Transaction, lease: Lease, beat: wire.Progress, now: f
         values |= {"step": beat.step, "epoch": min(beat.epoch, unit.to_epoch)}
     if beat.loss is not None and abs(beat.loss) <= LARGEST_CLAIM:
         values["loss"] = beat.loss
-        keep_claims(tx, unit, {beat.epoch: beat.loss})
+        keep_claim(tx, unit, beat.epoch, beat.loss)
     if beat.samples_per_second is not None and isfinite(beat.samples_per_second):
         values["samples_per_second"] = beat.samples_per_second
     leases.hear(tx, lease.id, now=now, expires_at=_until(site, lease, now), **values)
@@ -173,15 +174,20 @@ def _until(site: Site, lease: Lease, now: float) -> float:
     return min(now + site.settings.lease_seconds, last)
 
 
-def keep_claims(tx: Transaction, unit: Unit, losses: Mapping[int, float]) -> None:
-    """Keep claimed losses of this unit's own epochs; what no curve can show is left out."""
-    mine = {
-        epoch: loss
-        for epoch, loss in losses.items()
-        if unit.from_epoch < epoch <= unit.to_epoch and abs(loss) <= LARGEST_CLAIM
-    }
+def keep_claim(tx: Transaction, unit: Unit, epoch: int, loss: float) -> None:
+    """Keep a claimed loss of one of this unit's own epochs; what no curve can show is left out.
+
+    Args:
+        tx: The transaction.
+        unit: The unit; of a very long one not every epoch's claim is kept.
+        epoch: Which epoch it is of, counted over the whole trial.
+        loss: What a donor claims.
+    """
+    mine = unit.from_epoch < epoch <= unit.to_epoch and abs(loss) <= LARGEST_CLAIM
     if mine and unit.kind == "trial":
-        scores.claim(tx, (unit.study_id, unit.trial, unit.fold, unit.repeat), mine)
+        among = sharing(epoch, unit.from_epoch, unit.to_epoch)
+        place = (unit.study_id, unit.trial, unit.fold, unit.repeat)
+        scores.claim(tx, place, epoch, loss, among=among)
 
 
 def _why_stop(tx: Transaction, lease: Lease) -> str:

@@ -25,12 +25,14 @@ from potluck_coordinator.core.records import Model
 from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.describing import describe_model
+from potluck_coordinator.services.drawn import drawn_one, told_rows
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.quotas import may_keep
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.working import Job, refusing, run_job
 from potluck_coordinator.storage import models, studies
 from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.pages import MOST_LISTED
 from potluck_coordinator.storage.transaction import Transaction
 
 SECONDS_TO_DESCRIBE = 120.0
@@ -217,6 +219,18 @@ def to_wire(model: Model) -> wire.Model:
     )
 
 
+async def model_view(site: Site, asker: Asker, model_id: str) -> wire.Model:
+    """Give what the wire tells of a model that the asker owns. Raises NotFound.
+
+    Args:
+        site: The coordinator.
+        asker: Who asks.
+        model_id: Which one.
+    """
+    found = await get_model(site, asker, model_id)
+    return await asyncio.to_thread(drawn_one, found, to_wire)
+
+
 async def get_model(site: Site, asker: Asker, model_id: str) -> Model:
     """Give a model that the asker owns. Raises NotFound."""
     model = await site.writer.read(lambda tx: models.get(tx, model_id))
@@ -231,7 +245,20 @@ async def usable_model(site: Site, asker: Asker, model_id: str) -> Model:
     return model
 
 
-async def list_models(site: Site, asker: Asker) -> list[Model]:
-    """List the asker's models; the admin sees all."""
+async def list_models(
+    site: Site, asker: Asker, *, limit: int = MOST_LISTED, offset: int = 0
+) -> bytes:
+    """List the asker's models, newest first: a page of them, as JSON. The admin sees all.
+
+    Args:
+        site: The coordinator.
+        asker: Who asks.
+        limit: How many at most; where their descriptions are large there are fewer.
+        offset: How many the pages before had.
+    """
     owners = None if asker.role == "admin" else asker.owners
-    return await site.writer.read(lambda tx: models.by_owners(tx, owners))
+
+    def look(tx: Transaction) -> bytes:
+        return told_rows(models.page(tx, owners=owners, limit=limit, offset=offset), to_wire)
+
+    return await site.writer.read(look)

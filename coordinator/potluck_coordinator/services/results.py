@@ -31,7 +31,7 @@ from potluck_coordinator.services.leases import (
     commitments,
     hash_token,
     holder_of_checkpoint,
-    keep_claims,
+    keep_claim,
     turn_of,
 )
 from potluck_coordinator.services.replays import checks
@@ -206,7 +206,7 @@ def _accept(
         tx, unit.id, LeaseState.SUPERSEDED, now=now, reason="an earlier holder finished"
     )
     if "loss" in claims:
-        keep_claims(tx, unit, {unit.to_epoch: claims["loss"]})
+        keep_claim(tx, unit, unit.to_epoch, claims["loss"])
     donors.reward(tx, lease.donor_id, seconds=min(now, lease.expires_at) - lease.started_at)
     body = {
         "lease": lease.id,

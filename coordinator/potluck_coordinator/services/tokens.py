@@ -26,6 +26,8 @@ MOST_TOKENS = 100
 """An account's tokens that have not ended."""
 ENDED_SHOWN_S = 30 * 24 * 3600.0
 """How long one that ended is still listed."""
+MOST_ENDED = 400
+"""An account's tokens that ended, and are kept: whoever makes and revokes all day adds no more."""
 
 
 async def of_account(
@@ -67,7 +69,7 @@ async def make(
             raise Conflict(
                 "account.state", "This account is closed.", expected="an open one", got="closed"
             )
-        tokens.forget_ended(tx, found, now - ENDED_SHOWN_S)
+        tokens.forget_ended(tx, found, now - ENDED_SHOWN_S, now=now, most=MOST_ENDED)
         if len([t for t in tokens.of_account(tx, found) if t.is_alive(now)]) >= MOST_TOKENS:
             raise Conflict(
                 "token.too_many",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from potluck.protocol import records as wire
 from potluck.protocol.study import StudySpec
+from potluck_coordinator.core.claims import drawn_apart
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.ledger import Entry
 from potluck_coordinator.core.measurable import absent
@@ -32,7 +33,7 @@ from potluck_coordinator.storage import (
     units,
 )
 from potluck_coordinator.storage.ledger import of_trial
-from potluck_coordinator.storage.study_lists import MOST_LISTED
+from potluck_coordinator.storage.pages import MOST_LISTED
 from potluck_coordinator.storage.summaries import Digest, HeldUnit, TrialLine
 from potluck_coordinator.storage.transaction import Transaction
 
@@ -204,7 +205,8 @@ async def leaderboard(site: Site, asker: Asker, study_id: str) -> list[wire.Lead
     """Give all trials: ranked ones by rank, then the rest by number."""
 
     def look(tx: Transaction) -> list[wire.LeaderboardRow]:
-        return draw_board(seen(tx, asker, study_id), facts_of(tx, study_id))
+        study = seen(tx, asker, study_id)
+        return draw_board(study, facts_of(tx, study))
 
     return await site.writer.read(look)
 
@@ -213,7 +215,8 @@ async def curves(site: Site, asker: Asker, study_id: str) -> list[wire.Curve]:
     """Give each trial's scored metric by rung, and its donors' claimed loss by epoch."""
 
     def look(tx: Transaction) -> list[wire.Curve]:
-        return draw_curves(seen(tx, asker, study_id), facts_of(tx, study_id))
+        study = seen(tx, asker, study_id)
+        return draw_curves(study, facts_of(tx, study))
 
     return await site.writer.read(look)
 
@@ -230,14 +233,15 @@ class TrialFacts:
     checks: Mapping[int, wire.Check]
 
 
-def facts_of(tx: Transaction, study_id: str) -> TrialFacts:
+def facts_of(tx: Transaction, study: Study) -> TrialFacts:
     """Gather what leaderboard and curves are drawn from."""
+    lines = summaries.lines_of(tx, study.id)
     return TrialFacts(
-        summaries.lines_of(tx, study_id),
-        by_rung(summaries.units_of(tx, study_id)),
-        scores.mean_claims(tx, study_id),
-        summaries.busy(tx, study_id),
-        checks_of_trials(tx, study_id),
+        lines,
+        by_rung(summaries.units_of(tx, study.id)),
+        scores.mean_claims(tx, study.id, drawn_apart(study.spec["rungs"][-1], len(lines))),
+        summaries.busy(tx, study.id),
+        checks_of_trials(tx, study.id),
     )
 
 
@@ -295,7 +299,7 @@ def _state(study: Study, trial: TrialLine) -> str:
 
 
 def draw_curves(study: Study, facts: TrialFacts) -> list[wire.Curve]:
-    """Draw every trial's curve."""
+    """Draw every trial's curve: of long ones, the epochs that the facts have."""
     epochs = study.spec["rungs"]
     return [
         wire.Curve(
@@ -321,7 +325,7 @@ async def trial_detail(
 
     def look(tx: Transaction) -> wire.TrialDetail:
         study = seen(tx, asker, study_id)
-        board = draw_board(study, facts_of(tx, study_id))
+        board = draw_board(study, facts_of(tx, study))
         row = next((r for r in board if r.trial == number), None)
         if row is None:
             raise NotFound("trial.not_found", "This study has no such trial.", got=str(number))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
-from sqlalchemy import func, update
+from sqlalchemy import Text, cast, func, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Dataset
+from potluck_coordinator.storage.pages import MOST_BYTES, MOST_LISTED, fitting
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import DatasetRow
 
@@ -58,16 +59,48 @@ def get(session: Session, dataset_id: str) -> Dataset:
     return fact(Dataset, found)
 
 
-def by_owners(session: Session, owners: Sequence[str] | None) -> list[Dataset]:
-    """List datasets that are still there, newest first; `None`: all owners'."""
+def page(
+    session: Session,
+    *,
+    owners: Sequence[str] | None,
+    limit: int = MOST_LISTED,
+    offset: int = 0,
+    most_bytes: int = MOST_BYTES,
+) -> Iterator[Dataset]:
+    """List datasets that are still there, newest first: a page of them.
+
+    Where profiles are large a page is shorter; only after the last dataset it is empty.
+    Rows are read a few at a time, as they are asked for.
+
+    Args:
+        session: The transaction.
+        owners: Whose datasets; None: everybody's.
+        limit: How many at most.
+        offset: How many the pages before had.
+        most_bytes: Of profiles, as they are kept.
+    """
     query = (
-        select(DatasetRow)
+        select(DatasetRow.id)
         .where(col(DatasetRow.deleted_at).is_(None))
-        .order_by(col(DatasetRow.created_at).desc())
+        .order_by(col(DatasetRow.created_at).desc(), col(DatasetRow.id))
+        .limit(limit)
+        .offset(offset)
     )
     if owners is not None:
         query = query.where(col(DatasetRow.owner).in_(owners))
-    return [fact(Dataset, found) for found in session.exec(query)]
+    wanted = session.exec(query).all()
+    for taken in fitting(wanted, lambda some: _sizes(session, some), most_bytes):
+        rows = select(DatasetRow).where(col(DatasetRow.id).in_(taken))
+        found = {row.id: row for row in session.exec(rows)}
+        for one in taken:
+            yield fact(Dataset, found.pop(one))
+
+
+def _sizes(session: Session, dataset_ids: Sequence[str]) -> dict[str, int]:
+    """Give the characters of each dataset's profile."""
+    size = func.length(cast(col(DatasetRow.profile), Text))
+    query = select(DatasetRow.id, size).where(col(DatasetRow.id).in_(dataset_ids))
+    return dict(session.exec(query).all())
 
 
 def mark_deleted(session: Session, dataset_id: str, at: float) -> bool:

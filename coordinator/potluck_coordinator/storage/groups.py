@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from potluck_coordinator.core.errors import Conflict, NotFound
 from potluck_coordinator.core.groups import Group
 from potluck_coordinator.storage.access_tables import GroupRow
+from potluck_coordinator.storage.pages import MOST_LISTED
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import StudyRow
 
@@ -59,9 +60,19 @@ def by_code(session: Session, code_hash: str) -> Group | None:
     return None if found is None else fact(Group, found)
 
 
-def of_owners(session: Session, owners: Iterable[str] | None) -> list[Group]:
-    """List these owners' groups, oldest first; None: everybody's."""
+def of_owners(
+    session: Session, owners: Iterable[str] | None, *, limit: int = MOST_LISTED, offset: int = 0
+) -> list[Group]:
+    """List these owners' groups, oldest first: a page of them.
+
+    Args:
+        session: The transaction.
+        owners: Whose groups; None: everybody's.
+        limit: How many at most.
+        offset: How many the pages before had.
+    """
     query = select(GroupRow).order_by(col(GroupRow.created_at), col(GroupRow.id))
+    query = query.limit(limit).offset(offset)
     if owners is not None:
         query = query.where(col(GroupRow.owner).in_(list(owners)))
     return [fact(Group, found) for found in session.exec(query)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import delete
+from sqlalchemy import Text, cast, delete, func
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Model
+from potluck_coordinator.storage.pages import MOST_BYTES, MOST_LISTED, fitting
 from potluck_coordinator.storage.rows import fact, row
 from potluck_coordinator.storage.tables import ModelRow
 
@@ -52,9 +53,46 @@ def remove(session: Session, model_id: str) -> None:
     session.exec(delete(ModelRow).where(col(ModelRow.id) == model_id))
 
 
-def by_owners(session: Session, owners: Sequence[str] | None) -> list[Model]:
-    """List models, newest first; `None`: all owners'."""
-    query = select(ModelRow).order_by(col(ModelRow.created_at).desc())
+def page(
+    session: Session,
+    *,
+    owners: Sequence[str] | None,
+    limit: int = MOST_LISTED,
+    offset: int = 0,
+    most_bytes: int = MOST_BYTES,
+) -> Iterator[Model]:
+    """List models, newest first: a page of them.
+
+    Where reports are large a page is shorter; only after the last model it is empty.
+    Rows are read a few at a time, as they are asked for.
+
+    Args:
+        session: The transaction.
+        owners: Whose models; None: everybody's.
+        limit: How many at most.
+        offset: How many the pages before had.
+        most_bytes: Of reports and facts, as they are kept.
+    """
+    query = (
+        select(ModelRow.id)
+        .order_by(col(ModelRow.created_at).desc(), col(ModelRow.id))
+        .limit(limit)
+        .offset(offset)
+    )
     if owners is not None:
         query = query.where(col(ModelRow.owner).in_(owners))
-    return [fact(Model, found) for found in session.exec(query)]
+    wanted = session.exec(query).all()
+    for taken in fitting(wanted, lambda some: _sizes(session, some), most_bytes):
+        rows = select(ModelRow).where(col(ModelRow.id).in_(taken))
+        found = {row.id: row for row in session.exec(rows)}
+        for one in taken:
+            yield fact(Model, found.pop(one))
+
+
+def _sizes(session: Session, model_ids: Sequence[str]) -> dict[str, int]:
+    """Give the characters of each model's report and facts."""
+    report, facts = (
+        func.length(cast(col(column), Text)) for column in (ModelRow.report, ModelRow.facts)
+    )
+    query = select(ModelRow.id, report + facts).where(col(ModelRow.id).in_(model_ids))
+    return dict(session.exec(query).all())

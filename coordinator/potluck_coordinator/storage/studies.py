@@ -139,10 +139,27 @@ def add_look(session: Session, look: Look) -> None:
     session.flush()
 
 
-def looks(session: Session, study_id: str) -> list[Look]:
-    """List the looks at a study's test split."""
-    query = select(LookRow).where(LookRow.study_id == study_id).order_by(col(LookRow.number))
-    return [fact(Look, found) for found in session.exec(query)]
+def looks(session: Session, study_id: str, most: int) -> list[Look]:
+    """List the newest looks at a study's test split, oldest first.
+
+    Args:
+        session: The transaction.
+        study_id: The study.
+        most: How many at most.
+    """
+    query = (
+        select(LookRow)
+        .where(LookRow.study_id == study_id)
+        .order_by(col(LookRow.number).desc())
+        .limit(most)
+    )
+    return [fact(Look, found) for found in session.exec(query)][::-1]
+
+
+def count_looks(session: Session, study_id: str) -> int:
+    """Count the looks at a study's test split; they are numbered from 1 without a gap."""
+    query = select(func.max(LookRow.number)).where(LookRow.study_id == study_id)
+    return session.exec(query).one() or 0
 
 
 def uses_dataset(session: Session, dataset_id: str, *states: str) -> int:

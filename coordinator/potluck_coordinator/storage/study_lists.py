@@ -8,14 +8,9 @@ from sqlalchemy import Text, case, cast, func, or_
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.records import Study
+from potluck_coordinator.storage.pages import MOST_BYTES, MOST_LISTED, fitting
 from potluck_coordinator.storage.rows import fact
 from potluck_coordinator.storage.tables import StudyRow
-
-MOST_LISTED = 500
-"""Studies that one page holds."""
-MOST_BYTES = 8 * 2**20
-"""Of specifications and plans on one page; it holds one study at least."""
-READ_AT_ONCE = 25
 
 
 def page(
@@ -41,20 +36,9 @@ def page(
     """
     wanted = _listed(session, owners, limit, offset)
     found: list[Study] = []
-    left = most_bytes
-    for begin in range(0, len(wanted), READ_AT_ONCE):
-        some = wanted[begin : begin + READ_AT_ONCE]
-        sizes = _sizes(session, some)
-        taken: list[str] = []
-        for study_id in some:
-            left -= sizes[study_id]
-            if left < 0 and (found or taken):
-                break
-            taken.append(study_id)
+    for taken in fitting(wanted, lambda some: _sizes(session, some), most_bytes):
         query = select(StudyRow).where(col(StudyRow.id).in_(taken))
         found += [fact(Study, row) for row in session.exec(query)]
-        if len(taken) < len(some):
-            break
     return sorted(found, key=lambda study: (-study.created_at, study.id))
 
 

@@ -108,10 +108,28 @@ def note_use(session: Session, token_id: str, at: float, *, since: float) -> boo
     return bool(changed(session, statement))
 
 
-def forget_ended(session: Session, account_id: str, before: float) -> None:
-    """Delete an account's tokens that were revoked, or expired, before a time."""
-    statement = delete(TokenRow).where(
-        col(TokenRow.account_id) == account_id,
-        (col(TokenRow.revoked_at) < before) | (col(TokenRow.expires_at) < before),
+def forget_ended(
+    session: Session, account_id: str, before: float, *, now: float, most: int
+) -> None:
+    """Delete an account's tokens that were revoked, or expired, before a time.
+
+    Args:
+        session: The transaction.
+        account_id: The account.
+        before: What ended earlier goes.
+        now: The time; what ended by then goes, too, but for the newest of it.
+        most: How many of those stay.
+    """
+    of_account = col(TokenRow.account_id) == account_id
+    newest = (
+        select(TokenRow.id)
+        .where(of_account, _ended_by(now))
+        .order_by(col(TokenRow.created_at).desc(), col(TokenRow.id))
+        .limit(most)
     )
-    changed(session, statement)
+    gone = _ended_by(before) | (_ended_by(now) & col(TokenRow.id).not_in(newest))
+    changed(session, delete(TokenRow).where(of_account, gone))
+
+
+def _ended_by(moment: float) -> ColumnElement[bool]:
+    return (col(TokenRow.revoked_at) < moment) | (col(TokenRow.expires_at) < moment)

@@ -123,7 +123,7 @@ class Choice(Exact):
     """One of a list of values."""
 
     kind: Literal["choice"] = "choice"
-    choices: list[Scalar] = Field(min_length=1, max_length=256)
+    choices: list[Scalar] = Field(min_length=1, max_length=256, fail_fast=True)
 
 
 Parameter = Annotated[Fixed | Float | Int | Choice, Field(discriminator="kind")]
@@ -163,7 +163,7 @@ class Pipeline(Exact):
     """
 
     target: str | None = None
-    features: list[str] | None = None
+    features: Annotated[list[str], Field(fail_fast=True)] | None = None
     task: Task | None = None
     sample_weight: str | None = None
     scaling: Scaling | None = None

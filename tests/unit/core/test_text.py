@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck_coordinator.core.errors import BadInput
-from potluck_coordinator.core.text import DEEPEST, check_json, fault_in, mended
+from potluck_coordinator.core.text import DEEPEST, MOST_NAMES, check_json, fault_in, mended
 
 TEXTS = st.text(st.characters())
 SCALARS = st.one_of(TEXTS, st.integers(-(2**70), 2**70), st.floats(), st.booleans(), st.none())
@@ -82,3 +82,12 @@ def test_numbers_that_nothing_holds_are_refused(text: str) -> None:
 def test_what_is_no_json_is_left_to_its_reader() -> None:
     for text in ("", "{", "nonsense", '{"a": 01}', '"\x01"'):
         assert taken(text)
+
+
+@pytest.mark.parametrize("colon", [":", " :", "\n\t: "])
+def test_names_are_counted_and_colons_in_texts_are_none(colon: str) -> None:
+    named = [f'"n{number}"{colon}1' for number in range(MOST_NAMES + 1)]
+    assert not taken("{" + ",".join(named) + "}")
+    assert taken("{" + ",".join(named[1:]) + "}")
+    assert not taken("[" + ",".join("{" + one + "}" for one in named) + "]")
+    assert taken(json.dumps([f"gene:{number}" for number in range(2 * MOST_NAMES)]))
