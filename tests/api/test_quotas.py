@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from potluck_coordinator.app import create_app
 from potluck_coordinator.core.visitors import new_visitor_key
 from potluck_coordinator.settings import Settings
+from potluck_coordinator.storage.artifacts import ArtifactStore
 from tests.api.conftest import spec, stored_files, upload_data, upload_model
 from tests.support.visiting import bearer
 
@@ -72,6 +73,48 @@ def test_models_count_with_their_weights(start: Start) -> None:
     client = start(quota_bytes=3_000)
     assert upload_model(client).status_code == 201
     assert refusal(upload_data(client, OTHER * 5)) == (409, "quota.bytes")
+
+
+def fit(client: TestClient, model: str, width: int) -> Any:
+    return client.post(f"/api/v1/models/{model}/fitted", json={"width": width})
+
+
+def test_a_fitted_model_counts_and_one_too_many_leaves_nothing(start: Start) -> None:
+    client = start(quota_bytes=60_000)
+    model = upload_model(client).json()["id"]
+    before = stored_files(client)
+    assert refusal(fit(client, model, 2_000)) == (409, "quota.bytes")
+    assert stored_files(client) == before
+    assert fit(client, model, 7).status_code == 201
+
+
+def test_what_is_made_here_needs_room_on_the_disk(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = start()
+    app: Any = client.app
+    model = upload_model(client).json()["id"]
+    before = stored_files(client)
+    monkeypatch.setattr(app.state.site.settings, "disk_floor", 2**62)
+    for answer in (fit(client, model, 7), client.post("/api/v1/datasets/bundled/iris")):
+        assert refusal(answer) == (507, "disk.full")
+    assert stored_files(client) == before
+    assert app.state.site.incoming.bytes == 0
+
+
+def test_a_fitted_models_weights_do_not_pass_through_the_server(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = start()
+    model = upload_model(client).json()["id"]
+
+    def held(*_: object) -> None:
+        raise AssertionError("an artifact was held in the server's memory")
+
+    monkeypatch.setattr(ArtifactStore, "get", held)
+    monkeypatch.setattr(ArtifactStore, "put", held)
+    monkeypatch.setattr(ArtifactStore, "put_sync", held)
+    assert fit(client, model, 7).status_code == 201
 
 
 def test_new_keys_do_not_get_round_what_visitors_may_keep_together(start: Start) -> None:

@@ -120,6 +120,34 @@ def test_uploads_are_counted_beside_requests(people: Callable[..., At]) -> None:
     assert asked(stranger, 1) == [200]
 
 
+def fit(client: TestClient, model: str, width: int) -> httpx2.Response:
+    return client.post(f"/api/v1/models/{model}/fitted", json={"width": width})
+
+
+def test_what_is_made_here_for_somebody_counts_as_an_upload(people: Callable[..., At]) -> None:
+    at = people(rate_uploads=3)
+    stranger = at("192.0.2.7")
+    model = stranger.post("/api/v1/models", files=[("files", ("m.h5", dense_h5()))]).json()["id"]
+    assert stranger.post("/api/v1/datasets/bundled/iris").status_code == 201
+    assert fit(stranger, model, 7).status_code == 201
+    for refused in (fit(stranger, model, 8), stranger.post("/api/v1/datasets/bundled/wine")):
+        assert (refused.status_code, code_of(refused)) == (429, "rate.uploads")
+
+
+@pytest.mark.parametrize("rate", ["upload_bytes", "visitor_bytes"])
+def test_bytes_that_are_made_here_count_and_those_that_were_there_do_not(
+    people: Callable[..., At], rate: str
+) -> None:
+    at = people(**{f"rate_{rate}": 700_000})
+    uploader, fitter, late = at("192.0.2.7"), at("192.0.2.8"), at("192.0.2.9")
+    model = uploader.post("/api/v1/models", files=[("files", ("m.h5", dense_h5()))]).json()["id"]
+    assert fit(fitter, model, 20_000).status_code == 201  # 20,000 times 8 weights: 640 kB
+    refused = fit(fitter, model, 20_001)
+    assert (refused.status_code, code_of(refused)) == (429, f"rate.{rate}")
+    assert fit(late, model, 20_000).status_code == 200
+    assert upload_data(late, CSV).status_code == 201  # all of it was given back
+
+
 def test_bytes_of_uploads_are_counted_as_they_come_too(people: Callable[..., At]) -> None:
     at = people(rate_upload_bytes=len(CSV) + 1000)
     stranger = at("192.0.2.7")

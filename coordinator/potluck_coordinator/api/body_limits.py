@@ -53,6 +53,14 @@ def is_upload(method: str, path: str) -> bool:
     return method == "POST" and path in (f"{API}/models", f"{API}/datasets")
 
 
+def makes_material(method: str, path: str) -> bool:
+    """Say whether a request lets a model or a dataset be made here: it counts as an upload."""
+    return method == "POST" and (
+        path.startswith(f"{API}/datasets/bundled/")
+        or (path.startswith(f"{API}/models/") and path.endswith("/fitted"))
+    )
+
+
 class BodyLimits:
     """Answer 413 `size.upload` when a body is, or says that it is, larger than its address takes.
 

@@ -14,8 +14,10 @@ from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.drawn import drawn_one, told_rows
 from potluck_coordinator.services.jobs import describe_dataset
 from potluck_coordinator.services.leftovers import forget
+from potluck_coordinator.services.making import making
 from potluck_coordinator.services.quotas import may_keep
 from potluck_coordinator.services.reading import on_dataset
+from potluck_coordinator.services.room import writing
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import datasets, studies
 from potluck_coordinator.storage.ledger import record
@@ -92,11 +94,17 @@ async def add_dataset(
 
 
 async def add_bundled(site: Site, asker: Asker, name: str) -> tuple[Dataset, bool]:
-    """Take one of the real datasets that come with scikit-learn. Raises NotFound."""
+    """Take one of the real datasets that come with scikit-learn. It counts as an upload.
+
+    Raises NotFound; TooOften `rate.*`; NoRoom `disk.full`.
+    """
     asker.must_submit()
     filename, content = await asyncio.to_thread(bundled_file, name)
-    artifact = await site.artifacts.put(content)
-    return await add_dataset(site, asker, artifact, filename, name)
+    with making(site, asker, len(content)) as made, writing(site, len(content)):
+        artifact = await site.artifacts.put(content)
+        dataset, new = await add_dataset(site, asker, artifact, filename, name)
+        made.kept = len(content) if new else 0
+    return dataset, new
 
 
 async def dataset_view(site: Site, asker: Asker, dataset_id: str) -> wire.Dataset:

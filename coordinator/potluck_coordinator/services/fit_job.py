@@ -21,16 +21,18 @@ from potluck_converter import (
 )
 from potluck_coordinator.core.errors import TooLarge
 from potluck_coordinator.services.facts import facts_from_json, facts_of, facts_to_json
+from potluck_coordinator.storage.artifacts import Kept, Shelf
 
 BYTES_PER_WEIGHT = 4
 
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted model's files, what is told of it, and what was changed."""
+    """A fitted model: its files by hash, their bytes, what is told of it, and what was changed."""
 
-    graph: bytes
-    weights: bytes
+    graph: str
+    weights: str
+    size: int
     report: Mapping[str, Any]
     facts: Mapping[str, Any]
     layers: tuple[str, ...]
@@ -38,21 +40,23 @@ class FittedModel:
 
 
 def fit_job(
-    graph: bytes,
-    weights: bytes,
+    graph: Kept,
+    weights: Kept,
     report_before: Mapping[str, Any],
     facts_before: Mapping[str, Any],
     width: int,
     most_bytes: int,
+    shelf: Shelf,
 ) -> FittedModel:
     """Fit a model to rows of `width` numbers, and check it as an upload is checked.
 
     `graph` and `weights` are a model's artifacts, `report_before` and `facts_before` what is kept
-    of it: what it was compiled with is told in them alone. `most_bytes` bounds the new weights.
+    of it: what it was compiled with is told in them alone. `most_bytes` bounds the new weights;
+    the new files go to `shelf`.
 
     Raises ConversionError `model.cannot_fit`, `model.too_large`; TooLarge `size.upload`.
     """
-    model = replace(from_files(graph, weights), source=report_before["source"])
+    model = replace(from_files(graph.read(), weights.read()), source=report_before["source"])
     said = report(model)["warnings"]
     own = tuple(one for one in report_before["warnings"] if one not in said)
     check_bytes(input_fit(model.graph, width), most_bytes)
@@ -62,16 +66,19 @@ def fit_job(
     before = facts_from_json(facts_before)
     facts = replace(facts_of(fitted), compiled=before.compiled, warnings=before.warnings)
     layers = tuple(layer.name for layer in fit.fresh)
-    return FittedModel(*files, report(fitted), facts_to_json(facts), layers, told(fit))
+    new_graph, new_weights = map(shelf.put, files)
+    size = sum(map(len, files))
+    about = report(fitted), facts_to_json(facts)
+    return FittedModel(new_graph, new_weights, size, *about, layers, told(fit))
 
 
-def offer_job(graph: bytes, width: int, most_bytes: int) -> tuple[tuple[str, ...], str] | None:
+def offer_job(graph: Kept, width: int, most_bytes: int) -> tuple[tuple[str, ...], str] | None:
     """Say which layers would start anew, and in words what it does; None where it cannot be done.
 
     `graph` is a model's artifact, `width` the numbers of a row; `most_bytes` bounds the weights.
     """
     try:
-        fit = input_fit(graph_from_json(json.loads(graph)), width)
+        fit = input_fit(graph_from_json(json.loads(graph.read())), width)
         check_bytes(fit, most_bytes)
     except (ConversionError, TooLarge):
         return None

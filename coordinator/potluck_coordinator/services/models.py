@@ -69,7 +69,12 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
             facts=facts,
             created_at=site.now(),
         )
-        return await keep_model(site, asker, model, graph_file, weight_file)
+        size = graph_file.stat().st_size + weight_file.stat().st_size
+        made = await keep_model(site, asker, model, size)
+        for artifact, file in ((graph, graph_file), (weights, weight_file)):
+            if not await site.artifacts.exists(artifact):  # deleted, as others' same bytes were
+                await site.artifacts.put_file(file)
+        return made
 
 
 async def _described(
@@ -105,17 +110,15 @@ async def keep_model(
     site: Site,
     asker: Asker,
     model: Model,
-    graph_content: bytes | Path,
-    weight_content: bytes | Path,
+    size: int,
     told: Mapping[str, Any] | None = None,
 ) -> tuple[Model, bool]:
     """Keep a model whose bytes were put; give the kept one, and whether it is new.
 
-    The contents are those of its artifacts, as bytes or files; `told` is more for the ledger.
+    `size` is that of its graph and weights in bytes; `told` is more for the ledger.
 
     Raises OverQuota `quota.bytes`; then nothing of it stays.
     """
-    size = sum(map(_size, (graph_content, weight_content)))
     body = {
         "model": model.id,
         "hash": model.hash,
@@ -134,21 +137,10 @@ async def keep_model(
         return model, True
 
     try:
-        made = await site.writer.run(act)
+        return await site.writer.run(act)
     except OverQuota:
         await forget(site, [model.graph, model.weights])
         raise
-    for artifact, content in ((model.graph, graph_content), (model.weights, weight_content)):
-        if not await site.artifacts.exists(artifact):  # a deletion of the same bytes came between
-            if isinstance(content, Path):
-                await site.artifacts.put_file(content)
-            else:
-                await site.artifacts.put(content)
-    return made
-
-
-def _size(content: bytes | Path) -> int:
-    return content.stat().st_size if isinstance(content, Path) else len(content)
 
 
 def model_hash(graph: str, weights: str) -> str:

@@ -167,7 +167,8 @@ async def _encoded(site: Site, study: Study, wanted: Sequence[Part]) -> list[Enc
         raise NotFound("study.not_found", "There is no such study.", got=study.id)
     rows = [found[number] for number in numbers]
     sizes = [len(part.train_rows) + len(part.held_rows) for part in rows]
-    must_have_room(site, stored_bytes(study.plan, sum(sizes)))
+    writes = stored_bytes(study.plan, sum(sizes))
+    must_have_room(site, writes)
 
     async def encode() -> list[EncodedPart]:
         return await on_dataset(
@@ -180,6 +181,7 @@ async def _encoded(site: Site, study: Study, wanted: Sequence[Part]) -> list[Enc
             site.artifacts.shelf(),
             account=study.owner,
             more=encoded_bytes(study.plan, max(sizes)),
+            writes=writes,
             timeout_s=SECONDS_TO_PREPARE,
         )
 

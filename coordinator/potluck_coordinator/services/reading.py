@@ -27,20 +27,23 @@ async def on_dataset(
     account: str,
     kind: Kind = Kind.ENCODE,
     more: int = 0,
+    writes: int = 0,
     timeout_s: float,
 ) -> T:
     """Run `fn(kept, filename, *args)` in a worker, when it is the account's turn.
 
-    `artifact` is the dataset's; `more` are bytes that the job takes beside reading it.
+    `artifact` is the dataset's; `more` are bytes that the job takes beside reading it, `writes`
+    those that it puts into the artifact store at most.
 
-    Raises what the job raises; TooLarge `size.memory`; BadDataset `dataset.too_slow` after
-    `timeout_s`, and `dataset.too_large` where its workers died over it; Busy `busy.closing`.
+    Raises what the job raises; TooLarge `size.memory`; NoRoom `disk.full`; BadDataset
+    `dataset.too_slow` after `timeout_s`, and `dataset.too_large` where its workers died over it;
+    Busy `busy.closing`.
     """
     with TemporaryDirectory(prefix="potluck-") as scratch:
         path = await site.artifacts.to_file(artifact, Path(scratch))
         need = await asyncio.to_thread(reading_memory, path, filename)
     kept = site.artifacts.kept(artifact)
-    job = Job(kind, account, need + more, timeout_s, "This work on the dataset")
+    job = Job(kind, account, need + more, timeout_s, "This work on the dataset", writes)
     slow = BadDataset(
         "dataset.too_slow",
         "Working on the dataset took too long.",

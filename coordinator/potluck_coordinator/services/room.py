@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from potluck_coordinator.core.errors import NoRoom
 from potluck_coordinator.core.quotas import told_bytes
@@ -35,6 +37,31 @@ def must_have_room(site: Site, more: int) -> None:
     """
     if not has_room(site, more):
         raise _full(f"{told_bytes(site.settings.disk_floor)} that stay free", _free(site), more)
+
+
+@contextmanager
+def writing(site: Site, most: int) -> Iterator[None]:
+    """Hold room on the disk for what a job writes, while it works: jobs see each other's.
+
+    Not for one that waits for its turn, or those in the queue would keep a whole disk from others.
+
+    Args:
+        site: The coordinator.
+        most: Bytes that it may write at most; 0: it writes nothing that counts.
+
+    Raises:
+        NoRoom: `disk.full`.
+    """
+    if not most:
+        yield
+        return
+    must_have_room(site, most)
+    room = site.incoming.upload()
+    room.promise(most)
+    try:
+        yield
+    finally:
+        room.close()
 
 
 def must_pass_through(site: Site, more: int) -> None:

@@ -89,6 +89,7 @@ async def create(
             site.artifacts.shelf(),
             account=asker.turn,
             more=encoded_bytes(understood.plan, _rows(understood.plan)),
+            writes=stored_bytes(understood.plan, _rows(understood.plan) // 2),
             timeout_s=SECONDS_TO_PREPARE,
         )
 

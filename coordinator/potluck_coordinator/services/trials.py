@@ -118,9 +118,11 @@ async def _prepared(
     )
     weights = max(size, LEAST_WEIGHTS)
     while True:
-        must_have_room(site, weights * len(seeds))
+        writes = weights * len(seeds)
+        must_have_room(site, writes)
         need = WORKER_LEAST + trial_memory(weights, size if kept else 0)
-        job = Job(Kind.ENCODE, study.owner, need, SECONDS_TO_PREPARE, "Preparing the trial")
+        what = "Preparing the trial"
+        job = Job(Kind.ENCODE, study.owner, need, SECONDS_TO_PREPARE, what, writes)
         made = await in_worker(site, job, prepare_trial, *told, weights)
         if isinstance(made, PreparedTrial):
             return made

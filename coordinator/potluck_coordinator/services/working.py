@@ -10,6 +10,7 @@ from typing import TypeVar
 from potluck_coordinator.core.errors import BadInput, Busy, NotFound, PotluckError, TooLarge
 from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.scoring import JobTooLarge, WorkerLost, WorkersClosed
+from potluck_coordinator.services.room import writing
 from potluck_coordinator.services.site import Site
 
 T = TypeVar("T")
@@ -21,7 +22,7 @@ class Job:
     """What is known of a job before it begins.
 
     `need`: bytes. `seconds`: after so many of work it is ended; waiting does not count. `what`:
-    how a refusal calls it.
+    how a refusal calls it. `writes`: bytes that it puts into the artifact store at most.
     """
 
     kind: Kind
@@ -29,24 +30,26 @@ class Job:
     need: int
     seconds: float
     what: str
+    writes: int = 0
 
 
 async def run_job(site: Site, job: Job, fn: Callable[..., T], *args: object) -> T:
     """Run a function in a worker when it is its turn and there is memory. What it raises comes.
 
-    Raises TooLarge `size.memory`; TimeoutError; JobTooLarge; WorkerLost.
+    Raises TooLarge `size.memory`; NoRoom `disk.full`; TimeoutError; JobTooLarge; WorkerLost.
     """
     async with site.memory.room(job.need, job.what, kind=job.kind, account=job.account):
-        return await site.workers.run(
-            fn, *args, timeout_s=job.seconds, need=job.need, like=job.kind.value
-        )
+        with writing(site, job.writes):
+            return await site.workers.run(
+                fn, *args, timeout_s=job.seconds, need=job.need, like=job.kind.value
+            )
 
 
 async def in_worker(site: Site, job: Job, fn: Callable[..., T], *args: object) -> T:
     """Do what `run_job` does, with refusals for what it cannot do.
 
-    Raises what the function raises; TooLarge `size.memory`, `job.memory`; BadInput `job.too_slow`,
-    `job.lost`; Busy `busy.closing`.
+    Raises what the function raises; TooLarge `size.memory`, `job.memory`; NoRoom `disk.full`;
+    BadInput `job.too_slow`, `job.lost`; Busy `busy.closing`.
     """
     slow = BadInput(
         "job.too_slow",
