@@ -8,6 +8,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from potluck.protocol.records import Ledger
+from potluck.verification import verify_ledger
+from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.ledgers import READ_AT_ONCE, study_ledger, written
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.storage.ledger import record
+from potluck_coordinator.storage.transaction import Transaction
 from tests.api.conftest import spec
 from tests.support.waiting import until
 
@@ -77,3 +84,29 @@ def test_the_sites_own_chain_is_read_in_pages_too(client: TestClient) -> None:
     first = client.get("/api/v1/ledger", params={"limit": 1, "before": 1}).json()
     assert first == {**whole, "entries": whole["entries"][:1]}
     assert client.get("/api/v1/ledger", params={"limit": 0}).status_code == 422
+
+
+def test_a_long_chain_comes_piece_by_piece_and_holds(client: TestClient, address: str) -> None:
+    site: Site = client.app.state.site  # type: ignore[attr-defined]
+    chain = address.rsplit("/", 1)[-1]
+    number = 2 * READ_AT_ONCE + 7
+
+    def write(tx: Transaction) -> None:
+        for n in range(number):
+            record(tx, chain, "note", {"n": n, "text": "ü" * 50}, 1.0)
+
+    site.writer.submit(write).result()
+    pieces: list[bytes] = []
+
+    async def read() -> None:
+        part = await study_ledger(site, Asker("root", "admin"), chain)
+        pieces.extend([piece async for piece in written(site, part)])
+
+    assert client.portal is not None
+    client.portal.call(read)
+    whole = Ledger.model_validate_json(b"".join(pieces))
+    assert len(pieces) == 2 + -(-len(whole.entries) // READ_AT_ONCE)
+    assert len(whole.entries) == whole.length > number
+    assert verify_ledger(whole).holds
+    assert page(client, address) == whole.model_dump(mode="json")
+    assert client.head(f"{address}/ledger").status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 
 from potluck.protocol.records import Ledger, NewToken, Session, SignIn, SiteStatus, TokenRequest
 from potluck.version import VERSION
@@ -17,6 +18,7 @@ from potluck_coordinator.api.deps import (
     known_by_token,
 )
 from potluck_coordinator.api.paging import Before, Limit
+from potluck_coordinator.api.told import JSON
 from potluck_coordinator.services import accounts, ledgers, sign_in, views
 
 router = APIRouter(tags=["access"])
@@ -28,12 +30,13 @@ async def get_status(site: TheSite) -> SiteStatus:
     return await views.status(site, VERSION)
 
 
-@router.get("/ledger")
+@router.get("/ledger", response_model=Ledger)
 async def get_site_ledger(
     site: TheSite, _asker: TheAsker, before: Before = None, limit: Limit = None
-) -> Ledger:
+) -> Response:
     """Give the site's own chain: uploads and deletions, by hash; in pages like a study's."""
-    return await ledgers.site_ledger(site, before=before, limit=limit)
+    part = await ledgers.site_ledger(site, before=before, limit=limit)
+    return StreamingResponse(ledgers.written(site, part), media_type=JSON)
 
 
 @router.get("/session")

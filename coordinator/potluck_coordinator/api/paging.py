@@ -15,7 +15,7 @@ LAST_ROW = 2**31 - 1
 Before = Annotated[int | None, Query(ge=0, le=LAST_ENTRY)]
 """Entries before this number; none: up to the chain's end."""
 Limit = Annotated[int | None, Query(ge=1, le=MOST_ENTRIES)]
-"""How many entries at most; none: all."""
+"""How many entries at most; none: all, which are sent some at a time."""
 
 MostListed = Annotated[int, Query(ge=1, le=MOST_LISTED)]
 """How many a page of a list has at most."""

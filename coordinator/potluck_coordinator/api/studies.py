@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import StreamingResponse
 
 from potluck.protocol.records import (
     BestModel,
@@ -25,7 +26,7 @@ from potluck.protocol.study import StudySpec
 from potluck_coordinator.api.deps import StillWanted, TheAsker, TheSite
 from potluck_coordinator.api.downloads import rendered, written
 from potluck_coordinator.api.paging import Before, Limit, MostListed, Offset
-from potluck_coordinator.api.told import told_list, told_one
+from potluck_coordinator.api.told import JSON, told_list, told_one
 from potluck_coordinator.core.errors import Conflict
 from potluck_coordinator.services import best, ledgers, planning, studies, verdicts, views
 from potluck_coordinator.storage import studies as stored
@@ -131,19 +132,20 @@ async def get_trial(
     return await told_one(found)
 
 
-@router.get("/{study_id}/ledger")
+@router.get("/{study_id}/ledger", response_model=Ledger)
 async def get_ledger(
     site: TheSite,
     asker: TheAsker,
     study_id: str,
     before: Before = None,
     limit: Limit = None,
-) -> Ledger:
+) -> Response:
     """Give the study's hash-chained ledger; it outlives the study.
 
     A page of it: the last `limit` entries before number `before`, or before the chain's end.
     """
-    return await ledgers.study_ledger(site, asker, study_id, before=before, limit=limit)
+    part = await ledgers.study_ledger(site, asker, study_id, before=before, limit=limit)
+    return StreamingResponse(ledgers.written(site, part), media_type=JSON)
 
 
 @router.get("/{study_id}/best")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+
 from potluck.protocol import records as wire
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.ledger import SITE_CHAIN, Entry
@@ -11,6 +16,22 @@ from potluck_coordinator.storage import access, datasets, studies
 from potluck_coordinator.storage.ledger import entries, first_of, head, length
 from potluck_coordinator.storage.transaction import Transaction
 
+READ_AT_ONCE = 100
+"""Entries of a chain that are in memory for one reader."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A chain, or a part of it, that somebody may read."""
+
+    chain: str
+    head: str
+    length: int
+    first: int
+    """The number of its first entry."""
+    end: int
+    """That of the entry after its last."""
+
 
 async def study_ledger(
     site: Site,
@@ -19,27 +40,25 @@ async def study_ledger(
     *,
     before: int | None = None,
     limit: int | None = None,
-) -> wire.Ledger:
+) -> Part:
     """Give a study's chain. A deleted study's stays readable by those who could read the study.
 
     With `limit`, only the last so many entries before number `before` (default: the chain's end),
     in the chain's order.
     """
 
-    def look(tx: Transaction) -> wire.Ledger:
+    def look(tx: Transaction) -> Part:
         study = studies.find(tx, study_id)
         if study is not None:
             asker.must_see(study)
         elif not _may_read(tx, asker, first_of(tx, study_id, "study")):
             raise NotFound("study.not_found", "There is no such study.", got=study_id)
-        return _ledger(tx, study_id, before, limit)
+        return _part(tx, study_id, before, limit)
 
     return await site.writer.read(look)
 
 
-async def site_ledger(
-    site: Site, *, before: int | None = None, limit: int | None = None
-) -> wire.Ledger:
+async def site_ledger(site: Site, *, before: int | None = None, limit: int | None = None) -> Part:
     """Give the site's own chain: uploads and deletions, by hash. In pages like a study's.
 
     Args:
@@ -47,7 +66,29 @@ async def site_ledger(
         before: With `limit`: entries before this number; None: up to the chain's end.
         limit: How many entries at most; None: all.
     """
-    return await site.writer.read(lambda tx: _ledger(tx, SITE_CHAIN, before, limit))
+    return await site.writer.read(lambda tx: _part(tx, SITE_CHAIN, before, limit))
+
+
+async def written(site: Site, part: Part) -> AsyncIterator[bytes]:
+    """Write a part of a chain as JSON (`Ledger`), some entries at a time.
+
+    What is appended meanwhile changes nothing: entries are numbered, and stay as they are.
+
+    Args:
+        site: The coordinator.
+        part: Which entries.
+    """
+    yield b'{"study_id":%s,"entries":[' % json.dumps(part.chain).encode()
+    for begin in range(part.first, part.end, READ_AT_ONCE):
+        number = min(READ_AT_ONCE, part.end - begin)
+        some = await site.writer.read(partial(_some, part.chain, begin, number))
+        yield some if begin == part.first else b"," + some
+    yield b'],"head":%s,"length":%d}' % (json.dumps(part.head).encode(), part.length)
+
+
+def _some(chain: str, begin: int, number: int, tx: Transaction) -> bytes:
+    found = entries(tx, chain, begin - 1, number)
+    return b",".join(entry_to_wire(entry).model_dump_json().encode() for entry in found)
 
 
 def _may_read(tx: Transaction, asker: Asker, entry: Entry | None) -> bool:
@@ -65,14 +106,11 @@ def _may_read(tx: Transaction, asker: Asker, entry: Entry | None) -> bool:
     return not others and asker.owns(datasets.get(tx, entry.body["spec"]["dataset_id"]).owner)
 
 
-def _ledger(
-    tx: Transaction, chain: str, before: int | None = None, limit: int | None = None
-) -> wire.Ledger:
+def _part(tx: Transaction, chain: str, before: int | None = None, limit: int | None = None) -> Part:
     there = length(tx, chain)
     end = there if before is None else min(before, there)
     first = 0 if limit is None else max(0, end - limit)
-    told = [entry_to_wire(entry) for entry in entries(tx, chain, first - 1, end - first)]
-    return wire.Ledger(study_id=chain, entries=told, head=head(tx, chain), length=there)
+    return Part(chain, head(tx, chain), there, first, end)
 
 
 def entry_to_wire(entry: Entry) -> wire.LedgerEntry:
