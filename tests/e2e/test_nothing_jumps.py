@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.test_person import make_study
+from tests.e2e.test_person import make_study, prepare_study
 from tests.support.coordinator import Coordinator
 from tests.support.donor_tab import give, press
 from tests.support.layout import MOST_SHIFT, shifts, watch_layout
+from tests.support.waiting import until
 
 SIZES = {"wide": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 
@@ -43,3 +44,28 @@ def test_a_study_from_upload_to_download(
     expect(donor.get_by_text("no unit now")).to_be_visible()
     moved = {name: shifts(one) for name, one in pages.items()}
     assert {name: one for name, one in moved.items() if one.total > MOST_SHIFT} == {}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_plan_that_comes_late_finds_its_room(
+    coordinator: Coordinator, person: Callable[..., Page], size: str
+) -> None:
+    held: list[Route] = []
+    page = person("about:blank", viewport=SIZES[size])
+    watch_layout(page)
+    page.goto(coordinator.url)
+    prepare_study(page, folds=None)
+    expect(page.get_by_text("This is what will run.")).to_be_visible()
+    before = shifts(page).total
+    page.route("**/api/v1/studies/plan", lambda route: held.append(route))
+    page.reload()  # from here on nothing that moves follows from a click or a key
+    expect(page.get_by_role("button", name="Start the study")).to_be_attached()
+    until(lambda: page.evaluate("() => true") and held, what="the question for the plan")
+    waiting = shifts(page).total
+    for route in held:
+        route.continue_()
+    expect(page.get_by_text("This is what will run.")).to_be_visible()
+    expect(page.get_by_text("Who gets what")).to_be_visible()
+    found = shifts(page)
+    assert before <= MOST_SHIFT
+    assert found.total - waiting <= MOST_SHIFT / 5, found
