@@ -20,7 +20,8 @@ from potluck_coordinator.storage import datasets
 from potluck_coordinator.storage.transaction import Transaction
 from tests.support.loop_watch import watched
 
-MOST_SECONDS = 0.05
+MOST_SECONDS = 0.2
+"""Written on the loop it took four times as long, and about 0.01 s beside it, on one machine."""
 MANY = 300
 COLUMNS = 400
 
