@@ -13,7 +13,7 @@ from potluck_coordinator.api.coming import Coming
 from potluck_coordinator.api.deps import COOKIE, bearer_word, get_site, network
 from potluck_coordinator.api.errors import answer
 from potluck_coordinator.core.errors import TooOften
-from potluck_coordinator.services.rates import Rate, Rates
+from potluck_coordinator.services.rates import Rate, Rates, upload_rates
 
 CLOSED = 1013
 """A socket's code for `try again later`."""
@@ -44,10 +44,8 @@ def charging(scope: Scope) -> Coming:
         return Coming(site, [(Rate.LEASE_BYTES, who)] if scope["method"] == "PUT" else [])
     if not is_upload(scope["method"], scope["path"]):
         return Coming(site, [])
-    counted = [(Rate.UPLOAD_BYTES, who)]
-    if who == network(connection):
-        counted.append((Rate.VISITOR_BYTES, who))
-    return Coming(site, counted, spooled=True)
+    rates = upload_rates(visitor=who == network(connection))
+    return Coming(site, [(rate, who) for rate in rates], spooled=True)
 
 
 class CountedRequests:

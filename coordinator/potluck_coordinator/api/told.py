@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from fastapi import Response
 from pydantic import BaseModel
+
+from potluck_coordinator.services.drawn import as_list
 
 JSON = "application/json"
 
@@ -19,7 +21,7 @@ async def told_list(items: Sequence[BaseModel]) -> Response:
     Args:
         items: What the wire tells, as its types have it.
     """
-    return Response(await asyncio.to_thread(as_list, items), media_type=JSON)
+    return Response(await asyncio.to_thread(lambda: as_list(items).encode()), media_type=JSON)
 
 
 async def told_one(item: BaseModel) -> Response:
@@ -29,12 +31,3 @@ async def told_one(item: BaseModel) -> Response:
         item: What the wire tells.
     """
     return Response(await asyncio.to_thread(item.model_dump_json), media_type=JSON)
-
-
-def as_list(items: Iterable[BaseModel]) -> bytes:
-    """Write a list as JSON, one item after the other: the interpreter is kept for none longer.
-
-    Args:
-        items: What is in it.
-    """
-    return b"[" + b",".join(item.model_dump_json().encode() for item in items) + b"]"

@@ -42,14 +42,8 @@ def network_segments(tx: Transaction, unit: Unit) -> list[tuple[Unit, Segment]]:
 
     Each with the unit that it belongs to; the last one first.
     """
-    rungs = [
-        other
-        for other in units.of_trial(tx, unit.study_id, unit.trial)
-        if (other.kind, other.fold, other.repeat) == (unit.kind, unit.fold, unit.repeat)
-        and other.rung < unit.rung
-    ]
-    before = sorted(rungs, key=lambda other: -other.rung)
-    return [(one, segment) for one in (unit, *before) for segment in segments_of(tx, one)]
+    rungs = [other for other in units.of_network(tx, unit) if other.rung < unit.rung]
+    return [(one, found) for one in (unit, *reversed(rungs)) for found in segments_of(tx, one)]
 
 
 def standing_segments(tx: Transaction, unit: Unit) -> list[Segment]:

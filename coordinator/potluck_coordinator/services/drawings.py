@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-
-from pydantic import BaseModel
 
 from potluck_coordinator.core.records import Study
 from potluck_coordinator.services import views
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.drawn import as_list
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import studies
 from potluck_coordinator.storage.transaction import Transaction
@@ -50,13 +49,9 @@ def draw(tx: Transaction, study_id: str, roomiest: int | None = None) -> Drawing
         record=record,
         study=study.model_dump_json(),
         study_to_edit=study.model_copy(update={"may_edit": True}).model_dump_json(),
-        leaderboard=_list(views.draw_board(record, facts)),
-        curves=_list(views.draw_curves(record, facts)),
+        leaderboard=as_list(views.draw_board(record, facts)),
+        curves=as_list(views.draw_curves(record, facts)),
     )
-
-
-def _list(items: Sequence[BaseModel]) -> str:
-    return f"[{','.join(item.model_dump_json() for item in items)}]"
 
 
 class Followed:

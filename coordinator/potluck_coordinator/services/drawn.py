@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from pydantic import BaseModel
+
 from potluck.protocol.base import Wire
 from potluck_coordinator.core.text import mended
 
@@ -52,6 +54,15 @@ def told_rows(facts: Iterable[Fact], draw: Callable[[Fact], Drawn]) -> bytes:
         except Exception:
             _left_out(fact)
     return b"[" + b",".join(rows) + b"]"
+
+
+def as_list(items: Iterable[BaseModel]) -> str:
+    """Write a list as JSON, one item after the other: the interpreter is kept for none longer.
+
+    Args:
+        items: What is in it.
+    """
+    return f"[{','.join(item.model_dump_json() for item in items)}]"
 
 
 def drawn_one(fact: Fact, draw: Callable[[Fact], Drawn]) -> Drawn:

@@ -131,7 +131,7 @@ def _job(asker: Asker, need: int, writes: int = 0) -> Job:
 
 def _most_bytes(graph: int, weights: int, was: int | None, width: int, limit: int) -> int:
     """Bound the bytes of a fitted model's files: nothing but its weights grows, up to the limit."""
-    return graph + min(limit, weights * width // max(1, was or 1) + weights) + OVERHEAD
+    return graph + min(limit, _fitted_bytes(weights, was, width, limit)) + OVERHEAD
 
 
 def _fitted_bytes(size: int, was: int | None, width: int, most: int) -> int:

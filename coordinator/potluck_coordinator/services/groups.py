@@ -37,10 +37,9 @@ async def mine(
         limit: How many at most.
         offset: How many the pages before had.
     """
-    owners = None if asker.role == "admin" else asker.owners
 
     def look(tx: Transaction) -> list[wire.Group]:
-        found = groups.of_owners(tx, owners, limit=limit, offset=offset)
+        found = groups.of_owners(tx, asker.seen_owners, limit=limit, offset=offset)
         return [to_wire(tx, group) for group in found]
 
     return await site.writer.read(look)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from potluck_coordinator.services.access import Asker
-from potluck_coordinator.services.rates import Rate
+from potluck_coordinator.services.rates import Rate, upload_rates
 from potluck_coordinator.services.site import Site
 
 
@@ -34,7 +34,8 @@ def making(site: Site, asker: Asker, most: int) -> Iterator[Making]:
     """
     made = Making()
     with ExitStack() as stack:
-        for rate, who in _counted(asker):
+        who = f"account {asker.account_id}" if asker.account_id else asker.network
+        for rate in upload_rates(visitor=not asker.account_id):
             site.rates.charge(rate, who, most)
             stack.callback(_settle, site, rate, who, most, made)
         yield made
@@ -42,10 +43,3 @@ def making(site: Site, asker: Asker, most: int) -> Iterator[Making]:
 
 def _settle(site: Site, rate: Rate, who: str, charged: int, made: Making) -> None:
     site.rates.give_back(rate, who, charged, kept=made.kept)
-
-
-def _counted(asker: Asker) -> list[tuple[Rate, str]]:
-    """Say what counts for whom, as `api.rates.charging` does for what comes."""
-    if asker.account_id:
-        return [(Rate.UPLOAD_BYTES, f"account {asker.account_id}")]
-    return [(Rate.UPLOAD_BYTES, asker.network), (Rate.VISITOR_BYTES, asker.network)]

@@ -51,6 +51,15 @@ WORDS: dict[Rate, tuple[str, str]] = {
 }
 
 
+def upload_rates(*, visitor: bool) -> tuple[Rate, ...]:
+    """Name the rates by which bytes of models and datasets count.
+
+    Args:
+        visitor: They come from somebody without an account.
+    """
+    return (Rate.UPLOAD_BYTES, Rate.VISITOR_BYTES) if visitor else (Rate.UPLOAD_BYTES,)
+
+
 class Rates:
     """Counts what everybody does. In memory, as one server owns a data folder.
 

@@ -20,12 +20,12 @@ def draw(site: Site, tx: Transaction, unit: Unit) -> bool:
     The last one is as a whole, or in one interval of it: its donor is there to bring the states.
     Gives whether it was challenged.
     """
-    challenged = False
     if not checks(site):
-        return challenged
+        return False
     if unit.diverged:  # it fails a trial: nothing that led to it is left to chance
         ask_for_network(site, tx, unit, Why.DIVERGED)
-        return challenged
+        return False
+    challenged = False
     for segment in segments_of(tx, unit):
         lease = segment.lease
         last = lease.id == unit.result_lease

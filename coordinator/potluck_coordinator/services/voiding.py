@@ -49,12 +49,7 @@ def void(site: Site, tx: Transaction, unit: Unit, note: str, cause: Replay | Non
     if not units.change(tx, unit.id, UnitEvent.VOID, **values):
         return False
     later = [
-        u
-        for u in units.of_trial(tx, unit.study_id, unit.trial)
-        if u.kind == unit.kind == "trial"
-        and (u.fold, u.repeat) == (unit.fold, unit.repeat)
-        and u.rung > unit.rung
-        and u.state != UnitState.BLOCKED
+        u for u in units.of_network(tx, unit) if u.rung > unit.rung and u.state != UnitState.BLOCKED
     ]
     for other in later:
         unfounded += [segment.lease.id for segment in segments_of(tx, other)]

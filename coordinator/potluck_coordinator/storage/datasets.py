@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
-from sqlalchemy import Text, cast, func, update
+from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Dataset
-from potluck_coordinator.storage.pages import MOST_BYTES, MOST_LISTED, fitting
+from potluck_coordinator.storage.pages import MOST_BYTES, MOST_LISTED, rows_of_page
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import DatasetRow
 
@@ -89,18 +89,8 @@ def page(
     if owners is not None:
         query = query.where(col(DatasetRow.owner).in_(owners))
     wanted = session.exec(query).all()
-    for taken in fitting(wanted, lambda some: _sizes(session, some), most_bytes):
-        rows = select(DatasetRow).where(col(DatasetRow.id).in_(taken))
-        found = {row.id: row for row in session.exec(rows)}
-        for one in taken:
-            yield fact(Dataset, found.pop(one))
-
-
-def _sizes(session: Session, dataset_ids: Sequence[str]) -> dict[str, int]:
-    """Give the characters of each dataset's profile."""
-    size = func.length(cast(col(DatasetRow.profile), Text))
-    query = select(DatasetRow.id, size).where(col(DatasetRow.id).in_(dataset_ids))
-    return dict(session.exec(query).all())
+    for found in rows_of_page(session, DatasetRow, wanted, (DatasetRow.profile,), most_bytes):
+        yield fact(Dataset, found)
 
 
 def mark_deleted(session: Session, dataset_id: str, at: float) -> bool:

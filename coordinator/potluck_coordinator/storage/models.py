@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Text, cast, delete, func
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Model
-from potluck_coordinator.storage.pages import MOST_BYTES, MOST_LISTED, fitting
+from potluck_coordinator.storage.pages import MOST_BYTES, MOST_LISTED, rows_of_page
 from potluck_coordinator.storage.rows import fact, row
 from potluck_coordinator.storage.tables import ModelRow
 
@@ -82,17 +82,7 @@ def page(
     if owners is not None:
         query = query.where(col(ModelRow.owner).in_(owners))
     wanted = session.exec(query).all()
-    for taken in fitting(wanted, lambda some: _sizes(session, some), most_bytes):
-        rows = select(ModelRow).where(col(ModelRow.id).in_(taken))
-        found = {row.id: row for row in session.exec(rows)}
-        for one in taken:
-            yield fact(Model, found.pop(one))
-
-
-def _sizes(session: Session, model_ids: Sequence[str]) -> dict[str, int]:
-    """Give the characters of each model's report and facts."""
-    report, facts = (
-        func.length(cast(col(column), Text)) for column in (ModelRow.report, ModelRow.facts)
-    )
-    query = select(ModelRow.id, report + facts).where(col(ModelRow.id).in_(model_ids))
-    return dict(session.exec(query).all())
+    for found in rows_of_page(
+        session, ModelRow, wanted, (ModelRow.report, ModelRow.facts), most_bytes
+    ):
+        yield fact(Model, found)

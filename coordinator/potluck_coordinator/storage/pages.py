@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Text, cast, func
+from sqlmodel import Session, col, select
+
+from potluck_coordinator.storage.tables import DatasetRow, ModelRow, StudyRow
+
+Row = TypeVar("Row", DatasetRow, ModelRow, StudyRow)
 
 MOST_LISTED = 500
 """Rows that one page holds."""
@@ -40,3 +48,32 @@ def fitting(
         begun = True
         if len(taken) < len(some):
             return
+
+
+def rows_of_page(
+    session: Session,
+    kind: type[Row],
+    wanted: Sequence[str],
+    columns: Sequence[Any],
+    most_bytes: int = MOST_BYTES,
+) -> Iterator[Row]:
+    """Read the first rows of a list that fit on a page, in their order, as they are asked for.
+
+    Args:
+        session: The transaction.
+        kind: The table.
+        wanted: The ids of the rows in their order.
+        columns: Those whose JSON counts.
+        most_bytes: What these may have together.
+    """
+    first, *others = (func.length(cast(col(column), Text)) for column in columns)
+    size = sum(others, first)
+
+    def sizes(some: Sequence[str]) -> dict[str, int]:
+        return dict(session.exec(select(kind.id, size).where(col(kind.id).in_(some))).all())
+
+    for taken in fitting(wanted, sizes, most_bytes):
+        rows = session.exec(select(kind).where(col(kind.id).in_(taken)))
+        found = {row.id: row for row in rows}
+        for one in taken:
+            yield found.pop(one)

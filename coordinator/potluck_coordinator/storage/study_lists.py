@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Text, case, cast, func, or_
+from sqlalchemy import case, func, or_
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.records import Study
-from potluck_coordinator.storage.pages import MOST_BYTES, MOST_LISTED, fitting
+from potluck_coordinator.storage.pages import MOST_BYTES, MOST_LISTED, rows_of_page
 from potluck_coordinator.storage.rows import fact
 from potluck_coordinator.storage.tables import StudyRow
 
@@ -35,10 +35,9 @@ def page(
         most_bytes: Of specifications and plans, as they are kept.
     """
     wanted = _listed(session, owners, limit, offset)
-    found: list[Study] = []
-    for taken in fitting(wanted, lambda some: _sizes(session, some), most_bytes):
-        query = select(StudyRow).where(col(StudyRow.id).in_(taken))
-        found += [fact(Study, row) for row in session.exec(query)]
+    columns = (StudyRow.spec, StudyRow.plan, StudyRow.wire_plan)
+    rows = rows_of_page(session, StudyRow, wanted, columns, most_bytes)
+    found = [fact(Study, row) for row in rows]
     return sorted(found, key=lambda study: (-study.created_at, study.id))
 
 
@@ -66,11 +65,3 @@ def _listed(
         .offset(offset)
     )
     return session.exec(query).all()
-
-
-def _sizes(session: Session, study_ids: Sequence[str]) -> dict[str, int]:
-    """Give the characters of each study's specification and plans."""
-    columns = (StudyRow.spec, StudyRow.plan, StudyRow.wire_plan)
-    first, *others = (func.length(cast(col(column), Text)) for column in columns)
-    query = select(StudyRow.id, sum(others, first)).where(col(StudyRow.id).in_(study_ids))
-    return dict(session.exec(query).all())

@@ -49,6 +49,18 @@ def of_trial(session: Session, study_id: str, trial: int) -> list[Unit]:
     return _list(session, UnitRow.study_id == study_id, UnitRow.trial == trial)
 
 
+def of_network(session: Session, unit: Unit) -> list[Unit]:
+    """List the units that train the same network as a unit, itself among them, rung after rung."""
+    return _list(
+        session,
+        UnitRow.study_id == unit.study_id,
+        UnitRow.trial == unit.trial,
+        UnitRow.kind == unit.kind,
+        UnitRow.fold == unit.fold,
+        UnitRow.repeat == unit.repeat,
+    )
+
+
 def returned(session: Session) -> list[tuple[str, str]]:
     """List the ids of all returned units, with their studies' owners, in the order of trials."""
     query = (

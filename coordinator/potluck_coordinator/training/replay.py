@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -140,7 +141,10 @@ class _Ends:
         self._start = start
         self._own = own
         self._pace = pace
-        self._later: State | None = None
+
+    @cached_property
+    def _later(self) -> State | None:
+        return self._go_on(self._own)
 
     def distance(self, other: State) -> float:
         """Measure how far another end is off, and where others go on, how far off it leads."""
@@ -149,9 +153,7 @@ class _Ends:
         if found > MOST_TOLERANCE or not job.goes_on:
             return found
         if self._later is None:
-            self._later = self._go_on(self._own)
-            if self._later is None:
-                return found  # it diverges soon: there is nothing to compare
+            return found  # it diverges soon: there is nothing to compare
         later = self._go_on(other)
         if later is None:
             return FAR
