@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { LeaderboardRow } from "../../protocol/records";
-import { ariaSort, bestFirst, BY_RANK, clicked, columnsFit, parameterColumns, settingsText, sorted, steady } from "./ordering";
+import type { LeaderboardRow, Study } from "../../protocol/records";
+import { ariaSort, bestFirst, BY_RANK, clicked, columnsFit, columnsToCome, parameterColumns, settingsText, sorted, steady } from "./ordering";
 
 function row(trial: number, rank: number | null, parameters: LeaderboardRow["parameters"] = {}): LeaderboardRow {
   const mean = rank === null ? null : 1 - rank / 10;
@@ -52,6 +52,21 @@ describe("parameter columns", () => {
       row(2, null, { "layers.a.units": 2, learning_rate: 0.2, batch_size: 32 }),
     ];
     expect(parameterColumns(list)).toEqual(["learning_rate", "layers.a.units"]);
+  });
+
+  test("what is searched has its column before two trials differ in it, and no more once they do not", () => {
+    const parameters: Study["spec"]["parameters"] = {
+      "layers.a.units": { kind: "int", low: 1, high: 9, step: 1, log: false },
+      batch_size: { kind: "fixed", value: 32 },
+      learning_rate: { kind: "choice", choices: [0.1, 0.2] },
+    };
+    const of = (trials: number) => ({ spec: { parameters }, plan: { trials } }) as Study;
+    const first = row(1, null, { "layers.a.units": 1, learning_rate: 0.1, batch_size: 32 });
+    const second = row(2, null, { "layers.a.units": 1, learning_rate: 0.2, batch_size: 32 });
+    expect(columnsToCome(of(2), [])).toEqual(["learning_rate", "layers.a.units"]);
+    expect(columnsToCome(of(2), [first])).toEqual(["learning_rate", "layers.a.units"]);
+    expect(columnsToCome(of(2), [first, second])).toEqual(["learning_rate"]);
+    expect(columnsToCome(of(1), [first])).toEqual(parameterColumns([first]));
   });
 });
 

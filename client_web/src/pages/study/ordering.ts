@@ -33,9 +33,20 @@ export function parameterColumns(rows: readonly LeaderboardRow[]): string[] {
       values.set(name, seen);
     }
   }
-  const names = [...values.keys()].sort((a, b) => Number(isLayer(a)) - Number(isLayer(b)) || compare(a, b));
+  const names = inOrder([...values.keys()]);
   const searched = names.filter((name) => (values.get(name)?.size ?? 0) > 1);
   return searched.length > 0 ? searched : rows.length > 1 ? [] : names;
+}
+
+/** The columns that a study's trials will have, before there are two of them to compare. */
+export function columnsToCome({ spec, plan }: Study, rows: readonly LeaderboardRow[]): string[] {
+  if (rows.length > 1 || plan.trials < 2) return parameterColumns(rows);
+  const searched = Object.entries(spec.parameters ?? {}).filter(([, parameter]) => parameter.kind !== "fixed");
+  return searched.length > 0 ? inOrder(searched.map(([name]) => name)) : parameterColumns(rows);
+}
+
+function inOrder(names: readonly string[]): string[] {
+  return [...names].sort((a, b) => Number(isLayer(a)) - Number(isLayer(b)) || compare(a, b));
 }
 
 const isLayer = (name: string): boolean => name.startsWith("layers.");
