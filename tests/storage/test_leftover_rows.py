@@ -76,8 +76,8 @@ def test_donors_who_did_anything_or_are_here_are_not_forgotten(session: Session)
 
 
 def test_an_owners_holdings_are_counted_apart_from_those_of_visitors(session: Session) -> None:
-    assert holdings.datasets(session, "ann") == [("d", 10)]
-    assert holdings.models(session, "ann") == [("m", SHA, SHA)]
+    assert holdings.datasets(session, "ann") == [("d", "d", 10)]
+    assert holdings.models(session, "ann") == [("m", "m", SHA, SHA)]
     assert [study.id for study in holdings.running(session, "ann")] == ["st"]
     for owner in ("bob", None):
         assert holdings.datasets(session, owner) == []
@@ -125,5 +125,7 @@ def test_bytes_of_states_are_counted_by_owner(session: Session) -> None:
     )
     assert holdings.state_bytes(session, "ann") == 5
     assert holdings.state_bytes(session, "bob") == holdings.state_bytes(session, None) == 0
+    assert holdings.state_bytes_of(session, {"st", "other", *map(str, range(1200))}) == 5
+    assert holdings.state_bytes_of(session, {"other"}) == holdings.state_bytes_of(session, ()) == 0
     assert holdings.bytes_to_come(session, "st") == 80
     assert units.starts_among(session, "st", {SHA, sha("b")}) == {SHA}

@@ -37,6 +37,7 @@ from potluck_coordinator.services.quotas import may_run, units_in
 from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.room import must_have_room
 from potluck_coordinator.services.rungs import settle_rung
+from potluck_coordinator.services.sharing import note_began, note_network
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.working import keep_made
 from potluck_coordinator.storage import (
@@ -108,6 +109,7 @@ async def create(
         _may_begin(site, tx, asker, study)
         check_group_is_there(tx, study)
         studies.add(tx, study, parts, prepared.test_rows)
+        note_network(site, asker, study.owner, study.id)
         _record_materials(site, tx, study, model, dataset, prepared)
         record_encoded(site, tx, study.id, [prepared.first])
         after_commit(tx, lambda: site.hub.publish(SITE))
@@ -295,6 +297,7 @@ async def resume(site: Site, asker: Asker, study_id: str) -> None:
         check_rows_are_there(tx, study)
         if studies.get(tx, study.id).state != "running":
             _may_begin(site, tx, asker, study)
+            note_began(site, asker, study)
         _reopen(site, tx, study, before=("stopped", "failed"))
         record(tx, study.id, "resume", {"by": asker.name}, site.now())
 
@@ -312,6 +315,7 @@ async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
         runs = current.state == "running"
         units_more = units_in(current, more) + (0 if runs else units_in(current))
         may_run(site, tx, asker, current, studies=0 if runs else 1, units=units_more)
+        note_began(site, asker, current)
         studies.add_trials(tx, study.id, more)
         if current.state != "running":
             _reopen(site, tx, study, before=("completed", "stopped", "failed"))
