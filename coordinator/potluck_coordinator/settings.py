@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     """States that one lease may upload in a minute."""
     rate_messages: int = Field(default=3_000, ge=0)
     """Messages a minute on one donor's socket; who says more is heard more slowly."""
+    rate_address_messages: int = Field(default=120_000, ge=0)
+    """Messages a minute on all sockets of one account, or of one address: forty of these."""
     sockets_per_address: int = Field(default=500, ge=0)
     """Donor sockets open at a time from one address."""
     sockets: int = Field(default=5_000, ge=0)
@@ -131,6 +133,9 @@ class Settings(BaseSettings):
     visitors_units: int = Field(default=1_000_000, ge=0)
     visitors_states: int | None = Field(default=None, ge=0)
     """By default half of the disk."""
+    visitors_share: float = Field(default=0.2, ge=0.0, le=1.0)
+    """Share of these four that the visitors of one network (an address, an IPv6 network of /64) may
+    have; 0 or 1: all of it."""
     rate_visitor_bytes: int = Field(default=10 * 2**30, ge=0)
     """Bytes of models and datasets that may come in a day from one address without an account."""
     disk_floor: int = Field(default=2**30, ge=0)

@@ -32,20 +32,28 @@ def start(tmp_path: Path) -> Iterator[Start]:
         def begin(**settings: Any) -> TestClient:
             given: dict[str, Any] = {"open": True, "workers": 1, **settings}
             app = create_app(Settings(data=tmp_path, allowed_hosts=("testserver",), **given))
-            stack.enter_context(TestClient(app))  # its lifespan is the coordinator's
+            first = stack.enter_context(TestClient(app))  # its lifespan is the coordinator's
+            app.state.portal = first.portal
             return another(app)
 
         yield begin
 
 
-def another(app: Any) -> TestClient:
-    """Give a client with a new visitor's key."""
-    return TestClient(app, headers=bearer(new_visitor_key(secrets.token_bytes(32))))
+def another(app: Any, address: str = "192.0.2.1") -> TestClient:
+    """Give a client at an address with a new visitor's key."""
+    return known(app, bearer(new_visitor_key(secrets.token_bytes(32))), address)
+
+
+def known(app: Any, headers: dict[str, str], address: str = "192.0.2.1") -> TestClient:
+    """Give a client whose requests run in the coordinator's own loop, as its jobs do."""
+    client = TestClient(app, headers=headers, client=(address, 1))
+    client.portal = app.state.portal
+    return client
 
 
 def admin(client: TestClient) -> TestClient:
     app: Any = client.app
-    return TestClient(app, headers=bearer(app.state.admin_token))
+    return known(app, bearer(app.state.admin_token))
 
 
 def refusal(answer: Any) -> tuple[int, str]:
@@ -118,14 +126,14 @@ def test_a_fitted_models_weights_do_not_pass_through_the_server(
 
 
 def test_new_keys_do_not_get_round_what_visitors_may_keep_together(start: Start) -> None:
-    client = start(visitors_bytes=len(CSV) + 100)
+    client = start(visitors_bytes=len(CSV) + 100, visitors_share=1)
     assert upload_data(client, CSV).status_code == 201
     refused = upload_data(another(client.app), OTHER)
     assert refusal(refused) == (409, "quota.bytes")
     assert "All visitors together" in refused.json()["error"]["message"]
     assert "data.csv" not in refused.text
     made = admin(client).post("/api/v1/tokens", json={"name": "Ada"}).json()
-    ada = TestClient(client.app, headers=bearer(made["token"]))
+    ada = known(client.app, bearer(made["token"]))
     assert upload_data(ada, OTHER).status_code == 201
 
 
@@ -176,3 +184,67 @@ def test_uploads_end_before_the_disk_is_full(start: Start) -> None:
         assert refusal(answer) == (507, "disk.full")
         assert "free" in answer.json()["error"]["got"]
     assert client.get("/api/v1/status").is_success
+
+
+NEAR = ("2001:db8:0:7::1", "2001:db8:0:7:aaaa::2")
+"""One network's addresses."""
+FAR = "2001:db8:0:8::1"
+
+
+def from_network(answer: Any) -> str:
+    """Give the code of a refusal that is the network's, and tells of nobody else's things."""
+    status, code = refusal(answer)
+    assert status == 409
+    assert "visitors of your network together" in answer.json()["error"]["message"]
+    assert "Irises" not in answer.text
+    assert "data.csv" not in answer.text
+    return code
+
+
+def test_the_visitors_of_one_network_keep_a_share_of_what_all_may(start: Start) -> None:
+    app = start(visitors_bytes=5 * (len(CSV) + 100)).app
+    first = another(app, NEAR[0])
+    kept = upload_data(first, CSV)
+    assert kept.status_code == 201
+    for refused in (upload_data(another(app, NEAR[1]), OTHER), upload_model(first)):
+        assert from_network(refused) == "quota.bytes"
+    assert upload_data(another(app, FAR), OTHER).status_code == 201
+    assert first.delete(f"/api/v1/datasets/{kept.json()['id']}").status_code == 204
+    assert upload_data(another(app, NEAR[1]), OTHER).status_code == 201
+
+
+def test_the_visitors_of_one_network_run_a_share_of_the_units(start: Start) -> None:
+    app = start(visitors_units=20).app  # four each: the two trials of a study, of two rungs
+    first, second = another(app, NEAR[0]), another(app, NEAR[1])
+    rate = {"learning_rate": {"kind": "float", "low": 0.001, "high": 0.1}}
+    made = _study(first, parameters=rate)
+    assert made.status_code == 201, made.text
+    address = f"/api/v1/studies/{made.json()['id']}"
+    assert from_network(_study(second, parameters=rate)) == "quota.units"
+    # Nor does its submitter get round it from elsewhere, where it runs already.
+    elsewhere = known(app, dict(first.headers), FAR)
+    for one in (first, elsewhere):
+        assert from_network(one.post(f"{address}/extend", json={"trials": 1})) == "quota.units"
+    assert _study(another(app, FAR), parameters=rate).status_code == 201
+    assert first.post(f"{address}/stop").is_success
+    assert _study(second, parameters=rate).status_code == 201
+    assert from_network(first.post(f"{address}/resume")) == "quota.units"
+    assert admin(first).post(f"{address}/resume").is_success
+
+
+def test_the_visitors_of_one_network_run_a_share_of_the_studies(start: Start) -> None:
+    app = start(visitors_studies=5).app
+    first = another(app, NEAR[0])
+    made = _study(first)
+    assert made.status_code == 201
+    assert from_network(_study(another(app, NEAR[1]))) == "quota.studies"
+    assert _study(another(app, FAR)).status_code == 201
+    assert first.delete(f"/api/v1/studies/{made.json()['id']}").status_code == 204
+    assert _study(another(app, NEAR[1])).status_code == 201
+
+
+def test_accounts_have_no_share(start: Start) -> None:
+    client = start(visitors_studies=5)
+    made = admin(client).post("/api/v1/tokens", json={"name": "Ada"}).json()
+    ada = known(client.app, bearer(made["token"]), NEAR[0])
+    assert [_study(ada).status_code for _ in range(2)] == [201, 201]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
 
 from potluck_coordinator.app import create_app
 from potluck_coordinator.settings import Settings
@@ -200,3 +201,40 @@ def test_one_address_opens_a_bounded_number_of_sockets(people: Callable[..., At]
             pass
     with stranger.websocket_connect(address):
         pass
+
+
+HELLO = {
+    "type": "hello",
+    "protocol": 1,
+    "client": "scripted",
+    "donor_key": "k" * 32,
+    "backends": [],
+    "backend": "cpu",
+}
+BEAT = {"type": "heartbeat", "leases": [{"lease_id": "ls_1", "epoch": 0, "step": 0}]}
+
+
+@pytest.mark.parametrize("of", ["address", "account"])
+def test_all_sockets_of_an_account_or_address_are_heard_at_one_rate(
+    people: Callable[..., At], of: str
+) -> None:
+    at = people(rate_address_messages=60)
+    token = at.admin_token if of == "account" else None  # type: ignore[attr-defined]
+    one, two = at("192.0.2.7", token), at("192.0.2.8" if token else "192.0.2.7", token)
+    assert one.get("/api/v1/models").status_code == 200  # from here on the token is known
+    address = "/api/v1/donor/socket"
+
+    def say(socket: WebSocketTestSession, message: dict[str, Any]) -> None:
+        socket.send_json(message)
+        assert socket.receive_json()["type"] in ("welcome", "heard")
+
+    with one.websocket_connect(address) as first, two.websocket_connect(address) as second:
+        begin = time.monotonic()
+        for number, socket in enumerate((first, second)):
+            say(socket, {**HELLO, "donor_key": str(number) * 32})
+        for _ in range(30):  # with these they are 62: all answered, and the last two later
+            say(first, BEAT)
+            say(second, BEAT)
+        assert time.monotonic() - begin >= 1.9
+        with at("192.0.2.9").websocket_connect(address) as other:
+            say(other, HELLO)

@@ -8,8 +8,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 import potluck
+from potluck_coordinator.app import create_app
+from potluck_coordinator.core.records import Donor
+from potluck_coordinator.services.collection import collect
+from potluck_coordinator.services.site import Site
+from potluck_coordinator.settings import Settings
+from potluck_coordinator.storage import donors
+from potluck_coordinator.storage.transaction import Transaction
 from tests.conftest import Start
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
@@ -132,3 +140,28 @@ def knows(coordinator: Coordinator, donor: str) -> bool:
     with closing(sqlite3.connect(coordinator.data / "potluck.sqlite3")) as database:
         found = database.execute("select 1 from donor where id = ?", (donor,)).fetchone()
     return found is not None
+
+
+def test_strangers_go_some_at_a_time_and_others_write_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("testserver",)
+    app = create_app(Settings(data=tmp_path, allowed_hosts=names, workers=1, collect_seconds=0))
+    sizes: list[int] = []
+    forget = donors.forget_strangers
+
+    def noted(tx: Transaction, donor_ids: list[str], before: float) -> int:
+        sizes.append(len(donor_ids))
+        return forget(tx, donor_ids, before)
+
+    def meet(tx: Transaction) -> None:
+        for number in range(1200):
+            donors.meet(tx, Donor(id=f"d{number}", name="d", created_at=1.0, seen_at=1.0))
+
+    monkeypatch.setattr(donors, "forget_strangers", noted)
+    with TestClient(app) as client:
+        site: Site = app.state.site
+        site.writer.submit(meet).result()
+        assert client.portal is not None
+        assert client.portal.call(collect, site).donors == 1200
+    assert sizes == [500, 500, 200]

@@ -69,10 +69,17 @@ def test_a_study_stops_before_its_states_take_more_than_they_may_and_can_be_resu
     assert second.refresh().record.state == "completed"
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"visitors_states": 6 * STATE, "visitors_share": 1}, id="all"),
+        pytest.param({"visitors_states": 30 * STATE}, id="of_a_network"),  # a fifth of it
+    ],
+)
 def test_where_visitors_keep_too_much_together_studies_wait_and_go_on_later(
-    start_coordinator: Start,
+    start_coordinator: Start, settings: dict[str, int]
 ) -> None:
-    few = start_coordinator(visitors_states=6 * STATE, workers=1)
+    few = start_coordinator(workers=1, **settings)
     study = submit(few)
     hand_in(few.url, 3)
 
@@ -92,6 +99,7 @@ def test_where_visitors_keep_too_much_together_studies_wait_and_go_on_later(
     with pytest.raises(Conflict) as refused:
         submit(few)
     assert refused.value.code == "quota.states"
+    assert ("of your network" in str(refused.value)) == ("visitors_share" not in settings)
 
 
 def test_start_states_count_before_they_are_made(start_coordinator: Start) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlmodel import Session
 
 from potluck_coordinator.core.leases import LeaseState
-from potluck_coordinator.core.records import Donor, Rendering, Replay
+from potluck_coordinator.core.records import Donor, RankedStudy, Rendering, Replay
 from potluck_coordinator.storage import (
     artifact_uses,
     donors,
@@ -15,6 +15,7 @@ from potluck_coordinator.storage import (
     leases,
     renderings,
     replays,
+    studies,
     units,
     uploads,
 )
@@ -60,7 +61,10 @@ def test_uploads_of_leases_that_ended_long_ago_are_forgotten(session: Session) -
         uploads.note(session, f"l{number}", sha("f"), 10)
     leases.end(session, "l1", LeaseState.COMPLETED, now=50.0)
     leases.end(session, "l2", LeaseState.HANDED_BACK, now=100.0)
-    assert uploads.forget(session, 99.0) == 1
+    assert uploads.stale(session, 99.0, 10) == ["l1"]
+    assert uploads.stale(session, 101.0, 1) in (["l1"], ["l2"])
+    assert uploads.forget(session, ["l1"]) == 1
+    assert uploads.stale(session, 99.0, 10) == []
     assert [uploads.count(session, f"l{n}") for n in range(3)] == [1, 0, 1]
 
 
@@ -70,14 +74,17 @@ def test_donors_who_did_anything_or_are_here_are_not_forgotten(session: Session)
     for name, seen in (("old", 1.0), ("here", 1.0), ("new", 200.0), ("kind", 1.0)):
         donors.meet(session, Donor(id=name, name=name, created_at=1.0, seen_at=seen))
     donors.reward(session, "kind", units=1)
-    assert donors.forget_strangers(session, 100.0, {"here"}) == 2  # `old`, and the fixture's `d2`
+    assert donors.strangers(session, 100.0, {"here"}, 1) == ["d2"]  # the fixture's
+    gone = donors.strangers(session, 100.0, {"here"}, 10)
+    assert gone == ["d2", "old"]
+    assert donors.forget_strangers(session, [*gone, "kind", "new", "d1"], 100.0) == 2
     met = {"d1", "d2", "old", "here", "new", "kind"}
     assert set(donors.names(session, met)) == {"d1", "here", "new", "kind"}
 
 
 def test_an_owners_holdings_are_counted_apart_from_those_of_visitors(session: Session) -> None:
-    assert holdings.datasets(session, "ann") == [("d", 10)]
-    assert holdings.models(session, "ann") == [("m", SHA, SHA)]
+    assert holdings.datasets(session, "ann") == [("d", "d", 10)]
+    assert holdings.models(session, "ann") == [("m", "m", SHA, SHA)]
     assert [study.id for study in holdings.running(session, "ann")] == ["st"]
     for owner in ("bob", None):
         assert holdings.datasets(session, owner) == []
@@ -125,5 +132,29 @@ def test_bytes_of_states_are_counted_by_owner(session: Session) -> None:
     )
     assert holdings.state_bytes(session, "ann") == 5
     assert holdings.state_bytes(session, "bob") == holdings.state_bytes(session, None) == 0
+    assert holdings.state_bytes_of(session, {"st", "other", *map(str, range(1200))}) == 5
+    assert holdings.state_bytes_of(session, {"other"}) == holdings.state_bytes_of(session, ()) == 0
     assert holdings.bytes_to_come(session, "st") == 80
     assert units.starts_among(session, "st", {SHA, sha("b")}) == {SHA}
+
+
+def test_a_stranger_who_comes_meanwhile_stays(session: Session) -> None:
+    found = donors.strangers(session, 100.0, (), 10)
+    assert found == ["d1", "d2"]
+    donors.meet(session, Donor(id="d1", name="d1", created_at=1.0, seen_at=200.0))
+    units.add(session, [unit("u0")])
+    leases.add(session, lease("l0", "u0", "d2"))
+    assert donors.forget_strangers(session, found, 100.0) == 0
+
+
+def test_a_donors_newest_units_are_looked_at(session: Session) -> None:
+    units.add(session, [replace(unit(f"u{n}"), trial=n) for n in range(3)])
+    for number in range(3):
+        leases.add(session, lease(f"l{number}", f"u{number}"))
+        leases.end(session, f"l{number}", LeaseState.COMPLETED, now=50.0 + number)
+    assert leases.trials_of(session, "d1", 10) == {"st": {0, 1, 2}}
+    assert leases.trials_of(session, "d1", 2) == {"st": {1, 2}}
+    assert leases.trials_of(session, "d2", 2) == {}
+    assert studies.ranked(session, ["st", "gone"]) == [
+        RankedStudy(id="st", state="running", direction="maximize")
+    ]

@@ -31,6 +31,7 @@ from potluck_coordinator.api.deps import (
 from potluck_coordinator.api.errors import detail_of
 from potluck_coordinator.api.messages import LARGEST_MESSAGE, Said, first_fault, read_message
 from potluck_coordinator.api.plain_words import check_words
+from potluck_coordinator.api.rates import counted_for
 from potluck_coordinator.core.errors import BadInput, Busy, PotluckError
 from potluck_coordinator.core.groups import Reach
 from potluck_coordinator.core.manners import network_of
@@ -53,6 +54,7 @@ SECONDS_TO_SAY_HELLO = 30.0
 WAIT_SECONDS = 20.0
 LONGEST_WAIT_S = 60.0
 FAREWELL_SECONDS = 1.0
+CROWD_SECONDS = 0.2
 ASKED_AGAIN_S = 30.0
 """A token may expire, or be revoked beside this process: who donates is asked for so often."""
 TOKEN_ENDED = 4401
@@ -109,6 +111,7 @@ class _Conversation:
     def __init__(self, site: Site, socket: WebSocket) -> None:
         self._site = site
         self._socket = socket
+        self._who = counted_for(site.rates, socket)
         self._idle = asyncio.Event()
         self._news = asyncio.Event()
         self._unheard: set[str] = set()
@@ -215,8 +218,7 @@ class _Conversation:
 
     async def _hear(self) -> Said | None:
         """Read one message; one that cannot be understood is answered and gives None."""
-        while pause := self._site.rates.pause_before(Rate.MESSAGES, f"socket {id(self)}"):
-            await asyncio.sleep(pause)
+        await self._wait_turn()
         try:
             async with asyncio.timeout(self._site.settings.socket_idle_seconds or None):
                 message = await self._socket.receive()
@@ -250,6 +252,15 @@ class _Conversation:
                 got=text[:200],
             )
             return None
+
+    async def _wait_turn(self) -> None:
+        """Let who says too much wait, on this socket and on all of the same account or address."""
+        rates = self._site.rates
+        while pause := rates.pause_before(Rate.MESSAGES, f"socket {id(self)}"):
+            await asyncio.sleep(pause)
+        while pause := rates.pause_before(Rate.ADDRESS_MESSAGES, self._who):
+            # A crowd that waits for the same next place must not ask for it all the time.
+            await asyncio.sleep(max(pause, CROWD_SECONDS * random.uniform(0.5, 1.0)))
 
     async def _answer(self, donor: DonorSession, said: Said) -> None:
         try:

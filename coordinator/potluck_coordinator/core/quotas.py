@@ -20,6 +20,33 @@ class Thing:
     size: int
 
 
+@dataclass(frozen=True)
+class Whose:
+    """Whose things a quota counts: an owner's, or those of visitors together."""
+
+    owner: str | None
+    """None: of all visitors, or of those of a network."""
+    network: str | None = None
+
+    @property
+    def together(self) -> bool:
+        """Say whether it counts things of others than who asks: these are not named."""
+        return self.owner is None
+
+    def told(self) -> str:
+        """Give the words for who has the things."""
+        if self.owner is not None:
+            return "You"
+        return f"All visitors{'' if self.network is None else ' of your network'} together"
+
+    def studies_told(self) -> str:
+        """Give the words for their studies."""
+        if self.owner is not None:
+            return "Your studies"
+        of_network = "" if self.network is None else " of your network"
+        return f"The studies of all visitors{of_network} together"
+
+
 def check_bytes(
     kept: Sequence[Thing], more: int, allowed: int, whose: str, *, named: bool = True
 ) -> None:

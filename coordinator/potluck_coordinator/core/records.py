@@ -121,6 +121,15 @@ class RunningStudy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RankedStudy:
+    """What is needed of a study to rank its trials."""
+
+    id: str
+    state: str
+    direction: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """One pairing of training rows with the rows that score them.
 

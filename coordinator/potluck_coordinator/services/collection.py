@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from potluck_coordinator.services.renderings import sweep
@@ -15,6 +16,9 @@ from potluck_coordinator.storage.transaction import Transaction
 MARK = "artifacts-of"
 FEW = 20
 PAGES_AT_ONCE = 500
+ROWS_AT_ONCE = 500
+MOST_STRANGERS = 100_000
+"""In one round: the next one takes the others."""
 PAUSE_SECONDS = 0.05
 
 _log = logging.getLogger(__name__)
@@ -37,17 +41,35 @@ async def collect(site: Site) -> Collected:
     now = site.now()
     before = now - site.settings.collect_after
     unseen = now - site.settings.forget_donors_after
-    online = site.presence.donors()
 
-    def forget_rows(tx: Transaction) -> int:
-        uploads.forget(tx, before)
-        return donors.forget_strangers(tx, unseen, online)
-
-    gone = await site.writer.run(forget_rows)
+    await _forget_uploads(site, before)
+    gone = await _forget_strangers(site, unseen)
     own = site.settings.owns_artifacts() and await _belongs_together(site)
     artifacts = await _collect_artifacts(site, before) if own else 0
     artifacts += await sweep(site)
     return Collected(artifacts, gone, await _give_room_back(site))
+
+
+async def _forget_uploads(site: Site, before: float) -> None:
+    """Forget what leases uploaded that ended long ago, some at a time: others write in between."""
+    some: list[str] = []
+    while some := await site.writer.read(lambda tx: uploads.stale(tx, before, ROWS_AT_ONCE)):
+        await site.writer.run(partial(uploads.forget, lease_ids=some))
+
+
+async def _forget_strangers(site: Site, unseen: float) -> int:
+    """Forget donors who did nothing, some at a time: others write in between.
+
+    Each round looks for all that it may forget, in a reader's thread, and looks no more than once.
+    """
+    online = site.presence.donors()
+    found = await site.writer.read(lambda tx: donors.strangers(tx, unseen, online, MOST_STRANGERS))
+    gone = 0
+    for begin in range(0, len(found), ROWS_AT_ONCE):
+        some = found[begin : begin + ROWS_AT_ONCE]
+        forget = partial(donors.forget_strangers, donor_ids=some, before=unseen)
+        gone += await site.writer.run(forget)
+    return gone
 
 
 async def _belongs_together(site: Site) -> bool:

@@ -26,12 +26,12 @@ from potluck_coordinator.services.own_donor import (
     prepare_checks,
 )
 from potluck_coordinator.services.parts import drop_unneeded, provide
-from potluck_coordinator.services.quotas import Room, room_for_states
 from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.results import expire, renew_all
 from potluck_coordinator.services.scoring import returned_units, score_unit, set_aside
 from potluck_coordinator.services.search import SearchDesk
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.state_quotas import Room, room_for_states
 from potluck_coordinator.services.trials import launch_trial
 from potluck_coordinator.storage import studies, trials, units
 

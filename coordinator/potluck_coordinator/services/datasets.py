@@ -18,11 +18,12 @@ from potluck_coordinator.services.making import making
 from potluck_coordinator.services.quotas import may_keep
 from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.room import writing
+from potluck_coordinator.services.sharing import note_network
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import datasets, studies
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.pages import MOST_LISTED
-from potluck_coordinator.storage.transaction import Transaction
+from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 SECONDS_TO_READ = 300.0
 
@@ -72,6 +73,7 @@ async def add_dataset(
             created_at=site.now(),
         )
         datasets.add(tx, dataset)
+        note_network(site, asker, dataset.owner, dataset.id)
         body = {"dataset": dataset.id, "hash": artifact, "bytes": dataset.bytes}
         record(tx, SITE_CHAIN, "dataset", body, dataset.created_at)
         return dataset, True
@@ -184,6 +186,7 @@ async def _delete(site: Site, asker: Asker, dataset: Dataset, *, unused: bool) -
         if datasets.mark_deleted(tx, dataset.id, now):
             body = {"dataset": dataset.id, "hash": dataset.hash, "by": asker.name}
             record(tx, SITE_CHAIN, "dataset_deleted", body, now)
+            after_commit(tx, lambda: site.whence.forget(dataset.id))
 
     await site.writer.run(act)
     await forget(site, [dataset.hash])

@@ -28,12 +28,13 @@ from potluck_coordinator.services.describing import describe_model
 from potluck_coordinator.services.drawn import drawn_one, told_rows
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.quotas import may_keep
+from potluck_coordinator.services.sharing import note_network
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.working import Job, refusing, run_job
 from potluck_coordinator.storage import models, studies
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.pages import MOST_LISTED
-from potluck_coordinator.storage.transaction import Transaction
+from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 SECONDS_TO_DESCRIBE = 120.0
 TIMES_DESCRIBED = 3
@@ -133,6 +134,7 @@ async def keep_model(
             return found, False
         may_keep(site, tx, asker, size)
         models.add(tx, model)
+        note_network(site, asker, model.owner, model.id)
         record(tx, SITE_CHAIN, "model", body, model.created_at)
         return model, True
 
@@ -177,6 +179,7 @@ async def take_back(site: Site, asker: Asker, model: Model) -> None:
         models.remove(tx, model.id)
         body = {"model": model.id, "hash": model.hash, "by": asker.name}
         record(tx, SITE_CHAIN, "model_deleted", body, site.now())
+        after_commit(tx, lambda: site.whence.forget(model.id))
 
     await site.writer.run(act)
     await forget(site, [model.graph, model.weights])

@@ -34,7 +34,9 @@ class Rate(StrEnum):
     VISITOR_BYTES = "visitor_bytes"
     """In a day."""
     MESSAGES = "messages"
-    """Never refused: who says too much is heard more slowly."""
+    """Of one socket. Never refused: who says too much is heard more slowly."""
+    ADDRESS_MESSAGES = "address_messages"
+    """Of all sockets together, and never refused either."""
 
 
 DAILY = (Rate.VISITOR_BYTES,)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from potluck_coordinator.core.ids import spell
 from potluck_coordinator.core.manners import Manners
+from potluck_coordinator.core.quotas import Whose
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.converters import Converters
@@ -20,6 +21,7 @@ from potluck_coordinator.services.presence import Presence
 from potluck_coordinator.services.rates import Rates
 from potluck_coordinator.services.shared_files import SharedFiles, Written
 from potluck_coordinator.services.standings import TopTrials
+from potluck_coordinator.services.whence import Whence
 from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage.artifacts import ArtifactStore
 from potluck_coordinator.storage.writer import Writer
@@ -60,8 +62,9 @@ class Site:
     `services.leftovers` looks whether they may go."""
     guesses: Manners = field(default_factory=Manners)
     """Networks from which codes came that no group has."""
-    states_kept: dict[str | None, tuple[float, int]] = field(default_factory=dict)
-    """When what bytes of states were counted, by owner; None: of all visitors."""
+    states_kept: dict[Whose, tuple[float, int]] = field(default_factory=dict)
+    """When what bytes of states were counted."""
+    whence: Whence = field(default_factory=Whence)
     top_trials: TopTrials = field(default_factory=TopTrials)
     state_checks: Admission = field(default_factory=_state_checks)
     """Bytes that looking at donors' states takes, of the server's own: apart from `memory`, whose

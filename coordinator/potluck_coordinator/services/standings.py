@@ -15,6 +15,7 @@ from potluck_coordinator.core.ranking import (
 )
 from potluck_coordinator.core.records import (
     NO_FOLD,
+    RankedStudy,
     Study,
 )
 from potluck_coordinator.storage import summaries
@@ -62,12 +63,12 @@ def standings(all_trials: Iterable[TrialSummary | TrialLine], scored: ByRung) ->
     return found
 
 
-def direction_of(study: Study) -> Direction:
+def direction_of(study: Study | RankedStudy) -> Direction:
     """Say which way is better."""
     return "maximize" if study.direction == "maximize" else "minimize"
 
 
-def places(tx: Transaction, study: Study) -> Mapping[int, int]:
+def places(tx: Transaction, study: Study | RankedStudy) -> Mapping[int, int]:
     """Rank a study's trials by the coordinator's own scores: trial -> place from 1."""
     scored = by_rung(summaries.units_of(tx, study.id))
     return rank(standings(summaries.trials_of(tx, study.id), scored), direction_of(study))
@@ -81,7 +82,7 @@ class TopTrials:
         self._clock = clock
         self._found: dict[str, tuple[float, str, frozenset[int]]] = {}
 
-    def of(self, tx: Transaction, study: Study) -> frozenset[int]:
+    def of(self, tx: Transaction, study: Study | RankedStudy) -> frozenset[int]:
         """Give the trials in the first places, as they were at most some seconds ago."""
         now = self._clock()
         until, state, numbers = self._found.get(study.id, (0.0, "", frozenset()))

@@ -12,7 +12,6 @@ from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Dataset, Model, NewPart, Part, Study
 from potluck_coordinator.core.row_numbers import PartRows
-from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.core.visitors import shown_owner
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.audience import check_group_is_there
@@ -37,12 +36,14 @@ from potluck_coordinator.services.quotas import may_run, units_in
 from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.room import must_have_room
 from potluck_coordinator.services.rungs import settle_rung
+from potluck_coordinator.services.sharing import note_began, note_network
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.working import keep_made
 from potluck_coordinator.storage import (
     artifact_uses,
     datasets,
     models,
+    reopened,
     studies,
     trials,
     units,
@@ -108,6 +109,7 @@ async def create(
         _may_begin(site, tx, asker, study)
         check_group_is_there(tx, study)
         studies.add(tx, study, parts, prepared.test_rows)
+        note_network(site, asker, study.owner, study.id)
         _record_materials(site, tx, study, model, dataset, prepared)
         record_encoded(site, tx, study.id, [prepared.first])
         after_commit(tx, lambda: site.hub.publish(SITE))
@@ -295,6 +297,7 @@ async def resume(site: Site, asker: Asker, study_id: str) -> None:
         check_rows_are_there(tx, study)
         if studies.get(tx, study.id).state != "running":
             _may_begin(site, tx, asker, study)
+            note_began(site, asker, study)
         _reopen(site, tx, study, before=("stopped", "failed"))
         record(tx, study.id, "resume", {"by": asker.name}, site.now())
 
@@ -312,6 +315,7 @@ async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
         runs = current.state == "running"
         units_more = units_in(current, more) + (0 if runs else units_in(current))
         may_run(site, tx, asker, current, studies=0 if runs else 1, units=units_more)
+        note_began(site, asker, current)
         studies.add_trials(tx, study.id, more)
         if current.state != "running":
             _reopen(site, tx, study, before=("completed", "stopped", "failed"))
@@ -324,17 +328,12 @@ async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
 def _reopen(site: Site, tx: Transaction, study: Study, before: tuple[str, ...]) -> None:
     if not studies.move(tx, study.id, before=before, after="running"):
         raise _wrong_state(tx, study.id, " or ".join(before))
-    now = site.now()
     trials.reopen(tx, study.id, TrialState.INCOMPLETE.value)
-    running = [t.number for t in trials.of_study(tx, study.id) if t.state == TrialState.RUNNING]
-    for unit in units.of_study(tx, study.id):
-        if unit.trial in running or unit.kind == "refit":
-            units.retry(tx, unit, ready=unit.start is not None, now=now)
-    for number in running:
-        mine = [u for u in units.of_trial(tx, study.id, number) if u.kind == "trial"]
-        scored = [u for u in mine if u.state == UnitState.SCORED]
-        if scored:  # a promotion that fell due while the study stood still
-            settle_rung(site, tx, max(scored, key=lambda u: u.rung))
+    reopened.open_again(tx, study.id, now=site.now())
+    # Promotions that fell due while the study stood still.
+    for number, rung in reopened.unsettled(tx, study.id):
+        mine = units.of_trial(tx, study.id, number)
+        settle_rung(site, tx, next(u for u in mine if u.kind == "trial" and u.rung == rung))
     after_commit(tx, lambda: site.hub.publish(study.id, SITE, WORK))
     after_commit(tx, site.poke)
 
@@ -360,6 +359,7 @@ async def delete(site: Site, asker: Asker, study_id: str) -> None:
         named = artifact_uses.of_study(tx, study.id)
         studies.remove(tx, study.id)
         after_commit(tx, lambda: site.hub.publish(study.id, SITE))
+        after_commit(tx, lambda: site.whence.forget(study.id))
         return named
 
     await forget(site, await site.writer.run(act))

@@ -21,9 +21,9 @@ from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.chains import Segment, credit_segment, standing_segments
 from potluck_coordinator.services.endings import finish_if_done
-from potluck_coordinator.services.quotas import size_of
 from potluck_coordinator.services.replays import ask_for_all_of
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.sizes import size_of
 from potluck_coordinator.services.voiding import void
 from potluck_coordinator.storage import credits, donor_standings, leases, replays, studies, units
 from potluck_coordinator.storage.ledger import record

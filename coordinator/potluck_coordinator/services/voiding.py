@@ -10,7 +10,16 @@ from potluck_coordinator.core.units import UnitEvent, UnitState
 from potluck_coordinator.services.chains import segments_of, standing_on
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import credits, leases, replays, scores, studies, trials, units
+from potluck_coordinator.storage import (
+    credits,
+    leases,
+    reopened,
+    replays,
+    scores,
+    studies,
+    trials,
+    units,
+)
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -83,9 +92,8 @@ def _reopen(site: Site, tx: Transaction, unit: Unit) -> None:
     """Let an ended trial, and an ended study, run again."""
     study = studies.get(tx, unit.study_id)
     if unit.kind == "trial" and trials.reopen_one(tx, study.id, unit.trial):
-        for other in units.of_trial(tx, study.id, unit.trial):
-            if other.state == UnitState.CANCELLED:
-                units.retry(tx, other, ready=other.start is not None, now=site.now())
+        cancelled = (UnitState.CANCELLED,)
+        reopened.open_again(tx, study.id, now=site.now(), trial=unit.trial, states=cancelled)
     if study.state == "stopped":
         units.change(tx, unit.id, UnitEvent.CANCEL)  # resuming opens it again
     if study.state in ("completed", "failed"):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import delete
+from sqlalchemy import ColumnElement, delete
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.records import Donor
-from potluck_coordinator.storage.rows import fact, row
+from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import DonorRow, LeaseRow
 from potluck_coordinator.storage.trust_tables import ReplayRow, StandingRow
-
-DELETED_AT_ONCE = 500
 
 
 def meet(session: Session, donor: Donor) -> Donor:
@@ -46,29 +44,51 @@ def reward(
     session.flush()
 
 
-def forget_strangers(session: Session, before: float, online: Collection[str]) -> int:
-    """Forget donors unseen since a time who never held a lease, and are not here now.
+def strangers(session: Session, before: float, online: Collection[str], most: int) -> list[str]:
+    """List donors unseen since a time who never held a lease, and are not here now.
 
-    Gives how many went: fresh keys cost nothing, and must not fill the database.
+    Args:
+        session: A transaction that need not write: the look takes as long as there are donors.
+        before: The time.
+        online: Who is here.
+        most: How many at most.
     """
+    query = select(DonorRow.id).where(*_strange(before)).order_by(col(DonorRow.id))
+    found: list[str] = []
+    for donor_id in session.exec(query):
+        if donor_id not in online:
+            found.append(donor_id)
+        if len(found) >= most:
+            break
+    return found
+
+
+def forget_strangers(session: Session, donor_ids: Collection[str], before: float) -> int:
+    """Forget those of these donors who still are strangers, and give how many went.
+
+    Fresh keys cost nothing, and must not fill the database.
+
+    Args:
+        session: The transaction.
+        donor_ids: Some of `strangers`: others write only when all of them went.
+        before: The time since which they are unseen.
+    """
+    going = col(DonorRow.id).in_(donor_ids)
+    return changed(session, delete(DonorRow).where(going, *_strange(before)))
+
+
+def _strange(before: float) -> list[ColumnElement[bool]]:
     met = select(LeaseRow.id).where(LeaseRow.donor_id == DonorRow.id)
     judged = select(StandingRow.donor_id).where(StandingRow.donor_id == DonorRow.id)
     replayed = select(ReplayRow.id).where(ReplayRow.donor_id == DonorRow.id)
-    strangers = session.exec(
-        select(DonorRow.id).where(
-            DonorRow.seen_at < before,
-            DonorRow.units == 0,
-            DonorRow.credit == "0",
-            ~met.exists(),
-            ~judged.exists(),
-            ~replayed.exists(),
-        )
-    )
-    gone = sorted(set(strangers) - set(online))
-    for begin in range(0, len(gone), DELETED_AT_ONCE):
-        some = gone[begin : begin + DELETED_AT_ONCE]
-        session.execute(delete(DonorRow).where(col(DonorRow.id).in_(some)))
-    return len(gone)
+    return [
+        col(DonorRow.seen_at) < before,
+        col(DonorRow.units) == 0,
+        col(DonorRow.credit) == "0",
+        ~met.exists(),
+        ~judged.exists(),
+        ~replayed.exists(),
+    ]
 
 
 def names(session: Session, donor_ids: Collection[str]) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 from sqlalchemy import ColumnElement, func, or_
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
@@ -18,21 +21,22 @@ from potluck_coordinator.storage.tables import (
     UnitRow,
 )
 
+COUNTED_AT_ONCE = 500
 TIMES_ALLOWED = 2
 """A result may be five times the weights; Adam's is three times."""
 
 
-def datasets(session: Session, owner: str | None) -> list[tuple[str, int]]:
-    """Give name and bytes of an owner's datasets; None: of all who have no account."""
-    query = select(DatasetRow.name, DatasetRow.bytes).where(
+def datasets(session: Session, owner: str | None) -> list[tuple[str, str, int]]:
+    """Give id, name and bytes of an owner's datasets; None: of all who have no account."""
+    query = select(DatasetRow.id, DatasetRow.name, DatasetRow.bytes).where(
         _owned(col(DatasetRow.owner), owner), col(DatasetRow.deleted_at).is_(None)
     )
     return list(session.exec(query).all())
 
 
-def models(session: Session, owner: str | None) -> list[tuple[str, str, str]]:
-    """Give name, graph and weights (by hash) of an owner's models; None: as above."""
-    query = select(ModelRow.name, ModelRow.graph, ModelRow.weights)
+def models(session: Session, owner: str | None) -> list[tuple[str, str, str, str]]:
+    """Give id, name, graph and weights (by hash) of an owner's models; None: as above."""
+    query = select(ModelRow.id, ModelRow.name, ModelRow.graph, ModelRow.weights)
     return list(session.exec(query.where(_owned(col(ModelRow.owner), owner))).all())
 
 
@@ -44,9 +48,21 @@ def running(session: Session, owner: str | None) -> list[Study]:
 
 def state_bytes(session: Session, owner: str | None) -> int:
     """Count the bytes of starts, results and predictions in an owner's studies; None: as above."""
-    mine = select(StudyRow.id).where(_owned(col(StudyRow.owner), owner))
-    starts = select(func.sum(TrialRow.start_bytes)).where(col(TrialRow.study_id).in_(mine))
-    results = select(func.sum(UnitRow.result_bytes)).where(col(UnitRow.study_id).in_(mine))
+    return _state_bytes(session, select(StudyRow.id).where(_owned(col(StudyRow.owner), owner)))
+
+
+def state_bytes_of(session: Session, study_ids: Collection[str]) -> int:
+    """Count the same bytes of these studies, a few studies at a time."""
+    ids = sorted(study_ids)
+    return sum(
+        _state_bytes(session, ids[begin : begin + COUNTED_AT_ONCE])
+        for begin in range(0, len(ids), COUNTED_AT_ONCE)
+    )
+
+
+def _state_bytes(session: Session, studies: Any) -> int:
+    starts = select(func.sum(TrialRow.start_bytes)).where(col(TrialRow.study_id).in_(studies))
+    results = select(func.sum(UnitRow.result_bytes)).where(col(UnitRow.study_id).in_(studies))
     return sum(int(session.exec(query).one() or 0) for query in (starts, results))
 
 

@@ -313,13 +313,26 @@ def _mean_seconds_of(session: Session, study_ids: Collection[str]) -> dict[str, 
     return dict(session.exec(query).all())
 
 
-def trials_of(session: Session, donor_id: str) -> dict[str, set[int]]:
-    """Give the trials, by study, that a donor finished units of."""
+def trials_of(session: Session, donor_id: str, most: int) -> dict[str, set[int]]:
+    """Give the trials, by study, that a donor finished units of; the newest study first.
+
+    Args:
+        session: A transaction.
+        donor_id: The donor.
+        most: How many units, the newest, are looked at.
+    """
+    newest = (
+        select(LeaseRow.unit_id, LeaseRow.ended_at)
+        .where(LeaseRow.donor_id == donor_id, LeaseRow.state == LeaseState.COMPLETED.value)
+        .order_by(col(LeaseRow.ended_at).desc())
+        .limit(most)
+        .subquery()
+    )
     query = (
         select(UnitRow.study_id, UnitRow.trial)
-        .join(LeaseRow, col(LeaseRow.unit_id) == col(UnitRow.id))
-        .where(LeaseRow.donor_id == donor_id, LeaseRow.state == LeaseState.COMPLETED.value)
-        .distinct()
+        .join(newest, newest.c.unit_id == col(UnitRow.id))
+        .group_by(col(UnitRow.study_id), col(UnitRow.trial))
+        .order_by(func.max(newest.c.ended_at).desc())
     )
     found: dict[str, set[int]] = {}
     for study, trial in session.exec(query):

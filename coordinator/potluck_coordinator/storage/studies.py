@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.groups import Reach
-from potluck_coordinator.core.records import Look, NewPart, Part, RunningStudy, Study
+from potluck_coordinator.core.records import Look, NewPart, Part, RankedStudy, RunningStudy, Study
 from potluck_coordinator.core.row_numbers import NO_ROWS, RowNumbers
 from potluck_coordinator.storage.reach import within
 from potluck_coordinator.storage.rows import Written, changed, fact, row
@@ -82,6 +82,18 @@ def running(session: Session) -> list[RunningStudy]:
         .order_by(col(StudyRow.created_at))
     )
     return [RunningStudy(**found._mapping) for found in session.execute(query)]
+
+
+def ranked(session: Session, study_ids: Collection[str]) -> list[RankedStudy]:
+    """Give of these studies what ranks their trials; those that were deleted are left out.
+
+    Args:
+        session: A transaction.
+        study_ids: A bounded number of studies.
+    """
+    columns = (getattr(StudyRow, f.name) for f in fields(RankedStudy))
+    query = select_columns(*columns).where(col(StudyRow.id).in_(study_ids))
+    return [RankedStudy(**found._mapping) for found in session.execute(query)]
 
 
 def count_running(session: Session) -> int:

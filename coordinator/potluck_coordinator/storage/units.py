@@ -159,27 +159,6 @@ def change_many(
     return total
 
 
-def retry(session: Session, unit: Unit, *, ready: bool, now: float) -> None:
-    """Open a cancelled or set-aside unit again: ready where it has a start, else blocked."""
-    changed(
-        session,
-        update(UnitRow)
-        .where(
-            col(UnitRow.id) == unit.id,
-            col(UnitRow.state).in_([UnitState.CANCELLED.value, UnitState.SET_ASIDE.value]),
-        )
-        .values(
-            state=(UnitState.READY if ready else UnitState.BLOCKED).value,
-            ready_since=now if ready else None,
-            tries=0,
-            lease_id=None,
-            checkpoint=None,
-            checkpoint_step=0,
-            checkpoint_lease=None,
-        ),
-    )
-
-
 def note(session: Session, unit_id: str, *, tries: int, reasons: Sequence[str]) -> None:
     """Count tries anew, and keep why."""
     changed(

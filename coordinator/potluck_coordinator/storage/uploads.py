@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import delete, exists, func
 from sqlmodel import Session, col, select
 
@@ -30,10 +32,30 @@ def drop(session: Session, lease_id: str, artifact: str) -> None:
     )
 
 
-def forget(session: Session, before: float) -> int:
-    """Forget what leases uploaded that ended before a time: what is named besides stays named."""
-    ended = select(LeaseRow.id).where(LeaseRow.state != HELD, col(LeaseRow.ended_at) < before)
-    return changed(session, delete(UploadRow).where(col(UploadRow.lease_id).in_(ended)))
+def stale(session: Session, before: float, most: int) -> list[str]:
+    """List leases that ended before a time and of which is kept what they uploaded.
+
+    Args:
+        session: A transaction that need not write.
+        before: The time.
+        most: How many at most.
+    """
+    query = (
+        select(UploadRow.lease_id)
+        .join(LeaseRow, col(LeaseRow.id) == col(UploadRow.lease_id))
+        .where(LeaseRow.state != HELD, col(LeaseRow.ended_at) < before)
+    )
+    return list(session.exec(query.distinct().limit(most)))
+
+
+def forget(session: Session, lease_ids: Collection[str]) -> int:
+    """Forget what leases uploaded that are `stale`: what is named besides stays named.
+
+    Args:
+        session: The transaction.
+        lease_ids: The leases.
+    """
+    return changed(session, delete(UploadRow).where(col(UploadRow.lease_id).in_(lease_ids)))
 
 
 def count(session: Session, lease_id: str) -> int:

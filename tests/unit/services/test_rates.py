@@ -60,6 +60,16 @@ def test_a_look_counts_nothing() -> None:
         counted.look(Rate.SIGN_INS, "192.0.2.1")
 
 
+def test_a_classs_tabs_say_what_they_have_to_behind_one_address() -> None:
+    counted = rates()
+    waited = 0.0
+    for tab in range(40):
+        for _ in range(9 * 60):  # the most that a tab said in a minute, all at once
+            waited += counted.pause_before(Rate.MESSAGES, f"socket {tab}")
+            waited += counted.pause_before(Rate.ADDRESS_MESSAGES, "192.0.2.1")
+    assert waited == 0.0
+
+
 def test_sockets_are_counted_while_they_are_open() -> None:
     counted = rates(sockets_per_address=1, sockets=2)
     with counted.socket("192.0.2.1"):
