@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 from contextlib import closing
@@ -84,6 +85,7 @@ def test_what_a_crash_left_behind_is_collected(start_coordinator: Start, tmp_pat
     for path in (orphan, torn):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"nobody knows what this was")
+        os.utime(path, (1e9, 1e9))
     coordinator = start_coordinator(collect_seconds=0.05, collect_after=0)
     coordinator.client().upload_data(TABLE)  # so that it is seen that the folder is its own
     until(lambda: not orphan.exists() and not torn.exists(), what="both to go")

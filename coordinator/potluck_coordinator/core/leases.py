@@ -13,6 +13,10 @@ UNHEARD_SECONDS = 20.0
 """A donor that went away, or without a word about a lease, has this long to come back for it."""
 STALLED_SECONDS = 60.0
 MAX_TRIES = 3
+MOST_SHORT = 4
+"""Leases in a row of a unit whose states others go on from, however little they trained."""
+LEAST_SHARE = 8
+"""Beyond these a state must be an eighth of the unit further than where its lease began."""
 BLAMELESS = ("closing", "paused", "stopped")
 """Reasons to hand a unit back that say nothing about the unit."""
 
@@ -46,6 +50,22 @@ class UnitView:
     lease_id: str | None
     checkpoint_lease: str | None
     checkpoint_step: int
+
+
+def worth_going_on(before: int, steps: int, unit_steps: int) -> bool:
+    """Say whether others go on from a state that a lease came to.
+
+    Each lease that a result stands on is one more to prove, and one more state to keep: so a unit
+    has at most `MOST_SHORT + LEAST_SHARE` of them before its last one.
+
+    Args:
+        before: How many leases led to where this one began.
+        steps: How many steps it has trained.
+        unit_steps: All steps of the unit.
+
+    Example: `worth_going_on(4, 10, 100)` is False, `worth_going_on(4, 13, 100)` is True.
+    """
+    return before < MOST_SHORT or steps * LEAST_SHARE >= unit_steps
 
 
 class Verdict(StrEnum):

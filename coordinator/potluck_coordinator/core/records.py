@@ -265,6 +265,8 @@ class Lease:
     reason: str = ""
     permit: str | None = None
     """The token that let its donor have the unit; None: it needed none."""
+    released_at: float | None = None
+    """Since when the bytes of the states that it names are not kept; None: they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,6 +298,8 @@ class Replay:
     distance: float | None = None
     tolerance: float | None = None
     note: str = ""
+    released_at: float | None = None
+    """Since when the bytes of its two states are not kept for it; None: they are."""
 
 
 @dataclass(frozen=True, kw_only=True)

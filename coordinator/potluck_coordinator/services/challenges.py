@@ -161,7 +161,9 @@ def _give_up(site: Site, tx: Transaction, asked: Replay, note: str) -> None:
     it commits to it tells while it trains.
     """
     now = site.now()
-    if not replays.move_challenge(tx, asked.id, ReplayState.UNANSWERED, note=note, decided_at=now):
+    if not replays.move_challenge(
+        tx, asked.id, ReplayState.UNANSWERED, note=note, decided_at=now, released_at=now
+    ):
         return
     network = site.presence.network_of(asked.donor_id)
     if note == NO_COMMITMENT or network is not None:

@@ -11,9 +11,10 @@ from potluck.protocol import donor as wire
 from potluck_coordinator.core.claims import sharing
 from potluck_coordinator.core.errors import BadResult, NotFound
 from potluck_coordinator.core.ids import donor_name
-from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.leases import LeaseState, worth_going_on
 from potluck_coordinator.core.records import Donor, Lease, Trial, Unit
 from potluck_coordinator.core.units import UnitState, commit_steps, steps_per_epoch
+from potluck_coordinator.services.chains import chain_to
 from potluck_coordinator.services.lease_words import SECONDS_PER_UNIT, wire_lease
 from potluck_coordinator.services.reach import NO_CREDENTIALS, Credentials
 from potluck_coordinator.services.site import Site
@@ -235,17 +236,26 @@ def _go_on_from(site: Site, tx: Transaction, lease: Lease, state: wire.Checkpoin
     unit = units.get(tx, lease.unit_id)
     before = holder_of_checkpoint(tx, unit, lease)
     later = before is not None and (before.started_at, before.id) < (lease.started_at, lease.id)
-    if not later and units.note_checkpoint(
+    wanted = not later and _worth_it(tx, unit, lease, state.step)
+    if wanted and units.note_checkpoint(
         tx, unit.id, lease.id, state.artifact, state.step, older=before is not None
     ):
         old = unit.checkpoint if unit.checkpoint_lease == lease.id else None
         old = None if old == state.artifact else old
-    else:  # a second holder's, say; its end it may still hand in
+    else:  # a second holder's, say, or too little; its end it may still hand in
         end = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
         old = state.artifact if state.step < end and state.artifact != unit.checkpoint else None
     if old is not None:
         uploads.drop(tx, lease.id, old)
         after_commit(tx, lambda: site.superseded.add(old))
+
+
+def _worth_it(tx: Transaction, unit: Unit, lease: Lease, step: int) -> bool:
+    """Say whether a state is far enough, where many leases led to where its own began."""
+    begun = lease.start_lease
+    led = 0 if begun is None else len(chain_to(tx, begun, lease.start, lease.from_step))
+    spe = steps_per_epoch(unit.rows, unit.batch_size)
+    return worth_going_on(led, step - lease.from_step, (unit.to_epoch - unit.from_epoch) * spe)
 
 
 def holder_of_checkpoint(tx: Transaction, unit: Unit, lease: Lease) -> Lease | None:

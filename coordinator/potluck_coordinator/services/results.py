@@ -21,6 +21,7 @@ from potluck_coordinator.core.leases import (
 )
 from potluck_coordinator.core.records import Lease, Trial, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
+from potluck_coordinator.services import dead_ends
 from potluck_coordinator.services.chains import chain_to
 from potluck_coordinator.services.challenges import asked_of
 from potluck_coordinator.services.events import WORK
@@ -161,15 +162,17 @@ def _settle(
         reason = one_line(reasons.of_refusal(problem), REASON_CHARACTERS)
         if leases.end(tx, lease.id, LeaseState.REFUSED, now=site.now(), reason=reason, late=True):
             give_up(site, tx, lease, unit, reason=reason, progressed=False)
+            _let_go(site, tx, lease, unit)
         return wire.Settlement(lease_id=lease.id, outcome="refused", error=_detail(problem))
     return _accept(site, tx, lease, unit, result)
 
 
 def _stands_on_nothing(tx: Transaction, lease: Lease, unit: Unit, result: wire.Completed) -> bool:
-    """Say whether a result goes on from what was taken back, or from another start."""
+    """Say whether a result goes on from what was taken back or let go, or from another start."""
     chain = chain_to(tx, lease.id, result.artifact, result.step)
     other_start = chain[-1].lease.start != unit.start
-    return other_start or replays.any_refuted(tx, {segment.lease.id for segment in chain})
+    lost = any(one.lease.start_lease and one.lease.released_at is not None for one in chain)
+    return other_start or lost or replays.any_refuted(tx, {segment.lease.id for segment in chain})
 
 
 def _accept(
@@ -201,10 +204,13 @@ def _accept(
         epoch=result.step // steps_per_epoch(unit.rows, unit.batch_size),
         stacked=result.stacked,
         commitments=committed,
+        released_at=None,
     )
     leases.end_all_of_unit(
         tx, unit.id, LeaseState.SUPERSEDED, now=now, reason="an earlier holder finished"
     )
+    finished = units.get(tx, unit.id)
+    dead_ends.finished(site, tx, finished)
     if "loss" in claims:
         keep_claim(tx, unit, unit.to_epoch, claims["loss"])
     donors.reward(tx, lease.donor_id, seconds=min(now, lease.expires_at) - lease.started_at)
@@ -223,7 +229,7 @@ def _accept(
         "backend": backend,
     }
     record(tx, unit.study_id, "result", body, now)
-    challenged = draw(site, tx, units.get(tx, unit.id))
+    challenged = draw(site, tx, finished)
     after_commit(tx, lambda: site.manners.delivered(lease.donor_id))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
     after_commit(tx, site.poke)
@@ -295,6 +301,7 @@ def _hand_back_one(
     if blameless and not _moved_on(lease, unit):
         untouched.add(lease.donor_id)
     give_up(site, tx, lease, unit, reason=reason, progressed=blameless)
+    _let_go(site, tx, lease, unit)
     return wire.Settlement(lease_id=lease.id, outcome="handed_back")
 
 
@@ -349,6 +356,8 @@ def give_up(
         {"checkpoint": None, "checkpoint_step": 0, "checkpoint_lease": None} if stuck else {}
     )
     told = [*unit.reasons, f"{lease.id}: {reason}"][-20:]
+    if stuck:
+        dead_ends.dropped(site, tx, unit)
     if not progressed and not moved_on:
         network = site.presence.network_of(lease.donor_id)
         site.manners.failed(lease.donor_id, network, now)
@@ -370,6 +379,12 @@ def give_up(
             ask_whether_stuck(site, tx, unit, lease)
         after_commit(tx, lambda: site.hub.publish(WORK))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
+
+
+def _let_go(site: Site, tx: Transaction, lease: Lease, unit: Unit) -> None:
+    """Keep no state for a lease that has ended for good, unless others may go on from its own."""
+    if unit.checkpoint_lease != lease.id:
+        dead_ends.came_to_nothing(site, tx, lease)
 
 
 def _moved_on(lease: Lease, unit: Unit) -> bool:

@@ -18,6 +18,7 @@ from potluck_coordinator.core.trust import (
     tolerance_for,
 )
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
+from potluck_coordinator.services import dead_ends
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.chains import Segment, credit_segment, standing_segments
 from potluck_coordinator.services.endings import finish_if_done
@@ -55,6 +56,7 @@ def conclude(
         distance=distance,
         tolerance=tolerance,
         note=note,
+        released_at=None if verdict is ReplayState.REFUTED else site.now(),
     )
     if not decided:
         return None
@@ -123,6 +125,7 @@ def _refute(site: Site, tx: Transaction, replay: Replay, unit: Unit) -> None:
         note = f"{replay.lease_id}: what came back is not what was asked for"
         void(site, tx, unit, note, replay)
     ask_for_all_of(site, tx, replay.donor_id)
+    dead_ends.refuted(site, tx, replay)
 
 
 def _own_segment(tx: Transaction, replay: Replay, unit: Unit) -> Segment | None:
@@ -206,6 +209,7 @@ async def undo(
         )
         recredited = credits.give_back(tx, replay.id)
         restored = _restore(site, tx, replay)
+        dead_ends.undone(site, tx, replay)
         body = {
             "replay": replay.id,
             "unit": replay.unit_id,
@@ -235,6 +239,8 @@ def _restore(site: Site, tx: Transaction, replay: Replay) -> bool:
         return False  # a state on the way: the unit has gone on without it
     if unit.result is not None or unit.start is None or result is None:
         return False
+    if replay.released_at is not None:
+        return False  # newer refutations came: its bytes may be gone
     values = {
         "lease_id": None,
         "result": result,

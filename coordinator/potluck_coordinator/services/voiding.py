@@ -7,7 +7,8 @@ from typing import Any
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Replay, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState
-from potluck_coordinator.services.chains import segments_of, standing_on
+from potluck_coordinator.services import dead_ends
+from potluck_coordinator.services.chains import segments_of, standing_on, standing_segments
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import (
@@ -52,6 +53,7 @@ def void(site: Site, tx: Transaction, unit: Unit, note: str, cause: Replay | Non
             scored, so that none earned anything.
     """
     unfounded = [] if cause is None else standing_on(tx, unit, cause.lease_id)
+    doubted = [] if cause is None else [s.lease.id for s in standing_segments(tx, unit)]
     now = site.now()
     reasons = [*unit.reasons, note][-20:]
     values = {**NO_RESULT, "tries": 0, "reasons": reasons, "ready_since": now}
@@ -71,6 +73,7 @@ def void(site: Site, tx: Transaction, unit: Unit, note: str, cause: Replay | Non
     after_commit(tx, lambda: site.superseded.update(results))
     for unit_id in gone:
         leases.end_all_of_unit(tx, unit_id, LeaseState.SUPERSEDED, now=now, reason=note)
+    dead_ends.taken_back(site, tx, gone, doubted)
     scores.remove(tx, gone)
     replays.drop(tx, unit_ids=gone, note="its result was taken back", now=now)
     _reopen(site, tx, unit)

@@ -82,6 +82,8 @@ MADE_AGAIN = frozenset({str(RenderedRow.__tablename__)})
 WHILE: dict[type[SQLModel], ColumnElement[bool]] = {
     DatasetRow: col(DatasetRow.deleted_at).is_(None),
     PartRow: col(PartRow.kept).is_(True),
+    LeaseRow: col(LeaseRow.released_at).is_(None),
+    ReplayRow: col(ReplayRow.released_at).is_(None),
 }
 """When a row keeps what it names; a row of another table always does."""
 
@@ -93,6 +95,8 @@ def keeps(table: str, values: Mapping[str, Any]) -> bool:
     """Say whether a row, given as its table's name and its values, keeps what it names."""
     if table == DatasetRow.__tablename__:
         return values["deleted_at"] is None
+    if table in (LeaseRow.__tablename__, ReplayRow.__tablename__):
+        return values.get("released_at") is None
     return table != PartRow.__tablename__ or bool(values.get("kept", True))
 
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterator
 from contextvars import ContextVar
@@ -25,6 +26,8 @@ from potluck_coordinator.core.errors import BadInput, BadResult, NotFound, TooLa
 STAGING = ".incoming"
 CHUNK = 1 << 20
 LISTED_AT_ONCE = 1000
+STAGED_SECONDS = 300.0
+"""What another process is writing was written to within this time."""
 
 
 class Watch:
@@ -331,7 +334,8 @@ class ArtifactStore:
     def older_than(self, at: float) -> set[str]:
         """Give the artifacts that nobody has put since a Unix time, in a thread.
 
-        What an upload that was cut off by a crash left half-written before then is deleted.
+        What an upload that was cut off by a crash left half-written before then is deleted, unless
+        it was written to lately: workers put what they make, too.
         """
         found: set[str] = set()
         for some in obstore.list(self._store, chunk_size=LISTED_AT_ONCE):
@@ -340,6 +344,7 @@ class ArtifactStore:
                 if len(name) == 64 and one["last_modified"].timestamp() < at:
                     found.add(name)
         if self._folder is not None:
+            at = min(at, time.time() - STAGED_SECONDS)
             for path in self._staging.iterdir():
                 with contextlib.suppress(FileNotFoundError):  # settled meanwhile
                     if path not in self._stages and path.stat().st_mtime < at:

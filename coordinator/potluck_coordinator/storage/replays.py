@@ -87,7 +87,7 @@ def drop(session: Session, *, unit_ids: Iterable[str], note: str, now: float) ->
             col(ReplayRow.unit_id).in_(list(unit_ids)),
             col(ReplayRow.state).in_([OPEN, ReplayState.ASKED.value]),
         )
-        .values(state=ReplayState.DROPPED.value, note=note, decided_at=now),
+        .values(state=ReplayState.DROPPED.value, note=note, decided_at=now, released_at=now),
     )
 
 
@@ -128,7 +128,12 @@ def drop_challenge(session: Session, lease_id: str, *, now: float) -> bool:
             col(ReplayRow.why) == Why.CHALLENGE.value,
             col(ReplayRow.state).in_(pending),
         )
-        .values(state=ReplayState.DROPPED.value, note="all of it was trained again", decided_at=now)
+        .values(
+            state=ReplayState.DROPPED.value,
+            note="all of it was trained again",
+            decided_at=now,
+            released_at=now,
+        )
     )
     return bool(changed(session, statement))
 

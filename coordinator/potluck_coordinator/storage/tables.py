@@ -210,6 +210,7 @@ class LeaseRow(SQLModel, table=True):
     stacked: bool = False
     reason: str = Field(default="", sa_type=Text)
     permit: str | None = None
+    released_at: float | None = Field(default=None, sa_type=Float)
 
 
 class UploadRow(SQLModel, table=True):

@@ -38,6 +38,7 @@ class ReplayRow(SQLModel, table=True):
     distance: float | None = Field(default=None, sa_type=Float)
     tolerance: float | None = Field(default=None, sa_type=Float)
     note: str = Field(default="", sa_type=Text)
+    released_at: float | None = Field(default=None, sa_type=Float)
 
 
 class StandingRow(SQLModel, table=True):

@@ -7,13 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck_coordinator.core.leases import (
+    LEAST_SHARE,
     MAX_TRIES,
+    MOST_SHORT,
     LeaseState,
     LeaseView,
     UnitView,
     Verdict,
     count_try,
     judge_result,
+    worth_going_on,
 )
 from potluck_coordinator.core.units import UnitState
 
@@ -87,3 +90,21 @@ def test_one_donor_alone_exhausts_the_tries_only_when_there_is_no_other() -> Non
 def test_no_unit_is_set_aside_before_its_third_try(tries: int, tried: int, online: int) -> None:
     after = count_try(tries, progressed=False, donors_tried=tried, donors_online=online)
     assert not after.set_aside
+
+
+@given(st.integers(1, 10_000), st.data())
+def test_a_unit_stands_on_few_leases_however_it_is_relayed(steps: int, data: st.DataObject) -> None:
+    at, led = 0, 0
+    while at < steps:
+        trained = data.draw(st.integers(1, max(1, (steps - at) // 2)))
+        if not worth_going_on(led, trained, steps):
+            trained = -(-steps // LEAST_SHARE)  # the least that is enough
+            if at + trained >= steps:
+                break
+        at, led = at + trained, led + 1
+    assert led <= MOST_SHORT + LEAST_SHARE
+
+
+@given(st.integers(1, 10_000), st.integers(1, 10_000))
+def test_where_few_leases_came_before_every_step_counts(steps: int, trained: int) -> None:
+    assert all(worth_going_on(led, trained, steps) for led in range(MOST_SHORT))

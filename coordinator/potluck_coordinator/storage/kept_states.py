@@ -1,0 +1,130 @@
+"""Which leases and replays still keep the states that they name.
+
+States are the largest of what strangers send. A lease keeps the state that it began with, and its
+result; a replay keeps the two that it compares. Those on which nothing that counts stands are
+*released*: the row stays, for the record, and the bytes are collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import update
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.trust import ReplayState
+from potluck_coordinator.storage.rows import changed
+from potluck_coordinator.storage.tables import LeaseRow
+from potluck_coordinator.storage.trust_tables import ReplayRow
+
+
+def release_of_units(
+    session: Session, unit_ids: Collection[str], but: Collection[str], *, now: float
+) -> int:
+    """Release the leases of units that have ended; give how many.
+
+    Args:
+        session: The transaction.
+        unit_ids: The units.
+        but: Leases on which something still stands.
+        now: Seconds since 1970.
+    """
+    return changed(
+        session,
+        update(LeaseRow)
+        .where(
+            col(LeaseRow.unit_id).in_(unit_ids),
+            col(LeaseRow.state) != LeaseState.HELD.value,
+            col(LeaseRow.id).not_in(but),
+            col(LeaseRow.released_at).is_(None),
+        )
+        .values(released_at=now),
+    )
+
+
+def release_leases(session: Session, lease_ids: Collection[str], *, now: float) -> int:
+    """Release these leases; give how many were not released before.
+
+    Args:
+        session: The transaction.
+        lease_ids: The leases.
+        now: Seconds since 1970.
+    """
+    return changed(
+        session,
+        update(LeaseRow)
+        .where(col(LeaseRow.id).in_(lease_ids), col(LeaseRow.released_at).is_(None))
+        .values(released_at=now),
+    )
+
+
+def release_unless_gone_on_from(session: Session, lease_id: str, *, now: float) -> bool:
+    """Release a lease, unless another one began with its state; say whether it was released.
+
+    Args:
+        session: The transaction.
+        lease_id: The lease.
+        now: Seconds since 1970.
+    """
+    later = aliased(LeaseRow)
+    went_on = select(later.id).where(
+        col(later.unit_id) == col(LeaseRow.unit_id), col(later.start_lease) == col(LeaseRow.id)
+    )
+    statement = (
+        update(LeaseRow)
+        .where(col(LeaseRow.id) == lease_id, ~went_on.exists())
+        .values(released_at=now)
+    )
+    return bool(changed(session, statement))
+
+
+def held_of_unit(session: Session, unit_id: str) -> list[str]:
+    """List the leases that hold a unit.
+
+    Args:
+        session: The transaction.
+        unit_id: The unit.
+    """
+    query = select(LeaseRow.id).where(
+        LeaseRow.unit_id == unit_id, LeaseRow.state == LeaseState.HELD.value
+    )
+    return list(session.exec(query))
+
+
+def release_replay(session: Session, replay_id: str, *, now: float) -> None:
+    """Release a replay: nobody needs its two states any more.
+
+    Args:
+        session: The transaction.
+        replay_id: The replay.
+        now: Seconds since 1970.
+    """
+    changed(
+        session,
+        update(ReplayRow).where(col(ReplayRow.id) == replay_id).values(released_at=now),
+    )
+
+
+def refuted_beyond(session: Session, study_id: str, most: int) -> list[tuple[str, str, str]]:
+    """List a study's refutations that still keep their states, but for the newest of them.
+
+    Gives (replay, lease, unit) of each.
+
+    Args:
+        session: The transaction.
+        study_id: The study.
+        most: How many, the newest, are left out.
+    """
+    query = (
+        select(ReplayRow.id, ReplayRow.lease_id, ReplayRow.unit_id)
+        .where(
+            ReplayRow.study_id == study_id,
+            ReplayRow.state == ReplayState.REFUTED.value,
+            col(ReplayRow.released_at).is_(None),
+        )
+        .order_by(col(ReplayRow.decided_at).desc(), col(ReplayRow.id))
+        .offset(most)
+    )
+    return [(replay, lease, unit) for replay, lease, unit in session.exec(query)]
