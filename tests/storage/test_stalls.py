@@ -66,8 +66,8 @@ def seen(
 def names(found: Stalls) -> tuple[list[str], list[str]]:
     """Give what stalled, and what is overdue."""
     return (
-        [held.candidate.id for held in found.stalled],
-        [held.candidate.id for held in found.overdue],
+        [held.unit_id for held, _ in found.stalled],
+        [held.unit_id for held, _ in found.overdue],
     )
 
 
@@ -82,7 +82,8 @@ def test_a_unit_stalls_first_and_is_overdue_after_four_times_as_long(session: Se
     assert names(seen(session, 50.0)) == (["u3"], ["u3"])
     late = seen(session, 50.0, only_overdue=True)
     assert names(late) == ([], ["u3"])
-    assert late.overdue[0].candidate.ready_since == 1.0 + 4 * 3 * 4.0
+    (copy,) = offered(session, late.overdue, NO_REACH, None)
+    assert (copy.id, copy.ready_since) == ("u3", 1.0 + 4 * 3 * 4.0)
 
 
 def test_who_got_a_second_copy_has_the_time_of_the_first(session: Session) -> None:
@@ -168,8 +169,8 @@ def test_units_too_large_for_a_donor_do_not_hide_a_stalled_one_that_it_could_tak
         units.add(session, [replace(unit(name), state="leased", memory_bytes=memory)])
         leases.add(session, replace(lease(f"l{number}", name), started_at=float(number)))
     found = seen(session, 99.0).stalled
-    assert [one.id for one in offered(found, NO_REACH, None)] == ["u1", "u2"]
-    assert [one.id for one in offered(found, NO_REACH, 100)] == ["u2"]
+    assert [one.id for one in offered(session, found, NO_REACH, None)] == ["u1", "u2"]
+    assert [one.id for one in offered(session, found, NO_REACH, 100)] == ["u2"]
 
 
 def test_nobody_is_offered_what_it_holds_and_no_submitter_fills_the_offer(
@@ -186,7 +187,7 @@ def test_nobody_is_offered_what_it_holds_and_no_submitter_fills_the_offer(
         hold(session, f"u{number}")
     units.add(session, [replace(unit("u200", UnitState.LEASED), study_id="other")])
     leases.add(session, replace(lease("l200", "u200"), study_id="other", started_at=2.0))
-    given = [one.id for one in offered(seen(session, 999.0).stalled, NO_REACH, None)]
+    given = [one.id for one in offered(session, seen(session, 999.0).stalled, NO_REACH, None)]
     assert "u0" not in given
     assert "u200" in given
     assert len(given) == 65

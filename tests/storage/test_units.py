@@ -266,7 +266,7 @@ def test_sql_and_core_agree_on_who_may_get_what(session: Session, reach: Reach) 
         assert units.change(session, done, UnitEvent.LEASE)
         assert units.change(session, done, UnitEvent.RETURN)
     slow = stalls.held(session, "d2", 3600.0)
-    assert {h.candidate.study_id for h in slow if reach.permits(h.candidate.circle)} == may
+    assert {held.study_id for held in slow if reach.permits(held.circle)} == may
     assert not units.any_ready(session, reach=reach)
     assert units.any_returned(session, reach)
     every = [f"s{number}" for number in range(len(CIRCLES))]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median, median_low
 
-from potluck_coordinator.core.scheduling import Candidate
+from potluck_coordinator.core.groups import Circle
 
 STALLED_TIMES = 3.0
 """A unit stalls that is held so many times as long as its study's units took."""
@@ -24,24 +24,23 @@ VOICES = 2
 """So many donors must have finished units before a study's pace makes overdue units wait longer."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Held:
     """A unit that donors hold.
 
-    `candidate`: the unit as one that may be given out; it is ready since it was last given out.
-    `flops`: all that training it takes. `holders`: how many hold it. `mine`: the donor that asks
-    does.
+    `owner`, `circle`: of its study. `flops`: all that training it takes. `since`: when the last
+    donor got it. `holders`: how many hold it. `mine`: the donor that asks does.
     """
 
-    candidate: Candidate
+    unit_id: str
+    study_id: str
+    owner: str
+    circle: Circle
+    memory_bytes: int
     flops: float
+    since: float
     holders: int
     mine: bool
-
-    @property
-    def since(self) -> float:
-        """Give when the last donor got it."""
-        return self.candidate.ready_since
 
 
 @dataclass(frozen=True)

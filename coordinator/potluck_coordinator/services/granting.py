@@ -82,7 +82,7 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Grant
             return Granted([] if copy is None else [copy], nothing_ready=True)
         copies = []
         if found.overdue and _has_delivered(tx, donor):
-            copies = offered(found.overdue, reach, donor.memory_bytes)
+            copies = offered(tx, found.overdue, reach, donor.memory_bytes)
         ready += copies
         circles = {candidate.circle for candidate in ready}
         asker = Asker(
@@ -181,7 +181,7 @@ def _copy_stalled(
 
     The first accepted result counts; the first holder may go on.
     """
-    copies = offered(found.stalled, reach, donor.memory_bytes)
+    copies = offered(tx, found.stalled, reach, donor.memory_bytes, most=1)
     if not copies:
         return None
     first = copies[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from potluck_coordinator.core.groups import Reach
 from potluck_coordinator.core.scheduling import Candidate
@@ -55,16 +55,19 @@ class StudyPaces:
         return found
 
 
+Waiting = tuple[Held, float]
+
+
 @dataclass(frozen=True)
 class Stalls:
     """Stalled units, as somebody finds them who asks for work.
 
     `stalled`: all that stalled, the longest held first. `overdue`: those of them that stand among
-    the units that are ready, each ready since it became overdue.
+    the units that are ready. Each with the time since which it does.
     """
 
-    stalled: list[Held] = field(default_factory=list)
-    overdue: list[Held] = field(default_factory=list)
+    stalled: list[Waiting] = field(default_factory=list)
+    overdue: list[Waiting] = field(default_factory=list)
 
     def without(self, busy: Mapping[str, int]) -> dict[str, int]:
         """Give what submitters have under way where overdue units do not count.
@@ -72,7 +75,7 @@ class Stalls:
         Args:
             busy: Their leased units.
         """
-        gone = Counter(held.candidate.owner for held in self.overdue)
+        gone = Counter(held.owner for held, _ in self.overdue)
         return {owner: max(0, count - gone[owner]) for owner, count in busy.items()}
 
 
@@ -98,35 +101,42 @@ def look(
     held = stalls.held(tx, donor_id, now - least_s * (OVERDUE_TIMES if only_overdue else 1.0))
     if not held:  # most often
         return Stalls()
-    known = paces.of(tx, {h.candidate.study_id for h in held}, now, PACE_KEPT_TIMES * least_s)
+    known = paces.of(tx, {one.study_id for one in held}, now, PACE_KEPT_TIMES * least_s)
     found = Stalls()
     for one in held:
-        pace, waited = known[one.candidate.study_id], now - one.since
-        if not only_overdue and waited > stalled_after(one, pace, least_s):
-            found.stalled.append(one)
-        due = overdue_after(one, pace, least_s)
-        if waited > due:
-            ready = replace(one.candidate, ready_since=one.since + due)
-            found.overdue.append(replace(one, candidate=ready))
+        pace = known[one.study_id]
+        stalls_at = one.since + stalled_after(one, pace, least_s)
+        overdue_at = one.since + overdue_after(one, pace, least_s)
+        if not only_overdue and now > stalls_at:
+            found.stalled.append((one, stalls_at))
+        if now > overdue_at:
+            found.overdue.append((one, overdue_at))
     return found
 
 
-def offered(held: Iterable[Held], reach: Reach, memory_bytes: int | None) -> list[Candidate]:
+def offered(
+    tx: Transaction,
+    held: Iterable[Waiting],
+    reach: Reach,
+    memory_bytes: int | None,
+    most: int = MOST_OFFERED,
+) -> list[Candidate]:
     """Give those that a donor may get as a second holder; some of every submitter.
 
     Args:
+        tx: A transaction.
         held: Stalled units.
         reach: Whose units the donor may get.
         memory_bytes: What a unit may take there; None: no limit is known.
+        most: How many at most.
     """
-    found: list[Candidate] = []
+    found: dict[str, float] = {}
     of_owner: Counter[str] = Counter()
-    for one in held:
-        unit = one.candidate
-        fits = memory_bytes is None or unit.memory_bytes <= memory_bytes
-        if one.mine or not fits or not reach.permits(unit.circle):
+    for one, since in held:
+        fits = memory_bytes is None or one.memory_bytes <= memory_bytes
+        if one.mine or not fits or not reach.permits(one.circle):
             continue
-        of_owner[unit.owner] += 1
-        if of_owner[unit.owner] <= MOST_OF_OWNER and len(found) < MOST_OFFERED:
-            found.append(unit)
-    return found
+        of_owner[one.owner] += 1
+        if of_owner[one.owner] <= MOST_OF_OWNER and len(found) < most:
+            found[one.unit_id] = since
+    return stalls.candidates(tx, found) if found else []

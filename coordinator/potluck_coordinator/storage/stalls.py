@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import case, func, select
 from sqlmodel import Session, col
 
+from potluck_coordinator.core.groups import circle_of
 from potluck_coordinator.core.leases import LeaseState
+from potluck_coordinator.core.scheduling import Candidate
 from potluck_coordinator.core.stalls import Held
 from potluck_coordinator.core.units import UnitState, steps_per_epoch
 from potluck_coordinator.storage.leases import done_in_time
@@ -44,17 +46,6 @@ def held(session: Session, donor_id: str, before: float) -> list[Held]:
         select(
             col(UnitRow.id),
             col(UnitRow.study_id),
-            col(UnitRow.trial),
-            col(UnitRow.fold),
-            col(UnitRow.rung),
-            col(UnitRow.kind),
-            col(UnitRow.tensors),
-            col(UnitRow.stack),
-            col(UnitRow.from_epoch),
-            col(UnitRow.rows),
-            col(UnitRow.batch_size),
-            col(UnitRow.checkpoint),
-            col(UnitRow.checkpoint_step),
             col(UnitRow.memory_bytes),
             col(UnitRow.flops),
             col(StudyRow.owner),
@@ -74,13 +65,39 @@ def held(session: Session, donor_id: str, before: float) -> list[Held]:
     )
     return [
         Held(
-            candidate=candidate_of(found, found.owner, found.donors, found.group_id, found.since),
-            flops=float(found.flops),
-            holders=found.holders,
-            mine=found.mine > 0,
+            unit_id=unit,
+            study_id=study,
+            owner=owner,
+            circle=circle_of(donors, owner, group_id),
+            memory_bytes=memory_bytes,
+            flops=float(flops),
+            since=at,
+            holders=holders,
+            mine=mine > 0,
         )
-        for found in session.execute(query)
+        for unit, study, memory_bytes, flops, owner, donors, group_id, at, holders, mine in (
+            session.execute(query)
+        )
     ]
+
+
+def candidates(session: Session, ready: Mapping[str, float]) -> list[Candidate]:
+    """Give held units as such of which a donor chooses, in this order.
+
+    Args:
+        session: The transaction.
+        ready: From when on each counts as ready, by its id.
+    """
+    query = (
+        select(UnitRow, col(StudyRow.owner), col(StudyRow.donors), col(StudyRow.group_id))
+        .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
+        .where(col(UnitRow.id).in_(list(ready)))
+    )
+    found = {
+        unit.id: candidate_of(unit, owner, donors, group_id, ready[unit.id])
+        for unit, owner, donors, group_id in session.execute(query)
+    }
+    return [found[unit_id] for unit_id in ready if unit_id in found]
 
 
 def took(session: Session, study_ids: Collection[str]) -> dict[str, list[tuple[str, float]]]:

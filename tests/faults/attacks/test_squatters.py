@@ -22,7 +22,7 @@ ANY_RATE = {"learning_rate": {"low": 1e-4, "high": 1e-1}}
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coordinator]:
     """Give a coordinator that soon calls a unit stalled."""
     data = tmp_path_factory.mktemp("data")
-    found = Coordinator(data, workers=1, own_donor=1, stalled_seconds=1)
+    found = Coordinator(data, workers=1, own_donor=1, stalled_seconds=1, lease_seconds=600)
     try:
         yield found.start()
     finally:
@@ -73,10 +73,11 @@ def test_a_squatter_beside_a_queue_that_never_runs_dry_holds_nobodys_study_up(
             return given_or_other(honest, held.unit.id)
 
         copy = until(copied, what="the squatter's unit")
+        assert squatter.heartbeat(held).held == [held.id]  # it was not taken away
         assert endless.refresh().record.counts.ready > 0  # and something else was ready
         assert honest.complete(copy, trained(honest, copy)).outcome == "accepted"
-        squatted.wait(timeout=PATIENCE_S, progress=False)
         assert squatter.heartbeat(held).stop == {held.id: "superseded"}
+        squatted.wait(timeout=PATIENCE_S, progress=False)
         endless.stop()
     squatted.delete()
     endless.delete()
@@ -105,6 +106,7 @@ def test_who_delivered_nothing_takes_no_copy_while_other_units_are_ready(
             lease = fresh.await_lease()
             assert lease.unit.id != squatted[other].unit.id
             fresh.hand_back(lease)
+        assert other.heartbeat(squatted[other]).held == [squatted[other].id]
         assert honest.await_lease().unit.id == squatted[other].unit.id
         study.stop()
     study.delete()
