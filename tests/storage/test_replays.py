@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from sqlmodel import Session
 
-from potluck_coordinator.core.records import Replay, Standing
+from potluck_coordinator.core.records import Replay
 from potluck_coordinator.core.trust import ReplayState, Why
 from potluck_coordinator.core.units import UnitEvent
 from potluck_coordinator.storage import (
-    donor_standings,
     leases,
     replays,
     studies,
@@ -89,25 +88,6 @@ def test_new_owners_do_not_come_before_who_waits(session: Session) -> None:
         served[owner] = 10.0 * number + 5.0
         assert replays.decide(session, due.id, ReplayState.AGREED, decided_at=11.0)
     assert [name for name in done if name.startswith("r")] == ["r0", "r1", "r2"]
-
-
-def test_the_tolerance_is_learned_from_known_donors_a_few_of_each(session: Session) -> None:
-    for number in range(20):
-        ask(session, f"r{number}", "st", Why.SAMPLED, float(number))
-        assert replays.decide(
-            session,
-            f"r{number}",
-            ReplayState.AGREED,
-            decided_at=float(number),
-            replayed_by="own",
-            distance=0.001 * number,
-        )
-    assert replays.agreed_distances(session, "cpu", "own") == []  # it is not known yet
-    standing = Standing(donor_id="d1", backend="cpu", agreements=10, agreed=10)
-    donor_standings.keep(session, standing)
-    learned = replays.agreed_distances(session, "cpu", "own")
-    assert learned == [0.001 * number for number in (19, 18, 17, 16, 15)]
-    assert replays.agreed_distances(session, "webgl", "own") == []
 
 
 def test_later_rungs_of_a_network_wait_for_the_proof_of_an_earlier_one(session: Session) -> None:

@@ -12,8 +12,8 @@ from sqlmodel import Session
 
 from potluck_coordinator.core.records import Study
 from potluck_coordinator.services.access import Asker
-from potluck_coordinator.storage import leases, studies, study_lists, units
-from tests.storage.test_units import lease, session, unit
+from potluck_coordinator.storage import studies, study_lists
+from tests.storage.test_units import session
 
 __all__ = ["session"]
 ANN, EVE = Asker("ann", "submitter"), Asker("eve", "submitter")
@@ -68,18 +68,6 @@ def test_nobody_fills_the_list_with_public_studies(session: Session) -> None:
         add(session, f"o{number}", "eve", "public", 10.0 + number)
     listed = study_lists.page(session, owners=VISITOR.seen_owners, limit=3)
     assert [study.id for study in listed] == ["o8", "o7", "st"]
-
-
-def test_units_too_large_for_a_donor_do_not_hide_a_stalled_one_that_it_could_take(
-    session: Session,
-) -> None:
-    for number, memory in ((1, 1000), (2, 10)):
-        name = f"u{number}"
-        units.add(session, [replace(unit(name), state="leased", memory_bytes=memory)])
-        leases.add(session, replace(lease(f"l{number}", name), started_at=float(number)))
-    assert leases.stalled(session, "d2", 99.0, least_s=1.0, times=3.0, limit=1) == ["u1"]
-    fits = leases.stalled(session, "d2", 99.0, least_s=1.0, times=3.0, limit=1, memory_bytes=100)
-    assert fits == ["u2"]
 
 
 def pages(session: Session, asker: Asker, **bounds: int) -> list[list[str]]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from statistics import median, median_low
 
 KNOWN_AFTER = 10
 """Agreements in a row from which a donor counts as known: until then all its work is replayed."""
@@ -17,11 +18,17 @@ LEAST_PROBABILITY = 0.02
 TOLERANCE = 0.02
 """Allowed distance, as a share of the way that training moved, where nothing else is known."""
 MOST_TOLERANCE = 0.25
-"""No chaos of training, and nothing that was learned, allows more than this."""
+"""No chaos of training allows more than this."""
+MOST_LEARNED_TOLERANCE = 0.04
+"""Nothing that was learned from donors allows more than this."""
 SPREAD_ALLOWED = 5.0
 """How many times its own sensitivity to rounding a training may be off."""
-LEARNED_FROM = 20
-"""Agreements of a pair of backend classes from which its tolerance is learned."""
+LEARNED_NETWORKS = 5
+"""Networks that must have shown more before more is allowed."""
+LEARNED_ACCOUNTS = 2
+"""So many of them must have donors that are signed in to accounts of this coordinator."""
+LEARNED_EACH = 5
+"""Agreements of a network from which it has a voice."""
 LEARNED_MARGIN = 3.0
 
 
@@ -138,15 +145,43 @@ class Comparison:
 
 def tolerance_for(learned: float | None) -> float:
     """Give the tolerance of a pair of backend classes; `learned` by `learned_tolerance`."""
-    return min(MOST_TOLERANCE, max(TOLERANCE, learned or 0.0))
+    return min(MOST_LEARNED_TOLERANCE, max(TOLERANCE, learned or 0.0))
 
 
-def learned_tolerance(agreed: list[float]) -> float | None:
-    """Learn a tolerance from the distances of honest replays; None where they are too few."""
-    if len(agreed) < LEARNED_FROM:
+@dataclass(frozen=True)
+class Voice:
+    """What a network's known donors of a backend class showed.
+
+    `distances`: at which they agreed. `signed_in`: these are of donors that are signed in to
+    accounts, which the admin makes; a network may have another voice of those that are not.
+    """
+
+    network: str
+    distances: Sequence[float]
+    signed_in: bool
+
+
+def learned_tolerance(voices: Sequence[Voice]) -> float | None:
+    """Learn a tolerance from what several networks showed; None where they are too few.
+
+    Each network has one voice, its middle distance, and the middle voice counts. It counts no more
+    than the middle voice of those who have accounts here: strangers alone widen nothing.
+
+    Args:
+        voices: Of one backend class.
+    """
+    told: dict[str, list[float]] = {}
+    ours: dict[str, list[float]] = {}
+    for voice in voices:
+        told.setdefault(voice.network, []).extend(voice.distances)
+        if voice.signed_in:
+            ours.setdefault(voice.network, []).extend(voice.distances)
+    everybody = [median(found) for found in told.values() if len(found) >= LEARNED_EACH]
+    established = [median(found) for found in ours.values() if len(found) >= LEARNED_EACH]
+    if len(everybody) < LEARNED_NETWORKS or len(established) < LEARNED_ACCOUNTS:
         return None
-    ordered = sorted(agreed)
-    return LEARNED_MARGIN * ordered[int(0.95 * (len(ordered) - 1))]
+    shown = min(median_low(everybody), median_low(established))
+    return min(MOST_LEARNED_TOLERANCE, LEARNED_MARGIN * shown)
 
 
 def judge(found: Comparison, tolerance: float, *, claimed_divergence: bool) -> ReplayState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from potluck_coordinator.scoring.check import check_memory, check_weights
+from potluck_coordinator.scoring.check import check_memory, check_weights, least_numbers
 from potluck_coordinator.scoring.final import scored_weights
 from potluck_coordinator.scoring.job import Score, ScoreJob
 from potluck_coordinator.scoring.metrics import compute_metrics
@@ -21,6 +21,7 @@ __all__ = [
     "check_memory",
     "check_weights",
     "compute_metrics",
+    "least_numbers",
     "score_weights",
     "scored_weights",
 ]

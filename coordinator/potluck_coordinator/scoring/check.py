@@ -87,6 +87,7 @@ def check_weights(
     epoch: int | None = None,
     averaged: Collection[str] = (),
     largest: float | None = None,
+    least: Mapping[str, float] | None = None,
 ) -> None:
     """Refuse a checkpoint that is not as it should be. It is read once, and never held.
 
@@ -102,6 +103,7 @@ def check_weights(
         averaged: Weights whose moving average the state must hold; no other state may hold one,
             for it is what `scored_weights` gives.
         largest: No number may be larger, where it is given.
+        least: Weights of which no number may be smaller than this, such as variances.
 
     Raises:
         BadResult: `result.too_large`, `result.unreadable`, `result.step`, `result.names`,
@@ -126,7 +128,7 @@ def check_weights(
         if key == ITERATION:
             _check_iteration(read_exactly(content, end - start), header)
         else:
-            _check_numbers(content, end - start, key, largest)
+            _check_numbers(content, end - start, key, largest, _least(key, least or {}))
 
 
 def _check_moment(header: Header, step: int | None, epoch: int | None) -> None:
@@ -224,7 +226,43 @@ def _check_iteration(content: bytes, header: Header) -> None:
         )
 
 
-def _check_numbers(content: Reader, size: int, key: str, largest: float | None) -> None:
+def _least(key: str, least: Mapping[str, float]) -> float | None:
+    """Give below what a tensor may hold nothing; None: it may hold any number."""
+    if key.startswith(OF_SQUARES):
+        return 0.0
+    return least.get(key.removeprefix(WEIGHTS)) if key.startswith(WEIGHTS) else None
+
+
+def least_numbers(content: Reader, size: int, names: Collection[str]) -> dict[str, float]:
+    """Give the least number of some of a checkpoint's weights, but 0 at most; NaN where one is.
+
+    Args:
+        content: The checkpoint, at its beginning; one that passed `check_weights`, or our own.
+        size: Its bytes.
+        names: The weights, by `<layer>/<weight>`. Those that it lacks are left out.
+
+    Raises:
+        BadResult: `result.unreadable`.
+    """
+    entries = read_header(content, size).entries
+    found: dict[str, float] = {}
+    for key in sorted(entries, key=lambda name: entries[name]["data_offsets"]):
+        begin, end = entries[key]["data_offsets"]
+        name = key.removeprefix(WEIGHTS)
+        wanted = name != key and name in names
+        if wanted:
+            found[name] = 0.0
+        for at in range(begin, end, PIECE):
+            piece = read_exactly(content, min(PIECE, end - at))
+            if wanted:
+                values = np.frombuffer(piece, dtype=TYPES["F32"])
+                found[name] = float(np.minimum(found[name], values.min()))
+    return found
+
+
+def _check_numbers(
+    content: Reader, size: int, key: str, largest: float | None, smallest: float | None
+) -> None:
     """Read one tensor of float32 piece by piece."""
     unfit, peak, least = 0, 0.0, 0.0
     for begin in range(0, size, PIECE):
@@ -243,11 +281,12 @@ def _check_numbers(content: Reader, size: int, key: str, largest: float | None) 
             hint="Say that training diverged, if it did.",
             where=key,
         )
-    if least < 0 and key.startswith(OF_SQUARES):
+    if smallest is not None and least < smallest:
+        what = "A variance" if key.startswith(WEIGHTS) else "A slot of the optimizer"
         raise BadResult(
             "result.out_of_range",
-            "A slot of the optimizer that sums squares holds a number below zero.",
-            expected="numbers of at least 0",
+            f"{what} that training only adds squares to holds a number that is too small.",
+            expected=f"numbers of at least {smallest:g}",
             got=f"{least:g}",
             where=key,
         )

@@ -18,6 +18,7 @@ from potluck_coordinator.services.leases import DonorSession, hash_token
 from potluck_coordinator.services.reach import reach_of
 from potluck_coordinator.services.replays import ask, checks
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.stalls import Stalls, look, offered
 from potluck_coordinator.storage import (
     donor_standings,
     donors,
@@ -28,8 +29,6 @@ from potluck_coordinator.storage import (
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
-STALLED_TIMES = 3.0
-"""A unit that is held so many times as long as its study's units take goes to a second donor."""
 MOST_HELD = 16
 """Leases that one donor may hold at a time."""
 
@@ -58,7 +57,8 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Grant
     Whoever has delivered nothing yet trains something known first: see `device_checks`.
 
     A tab gets only units that train together. Where nothing is ready, a unit that its holder makes
-    no headway with is given to a second donor.
+    no headway with is given to a second donor; where something is, only one that is overdue, which
+    takes its turn among the others.
     """
     if checks(site) and donor.delivered == 0:
         checked = _check_device(site, donor)
@@ -69,9 +69,21 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Grant
         now = site.now()
         reach = reach_of(tx, donor.credentials, now)
         ready = units.candidates(tx, memory_bytes=donor.memory_bytes, reach=reach)
+        found = look(
+            site.study_paces,
+            tx,
+            donor.id,
+            now,
+            site.settings.stalled_seconds,
+            only_overdue=bool(ready),
+        )
         if not ready:
-            copy = _copy_stalled(site, tx, donor, reach, now)
+            copy = _copy_stalled(site, tx, donor, reach, found, now)
             return Granted([] if copy is None else [copy], nothing_ready=True)
+        copies = []
+        if found.overdue and _has_delivered(tx, donor):
+            copies = offered(tx, found.overdue, reach, donor.memory_bytes)
+        ready += copies
         circles = {candidate.circle for candidate in ready}
         asker = Asker(
             id=donor.id,
@@ -85,8 +97,14 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Grant
         most = min(request.most, _allowance(site, tx, donor, least, circles))
         # Without a browser there is a process for each lease; a tab has one engine.
         in_tab = donor.backend != "jax"
-        chosen = choose(ready, asker, units.leased_by_owner(tx), now, most, together=in_tab)
-        granted = [_lease_unit(site, tx, donor, reach, found.id, now) for found in chosen]
+        busy = found.without(units.leased_by_owner(tx))
+        chosen = choose(ready, asker, busy, now, most, together=in_tab)
+        second = {copy.id for copy in copies}
+        events = [UnitEvent.COPY if c.id in second else UnitEvent.LEASE for c in chosen]
+        granted = [
+            _lease_unit(site, tx, donor, reach, one.id, now, event=event)
+            for one, event in zip(chosen, events, strict=True)
+        ]
         return Granted([lease for lease in granted if lease is not None], nothing_ready=False)
 
     return await site.writer.run(act)
@@ -145,29 +163,31 @@ def _allowance(
     return max(0, allowed)
 
 
+def _has_delivered(tx: Transaction, donor: DonorSession) -> bool:
+    """Say whether a donor has finished a unit: others take no second copy while more is ready.
+
+    Keys are free, and who only holds units must not hold their copies too.
+    """
+    if donor.delivered > 0:
+        return True
+    found = donors.get(tx, donor.id)
+    return found is not None and found.units > 0
+
+
 def _copy_stalled(
-    site: Site, tx: Transaction, donor: DonorSession, reach: Reach, now: float
+    site: Site, tx: Transaction, donor: DonorSession, reach: Reach, found: Stalls, now: float
 ) -> wire.Lease | None:
     """Lease a unit to a second donor that the first one is much too long about.
 
     The first accepted result counts; the first holder may go on.
     """
-    if len(leases.held_by(tx, donor.id)) >= MOST_HELD:
+    copies = offered(tx, found.stalled, reach, donor.memory_bytes, most=1)
+    if not copies:
         return None
-    least = site.settings.stalled_seconds
-    found = leases.stalled(
-        tx,
-        donor.id,
-        now,
-        least_s=least,
-        times=STALLED_TIMES,
-        limit=1,
-        reach=reach,
-        memory_bytes=donor.memory_bytes,
-    )
-    if not found:
+    first = copies[0]
+    if _allowance(site, tx, donor, first.memory_bytes, {first.circle}) < 1:
         return None
-    return _lease_unit(site, tx, donor, reach, found[0], now, event=UnitEvent.COPY)
+    return _lease_unit(site, tx, donor, reach, first.id, now, event=UnitEvent.COPY)
 
 
 def _lease_unit(

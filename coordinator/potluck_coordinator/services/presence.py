@@ -133,6 +133,15 @@ class Presence:
         """Give the network from which a donor is connected, if it is."""
         return self._networks.get(donor_id)
 
+    def signed_in(self, donor_id: str) -> bool:
+        """Say whether a donor that is connected showed an account's token or sign-in.
+
+        Args:
+            donor_id: The donor.
+        """
+        reach = self._reaches.get(donor_id, NO_REACH)
+        return any(token is not None for token in reach.owners.values())
+
     def expected(self, circle: Circle = EVERYONE) -> int:
         """Count the donors for whom work of a circle is made ahead.
 

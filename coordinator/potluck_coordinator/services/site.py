@@ -13,6 +13,7 @@ from potluck_coordinator.core.quotas import Whose
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.admission import Admission
 from potluck_coordinator.services.converters import Converters
+from potluck_coordinator.services.deviations import Deviations
 from potluck_coordinator.services.device_checks import DeviceChecks
 from potluck_coordinator.services.events import CONDUCTOR, Hub
 from potluck_coordinator.services.incoming import Incoming
@@ -20,6 +21,7 @@ from potluck_coordinator.services.pace import OwnPace
 from potluck_coordinator.services.presence import Presence
 from potluck_coordinator.services.rates import Rates
 from potluck_coordinator.services.shared_files import SharedFiles, Written
+from potluck_coordinator.services.stalls import StudyPaces
 from potluck_coordinator.services.standings import TopTrials
 from potluck_coordinator.services.whence import Whence
 from potluck_coordinator.settings import Settings
@@ -54,7 +56,9 @@ class Site:
     """Files that are being read, by network."""
     manners: Manners = field(default_factory=Manners)
     device_checks: DeviceChecks = field(default_factory=DeviceChecks)
+    deviations: Deviations = field(default_factory=Deviations)
     own_pace: OwnPace = field(default_factory=OwnPace)
+    study_paces: StudyPaces = field(default_factory=StudyPaces)
     making: set[str] = field(default_factory=set)
     """Studies whose rows are being encoded, or whose trials are being made."""
     superseded: set[str] = field(default_factory=set)

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from potluck_converter import graph_from_json, trainable_weights, weight_shapes
 from potluck_coordinator.core.errors import BadResult
 from potluck_coordinator.core.records import Trial, Unit
 from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.core.units import steps_per_epoch
-from potluck_coordinator.scoring import check_memory, check_weights
+from potluck_coordinator.scoring import check_memory, check_weights, least_numbers
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage.artifacts import Kept
 
 Shapes = dict[str, tuple[int, ...]]
+VARIANCES = ("moving_variance", "variance")
+"""Of BatchNormalization and Normalization: their square roots are taken, so that a network with one
+below zero predicts nothing that is a number."""
 
 
 async def check_state(
@@ -53,9 +57,13 @@ async def check_state(
     shapes = await asyncio.to_thread(_shapes, graph)
     with_averages = unit.training["optimizer"].get("use_ema")
     averaged = await asyncio.to_thread(_trainable, graph) if with_averages else frozenset()
+    variances = await asyncio.to_thread(_variances, graph)
     epoch = step // steps_per_epoch(unit.rows, unit.batch_size)
 
     def check() -> None:
+        least = None
+        if variances and unit.start:
+            least = _least(site.artifacts.kept(unit.start), variances)
         with site.artifacts.reading(artifact) as (content, size):
             check_weights(
                 content,
@@ -66,6 +74,7 @@ async def check_state(
                 epoch=epoch,
                 averaged=averaged,
                 largest=largest,
+                least=least,
             )
 
     await _in_turn(site, check, check_memory(shapes), turn)
@@ -97,6 +106,34 @@ def _shapes(graph: Kept) -> Shapes:
 @lru_cache(maxsize=64)
 def _trainable(graph: Kept) -> frozenset[str]:
     return frozenset(trainable_weights(graph_from_json(json.loads(graph.read()))))
+
+
+@lru_cache(maxsize=64)
+def _variances(graph: Kept) -> frozenset[str]:
+    """Name the weights that training makes no smaller than 0, whatever the rows hold.
+
+    None where a momentum beyond 1 might.
+    """
+    read = graph_from_json(json.loads(graph.read()))
+    if any(_overshoots(layer.config) for layer in read.layers):
+        return frozenset()
+    return frozenset(n for n in weight_shapes(read) if n.rpartition("/")[2] in VARIANCES)
+
+
+def _overshoots(config: Any) -> bool:
+    """Say whether a config, or one inside it, has a momentum beyond 1."""
+    if isinstance(config, Mapping):
+        momentum = config.get("momentum")
+        beyond = isinstance(momentum, int | float) and momentum > 1
+        return beyond or any(_overshoots(inner) for inner in config.values())
+    return isinstance(config, list | tuple) and any(map(_overshoots, config))
+
+
+@lru_cache(maxsize=256)
+def _least(start: Kept, variances: frozenset[str]) -> dict[str, float]:
+    """Give below what no variance of a unit's states lies: 0, or what it began with."""
+    with start.reading() as (content, size):
+        return least_numbers(content, size, variances)
 
 
 def not_uploaded(artifact: str) -> BadResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from potluck.protocol import records as wire
 from potluck_coordinator.core.errors import Conflict, NotFound
@@ -10,11 +11,11 @@ from potluck_coordinator.core.ids import donor_name
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Replay, Standing, Unit
 from potluck_coordinator.core.trust import (
+    KNOWN_AFTER,
     Comparison,
     ReplayState,
     Why,
     judge,
-    learned_tolerance,
     tolerance_for,
 )
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
@@ -41,8 +42,7 @@ def conclude(
 
     `found`: None where it could not be trained again; `note` says why.
     """
-    learned = learned_tolerance(replays.agreed_distances(tx, replay.backend, OWN))
-    tolerance = tolerance_for(learned)
+    tolerance = tolerance_for(site.deviations.learned(replay.backend))
     verdict = ReplayState.UNDECIDED
     if found is not None:
         verdict = judge(found, tolerance, claimed_divergence=replay.diverged)
@@ -78,7 +78,7 @@ def conclude(
     }
     record(tx, replay.study_id, "replay", body, site.now())
     if verdict is not ReplayState.UNDECIDED:
-        _stand(tx, replay, verdict)
+        _stand(site, tx, replay, verdict, distance)
     network = site.presence.network_of(replay.donor_id)
     if verdict is ReplayState.REFUTED:
         after_commit(tx, lambda: site.manners.failed(replay.donor_id, network, site.now()))
@@ -95,9 +95,24 @@ def conclude(
     return verdict
 
 
-def _stand(tx: Transaction, replay: Replay, verdict: ReplayState) -> None:
+def _stand(
+    site: Site, tx: Transaction, replay: Replay, verdict: ReplayState, distance: float | None
+) -> None:
+    """Keep a donor's record, and learn from a known one how far honest work may be off."""
     known = donor_standings.of(tx, replay.donor_id, replay.backend)
-    donor_standings.keep(tx, _after(known, agreed=verdict is ReplayState.AGREED))
+    after = _after(known, agreed=verdict is ReplayState.AGREED)
+    donor_standings.keep(tx, after)
+    network = site.presence.network_of(replay.donor_id)
+    if network is None:
+        return
+    signed_in = site.presence.signed_in(replay.donor_id)
+    if verdict is ReplayState.REFUTED:
+        after_commit(tx, lambda: site.deviations.refuted(network))
+    elif distance is not None and after.agreements >= KNOWN_AFTER:
+        told = partial(
+            site.deviations.agreed, replay.backend, network, distance, signed_in=signed_in
+        )
+        after_commit(tx, told)
 
 
 def _after(known: Standing, *, agreed: bool) -> Standing:

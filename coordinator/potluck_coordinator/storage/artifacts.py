@@ -52,6 +52,12 @@ class Kept:
         """Give the bytes. Raises `NotFound` (`artifact.not_found`)."""
         return ArtifactStore(self.place).get_sync(self.sha)
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[tuple[Opened, int]]:
+        """Open it in a thread, and give it with its size. Raises `NotFound`."""
+        with ArtifactStore(self.place).reading(self.sha) as found:
+            yield found
+
 
 class Opened(Protocol):
     """An artifact that is read from its beginning."""

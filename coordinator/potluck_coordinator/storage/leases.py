@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, not_, or_, update
+from sqlalchemy import ColumnElement, and_, func, not_, or_, update
 from sqlmodel import Session, col, select
 
-from potluck_coordinator.core.groups import NO_REACH, Reach
 from potluck_coordinator.core.leases import BLAMELESS, LeaseState
 from potluck_coordinator.core.records import Lease
-from potluck_coordinator.storage.reach import within
 from potluck_coordinator.storage.rows import changed, fact, row
-from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
+from potluck_coordinator.storage.tables import LeaseRow, UnitRow
 
 HELD = LeaseState.HELD.value
-UNKNOWN_TIMES = 5.0
 
 
 def add(session: Session, lease: Lease) -> None:
@@ -257,60 +254,6 @@ def done_in_time() -> ColumnElement[bool]:
         col(LeaseRow.state) == LeaseState.COMPLETED.value,
         col(LeaseRow.ended_at) <= col(LeaseRow.expires_at),
     )
-
-
-def stalled(
-    session: Session,
-    donor_id: str,
-    now: float,
-    *,
-    least_s: float,
-    times: float,
-    limit: int = 8,
-    reach: Reach = NO_REACH,
-    memory_bytes: int | None = None,
-) -> list[str]:
-    """List units that others hold, not this donor, for much too long; the longest first.
-
-    Only those that this donor may get, and that take at most `memory_bytes` where that is known.
-
-    Too long, counted from the last donor that got it, is `times` what a study's units took on
-    average, and `least_s` seconds; where none has been finished in time yet, five times `least_s`.
-    """
-    since = func.max(col(LeaseRow.started_at))
-    fits = [] if memory_bytes is None else [col(UnitRow.memory_bytes) <= memory_bytes]
-    query = (
-        select(LeaseRow.unit_id, func.min(LeaseRow.study_id), since)
-        .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
-        .join(StudyRow, col(StudyRow.id) == col(LeaseRow.study_id))
-        .where(LeaseRow.state == HELD, UnitRow.state == "leased", within(reach), *fits)
-        .group_by(col(LeaseRow.unit_id))
-        .having(
-            func.sum(case((col(LeaseRow.donor_id) == donor_id, 1), else_=0)) == 0,
-            now - since > least_s,
-        )
-        .order_by(func.min(col(LeaseRow.started_at)))
-    )
-    held = session.exec(query).all()
-    took = _mean_seconds_of(session, {study for _, study, _ in held})
-    slow = [
-        unit
-        for unit, study, began in held
-        if now - began > (times * took[study] if study in took else UNKNOWN_TIMES * least_s)
-    ]
-    return slow[:limit]
-
-
-def _mean_seconds_of(session: Session, study_ids: Collection[str]) -> dict[str, float]:
-    """Average how long the leases of these studies took; not of those that have none done."""
-    if not study_ids:  # most often: an idle donor asks, and nobody is slow
-        return {}
-    query = (
-        select(LeaseRow.study_id, mean_seconds())
-        .where(done_in_time(), col(LeaseRow.study_id).in_(study_ids))
-        .group_by(col(LeaseRow.study_id))
-    )
-    return dict(session.exec(query).all())
 
 
 def trials_of(session: Session, donor_id: str, most: int) -> dict[str, set[int]]:

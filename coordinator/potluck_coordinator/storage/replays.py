@@ -11,16 +11,14 @@ from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Replay
-from potluck_coordinator.core.trust import KNOWN_AFTER, PRIORITY, TOLERANCE, ReplayState, Why
+from potluck_coordinator.core.trust import PRIORITY, ReplayState, Why
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
-from potluck_coordinator.storage.trust_tables import ReplayRow, StandingRow
+from potluck_coordinator.storage.trust_tables import ReplayRow
 
 OPEN = ReplayState.OPEN.value
 OF_A_PART = (Why.STUCK.value, Why.CHALLENGE.value)
 """Replays for these reasons say nothing of a lease's work as a whole."""
-MOST_LEARNED = 200
-MOST_LEARNED_OF_ONE = 5
 
 
 def add(session: Session, replay: Replay) -> None:
@@ -299,41 +297,6 @@ def units_standing_on(session: Session, donor_id: str, limit: int = 200) -> list
         .limit(limit)
     )
     return [unit_id for unit_id, _ in session.exec(query)]
-
-
-def agreed_distances(session: Session, backend: str, replayed_by: str) -> list[float]:
-    """Give the newest distances at which this pair of backend classes agreed.
-
-    Only of known donors, and a few of each: nobody widens the tolerance alone.
-    """
-    place = func.row_number().over(
-        partition_by=col(ReplayRow.donor_id), order_by=col(ReplayRow.decided_at).desc()
-    )
-    newest = (
-        select(col(ReplayRow.distance), col(ReplayRow.decided_at), place.label("place"))
-        .join(
-            StandingRow,
-            and_(
-                col(StandingRow.donor_id) == col(ReplayRow.donor_id),
-                col(StandingRow.backend) == col(ReplayRow.backend),
-            ),
-        )
-        .where(
-            col(StandingRow.agreements) >= KNOWN_AFTER,
-            ReplayRow.backend == backend,
-            ReplayRow.replayed_by == replayed_by,
-            ReplayRow.state == ReplayState.AGREED.value,
-            col(ReplayRow.distance) <= TOLERANCE,  # or a liar could widen it bit by bit
-        )
-        .subquery()
-    )
-    query = (
-        select(newest.c.distance)
-        .where(newest.c.place <= MOST_LEARNED_OF_ONE)
-        .order_by(newest.c.decided_at.desc())
-        .limit(MOST_LEARNED)
-    )
-    return list(session.exec(query).all())
 
 
 def agreements_before(session: Session, replay: Replay) -> int:

@@ -221,22 +221,37 @@ def candidates(
         .limit(limit)
     )
     return [
-        Candidate(
-            id=unit.id,
-            study_id=unit.study_id,
-            owner=owner,
-            trial=unit.trial,
-            fold=None if unit.fold < 0 else unit.fold,
-            rung=unit.rung,
-            kind=unit.kind,
-            tensors=unit.tensors,
-            stack=_stack_now(unit),
-            ready_since=unit.ready_since or 0.0,
-            memory_bytes=unit.memory_bytes,
-            circle=circle_of(donors, owner, group_id),
-        )
+        candidate_of(unit, owner, donors, group_id, unit.ready_since or 0.0)
         for unit, owner, donors, group_id in session.exec(query)
     ]
+
+
+def candidate_of(
+    unit: Any, owner: str, donors: str, group_id: str | None, ready_since: float
+) -> Candidate:
+    """Give a unit as one of which the donors choose.
+
+    Args:
+        unit: Its row, or such columns of it.
+        owner: Of its study, as are the next two.
+        donors: Whom the study is for.
+        group_id: Its group, if it is for one.
+        ready_since: From when on it counts as ready.
+    """
+    return Candidate(
+        id=unit.id,
+        study_id=unit.study_id,
+        owner=owner,
+        trial=unit.trial,
+        fold=None if unit.fold < 0 else unit.fold,
+        rung=unit.rung,
+        kind=unit.kind,
+        tensors=unit.tensors,
+        stack=_stack_now(unit),
+        ready_since=ready_since,
+        memory_bytes=unit.memory_bytes,
+        circle=circle_of(donors, owner, group_id),
+    )
 
 
 def any_ready(
@@ -261,8 +276,8 @@ def _ready(memory_bytes: int | None, reach: Reach) -> list[ColumnElement[bool]]:
     return found if memory_bytes is None else [*found, col(UnitRow.memory_bytes) <= memory_bytes]
 
 
-def _stack_now(unit: UnitRow) -> str | None:
-    """Name a ready unit's stack: one that somebody began goes on from its newest state."""
+def _stack_now(unit: Any) -> str | None:
+    """Name a unit's stack: one that somebody began goes on from its newest state."""
     first = unit.from_epoch * steps_per_epoch(unit.rows, unit.batch_size)
     return stack_from(unit.stack, unit.checkpoint_step if unit.checkpoint else first, first)
 
@@ -299,7 +314,7 @@ def any_returned(session: Session, reach: Reach = NO_REACH) -> bool:
 
 
 def tried_by(session: Session, donor_id: str, unit_ids: Sequence[str]) -> set[str]:
-    """Give those of these ready units that this donor gave up on, or whose result did not count."""
+    """Give those of these units that this donor gave up on, or whose result did not count."""
     query = select(LeaseRow.unit_id).where(
         LeaseRow.donor_id == donor_id,
         col(LeaseRow.unit_id).in_(unit_ids),

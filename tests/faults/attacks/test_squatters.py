@@ -8,24 +8,34 @@ from contextlib import ExitStack
 
 import pytest
 
+from potluck.protocol import donor as wire
 from tests.faults.attacks.checked import submit
 from tests.support.coordinator import Coordinator
 from tests.support.honest_donor import trained, work
 from tests.support.scripted_donor import ScriptedDonor
 from tests.support.waiting import PATIENCE_S, until
 
-MANY = 12
+ANY_RATE = {"learning_rate": {"low": 1e-4, "high": 1e-1}}
 
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coordinator]:
     """Give a coordinator that soon calls a unit stalled."""
     data = tmp_path_factory.mktemp("data")
-    found = Coordinator(data, workers=1, own_donor=1, stalled_seconds=1)
+    found = Coordinator(data, workers=1, own_donor=1, stalled_seconds=1, lease_seconds=600)
     try:
         yield found.start()
     finally:
         found.stop()
+
+
+def given_or_other(donor: ScriptedDonor, unit_id: str) -> wire.Lease | None:
+    """Ask once: give the lease of this unit, or train what came instead."""
+    lease = donor.await_lease()
+    if lease.unit.id == unit_id:
+        return lease
+    assert donor.complete(lease, trained(donor, lease)).outcome == "accepted"
+    return None
 
 
 def test_a_unit_that_stalls_goes_to_a_second_donor_and_the_first_result_counts(
@@ -43,6 +53,62 @@ def test_a_unit_that_stalls_goes_to_a_second_donor_and_the_first_result_counts(
         assert squatter.heartbeat(held).stop == {held.id: "superseded"}
         assert squatter.complete(held, b"too late").outcome == "refused"
         study.wait(timeout=PATIENCE_S, progress=False)
+    study.delete()
+
+
+def test_a_squatter_beside_a_queue_that_never_runs_dry_holds_nobodys_study_up(
+    impatient: Coordinator,
+) -> None:
+    with ScriptedDonor(impatient.url) as squatter, ScriptedDonor(impatient.url) as honest:
+        squatted = submit(impatient)
+        held = squatter.await_lease()
+        squatter.heartbeat(held)
+        endless = submit(impatient, trials=300, epochs=1, search=ANY_RATE)
+        work(honest, 1)
+        until(lambda: endless.refresh().record.counts.scored == 1, what="what it delivered")
+
+        def copied() -> wire.Lease | None:
+            """Train what else is ready, until the squatter's unit comes."""
+            squatter.heartbeat(held)
+            return given_or_other(honest, held.unit.id)
+
+        copy = until(copied, what="the squatter's unit")
+        assert squatter.heartbeat(held).held == [held.id]  # it was not taken away
+        assert endless.refresh().record.counts.ready > 0  # and something else was ready
+        assert honest.complete(copy, trained(honest, copy)).outcome == "accepted"
+        assert squatter.heartbeat(held).stop == {held.id: "superseded"}
+        squatted.wait(timeout=PATIENCE_S, progress=False)
+        endless.stop()
+    squatted.delete()
+    endless.delete()
+
+
+def test_who_delivered_nothing_takes_no_copy_while_other_units_are_ready(
+    impatient: Coordinator,
+) -> None:
+    with ExitStack() as stack:
+        one, other, fresh, honest = (
+            stack.enter_context(ScriptedDonor(impatient.url)) for _ in range(4)
+        )
+        study = submit(impatient, trials=300, epochs=1, search=ANY_RATE)
+        squatted = {donor: donor.await_lease() for donor in (one, other)}
+        work(honest, 1)
+        until(lambda: study.refresh().record.counts.scored == 1, what="what it delivered")
+
+        def copied() -> wire.Lease | None:
+            for donor, lease in squatted.items():
+                donor.heartbeat(lease)
+            return given_or_other(honest, squatted[one].unit.id)
+
+        copy = until(copied, what="the unit that is overdue")
+        honest.complete(copy, trained(honest, copy))
+        for _ in range(4):  # the other one is overdue as well
+            lease = fresh.await_lease()
+            assert lease.unit.id != squatted[other].unit.id
+            fresh.hand_back(lease)
+        assert other.heartbeat(squatted[other]).held == [squatted[other].id]
+        assert honest.await_lease().unit.id == squatted[other].unit.id
+        study.stop()
     study.delete()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -12,10 +13,12 @@ from potluck_coordinator.core.trust import (
     KNOWN_AFTER,
     LEAST_PROBABILITY,
     LONGEST_PAUSE_S,
+    MOST_LEARNED_TOLERANCE,
     MOST_TOLERANCE,
     TOLERANCE,
     Comparison,
     ReplayState,
+    Voice,
     intervals,
     judge,
     learned_tolerance,
@@ -60,9 +63,47 @@ def test_a_divergence_is_true_only_if_the_replay_diverges(
         assert found is ReplayState.AGREED
 
 
-@given(st.lists(st.floats(0.0, TOLERANCE), max_size=60))
-def test_a_learned_tolerance_never_passes_its_bounds(agreed: list[float]) -> None:
-    assert TOLERANCE <= tolerance_for(learned_tolerance(agreed)) <= MOST_TOLERANCE
+VOICES = st.lists(
+    st.builds(
+        Voice,
+        network=st.sampled_from("abcdefgh"),
+        distances=st.lists(st.floats(0.0, 1.0), max_size=12),
+        signed_in=st.booleans(),
+    ),
+    max_size=16,
+)
+
+
+@given(VOICES)
+def test_a_learned_tolerance_never_passes_its_bounds(voices: list[Voice]) -> None:
+    found = tolerance_for(learned_tolerance(voices))
+    assert TOLERANCE <= found <= MOST_LEARNED_TOLERANCE < MOST_TOLERANCE
+
+
+@given(VOICES)
+def test_strangers_widen_nothing_that_accounts_do_not_show(voices: list[Voice]) -> None:
+    strangers = [replace(voice, signed_in=False) for voice in voices]
+    assert learned_tolerance(strangers) is None
+    honest = [Voice(f"ours {n}", [1e-6] * 5, signed_in=True) for n in range(2)]
+    assert tolerance_for(learned_tolerance([*strangers, *honest])) == TOLERANCE
+
+
+def test_more_is_allowed_where_many_networks_and_accounts_among_them_show_more() -> None:
+    def shown(networks: int, accounts: int, each: int = 5) -> float | None:
+        return learned_tolerance(
+            [Voice(str(n), [0.01] * each, signed_in=n < accounts) for n in range(networks)]
+        )
+
+    assert tolerance_for(shown(5, 2)) == 3 * 0.01
+    assert shown(4, 2) is shown(5, 1) is shown(5, 2, each=4) is None
+
+
+def test_accounts_of_one_network_are_one_voice_and_a_minority_of_networks_decides_nothing() -> None:
+    far = [Voice("far", [0.02] * 99, signed_in=True) for _ in range(9)]
+    assert learned_tolerance(far) is None
+    near = [Voice(f"near {n}", [1e-6] * 5, signed_in=True) for n in range(2)]
+    crowd = [Voice(f"crowd {n}", [0.02] * 5, signed_in=False) for n in range(99)]
+    assert tolerance_for(learned_tolerance([*far, *near, *crowd])) == TOLERANCE
 
 
 @given(st.integers(0, 200))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from potluck_coordinator.core.errors import BadResult
-from potluck_coordinator.scoring import check_weights, scored_weights
+from potluck_coordinator.scoring import check_weights, least_numbers, scored_weights
 from tests.support.checkpoints import checked
 from tests.support.loop_watch import watched
 
@@ -110,6 +110,50 @@ def test_each_fault_has_its_code(name: str, tensor: NDArray[Any] | None, code: s
     error = refused(pack(tensors))
     assert error.code == code
     assert error.expected
+
+
+NORMED = {"norm/moving_variance": (2,), "norm/moving_mean": (2,)}
+
+
+def normed(variance: list[float]) -> bytes:
+    """Pack a state with these moving variances, and means below zero."""
+    return pack(
+        {
+            "weights/norm/moving_variance": np.array(variance, np.float32),
+            "weights/norm/moving_mean": np.array([-9, -9], np.float32),
+            "optimizer/momentum/norm/moving_variance": np.array([-9, -9], np.float32),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("least", "variance"), [(0.0, [1, 0]), (-0.5, [-0.5, 1]), (0.0, [-0.0, 1])]
+)
+def test_variances_that_training_gives_pass(least: float, variance: list[float]) -> None:
+    checked(normed(variance), NORMED, MOST, least={"norm/moving_variance": least})
+
+
+@pytest.mark.parametrize(("least", "variance"), [(0.0, [1, -1e-9]), (-0.5, [-0.6, 1])])
+def test_variances_that_no_training_gives_are_refused(least: float, variance: list[float]) -> None:
+    with pytest.raises(BadResult) as caught:
+        checked(normed(variance), NORMED, MOST, least={"norm/moving_variance": least})
+    assert caught.value.code == "result.out_of_range"
+    assert caught.value.where == "weights/norm/moving_variance"
+
+
+def test_what_is_not_finite_is_found_before_what_is_below_zero() -> None:
+    for variance in ([np.nan, -1.0], [-1.0, -np.inf]):
+        with pytest.raises(BadResult) as caught:
+            checked(normed(variance), NORMED, MOST, least={"norm/moving_variance": 0.0})
+        assert caught.value.code == "result.not_finite"
+
+
+@given(st.lists(st.floats(-9, 9, width=32), min_size=2, max_size=2))
+def test_the_least_numbers_of_a_state_are_found(variance: list[float]) -> None:
+    content = normed(variance)
+    names = {"norm/moving_variance", "norm/elsewhere"}
+    found = least_numbers(io.BytesIO(content), len(content), names)
+    assert found == {"norm/moving_variance": min(0.0, *variance)}
 
 
 def test_one_byte_too_many_is_too_large() -> None:
