@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from potluck_coordinator.app import create_app
 from potluck_coordinator.core.visitors import new_visitor_key
 from potluck_coordinator.settings import Settings
+from tests.support.fresh import fresh
 from tests.support.keras_files import dense_h5
 
 SMALL = 200_000
@@ -23,7 +24,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Give an open coordinator that takes uploads of at most 200 kB, and one visitor's client."""
     folder = tmp_path_factory.mktemp("data")
     settings = Settings(
-        data=folder,
+        data=fresh(folder),
         allowed_hosts=("testserver",),
         open=True,
         workers=1,

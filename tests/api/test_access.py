@@ -15,6 +15,7 @@ from potluck_coordinator.api import artifacts
 from potluck_coordinator.app import create_app
 from potluck_coordinator.settings import Settings
 from tests.api.conftest import spec, upload_model
+from tests.support.fresh import fresh
 from tests.support.keras_files import dense_h5
 from tests.support.waiting import until
 
@@ -23,7 +24,7 @@ from tests.support.waiting import until
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Give a coordinator on which submitting needs a token."""
     data = tmp_path_factory.mktemp("closed")
-    settings = Settings(data=data, allowed_hosts=("testserver",), workers=1)
+    settings = Settings(data=fresh(data), allowed_hosts=("testserver",), workers=1)
     with TestClient(create_app(settings)) as found:
         yield found
 
@@ -242,7 +243,7 @@ def test_a_visitors_key_counts_for_nothing_where_a_token_is_needed(
 
 
 def test_a_coordinator_that_is_open_no_longer_heeds_no_key(tmp_path: Path) -> None:
-    settings = Settings(data=tmp_path, allowed_hosts=("testserver",), workers=1, open=True)
+    settings = Settings(data=fresh(tmp_path), allowed_hosts=("testserver",), workers=1, open=True)
     headers = bearer(KEY)
     with TestClient(create_app(settings)) as opened:
         study = submit(opened, headers)
@@ -258,7 +259,7 @@ def test_a_coordinator_that_is_open_no_longer_heeds_no_key(tmp_path: Path) -> No
 
 
 def test_a_key_goes_over_https_alone_where_it_was_given_over_https(tmp_path: Path) -> None:
-    settings = Settings(data=tmp_path, allowed_hosts=("testserver",), workers=1, open=True)
+    settings = Settings(data=fresh(tmp_path), allowed_hosts=("testserver",), workers=1, open=True)
     with TestClient(create_app(settings), base_url="https://testserver") as opened:
         assert "; secure" in opened.get("/api/v1/session").headers["set-cookie"].lower()
 
@@ -293,7 +294,7 @@ def test_the_scheme_is_part_of_where_a_request_comes_from(
 
 def test_a_site_that_is_known_to_be_https_hears_no_http_page(tmp_path: Path) -> None:
     settings = Settings(
-        data=tmp_path, allowed_hosts=("testserver",), workers=1, secure_cookies=True
+        data=fresh(tmp_path), allowed_hosts=("testserver",), workers=1, secure_cookies=True
     )
     with TestClient(create_app(settings)) as behind_a_proxy:
         for origin, expected in (("http", "access.origin"), ("https", "access.token_unknown")):

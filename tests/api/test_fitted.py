@@ -16,6 +16,7 @@ from potluck_coordinator.services.fitting import fitted_name
 from potluck_coordinator.settings import Settings
 from tests.api.conftest import spec, stored_files, upload_data, upload_model
 from tests.api.test_access import bearer
+from tests.support.fresh import fresh
 from tests.support.keras_files import dense_h5, digits_h5, saved
 
 TOWNS = b"town,size,kind\n" + b"".join(b"t%d,%d,%d\n" % (i % 40, i, i % 3) for i in range(240))
@@ -196,7 +197,7 @@ def test_what_was_compiled_is_a_fitted_models_default_too(client: TestClient) ->
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Give a coordinator on which submitting needs a token."""
     data = tmp_path_factory.mktemp("closed")
-    settings = Settings(data=data, allowed_hosts=("testserver",), workers=1)
+    settings = Settings(data=fresh(data), allowed_hosts=("testserver",), workers=1)
     with TestClient(create_app(settings)) as found:
         yield found
 

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from potluck_coordinator.app import create_app
 from potluck_coordinator.settings import Settings
 from tests.api.conftest import SMALL
+from tests.support.fresh import fresh
 
 PIECE = 64 * 1024
 FORM = b"multipart/form-data; boundary=x"
@@ -22,7 +23,7 @@ FORM = b"multipart/form-data; boundary=x"
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Give a coordinator on which submitting needs a token."""
     data = tmp_path_factory.mktemp("closed")
-    settings = Settings(data=data, allowed_hosts=("testserver",), workers=1)
+    settings = Settings(data=fresh(data), allowed_hosts=("testserver",), workers=1)
     with TestClient(create_app(settings)) as found:
         yield found
 

@@ -11,6 +11,7 @@ from potluck_coordinator.app import create_app
 from potluck_coordinator.settings import Settings
 from tests.api.conftest import spec, stored_files, upload_data, upload_model
 from tests.api.test_bad_input import assert_refused, tfjs_files
+from tests.support.fresh import fresh
 from tests.support.keras_files import dense_h5
 
 BAD = {
@@ -27,7 +28,7 @@ TABLE = b"a,b\n1,2\n3,4\n5,6\n"
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Give a coordinator's admin."""
     data = tmp_path_factory.mktemp("closed")
-    settings = Settings(data=data, allowed_hosts=("testserver",), workers=1)
+    settings = Settings(data=fresh(data), allowed_hosts=("testserver",), workers=1)
     with TestClient(create_app(settings)) as found:
         found.headers["Authorization"] = f"Bearer {found.app.state.admin_token}"  # type: ignore[attr-defined]
         yield found

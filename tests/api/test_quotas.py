@@ -16,6 +16,7 @@ from potluck_coordinator.core.visitors import new_visitor_key
 from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage.artifacts import ArtifactStore
 from tests.api.conftest import spec, stored_files, upload_data, upload_model
+from tests.support.fresh import fresh
 from tests.support.visiting import bearer
 
 ROWS = b"".join(b"%d,%d,%s\n" % (i, i * i, b"xy"[i % 2 :][:1]) for i in range(40))
@@ -31,7 +32,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
         def begin(**settings: Any) -> TestClient:
             given: dict[str, Any] = {"open": True, "workers": 1, **settings}
-            app = create_app(Settings(data=tmp_path, allowed_hosts=("testserver",), **given))
+            app = create_app(Settings(data=fresh(tmp_path), allowed_hosts=("testserver",), **given))
             first = stack.enter_context(TestClient(app))  # its lifespan is the coordinator's
             app.state.portal = first.portal
             return another(app)

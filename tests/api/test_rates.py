@@ -15,6 +15,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketT
 from potluck_coordinator.app import create_app
 from potluck_coordinator.settings import Settings
 from tests.api.conftest import upload_data
+from tests.support.fresh import fresh
 from tests.support.keras_files import dense_h5
 from tests.support.visiting import bearer
 
@@ -30,7 +31,7 @@ def people(tmp_path: Path) -> Iterator[Callable[..., At]]:
         def start(**settings: Any) -> At:
             app = create_app(
                 Settings(
-                    data=tmp_path,
+                    data=fresh(tmp_path),
                     allowed_hosts=("testserver",),
                     workers=1,
                     **{"open": True, **settings},

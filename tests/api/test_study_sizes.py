@@ -14,12 +14,15 @@ from potluck_coordinator.app import create_app
 from potluck_coordinator.core.visitors import new_visitor_key
 from potluck_coordinator.settings import Settings
 from tests.api.conftest import spec, upload_model
+from tests.support.fresh import fresh
 
 
 @contextmanager
 def bounded(folder: Path, **bounds: Any) -> Iterator[TestClient]:
     """Give an open coordinator with other bounds, and one visitor's client."""
-    settings = Settings(data=folder, allowed_hosts=("testserver",), open=True, workers=1, **bounds)
+    settings = Settings(
+        data=fresh(folder), allowed_hosts=("testserver",), open=True, workers=1, **bounds
+    )
     key = new_visitor_key(secrets.token_bytes(32))
     with TestClient(create_app(settings), headers={"Authorization": f"Bearer {key}"}) as client:
         yield client

@@ -21,6 +21,7 @@ from potluck_coordinator.storage import donors
 from potluck_coordinator.storage.transaction import Transaction
 from tests.conftest import Start
 from tests.support.coordinator import Coordinator
+from tests.support.fresh import fresh
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, hand_in
 from tests.support.waiting import PATIENCE_S, until
@@ -148,7 +149,9 @@ def test_strangers_go_some_at_a_time_and_others_write_in_between(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("testserver",)
-    app = create_app(Settings(data=tmp_path, allowed_hosts=names, workers=1, collect_seconds=0))
+    app = create_app(
+        Settings(data=fresh(tmp_path), allowed_hosts=names, workers=1, collect_seconds=0)
+    )
     sizes: list[int] = []
     forget = donors.forget_strangers
 

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from potluck_coordinator.app import create_app
 from potluck_coordinator.settings import Settings
 from tests.api.conftest import spec
+from tests.support.fresh import fresh
 from tests.support.keras_files import dense_h5
 
 DONORS_ROUTES = {
@@ -40,7 +41,7 @@ def client(
     """Give a coordinator, and the admin's client."""
     data: Path = tmp_path_factory.mktemp("data")
     settings = Settings(
-        data=data, allowed_hosts=("testserver",), workers=1, open=request.param == "open"
+        data=fresh(data), allowed_hosts=("testserver",), workers=1, open=request.param == "open"
     )
     with TestClient(create_app(settings)) as found:
         token = found.app.state.admin_token  # type: ignore[attr-defined]

@@ -18,6 +18,7 @@ from potluck_coordinator.app import create_app, settle
 from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage import datasets
 from potluck_coordinator.storage.transaction import Transaction
+from tests.support.fresh import fresh
 from tests.support.loop_watch import watched
 
 MOST_SECONDS = 0.2
@@ -29,7 +30,9 @@ COLUMNS = 400
 @asynccontextmanager
 async def served(data: Path) -> AsyncIterator[tuple[httpx2.AsyncClient, Any]]:
     """Serve in this loop; give a client without a key, and the coordinator."""
-    settings = Settings(data=data, open=True, workers=1, own_donor=0, allowed_hosts=("testserver",))
+    settings = Settings(
+        data=fresh(data), open=True, workers=1, own_donor=0, allowed_hosts=("testserver",)
+    )
     app = create_app(settings)
     async with (
         app.router.lifespan_context(app),

@@ -139,7 +139,7 @@ def test_a_postgresql_address_without_its_driver_says_what_brings_it(tmp_path: P
 def test_without_a_terminal_the_admin_token_goes_to_a_file_of_this_user(
     start_coordinator: Start,
 ) -> None:
-    coordinator = start_coordinator(open=False, workers=1)
+    coordinator = start_coordinator(open=False, workers=1, tables=False)
     token = coordinator.operator_token()
     path = coordinator.data / "admin-token"
     assert path.read_text() == f"{token}\n"

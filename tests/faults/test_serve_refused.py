@@ -105,7 +105,7 @@ def test_an_address_that_cannot_be_listened_on_is_said(tmp_path: Path) -> None:
 
 
 def test_the_data_folder_is_its_owners_alone(start_coordinator: Start) -> None:
-    coordinator = start_coordinator()
+    coordinator = start_coordinator(tables=False)
     assert stat.S_IMODE(coordinator.data.stat().st_mode) == 0o700
 
 

@@ -19,6 +19,7 @@ from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage.engine import make_engine
 from potluck_coordinator.storage.writer import Writer
 from tests.conftest import Start
+from tests.support.fresh import fresh
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, random_result
 from tests.support.waiting import PATIENCE_S, until
@@ -36,7 +37,7 @@ HELLO = {
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
     """Give a coordinator whose database a test may spoil."""
-    settings = Settings(data=tmp_path, allowed_hosts=("testserver",), open=True, workers=1)
+    settings = Settings(data=fresh(tmp_path), allowed_hosts=("testserver",), open=True, workers=1)
     with TestClient(create_app(settings)) as found:
         yield found
 

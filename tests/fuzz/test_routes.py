@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from potluck_coordinator.app import create_app
 from potluck_coordinator.core.visitors import new_visitor_key
 from potluck_coordinator.settings import Settings
+from tests.support.fresh import fresh
 from tests.support.keras_files import dense_h5
 
 SHARED = settings(
@@ -84,7 +85,9 @@ HELLO = {
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Give an open coordinator, which answers an unexpected error as it would on the internet."""
     data = tmp_path_factory.mktemp("fuzz")
-    own = Settings(data=data, allowed_hosts=("testserver",), open=True, workers=1, own_donor=0)
+    own = Settings(
+        data=fresh(data), allowed_hosts=("testserver",), open=True, workers=1, own_donor=0
+    )
     key = new_visitor_key(secrets.token_bytes(32))
     headers = {"Authorization": f"Bearer {key}"}
     with TestClient(create_app(own), headers=headers, raise_server_exceptions=False) as found:

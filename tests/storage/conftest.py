@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from potluck_coordinator.storage.engine import make_engine, migrate
+from potluck_coordinator.storage.engine import make_engine
 from potluck_coordinator.storage.writer import Writer
+from tests.support.fresh import copy_tables
 from tests.support.postgres import PostgresServer, postgres_server
 
 __all__ = ["postgres_server"]
@@ -30,11 +31,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres_server")
         return server.new_database()
-    url = f"sqlite:///{tmp_path / 'potluck.db'}"
-    engine = make_engine(url)
-    migrate(engine)
-    engine.dispose()
-    return url
+    copy_tables(tmp_path / "potluck.db")
+    return f"sqlite:///{tmp_path / 'potluck.db'}"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import potluck
+from tests.support.fresh import fresh
 from tests.support.prepared import Prepared
 from tests.support.processes import descendants
 from tests.support.programs import child_environment
@@ -26,13 +27,24 @@ def offers(study: potluck.Study) -> bool:
 
 
 class Coordinator:
-    """`potluck serve` on a data folder. `settings` become POTLUCK_* variables."""
+    """`potluck serve` on a data folder. `settings` become POTLUCK_* variables.
 
-    def __init__(self, data: Path, *, open: bool = True, **settings: object) -> None:
+    Args:
+        data: The folder.
+        open: Whether everyone may submit.
+        tables: Whether a folder without a database gets one before the first start, which saves
+            a second of it.
+        settings: Others, by their names.
+    """
+
+    def __init__(
+        self, data: Path, *, open: bool = True, tables: bool = True, **settings: object
+    ) -> None:
         self.data = data
         self.url = ""
         self.admin_token: str | None = None
         self._open = open
+        self._tables = tables and "database" not in settings
         # Most tests hand in weights that nobody trained: only those of trust check them.
         settings = {"own_donor": 0, **settings}
         self._environment = {f"POTLUCK_{k.upper()}": str(v) for k, v in settings.items()}
@@ -43,6 +55,8 @@ class Coordinator:
 
     def start(self) -> Coordinator:
         """Start, or start again on the same port and folder; return when it listens."""
+        if self._tables:
+            fresh(self.data)
         arguments = ["serve", "--port", str(self._port), "--data", str(self.data)]
         arguments += ["--open"] if self._open else []
         self._process = Prepared(arguments, child_environment(self._environment))

@@ -16,6 +16,7 @@ import uvicorn
 from potluck_coordinator.app import create_app
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.settings import Settings
+from tests.support.fresh import fresh
 from tests.support.waiting import PATIENCE_S, until
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class Inside:
 @contextmanager
 def inside(data: Path, **settings: Any) -> Iterator[Inside]:
     """Serve on a free port while inside."""
-    app = create_app(Settings(data=data, open=True, **{"own_donor": 0, **settings}))
+    app = create_app(Settings(data=fresh(data), open=True, **{"own_donor": 0, **settings}))
     loops: list[asyncio.AbstractEventLoop] = []
 
     class Server(uvicorn.Server):

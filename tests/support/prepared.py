@@ -3,6 +3,7 @@
 One process of each that runs tests imports the coordinator once, and does nothing else. What a
 test starts is a copy of it (a fork), with its own environment, output and process group. The
 commands themselves are tried without this in `tests/faults/test_serve_refused.py` and others.
+Scikit-learn's datasets are what a coordinator imports when it is first asked for the irises.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from multiprocessing.reduction import DupFd
 from typing import TextIO
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["potluck_coordinator.app", "potluck.cli", "uvicorn"])
+_context.set_forkserver_preload(
+    ["potluck_coordinator.app", "potluck.cli", "uvicorn", "sklearn.datasets"]
+)
 
 
 class Prepared:

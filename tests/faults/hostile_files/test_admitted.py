@@ -15,6 +15,7 @@ from potluck_coordinator.app import create_app
 from potluck_coordinator.core.visitors import new_visitor_key
 from potluck_coordinator.settings import Settings, half_of_memory
 from tests.faults.hostile_files.inputs import model_h5, npz
+from tests.support.fresh import fresh
 
 BUDGET = 160 * 2**20
 ROOM = ("testserver",)
@@ -28,7 +29,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def narrow(data: Path) -> Iterator[TestClient]:
     """Give a client of a coordinator with little memory."""
-    settings = Settings(data=data, open=True, workers=1, own_donor=0, memory=BUDGET)
+    settings = Settings(data=fresh(data), open=True, workers=1, own_donor=0, memory=BUDGET)
     key = new_visitor_key(secrets.token_bytes(32))
     app = create_app(settings.model_copy(update={"allowed_hosts": ROOM}))
     with TestClient(app, headers={"Authorization": f"Bearer {key}"}) as client:

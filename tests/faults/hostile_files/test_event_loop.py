@@ -19,6 +19,7 @@ from potluck_coordinator.app import create_app
 from potluck_coordinator.core.visitors import new_visitor_key
 from potluck_coordinator.settings import Settings
 from tests.faults.hostile_files.inputs import HOSTILE, Files, model_h5, npz
+from tests.support.fresh import fresh
 from tests.support.loop_watch import Watch, watched
 
 MOST_SECONDS = 0.05
@@ -29,7 +30,9 @@ SIDE = 6000
 @asynccontextmanager
 async def served(data: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """Serve in this loop. What the first requests load is loaded then."""
-    settings = Settings(data=data, open=True, workers=1, own_donor=0, allowed_hosts=("testserver",))
+    settings = Settings(
+        data=fresh(data), open=True, workers=1, own_donor=0, allowed_hosts=("testserver",)
+    )
     app = create_app(settings)
     key = new_visitor_key(secrets.token_bytes(32))
     async with (

@@ -26,7 +26,7 @@ from potluck_converter import (
 from potluck_converter.graph import OptimizerState
 from potluck_coordinator.scoring.network import build_network, weight_variables
 from tests.support.keras_files import saved
-from tests.unit.converter.oracles import L, chain
+from tests.unit.converter.oracles import Build, L, chain
 
 TOLERANCE = 1e-5
 
@@ -229,27 +229,27 @@ def two_inputs() -> Any:
     return keras.Model([a, b], L.Dense(2)(L.Concatenate()([a, b])))
 
 
-@pytest.mark.parametrize(
-    "network",
-    [
-        functional(gate, 5),
-        functional(stretched, 5),
-        functional(shared, 5),
-        two_inputs(),
-        behind(L.Reshape((5, 1)), L.Flatten()),
-        behind(L.Reshape((-1, 1)), L.Conv1D(2, 2), L.Flatten()),
-        behind(L.Rescaling([1.0, 2.0, 3.0, 4.0, 5.0])),
-        behind(L.GroupNormalization(5)),
-        chain((5,), L.Embedding(9, 4), L.Flatten(), L.Dense(2))(),
-        chain((5,), L.Activation("softmax"))(),
-        chain((8, 8, 3), L.Flatten(), L.Dense(2))(),
-        chain((6, 4), L.Conv1D(4, 2, groups=2), L.LSTM(2))(),
-        chain((6, 5), L.Permute((2, 1)), L.LSTM(2))(),
-    ],
-    ids=lambda network: "-".join(type(layer).__name__ for layer in network.layers),
-)
-def test_what_needs_its_width_is_refused_by_the_layers_name(network: Any) -> None:
-    error = refusal(network, 8)
+# Built when they are tried: every process that shares the tests reads this file.
+NEEDS_ITS_WIDTH: dict[str, Build] = {
+    "gate": lambda: functional(gate, 5),
+    "stretched": lambda: functional(stretched, 5),
+    "shared": lambda: functional(shared, 5),
+    "two inputs": two_inputs,
+    "reshaped": lambda: behind(L.Reshape((5, 1)), L.Flatten()),
+    "reshaped and convolved": lambda: behind(L.Reshape((-1, 1)), L.Conv1D(2, 2), L.Flatten()),
+    "rescaled by feature": lambda: behind(L.Rescaling([1.0, 2.0, 3.0, 4.0, 5.0])),
+    "groups": lambda: behind(L.GroupNormalization(5)),
+    "embedded": chain((5,), L.Embedding(9, 4), L.Flatten(), L.Dense(2)),
+    "activation alone": chain((5,), L.Activation("softmax")),
+    "images": chain((8, 8, 3), L.Flatten(), L.Dense(2)),
+    "groups of channels": chain((6, 4), L.Conv1D(4, 2, groups=2), L.LSTM(2)),
+    "permuted": chain((6, 5), L.Permute((2, 1)), L.LSTM(2)),
+}
+
+
+@pytest.mark.parametrize("build", NEEDS_ITS_WIDTH.values(), ids=NEEDS_ITS_WIDTH)
+def test_what_needs_its_width_is_refused_by_the_layers_name(build: Build) -> None:
+    error = refusal(build(), 8)
     assert error.code == "model.cannot_fit"
     assert error.expected
     assert error.got
