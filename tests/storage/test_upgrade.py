@@ -31,6 +31,7 @@ FROZEN = {
     "0003": "877630ccdd7a3a28231b8e1cf6211e04a7f1a34c2148a94df74f5d544721c449",
     "0004": "38d83679fe5f7fe85d49ab3645b61842b83bcfbc92a47cd260c21ec7a8bb50d4",
     "0005": "25c0ac31b1f515dda49446fc445796befd626d757cc225f56e4373df61673ac3",
+    "0006": "8320b4db717b552ff4f92999624dc7ea11f7ca163a1fd5861c6adb6cccc45a31",
 }
 """Migrations that databases out there have gone through: they never change again."""
 

@@ -19,7 +19,7 @@ from potluck_coordinator.services.chains import Segment
 from potluck_coordinator.services.replays import open_replay
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state
-from potluck_coordinator.services.verdicts import conclude
+from potluck_coordinator.services.verdicts import conclude, tolerance_now
 from potluck_coordinator.services.voiding import void
 from potluck_coordinator.storage import donor_standings, leases, replays, trials, units, uploads
 from potluck_coordinator.storage.ledger import record
@@ -114,9 +114,11 @@ async def brought(site: Site, lease_id: str) -> None:
     except (BadResult, NotFound) as error:
         problem = f"A state that the donor committed to is none: {error}"
 
+    tolerance = await tolerance_now(site, asked.backend)
+
     def act(tx: Transaction) -> None:
         if _open(site, tx, asked) and problem:
-            conclude(site, tx, asked, Comparison(float("inf")), problem)
+            conclude(site, tx, asked, Comparison(float("inf")), problem, tolerance)
 
     await site.writer.run(act)
 

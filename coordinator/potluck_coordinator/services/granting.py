@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from potluck.protocol import donor as wire
-from potluck_coordinator.core.groups import Circle, Reach
+from potluck_coordinator.core.groups import EVERYONE, Circle, Reach
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Lease, Unit, wire_fold
 from potluck_coordinator.core.scheduling import Asker, choose
@@ -22,6 +23,7 @@ from potluck_coordinator.storage import (
     donor_standings,
     donors,
     leases,
+    offers,
     studies,
     units,
 )
@@ -68,10 +70,12 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Grant
     def act(tx: Transaction) -> Granted:
         now = site.now()
         reach = reach_of(tx, donor.credentials, now)
-        ready = units.candidates(tx, memory_bytes=donor.memory_bytes, reach=reach)
-        if not ready:
+        if not offers.any_ready(tx, memory_bytes=donor.memory_bytes, reach=reach):
             copy = _copy_stalled(site, tx, donor, reach, now)
             return Granted([] if copy is None else [copy], nothing_ready=True)
+        if _most_allowed(site, tx, donor, reach) == 0:  # before anything is listed in vain
+            return Granted([], nothing_ready=False)
+        ready = offers.candidates(tx, memory_bytes=donor.memory_bytes, reach=reach)
         circles = {candidate.circle for candidate in ready}
         asker = Asker(
             id=donor.id,
@@ -111,9 +115,19 @@ async def anything_for(site: Site, donor: DonorSession) -> bool:
 
     def look(tx: Transaction) -> bool:
         reach = reach_of(tx, donor.credentials, site.now())
-        return units.any_ready(tx, memory_bytes=donor.memory_bytes, reach=reach)
+        return offers.any_ready(tx, memory_bytes=donor.memory_bytes, reach=reach)
 
     return await site.writer.read(look)
+
+
+def _most_allowed(site: Site, tx: Transaction, donor: DonorSession, reach: Reach) -> int:
+    """Say how many more leases a donor gets at most, whatever units are ready for it.
+
+    It is `_allowance` for the largest unit that it takes. Of a donor that gets units of some circle
+    nobody knows yet whether others wait who may have them.
+    """
+    most = sys.maxsize if donor.memory_bytes is None else donor.memory_bytes
+    return _allowance(site, tx, donor, most, () if reach.owners or reach.groups else (EVERYONE,))
 
 
 def _allowance(
@@ -134,7 +148,7 @@ def _allowance(
         delivered = found.units if found is not None else 0
         agreements = donor_standings.best_of(tx, donor.id)
         allowed = most_leases(delivered, agreements, others_wait=True, most=MOST_HELD)
-    allowed -= len(leases.held_by(tx, donor.id))
+    allowed -= leases.count_held(tx, donor.id)
     near, waiting = donor.network, site.presence.networks_waiting(memory_bytes, circles)
     if near is not None and waiting - {near}:
         held = leases.held_by_donor(tx)
@@ -152,7 +166,7 @@ def _copy_stalled(
 
     The first accepted result counts; the first holder may go on.
     """
-    if len(leases.held_by(tx, donor.id)) >= MOST_HELD:
+    if leases.count_held(tx, donor.id) >= MOST_HELD:
         return None
     least = site.settings.stalled_seconds
     found = leases.stalled(
@@ -181,7 +195,7 @@ def _lease_unit(
     event: UnitEvent = UnitEvent.LEASE,
 ) -> wire.Lease | None:
     unit = units.get(tx, unit_id)
-    study = studies.get(tx, unit.study_id)
+    study = studies.lent(tx, unit.study_id)
     start = unit.checkpoint or unit.start
     if start is None or not reach.permits(study.circle):
         return None

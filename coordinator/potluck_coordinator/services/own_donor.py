@@ -18,7 +18,7 @@ from potluck_coordinator.services.parts import provided
 from potluck_coordinator.services.score_jobs import KeptReplay, replay_kept
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.stuck import conclude_stuck
-from potluck_coordinator.services.verdicts import OWN, conclude
+from potluck_coordinator.services.verdicts import OWN, conclude, tolerance_now
 from potluck_coordinator.storage import replays, studies, units
 from potluck_coordinator.storage.transaction import Transaction
 from potluck_coordinator.training.fresh_answers import fresh_answers
@@ -76,16 +76,20 @@ async def perform(site: Site, due: Replay) -> ReplayState | None:
     if due.why == Why.STUCK:
         await site.writer.run(lambda tx: conclude_stuck(site, tx, due, done, note, OWN))
         return None
-    return await site.writer.run(lambda tx: conclude(site, tx, due, done.comparison, note))
+    tolerance = await tolerance_now(site, due.backend)
+    return await site.writer.run(
+        lambda tx: conclude(site, tx, due, done.comparison, note, tolerance)
+    )
 
 
 async def leave_undecided(site: Site, due: Replay, why: str) -> None:
     """End a replay that could not be done here; its unit stays as it is."""
     note = one_line(why, NOTE_CHARACTERS)
+    tolerance = await tolerance_now(site, due.backend)
 
     def act(tx: Transaction) -> None:
         if replays.is_open(tx, due.id):
-            conclude(site, tx, due, None, note)
+            conclude(site, tx, due, None, note, tolerance)
 
     await site.writer.run(act)
 

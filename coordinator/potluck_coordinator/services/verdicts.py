@@ -33,15 +33,35 @@ OWN = "own"
 """The backend class of the coordinator's own donor: Keras on JAX, one unit at a time."""
 
 
+async def tolerance_now(site: Site, backend: str) -> float:
+    """Say how far a replay's end may be off: it is learned from many others, beside the writer.
+
+    Args:
+        site: The coordinator.
+        backend: The backend class of who trained first.
+    """
+    distances = await site.writer.read(lambda tx: replays.agreed_distances(tx, backend, OWN))
+    return tolerance_for(learned_tolerance(distances))
+
+
 def conclude(
-    site: Site, tx: Transaction, replay: Replay, found: Comparison | None, note: str
+    site: Site,
+    tx: Transaction,
+    replay: Replay,
+    found: Comparison | None,
+    note: str,
+    tolerance: float,
 ) -> ReplayState | None:
     """Keep a replay's verdict and draw the consequences; None where nobody needs it any more.
 
-    `found`: None where it could not be trained again; `note` says why.
+    Args:
+        site: The coordinator.
+        tx: The transaction.
+        replay: The replay.
+        found: What it is judged by; None where it could not be trained again.
+        note: Why not, or what else is to be said.
+        tolerance: How far its end may be off, from `tolerance_now`.
     """
-    learned = learned_tolerance(replays.agreed_distances(tx, replay.backend, OWN))
-    tolerance = tolerance_for(learned)
     verdict = ReplayState.UNDECIDED
     if found is not None:
         verdict = judge(found, tolerance, claimed_divergence=replay.diverged)
