@@ -13,7 +13,15 @@ from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import REFIT_PART, NewPart, Part, Replay
 from potluck_coordinator.core.row_numbers import PartRows, RowNumbers
 from potluck_coordinator.core.units import UnitEvent, UnitState
-from potluck_coordinator.storage import artifact_uses, leases, parts, replays, studies, units
+from potluck_coordinator.storage import (
+    artifact_uses,
+    leases,
+    offers,
+    parts,
+    replays,
+    studies,
+    units,
+)
 from tests.storage.test_units import lease, session, unit
 
 __all__ = ["session"]
@@ -52,12 +60,12 @@ def test_a_part_names_its_rows_while_they_are_kept(session: Session) -> None:
 
 def test_units_wait_for_their_rows(session: Session) -> None:
     units.add(session, [unit("u0")])
-    assert [found.id for found in units.candidates(session)] == ["u0"]
+    assert [found.id for found in offers.candidates(session)] == ["u0"]
     parts.mark(session, "st", encoded=False)
-    assert units.candidates(session) == []
-    assert not units.any_ready(session)
+    assert offers.candidates(session) == []
+    assert not offers.any_ready(session)
     parts.mark(session, "st", encoded=True)
-    assert units.any_ready(session)
+    assert offers.any_ready(session)
 
 
 def test_open_units_need_their_parts(session: Session) -> None:

@@ -19,6 +19,7 @@ from potluck_coordinator.storage import (
     donors,
     leases,
     models,
+    offers,
     scores,
     stalls,
     studies,
@@ -196,10 +197,10 @@ def test_a_checkpoint_only_moves_forward_unless_an_older_one_is_wanted(session: 
 
 def test_only_running_studies_offer_units_and_oldest_first(session: Session) -> None:
     units.add(session, [unit("u1"), unit("u0"), unit("u2", UnitState.BLOCKED)])
-    assert {c.id for c in units.candidates(session)} == {"u0", "u1"}
+    assert {c.id for c in offers.candidates(session)} == {"u0", "u1"}
     assert studies.move(session, "st", before=("running",), after="stopped")
     assert not studies.move(session, "st", before=("running",), after="stopped")
-    assert units.candidates(session) == []
+    assert offers.candidates(session) == []
 
 
 def test_every_submitter_has_units_on_a_list_that_is_too_short_for_all(session: Session) -> None:
@@ -210,7 +211,7 @@ def test_every_submitter_has_units_on_a_list_that_is_too_short_for_all(session: 
     trials.add(session, replace(trial, study_id="later"))
     waiting = [unit(f"u{number}") for number in range(3)]
     units.add(session, [*waiting, replace(unit("u3"), study_id="later", ready_since=9.0)])
-    listed = units.candidates(session, limit=2)
+    listed = offers.candidates(session, limit=2)
     assert {c.owner for c in listed} == {"ann", "anyone:0"}
 
 
@@ -246,10 +247,10 @@ def test_sql_and_core_agree_on_who_may_get_what(session: Session, reach: Reach) 
         if reach.permits(circle_of(whose, owner, group))
     }
     assert {"s0", "s4"} <= may
-    ready = units.candidates(session, reach=reach)
+    ready = offers.candidates(session, reach=reach)
     assert {c.study_id for c in ready} == may
     assert all(reach.permits(c.circle) for c in ready)
-    assert units.any_ready(session, reach=reach)
+    assert offers.any_ready(session, reach=reach)
     for number in range(len(CIRCLES)):
         took = {"lease_id": f"l{number}"}
         assert units.change(session, f"u{number}", UnitEvent.LEASE, **took)
@@ -267,7 +268,7 @@ def test_sql_and_core_agree_on_who_may_get_what(session: Session, reach: Reach) 
         assert units.change(session, done, UnitEvent.RETURN)
     slow = stalls.held(session, "d2", 3600.0)
     assert {held.study_id for held in slow if reach.permits(held.circle)} == may
-    assert not units.any_ready(session, reach=reach)
+    assert not offers.any_ready(session, reach=reach)
     assert units.any_returned(session, reach)
     every = [f"s{number}" for number in range(len(CIRCLES))]
     assert {name for name in every if studies.any_running(session, [name], reach)} == may

@@ -33,6 +33,8 @@ class Connections:
         self.most = most
         self.open: dict[CarefulProtocol, str] = {}
         self._by_network: Counter[str] = Counter()
+        self._idle: dict[str, dict[CarefulProtocol, None]] = {}
+        """Those without a request under way, by network; those that are idle the longest first."""
         self.proxies: ProxyHeadersMiddleware | None = None
         """Whom the server believes about other addresses: they speak for many."""
 
@@ -45,6 +47,7 @@ class Connections:
         """Count it no more; one that was not counted is fine."""
         network = self.open.pop(connection, None)
         if network is not None:
+            self._is_busy(connection, network)
             self._by_network[network] -= 1
             if not self._by_network[network]:
                 del self._by_network[network]
@@ -53,20 +56,46 @@ class Connections:
         """Count the connections of a network."""
         return self._by_network[network]
 
+    def note(self, connection: CarefulProtocol, idle: bool) -> None:
+        """Hear whether a request is under way on a connection.
+
+        Args:
+            connection: The connection; one that is not counted is fine.
+            idle: Whether none is.
+        """
+        network = self.open.get(connection)
+        if network is None:
+            return
+        if idle:
+            self._idle.setdefault(network, {}).setdefault(connection)
+        else:
+            self._is_busy(connection, network)
+
+    def _is_busy(self, connection: CarefulProtocol, network: str) -> None:
+        mine = self._idle.get(network)
+        if mine is not None:
+            mine.pop(connection, None)
+            if not mine:
+                del self._idle[network]
+
     def make_room(self, newest: CarefulProtocol) -> bool:
-        """Close the oldest idle connection of the network that has most of them; False: none is.
+        """Close an idle connection of the network that has most of them; False: none is idle.
+
+        The one goes that is idle the longest. This is asked at every new connection while all are
+        taken: the others are not looked at.
 
         Args:
             newest: For which room is made.
         """
-        idle: dict[str, list[CarefulProtocol]] = {}
-        for connection, network in self.open.items():
-            if connection is not newest and connection.is_idle():
-                idle.setdefault(network, []).append(connection)
-        if not idle:
-            return False
-        max(idle.values(), key=len)[0].give_way()
-        return True
+        self.note(newest, False)
+        while self._idle:
+            network = max(self._idle, key=lambda near: len(self._idle[near]))
+            longest = next(iter(self._idle[network]))
+            self._is_busy(longest, network)
+            if longest.is_idle():
+                longest.give_way()
+                return True
+        return False
 
 
 class CarefulProtocol(H11Protocol):
@@ -160,6 +189,7 @@ class CarefulProtocol(H11Protocol):
             self._look()
         else:  # a kept connection, whose own timer runs until its next request begins
             self._wait("", 0.0)
+            self.room.note(self, self.is_idle())
 
     def is_idle(self) -> bool:
         """Say whether no request is under way."""
@@ -172,6 +202,7 @@ class CarefulProtocol(H11Protocol):
         self.transport.close()
 
     def _look(self) -> None:
+        self.room.note(self, self.is_idle())
         if self.transport.is_closing() or self.transport.get_protocol() is not self:
             self._wait("", 0.0)
         elif self.conn.their_state is h11.IDLE:

@@ -130,6 +130,48 @@ class RankedStudy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EndingStudy(RankedStudy):
+    """What decides whether a study is over."""
+
+    trials: int
+    asked: int
+    """The trials that were asked for: its space may have had fewer."""
+    folds: int
+    """0: it has a validation split."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedStudy:
+    """What quotas count of a study that runs. `folds` 0: it has a validation split."""
+
+    id: str
+    name: str
+    trials: int
+    folds: int
+    repeats: int
+    rungs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LentStudy:
+    """What is told of a study to those who get its units."""
+
+    id: str
+    name: str
+    owner: str
+    visibility: str
+    donors: str
+    group_id: str | None
+    epochs: int
+    """Those of its last rung."""
+
+    @property
+    def circle(self) -> Circle:
+        """Give the donors who may get its units."""
+        return circle_of(self.donors, self.owner, self.group_id)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """One pairing of training rows with the rows that score them.
 

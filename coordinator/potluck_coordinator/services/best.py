@@ -27,7 +27,7 @@ from potluck_coordinator.services.reading import on_dataset
 from potluck_coordinator.services.renderings import ModelFile
 from potluck_coordinator.services.score_jobs import score_rows, told_predictions, write_inputs
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.standings import by_rung, places
+from potluck_coordinator.services.standings import by_rung, leading
 from potluck_coordinator.services.studies import mine
 from potluck_coordinator.services.working import Job, in_worker
 from potluck_coordinator.storage import datasets, parts, scores, studies, summaries, trials, units
@@ -59,7 +59,7 @@ async def find_best(site: Site, study: Study) -> Best:
 
 def _find(tx: Transaction, study: Study) -> Best:
     last_rung = len(study.spec["rungs"]) - 1
-    number = next((n for n, place in places(tx, study).items() if place == 1), None)
+    number = next(iter(leading(tx, study, 1)), None)
     if number is None:
         raise NotFound(
             "study.no_best_yet",

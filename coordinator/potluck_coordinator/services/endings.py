@@ -7,16 +7,17 @@ from potluck_coordinator.core.randomness import derive_seed
 from potluck_coordinator.core.records import (
     NO_FOLD,
     REFIT_PART,
+    EndingStudy,
     Part,
     Study,
     Unit,
 )
 from potluck_coordinator.core.units import UnitEvent, UnitState
 from potluck_coordinator.services.events import SITE, WORK
+from potluck_coordinator.services.finalists import FINALISTS, ask_for_finalists
 from potluck_coordinator.services.planning import fewer_trials
-from potluck_coordinator.services.replays import FINALISTS, ask_for_finalists
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.services.standings import places
+from potluck_coordinator.services.standings import leading
 from potluck_coordinator.storage import leases, parts, studies, trials, units
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
@@ -32,48 +33,50 @@ def finish_if_done(site: Site, tx: Transaction, study_id: str) -> None:
         tx: The transaction.
         study_id: The study; one that was deleted has nothing to end.
     """
-    study = studies.find(tx, study_id)
+    study = studies.ending(tx, study_id)
     if study is None or study.state != "running" or trials_to_come(tx, study):
         return
-    best = next((number for number, place in places(tx, study).items() if place == 1), None)
-    if best is None:
-        reason = reasons.of_study([t.reason for t in trials.of_study(tx, study.id)])
-        _end_study(site, tx, study, "failed", reason, None)
+    first = leading(tx, study, FINALISTS)
+    if not first:
+        reason = reasons.of_study(trials.reasons(tx, study.id))
+        _end_study(site, tx, study.id, "failed", reason, None)
         return
-    if study.wire_plan["folds"]:
-        refits = [u for u in units.of_trial(tx, study.id, best) if u.kind == "refit"]
-        if not refits:
+    if study.folds:
+        refit = units.refit_of(tx, study.id, first[0])
+        if refit is None:
             part = parts.get(tx, study.id, REFIT_PART)
             if part.kept:
-                _add_refit(site, tx, study, part, best)
+                _add_refit(site, tx, study.id, part, first[0])
             else:
                 parts.mark(tx, study.id, encoded=False)
                 after_commit(tx, site.poke)  # its rows are encoded, and this is asked again
             return
-        if refits[0].diverged:
+        if refit.diverged:
             reason = f"{reasons.REFIT_FAILED} {reasons.DIVERGED}"
-            _end_study(site, tx, study, "failed", reason, best)
+            _end_study(site, tx, study.id, "failed", reason, first[0])
             return
-        if refits[0].state != UnitState.SCORED:
+        if refit.state != UnitState.SCORED:
             return
-    if ask_for_finalists(site, tx, _leading(tx, study)):
+    scored = units.of_trials(tx, study.id, first, UnitState.SCORED)
+    if ask_for_finalists(site, tx, sorted(scored, key=lambda unit: first.index(unit.trial))):
         return
-    asked = int(study.spec["trials"])
-    said = fewer_trials(study.trials, asked) if study.trials < asked else ""
-    _end_study(site, tx, study, "completed", said, best)
+    said = fewer_trials(study.trials, study.asked) if study.trials < study.asked else ""
+    _end_study(site, tx, study.id, "completed", said, first[0])
 
 
-def trials_to_come(tx: Transaction, study: Study) -> bool:
-    """Say whether trials of a study are still to be made, or run."""
-    running, made = trials.count(tx, study.id)
-    return running > 0 or made < study.trials
+def trials_to_come(tx: Transaction, study: Study | EndingStudy) -> bool:
+    """Say whether trials of a study are still to be made, or run.
+
+    Args:
+        tx: A transaction.
+        study: The study.
+    """
+    return trials.any_running(tx, study.id) or trials.count(tx, study.id)[1] < study.trials
 
 
 def fail_study(site: Site, tx: Transaction, study_id: str, reason: str) -> None:
     """End a running study that cannot go on, with the reason."""
-    study = studies.find(tx, study_id)
-    if study is not None:
-        _end_study(site, tx, study, "failed", reason, None)
+    _end_study(site, tx, study_id, "failed", reason, None)
 
 
 def stop_study(site: Site, tx: Transaction, study_id: str, reason: str, *, by: str) -> bool:
@@ -100,19 +103,9 @@ def stop_study(site: Site, tx: Transaction, study_id: str, reason: str, *, by: s
     return True
 
 
-def _leading(tx: Transaction, study: Study) -> list[Unit]:
-    """List the scored units of the first places, the refit among them."""
-    first = [number for number, place in places(tx, study).items() if place <= FINALISTS]
-    return [
-        unit
-        for number in first
-        for unit in units.of_trial(tx, study.id, number)
-        if unit.state == UnitState.SCORED
-    ]
-
-
-def _add_refit(site: Site, tx: Transaction, study: Study, part: Part, number: int) -> None:
+def _add_refit(site: Site, tx: Transaction, study_id: str, part: Part, number: int) -> None:
     """Make the unit that trains the chosen trial on all training rows with its own encoders."""
+    study = studies.get(tx, study_id)
     trial = trials.get(tx, study.id, number)
     assert trial is not None
     assert part.train is not None
@@ -153,22 +146,21 @@ def _add_refit(site: Site, tx: Transaction, study: Study, part: Part, number: in
 
 def settle_refit(site: Site, tx: Transaction, study: Study, unit: Unit) -> None:
     """Decide what follows now that a refit unit was scored or set aside."""
-    still_best = places(tx, study).get(unit.trial) == 1
-    running, _ = trials.count(tx, study.id)
-    if unit.state == UnitState.SET_ASIDE and still_best and not running:
+    aside = unit.state == UnitState.SET_ASIDE and not trials.any_running(tx, study.id)
+    if aside and leading(tx, study, 1) == [unit.trial]:
         reason = f"{reasons.REFIT_FAILED} {reasons.of_unit(unit.reasons)}"
-        _end_study(site, tx, study, "failed", reason, unit.trial)
+        _end_study(site, tx, study.id, "failed", reason, unit.trial)
     else:
         finish_if_done(site, tx, study.id)
 
 
 def _end_study(
-    site: Site, tx: Transaction, study: Study, state: str, reason: str, best: int | None
+    site: Site, tx: Transaction, study_id: str, state: str, reason: str, best: int | None
 ) -> None:
     now = site.now()
     moved = studies.move(
         tx,
-        study.id,
+        study_id,
         before=("running",),
         after=state,
         reason=reason,
@@ -177,8 +169,8 @@ def _end_study(
     )
     if moved:
         # A refit of a trial that no longer leads may still be open.
-        units.change_many(tx, study.id, UnitEvent.CANCEL, only=OPEN_STATES, lease_id=None)
-        leases.end_all_of_study(tx, study.id, now=now, reason="the study ended")
+        units.change_many(tx, study_id, UnitEvent.CANCEL, only=OPEN_STATES, lease_id=None)
+        leases.end_all_of_study(tx, study_id, now=now, reason="the study ended")
         body = {"state": state, "reason": reason, "best_trial": best}
-        record(tx, study.id, "study_end", body, now)
-        after_commit(tx, lambda: site.hub.publish(study.id))
+        record(tx, study_id, "study_end", body, now)
+        after_commit(tx, lambda: site.hub.publish(study_id))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from potluck.protocol import donor as wire
-from potluck_coordinator.core.groups import Circle, Reach
+from potluck_coordinator.core.groups import EVERYONE, Circle, Reach
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Lease, Unit, wire_fold
 from potluck_coordinator.core.scheduling import Asker, choose
@@ -23,6 +24,7 @@ from potluck_coordinator.storage import (
     donor_standings,
     donors,
     leases,
+    offers,
     studies,
     units,
 )
@@ -68,18 +70,21 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Grant
     def act(tx: Transaction) -> Granted:
         now = site.now()
         reach = reach_of(tx, donor.credentials, now)
-        ready = units.candidates(tx, memory_bytes=donor.memory_bytes, reach=reach)
+        any_ready = offers.any_ready(tx, memory_bytes=donor.memory_bytes, reach=reach)
+        if any_ready and _most_allowed(site, tx, donor, reach) == 0:
+            return Granted([], nothing_ready=False)  # before anything is listed in vain
         found = look(
             site.study_paces,
             tx,
             donor.id,
             now,
             site.settings.stalled_seconds,
-            only_overdue=bool(ready),
+            only_overdue=any_ready,
         )
-        if not ready:
+        if not any_ready:
             copy = _copy_stalled(site, tx, donor, reach, found, now)
             return Granted([] if copy is None else [copy], nothing_ready=True)
+        ready = offers.candidates(tx, memory_bytes=donor.memory_bytes, reach=reach)
         copies = []
         if found.overdue and _has_delivered(tx, donor):
             copies = offered(tx, found.overdue, reach, donor.memory_bytes)
@@ -129,9 +134,19 @@ async def anything_for(site: Site, donor: DonorSession) -> bool:
 
     def look(tx: Transaction) -> bool:
         reach = reach_of(tx, donor.credentials, site.now())
-        return units.any_ready(tx, memory_bytes=donor.memory_bytes, reach=reach)
+        return offers.any_ready(tx, memory_bytes=donor.memory_bytes, reach=reach)
 
     return await site.writer.read(look)
+
+
+def _most_allowed(site: Site, tx: Transaction, donor: DonorSession, reach: Reach) -> int:
+    """Say how many more leases a donor gets at most, whatever units are ready for it.
+
+    It is `_allowance` for the largest unit that it takes. Of a donor that gets units of some circle
+    nobody knows yet whether others wait who may have them.
+    """
+    most = sys.maxsize if donor.memory_bytes is None else donor.memory_bytes
+    return _allowance(site, tx, donor, most, () if reach.owners or reach.groups else (EVERYONE,))
 
 
 def _allowance(
@@ -152,7 +167,7 @@ def _allowance(
         delivered = found.units if found is not None else 0
         agreements = donor_standings.best_of(tx, donor.id)
         allowed = most_leases(delivered, agreements, others_wait=True, most=MOST_HELD)
-    allowed -= len(leases.held_by(tx, donor.id))
+    allowed -= leases.count_held(tx, donor.id)
     near, waiting = donor.network, site.presence.networks_waiting(memory_bytes, circles)
     if near is not None and waiting - {near}:
         held = leases.held_by_donor(tx)
@@ -201,7 +216,7 @@ def _lease_unit(
     event: UnitEvent = UnitEvent.LEASE,
 ) -> wire.Lease | None:
     unit = units.get(tx, unit_id)
-    study = studies.get(tx, unit.study_id)
+    study = studies.lent(tx, unit.study_id)
     start = unit.checkpoint or unit.start
     if start is None or not reach.permits(study.circle):
         return None

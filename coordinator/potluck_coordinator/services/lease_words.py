@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from potluck.protocol import donor as wire
-from potluck_coordinator.core.records import Lease, Study, Unit, wire_fold
+from potluck_coordinator.core.records import Lease, LentStudy, Unit, wire_fold
 from potluck_coordinator.core.stacking import stack_from
 from potluck_coordinator.core.units import commit_steps, steps_per_epoch
 from potluck_coordinator.core.visitors import shown_owner
@@ -14,7 +14,7 @@ SECONDS_PER_UNIT = 3600
 HIDDEN = "a private study"
 
 
-def wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) -> wire.Lease:
+def wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: LentStudy) -> wire.Lease:
     spe = steps_per_epoch(unit.rows, unit.batch_size)
     commits = commit_steps(unit.from_epoch * spe, unit.to_epoch * spe)
     public = study.visibility == "public"
@@ -35,7 +35,7 @@ def wire_lease(site: Site, lease: Lease, token: str, unit: Unit, study: Study) -
                 "rung": unit.rung,
                 "from_epoch": unit.from_epoch,
                 "to_epoch": unit.to_epoch,
-                "epochs": study.spec["rungs"][-1],
+                "epochs": study.epochs,
                 "rows": unit.rows,
                 "batch_size": unit.batch_size,
                 "steps_per_epoch": spe,

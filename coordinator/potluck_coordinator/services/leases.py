@@ -96,7 +96,7 @@ async def welcome(
                 continue
             leases.hear(tx, lease.id, now=now, expires_at=_until(site, lease, now))
             unit = units.get(tx, lease.unit_id)
-            study = studies.get(tx, unit.study_id)
+            study = studies.lent(tx, unit.study_id)
             resumed.append(wire_lease(site, lease, token, unit, study))
         # Granted, perhaps, as the line broke or as the coordinator died: nobody has spoken of them.
         lost = {lease.id for lease in leases.held_by(tx, me) if lease.heard_at <= lease.started_at}

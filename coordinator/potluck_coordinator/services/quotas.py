@@ -12,7 +12,7 @@ from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.sharing import counted, is_of, most_of, network_for
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.sizes import size_of
-from potluck_coordinator.services.state_quotas import most_states, starts_to_come, states_kept
+from potluck_coordinator.services.state_quotas import most_states, starts_to_come, states_lately
 from potluck_coordinator.storage import holdings
 from potluck_coordinator.storage.transaction import Transaction
 
@@ -45,6 +45,9 @@ def may_run(
 ) -> None:
     """Refuse to let more run than a study's owner may have under way.
 
+    Asked in a transaction that reads, and then in the one that lets it run: there the bytes of
+    states, which take as long to count as there are units, were counted a moment ago.
+
     Args:
         site: The coordinator.
         tx: The transaction that lets it run.
@@ -59,7 +62,7 @@ def may_run(
     given, starts = site.settings, starts_to_come(site, tx, study)
     for whose in counted(site, asker, study.owner, network_for(site, asker, study)):
         running = [
-            Thing("study", one.name, units_in(one))
+            Thing("study", one.name, units_of(one.trials, one.folds, one.repeats, one.rungs))
             for one in holdings.running(tx, whose.owner)
             if is_of(site, one.id, whose)
         ]
@@ -67,8 +70,9 @@ def may_run(
         quotas.check_studies(running, studies, most, whose.told())
         most = most_of(site, whose, given.quota_units, given.visitors_units)
         quotas.check_units(running, units, most, whose.told(), named=not whose.together)
-        used = states_kept(site, tx, whose)
-        quotas.check_states(used, starts, most_states(site, whose), whose.studies_told())
+        most = most_states(site, whose)
+        used = states_lately(site, tx, whose, most - starts) if most else 0
+        quotas.check_states(used, starts, most, whose.studies_told())
 
 
 def units_in(study: Study, trials: int | None = None) -> int:

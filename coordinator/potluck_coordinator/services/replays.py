@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from potluck_coordinator.core.records import Replay, Unit
 from potluck_coordinator.core.trust import Interval, ReplayState, Why, backend_class
 from potluck_coordinator.services.chains import (
     Segment,
     network_segments,
-    segments_of,
     standing_segments,
 )
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import replays, units
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
-FINALISTS = 3
-"""So many first places are trained again before a study ends."""
 PROVEN = (ReplayState.AGREED, ReplayState.UNDONE)
 
 
@@ -83,18 +78,6 @@ def ask_for_network(site: Site, tx: Transaction, unit: Unit, why: Why) -> list[t
     Gives each replay with the unit that it trains again, the last one first.
     """
     return [(own, ask(site, tx, own, segment, why)) for own, segment in network_segments(tx, unit)]
-
-
-def ask_for_finalists(site: Site, tx: Transaction, leading: Iterable[Unit]) -> bool:
-    """Let everything that led to the first places be trained again; say whether some is open."""
-    if not checks(site):
-        return False
-    found = [
-        ask(site, tx, unit, segment, Why.FINALIST)
-        for unit in leading
-        for segment in segments_of(tx, unit)
-    ]
-    return any(replay.state == ReplayState.OPEN for replay in found)
 
 
 def ask_for_all_of(site: Site, tx: Transaction, donor_id: str) -> None:

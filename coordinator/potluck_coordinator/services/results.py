@@ -345,7 +345,7 @@ def give_up(
         unit.tries,
         progressed=progressed or moved_on,
         donors_tried=len(leases.failed_at(tx, unit.id)),
-        donors_online=site.presence.online(studies.get(tx, unit.study_id).circle),
+        donors_online=site.presence.online(studies.circle(tx, unit.study_id)),
     )
     now = site.now()
     tries = unit.tries if progressed and not moved_on else after.tries

@@ -39,9 +39,17 @@ def set_unit_aside(
     return True
 
 
-def settle_rung(site: Site, tx: Transaction, unit: Unit) -> None:
-    """Decide what follows now that a unit was scored or set aside."""
-    study = studies.get(tx, unit.study_id)
+def settle_rung(site: Site, tx: Transaction, unit: Unit, study: Study | None = None) -> None:
+    """Decide what follows now that a unit was scored or set aside.
+
+    Args:
+        site: The coordinator.
+        tx: The transaction.
+        unit: The unit, as it is now.
+        study: Its study as it was read before, with its plan, which never changes and may be
+            large; None: it is read now.
+    """
+    study = study or studies.get(tx, unit.study_id)
     if unit.kind == "refit":
         settle_refit(site, tx, study, unit)
         return

@@ -36,7 +36,7 @@ async def score_unit(site: Site, unit: Unit) -> None:
     if unit.kind == "refit" and predictions is not None:
         loss = await _own_loss(site, study, unit, predictions)
     told = 0 if predictions is None else await site.artifacts.size(predictions)
-    await site.writer.run(lambda tx: _keep(site, tx, unit, scored, predictions, told, loss))
+    await site.writer.run(lambda tx: _keep(site, tx, study, unit, scored, predictions, told, loss))
 
 
 async def _own_loss(site: Site, study: Study, unit: Unit, predictions: str) -> float | None:
@@ -86,13 +86,14 @@ def _set_aside(site: Site, tx: Transaction, unit: Unit, reason: str) -> None:
 def _keep(
     site: Site,
     tx: Transaction,
+    study: Study,
     unit: Unit,
     scored: Scored,
     predictions: str | None,
     told: int,
     loss: float | None,
 ) -> None:
-    """Keep a score; `told`: bytes of the predictions."""
+    """Keep a score; `told`: bytes of the predictions. The study's plan was read before."""
     now = site.now()
     diverged = scored.diverged
     current = units.get(tx, unit.id)
@@ -103,7 +104,6 @@ def _keep(
     size = current.result_bytes + told
     if not units.change(tx, unit.id, UnitEvent.SCORE, diverged=diverged, result_bytes=size):
         return  # cancelled while it was being scored
-    study = studies.get(tx, unit.study_id)
     value = None if diverged else scored.metrics.get(study.wire_plan["metric"])
     score = Score(
         unit_id=unit.id,
@@ -134,7 +134,7 @@ def _keep(
         "on": "its own training rows" if unit.kind == "refit" else "rows that no donor got",
     }
     record(tx, unit.study_id, "score", body, now)
-    settle_rung(site, tx, units.get(tx, unit.id))
+    settle_rung(site, tx, units.get(tx, unit.id), study)
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
 
 

@@ -23,6 +23,7 @@ from potluck_coordinator.services.rates import Rates
 from potluck_coordinator.services.shared_files import SharedFiles, Written
 from potluck_coordinator.services.stalls import StudyPaces
 from potluck_coordinator.services.standings import TopTrials
+from potluck_coordinator.services.totals import Totals
 from potluck_coordinator.services.whence import Whence
 from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage.artifacts import ArtifactStore
@@ -70,6 +71,7 @@ class Site:
     """When what bytes of states were counted."""
     whence: Whence = field(default_factory=Whence)
     top_trials: TopTrials = field(default_factory=TopTrials)
+    totals: Totals = field(default_factory=Totals)
     state_checks: Admission = field(default_factory=_state_checks)
     """Bytes that looking at donors' states takes, of the server's own: apart from `memory`, whose
     jobs take minutes."""

@@ -18,7 +18,7 @@ from potluck_coordinator.core.records import (
     RankedStudy,
     Study,
 )
-from potluck_coordinator.storage import summaries
+from potluck_coordinator.storage import summaries, trials
 from potluck_coordinator.storage.summaries import TrialLine, TrialSummary, UnitSummary
 from potluck_coordinator.storage.transaction import Transaction
 
@@ -72,6 +72,23 @@ def places(tx: Transaction, study: Study | RankedStudy) -> Mapping[int, int]:
     """Rank a study's trials by the coordinator's own scores: trial -> place from 1."""
     scored = by_rung(summaries.units_of(tx, study.id))
     return rank(standings(summaries.trials_of(tx, study.id), scored), direction_of(study))
+
+
+def leading(tx: Transaction, study: Study | RankedStudy, most: int) -> list[int]:
+    """Give the trials in a study's first places, as `places` ranks them, the first one first.
+
+    Completed trials keep the value that ranks them: no other trial's units are read, unless one
+    of them has none.
+
+    Args:
+        tx: A transaction.
+        study: The study.
+        most: How many places.
+    """
+    if trials.any_without_value(tx, study.id):
+        return [number for number, place in places(tx, study).items() if place <= most]
+    maximize = direction_of(study) == "maximize"
+    return trials.best(tx, study.id, maximize=maximize, most=most)
 
 
 class TopTrials:

@@ -40,7 +40,7 @@ def room_for_states(site: Site, tx: Transaction, study: Study) -> Room:
     to_come, starts = holdings.bytes_to_come(tx, study.id), starts_to_come(site, tx, study)
     mine = Whose(study.owner)
     most = most_states(site, mine)
-    used = _states_lately(site, tx, mine, most - starts) + starts if most else 0
+    used = states_lately(site, tx, mine, most - starts) + starts if most else 0
     if most and used >= most:
         return Room.LATER if to_come else Room.NO
     if most and to_come and used + to_come >= most:
@@ -48,7 +48,7 @@ def room_for_states(site: Site, tx: Transaction, study: Study) -> Room:
     # What other visitors keep stops nobody's study: it waits until they keep less.
     for whose in visitors_of(site, study.owner, site.whence.network_of(study.id) or ""):
         most = most_states(site, whose)
-        if most and _states_lately(site, tx, whose, most - starts) + starts + to_come >= most:
+        if most and states_lately(site, tx, whose, most - starts) + starts + to_come >= most:
             return Room.LATER
     return Room.YES
 
@@ -70,10 +70,16 @@ def starts_to_come(site: Site, tx: Transaction, study: Study) -> int:
     return starts * size_of(site, models.get(tx, study.model_id).weights)
 
 
-def _states_lately(site: Site, tx: Transaction, whose: Whose, most: int) -> int:
-    """Count as `states_kept` does, or did a few seconds ago: trials come in crowds.
+def states_lately(site: Site, tx: Transaction, whose: Whose, most: int) -> int:
+    """Count as `states_kept` does, or did a few seconds ago: trials and studies come in crowds.
 
     What says that nothing may be added, `most` or more, is never old: something may have gone.
+
+    Args:
+        site: The coordinator.
+        tx: A transaction.
+        whose: Whose studies.
+        most: From how many bytes on nothing may be added.
     """
     now = site.now()
     at, used = site.states_kept.get(whose, (-inf, 0))

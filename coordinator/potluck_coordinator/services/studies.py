@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from potluck.protocol.study import StudySpec
-from potluck_coordinator.core.errors import BadStudy, Conflict, TooLarge
+from potluck_coordinator.core.errors import BadStudy, Conflict, OverQuota, TooLarge
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Dataset, Model, NewPart, Part, Study
@@ -116,6 +117,7 @@ async def create(
         after_commit(tx, site.poke)
 
     try:
+        await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
         await site.writer.run(act)
     except Exception:
         await forget(site, made)
@@ -291,6 +293,7 @@ async def stop(site: Site, asker: Asker, study_id: str) -> None:
 async def resume(site: Site, asker: Asker, study_id: str) -> None:
     """Go on with a stopped or failed study: cancelled and set-aside units open again."""
     study = await mine(site, asker, study_id)
+    await _count_states(site, asker, study)
 
     def act(tx: Transaction) -> None:
         check_group_is_there(tx, study)
@@ -307,6 +310,7 @@ async def resume(site: Site, asker: Asker, study_id: str) -> None:
 async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
     """Add trials to a study, also to one that has ended."""
     study = await mine(site, asker, study_id)
+    await _count_states(site, asker, study)
 
     def act(tx: Transaction) -> None:
         check_group_is_there(tx, study)
@@ -323,6 +327,12 @@ async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
         after_commit(tx, site.poke)
 
     await site.writer.run(act)
+
+
+async def _count_states(site: Site, asker: Asker, study: Study) -> None:
+    """Count what a study's owner keeps beside the writer, where many units would be in its way."""
+    with suppress(OverQuota):  # the writer says so, after what else there is to say
+        await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
 
 
 def _reopen(site: Site, tx: Transaction, study: Study, before: tuple[str, ...]) -> None:

@@ -63,6 +63,8 @@ async def launch_trial(
         return await _record_impossible(site, study, model.graph, number, parameters, error)
     start_of = dict(zip(places, prepared.starts, strict=True))
     start_sizes = {sha: await site.artifacts.size(sha) for sha in prepared.starts}
+    # Nobody else makes trials of this study meanwhile, and what starts from these there is here.
+    known = await site.writer.read(lambda tx: units.starts_among(tx, study.id, start_sizes))
     sizes = {n: await site.artifacts.size(_tensors(part)) for n, part in by_part.items()}
 
     def act(tx: Transaction) -> bool:
@@ -71,7 +73,6 @@ async def launch_trial(
         running = current is not None and current.state == "running"
         if not running or trials.get(tx, study.id, number) is not None:
             return False
-        known = units.starts_among(tx, study.id, start_sizes)
         trial = Trial(
             study_id=study.id,
             number=number,

@@ -36,11 +36,20 @@ OWN = "own"
 
 
 def conclude(
-    site: Site, tx: Transaction, replay: Replay, found: Comparison | None, note: str
+    site: Site,
+    tx: Transaction,
+    replay: Replay,
+    found: Comparison | None,
+    note: str,
 ) -> ReplayState | None:
     """Keep a replay's verdict and draw the consequences; None where nobody needs it any more.
 
-    `found`: None where it could not be trained again; `note` says why.
+    Args:
+        site: The coordinator.
+        tx: The transaction.
+        replay: The replay.
+        found: What it is judged by; None where it could not be trained again.
+        note: Why not, or what else is to be said.
     """
     tolerance = tolerance_for(site.deviations.learned(replay.backend))
     verdict = ReplayState.UNDECIDED

@@ -406,16 +406,18 @@ def _lease(lease: Lease, names: Mapping[str, str]) -> wire.LeaseRecord:
 
 
 async def status(site: Site, version: str) -> wire.SiteStatus:
-    """Give what the home page shows."""
+    """Give what the home page shows.
 
-    def look(tx: Transaction) -> wire.SiteStatus:
-        return wire.SiteStatus(
-            version=version,
-            open=site.settings.open,
-            donors_online=site.presence.online(),
-            studies_running=studies.count_running(tx),
-            units_scored=scores.count(tx),
-            credit_flops=str(donors.credit(tx)),
-        )
-
-    return await site.writer.read(look)
+    Args:
+        site: The coordinator.
+        version: Its version.
+    """
+    total = await site.totals.of(site.writer)
+    return wire.SiteStatus(
+        version=version,
+        open=site.settings.open,
+        donors_online=site.presence.online(),
+        studies_running=total.studies_running,
+        units_scored=total.units_scored,
+        credit_flops=str(total.flops),
+    )

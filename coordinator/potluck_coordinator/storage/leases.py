@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from potluck_coordinator.core.leases import BLAMELESS, LeaseState
 from potluck_coordinator.core.records import Lease
 from potluck_coordinator.storage.rows import changed, fact, row
-from potluck_coordinator.storage.tables import LeaseRow, UnitRow
+from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
 
 HELD = LeaseState.HELD.value
 
@@ -36,6 +36,29 @@ def _one(session: Session, condition: Any) -> Lease | None:
     query = select(LeaseRow).where(condition).execution_options(populate_existing=True)
     found = session.exec(query).first()
     return None if found is None else fact(Lease, found)
+
+
+def of_ids(session: Session, lease_ids: Collection[str]) -> dict[str, Lease]:
+    """Give those of these leases that there are, by id.
+
+    Args:
+        session: A transaction.
+        lease_ids: A bounded number of leases.
+    """
+    query = select(LeaseRow).where(col(LeaseRow.id).in_(lease_ids))
+    found = session.exec(query.execution_options(populate_existing=True))
+    return {lease.id: fact(Lease, lease) for lease in found}
+
+
+def count_held(session: Session, donor_id: str) -> int:
+    """Count the leases that a donor holds.
+
+    Args:
+        session: A transaction.
+        donor_id: The donor.
+    """
+    query = select(func.count()).where(LeaseRow.donor_id == donor_id, LeaseRow.state == HELD)
+    return session.exec(query).one()
 
 
 def held_by(session: Session, donor_id: str) -> list[Lease]:
@@ -208,17 +231,20 @@ def end_all_of_study(
 
 
 def folds_of(session: Session, donor_id: str, study_ids: Iterable[str]) -> dict[str, int]:
-    """Give the fold that a donor took first in each study."""
-    query = (
-        select(LeaseRow.study_id, LeaseRow.fold)
+    """Give the fold that a donor took first in each study: what it took later is not read."""
+    first = (
+        select(LeaseRow.fold)
         .where(
             LeaseRow.donor_id == donor_id,
-            col(LeaseRow.study_id).in_(list(study_ids)),
+            LeaseRow.study_id == col(StudyRow.id),
             LeaseRow.fold >= 0,
         )
-        .order_by(col(LeaseRow.started_at).desc())
+        .order_by(col(LeaseRow.started_at))
+        .limit(1)
+        .scalar_subquery()
     )
-    return dict(session.exec(query).all())
+    query = select(StudyRow.id, first).where(col(StudyRow.id).in_(list(study_ids)))
+    return {study: fold for study, fold in session.exec(query) if fold is not None}
 
 
 def failed_at(session: Session, unit_id: str) -> list[str]:

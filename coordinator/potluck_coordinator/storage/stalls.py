@@ -13,8 +13,8 @@ from potluck_coordinator.core.scheduling import Candidate
 from potluck_coordinator.core.stalls import Held
 from potluck_coordinator.core.units import UnitState, steps_per_epoch
 from potluck_coordinator.storage.leases import done_in_time
+from potluck_coordinator.storage.offers import candidate_of
 from potluck_coordinator.storage.tables import LeaseRow, StudyRow, UnitRow
-from potluck_coordinator.storage.units import candidate_of
 
 NEWEST = 64
 """Units of a study, the newest, that its pace is taken from."""

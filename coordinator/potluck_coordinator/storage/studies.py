@@ -11,8 +11,17 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
-from potluck_coordinator.core.groups import Reach
-from potluck_coordinator.core.records import Look, NewPart, Part, RankedStudy, RunningStudy, Study
+from potluck_coordinator.core.groups import Circle, Reach, circle_of
+from potluck_coordinator.core.records import (
+    EndingStudy,
+    LentStudy,
+    Look,
+    NewPart,
+    Part,
+    RankedStudy,
+    RunningStudy,
+    Study,
+)
 from potluck_coordinator.core.row_numbers import NO_ROWS, RowNumbers
 from potluck_coordinator.storage.reach import within
 from potluck_coordinator.storage.rows import Written, changed, fact, row
@@ -56,7 +65,7 @@ def get(session: Session, study_id: str) -> Study:
     """Give a study. Raises NotFound `study.not_found`."""
     found = session.get(StudyRow, study_id, populate_existing=True)
     if found is None:
-        raise NotFound("study.not_found", "There is no such study.", got=study_id)
+        raise _not_found(study_id)
     return fact(Study, found)
 
 
@@ -94,6 +103,67 @@ def ranked(session: Session, study_ids: Collection[str]) -> list[RankedStudy]:
     columns = (getattr(StudyRow, f.name) for f in fields(RankedStudy))
     query = select_columns(*columns).where(col(StudyRow.id).in_(study_ids))
     return [RankedStudy(**found._mapping) for found in session.execute(query)]
+
+
+def ending(session: Session, study_id: str) -> EndingStudy | None:
+    """Give what decides whether a study is over, or None where it was deleted.
+
+    Args:
+        session: A transaction.
+        study_id: The study.
+    """
+    query = select_columns(
+        *(getattr(StudyRow, f.name) for f in fields(RankedStudy)),
+        col(StudyRow.trials),
+        _json(StudyRow.spec)["trials"].as_integer(),
+        _json(StudyRow.wire_plan)["folds"].as_integer(),
+    ).where(col(StudyRow.id) == study_id)
+    found = session.execute(query).first()
+    if found is None:
+        return None
+    id, state, direction, trials, asked, folds = found
+    return EndingStudy(
+        id=id, state=state, direction=direction, trials=trials, asked=asked or 0, folds=folds or 0
+    )
+
+
+def lent(session: Session, study_id: str) -> LentStudy:
+    """Give what those who get a study's units are told of it. Raises NotFound `study.not_found`.
+
+    Args:
+        session: A transaction.
+        study_id: The study.
+    """
+    columns = [getattr(StudyRow, f.name) for f in fields(LentStudy) if f.name != "epochs"]
+    query = select_columns(*columns, _json(StudyRow.spec)["rungs"].label("rungs"))
+    found = session.execute(query.where(col(StudyRow.id) == study_id)).first()
+    if found is None:
+        raise _not_found(study_id)
+    told = dict(found._mapping)
+    return LentStudy(epochs=told.pop("rungs")[-1], **told)
+
+
+def circle(session: Session, study_id: str) -> Circle:
+    """Give the donors who may get a study's units. Raises NotFound `study.not_found`.
+
+    Args:
+        session: A transaction.
+        study_id: The study.
+    """
+    query = select_columns(col(StudyRow.donors), col(StudyRow.owner), col(StudyRow.group_id))
+    found = session.execute(query.where(col(StudyRow.id) == study_id)).first()
+    if found is None:
+        raise _not_found(study_id)
+    return circle_of(*found)
+
+
+def _json(column: Any) -> Any:
+    """Let a column of JSON be asked for a part of it: the rest of a long plan is not read."""
+    return col(column)
+
+
+def _not_found(study_id: str) -> NotFound:
+    return NotFound("study.not_found", "There is no such study.", got=study_id)
 
 
 def count_running(session: Session) -> int:

@@ -104,6 +104,7 @@ class TrialRow(SQLModel, table=True):
     """One point of the search space."""
 
     __tablename__ = "trial"
+    __table_args__ = (Index("trial_by_value", "study_id", "state", "value", "number"),)
     study_id: str = Field(foreign_key="study.id", primary_key=True, ondelete="CASCADE")
     number: int = Field(primary_key=True)
     state: str = Field(index=True)
@@ -125,7 +126,7 @@ class UnitRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("study_id", "trial", "kind", "fold", "repeat", "rung"),
         Index("unit_by_state", "state", "ready_since"),
-        Index("unit_by_study", "study_id", "state"),
+        Index("unit_by_turn", "study_id", "state", "ready_since", "trial", "fold", "memory_bytes"),
     )
     id: str = Field(primary_key=True)
     study_id: str = Field(foreign_key="study.id", ondelete="CASCADE")
@@ -183,6 +184,7 @@ class LeaseRow(SQLModel, table=True):
     __table_args__ = (
         Index("lease_by_unit", "unit_id"),
         Index("lease_by_donor", "donor_id", "state"),
+        Index("lease_by_donor_and_study", "donor_id", "study_id", "started_at"),
         Index("lease_by_expiry", "state", "expires_at"),
     )
     id: str = Field(primary_key=True)

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, update
+from sqlalchemy import func, insert, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
-from potluck_coordinator.core.groups import NO_REACH, Reach, circle_of
+from potluck_coordinator.core.groups import NO_REACH, Reach
 from potluck_coordinator.core.records import Unit
-from potluck_coordinator.core.scheduling import Candidate
-from potluck_coordinator.core.stacking import stack_from
 from potluck_coordinator.core.units import (
     UnitEvent,
     UnitState,
     after,
     states_before,
-    steps_per_epoch,
 )
 from potluck_coordinator.storage.reach import within
 from potluck_coordinator.storage.rows import changed, fact, row
@@ -47,6 +44,37 @@ def of_study(session: Session, study_id: str) -> list[Unit]:
 def of_trial(session: Session, study_id: str, trial: int) -> list[Unit]:
     """List a trial's units, the refit unit last."""
     return _list(session, UnitRow.study_id == study_id, UnitRow.trial == trial)
+
+
+def of_trials(
+    session: Session, study_id: str, trials: Collection[int], state: UnitState
+) -> list[Unit]:
+    """List the units of some trials that are in a state, the trials in the order of their numbers.
+
+    Args:
+        session: A transaction.
+        study_id: Their study.
+        trials: A bounded number of trials.
+        state: The state.
+    """
+    return _list(
+        session,
+        UnitRow.study_id == study_id,
+        col(UnitRow.trial).in_(trials),
+        UnitRow.state == state.value,
+    )
+
+
+def refit_of(session: Session, study_id: str, trial: int) -> Unit | None:
+    """Give the unit that trains a trial on all rows, or None.
+
+    Args:
+        session: A transaction.
+        study_id: The study.
+        trial: The trial.
+    """
+    mine = (UnitRow.study_id == study_id, UnitRow.trial == trial, UnitRow.kind == "refit")
+    return next(iter(_list(session, *mine)), None)
 
 
 def of_network(session: Session, unit: Unit) -> list[Unit]:
@@ -187,99 +215,6 @@ def note_checkpoint(
     if not older:
         statement = statement.where(col(UnitRow.checkpoint_step) <= step)
     return bool(changed(session, statement))
-
-
-def candidates(
-    session: Session,
-    per_owner: int = 64,
-    limit: int = 512,
-    *,
-    memory_bytes: int | None = None,
-    reach: Reach = NO_REACH,
-) -> list[Candidate]:
-    """List ready units of running studies that a donor may get, the oldest of every submitter.
-
-    Where they are more than `limit`, every submitter has some, and not who began first has all.
-    `memory_bytes`: only units that take at most so much.
-    """
-    place = func.row_number().over(
-        partition_by=col(StudyRow.owner),
-        order_by=(col(UnitRow.ready_since), col(UnitRow.trial), col(UnitRow.fold)),
-    )
-    oldest = (
-        select(UnitRow.id, place.label("place"))
-        .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
-        .where(*_ready(memory_bytes, reach))
-        .subquery()
-    )
-    query = (
-        select(UnitRow, StudyRow.owner, StudyRow.donors, StudyRow.group_id)
-        .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
-        .join(oldest, oldest.c.id == col(UnitRow.id))
-        .where(oldest.c.place <= per_owner)
-        .order_by(oldest.c.place, col(UnitRow.ready_since), col(UnitRow.trial), col(UnitRow.fold))
-        .limit(limit)
-    )
-    return [
-        candidate_of(unit, owner, donors, group_id, unit.ready_since or 0.0)
-        for unit, owner, donors, group_id in session.exec(query)
-    ]
-
-
-def candidate_of(
-    unit: Any, owner: str, donors: str, group_id: str | None, ready_since: float
-) -> Candidate:
-    """Give a unit as one of which the donors choose.
-
-    Args:
-        unit: Its row, or such columns of it.
-        owner: Of its study, as are the next two.
-        donors: Whom the study is for.
-        group_id: Its group, if it is for one.
-        ready_since: From when on it counts as ready.
-    """
-    return Candidate(
-        id=unit.id,
-        study_id=unit.study_id,
-        owner=owner,
-        trial=unit.trial,
-        fold=None if unit.fold < 0 else unit.fold,
-        rung=unit.rung,
-        kind=unit.kind,
-        tensors=unit.tensors,
-        stack=_stack_now(unit),
-        ready_since=ready_since,
-        memory_bytes=unit.memory_bytes,
-        circle=circle_of(donors, owner, group_id),
-    )
-
-
-def any_ready(
-    session: Session, *, memory_bytes: int | None = None, reach: Reach = NO_REACH
-) -> bool:
-    """Say whether a donor of so much memory, and this reach, would find a unit ready."""
-    query = (
-        select(UnitRow.id)
-        .join(StudyRow, col(StudyRow.id) == col(UnitRow.study_id))
-        .where(*_ready(memory_bytes, reach))
-    )
-    return session.exec(query.limit(1)).first() is not None
-
-
-def _ready(memory_bytes: int | None, reach: Reach) -> list[ColumnElement[bool]]:
-    found = [
-        col(UnitRow.state) == UnitState.READY.value,
-        col(StudyRow.state) == "running",
-        col(StudyRow.encoded).is_(True),
-        within(reach),
-    ]
-    return found if memory_bytes is None else [*found, col(UnitRow.memory_bytes) <= memory_bytes]
-
-
-def _stack_now(unit: Any) -> str | None:
-    """Name a unit's stack: one that somebody began goes on from its newest state."""
-    first = unit.from_epoch * steps_per_epoch(unit.rows, unit.batch_size)
-    return stack_from(unit.stack, unit.checkpoint_step if unit.checkpoint else first, first)
 
 
 def largest_ready(session: Session, study_id: str) -> int:
