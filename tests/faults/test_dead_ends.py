@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from potluck.protocol import donor as wire
@@ -21,6 +23,7 @@ from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.verdicts import conclude
 from potluck_coordinator.settings import Settings
 from potluck_coordinator.storage import artifact_uses, units
+from potluck_coordinator.storage.tables import UnitRow
 from potluck_coordinator.storage.transaction import Transaction
 from tests.conftest import Start
 from tests.faults.test_leases import one_unit
@@ -94,10 +97,15 @@ def test_a_state_from_which_nobody_got_anywhere_goes_with_all_before_it(
         assert stuck.unit.start == second
         assert {first, second} <= stored(collecting)
         donor.hand_back(stuck, "error")
+        for _ in range(2):  # one failure, or two, may be the donor's own
+            stuck = donor.await_lease()
+            assert stuck.unit.start == second
+            donor.hand_back(stuck, "error")
         until(lambda: not {first, second} & stored(collecting), what="the dead end to go")
-        again = donor.await_lease()
+    with ScriptedDonor(collecting.url) as other:  # the first one has to wait now
+        again = other.await_lease()
         assert again.unit.start == begun.unit.start  # the unit begins afresh
-        assert donor.complete(again, random_result(donor, again)).outcome == "accepted"
+        assert other.complete(again, random_result(other, again)).outcome == "accepted"
 
 
 def test_what_led_to_a_result_is_kept_and_what_did_not_goes(collecting: Coordinator) -> None:
@@ -146,6 +154,11 @@ def test_of_refuted_results_the_newest_are_kept_and_can_count_again(
     def counting(tx: Transaction) -> set[str | None]:
         return {one.result for one in units.of_study(tx, study.id)}
 
+    def begin_otherwise(tx: Transaction, result: str) -> None:
+        """Let a unit begin with another state, as where its earlier rung was trained anew."""
+        unit = next(one for one in units.of_study(tx, study.id) if one.trial == 3)
+        tx.execute(update(UnitRow).where(col(UnitRow.id) == unit.id).values(start=result))
+
     def still_named(tx: Transaction) -> set[str]:
         return artifact_uses.named(tx, results)
 
@@ -157,7 +170,8 @@ def test_of_refuted_results_the_newest_are_kept_and_can_count_again(
         until(
             lambda: site.writer.submit(still_named).result() == set(results[2:]), what="two to go"
         )
-        for place, restored in ((0, False), (2, True), (trials - 1, True)):
+        site.writer.submit(partial(begin_otherwise, result=results[3])).result()
+        for place, restored in ((0, False), (2, True), (3, False), (trials - 1, True)):
             path = f"/api/v1/studies/{study.id}/replays/{verdicts[place]}/undo"
             told = client.post(
                 path, json={"note": "it was wrong"}, headers=bearer(coordinator.operator_token())

@@ -149,4 +149,4 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_units(
             assert reopened.open_again(session, "st", now=9.0) == len(many)
             assert reopened.unsettled(session, "st") == []
         told.append(len(said))
-    assert told == [3, 3]
+    assert told == [4, 4]

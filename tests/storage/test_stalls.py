@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from sqlmodel import Session
 
@@ -12,7 +13,7 @@ from potluck_coordinator.core.records import Donor
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.services.stalls import Stalls, StudyPaces, look, offered
 from potluck_coordinator.storage import donors, leases, stalls, studies, trials, units
-from tests.storage.test_units import lease, session, unit
+from tests.storage.test_units import SHA, lease, session, unit
 
 __all__ = ["session"]
 
@@ -32,18 +33,21 @@ def finish(
     took: float,
     donor: str = "d1",
     flops: int = WORK,
-    ended: float | None = None,
+    ended: float = 5.0,
+    expires: float | None = None,
     steps: tuple[int, int] = (0, 8),
+    state: UnitState = UnitState.SCORED,
 ) -> None:
     """Let a donor have finished a unit of eight steps in so many seconds."""
-    units.add(session, [replace(unit(name, UnitState.SCORED), flops=str(flops))])
-    ended = 5.0 if ended is None else ended
+    counted = state == UnitState.SCORED
+    counts: dict[str, Any] = {"result": SHA, "result_lease": f"l{name}"} if counted else {}
+    units.add(session, [replace(unit(name, state), flops=str(flops), **counts)])
     done = replace(
         lease(f"l{name}", name, donor),
         state=LeaseState.COMPLETED.value,
         started_at=ended - took,
         ended_at=ended,
-        expires_at=ended + 1.0,
+        expires_at=ended + 1.0 if expires is None else expires,
         from_step=steps[0],
         step=steps[1],
     )
@@ -86,7 +90,7 @@ def test_a_unit_stalls_first_and_is_overdue_after_four_times_as_long(session: Se
     assert (copy.id, copy.ready_since) == ("u3", 1.0 + 4 * 3 * 4.0)
 
 
-def test_who_got_a_second_copy_has_the_time_of_the_first(session: Session) -> None:
+def test_who_got_a_second_copy_has_more_time_than_the_first(session: Session) -> None:
     met(session, "d3", "d4")
     finish(session, "u1", took=4.0)
     finish(session, "u2", took=4.0, donor="d3")
@@ -94,7 +98,8 @@ def test_who_got_a_second_copy_has_the_time_of_the_first(session: Session) -> No
     assert names(seen(session, 100.0)) == (["u3"], ["u3"])
     leases.add(session, replace(lease("copy", "u3", "d4"), started_at=100.0))
     assert names(seen(session, 101.0)) == ([], [])
-    assert names(seen(session, 149.0)) == (["u3"], ["u3"])
+    assert names(seen(session, 149.0)) == (["u3"], [])
+    assert names(seen(session, 197.0)) == (["u3"], ["u3"])  # two hold it: twice the time
 
 
 def test_longer_units_have_longer_time_and_states_count_for_what_was_left(
@@ -104,7 +109,7 @@ def test_longer_units_have_longer_time_and_states_count_for_what_was_left(
     finish(session, "u1", took=1.0, flops=WORK // 8)
     finish(session, "u2", took=2.0, donor="d3", flops=WORK // 2, steps=(4, 8))
     hold(session, "u3")
-    took = stalls.took(session, ["st"])["st"]
+    took = stalls.took(session, "st")
     assert sorted(took) == [("d1", 8 / WORK), ("d3", 8 / WORK)]
     assert names(seen(session, 25.0))[0] == []
     assert names(seen(session, 26.0))[0] == ["u3"]
@@ -112,11 +117,18 @@ def test_longer_units_have_longer_time_and_states_count_for_what_was_left(
 
 def test_a_late_result_does_not_put_a_second_donor_off(session: Session) -> None:
     finish(session, "u1", took=4.0)
-    finish(session, "u0", took=4.0, ended=90_000.0)
-    changed = replace(lease("late", "u0"), state=LeaseState.COMPLETED.value, ended_at=90_000.0)
-    leases.add(session, replace(changed, expires_at=100.0))
+    finish(session, "u0", took=80_000.0, ended=90_000.0, expires=100.0)
     hold(session, "u2")
-    assert stalls.took(session, ["st"])["st"] == [("d1", 4.0 / WORK)] * 2
+    assert stalls.took(session, "st") == [("d1", 4.0 / WORK)]
+
+
+def test_results_that_were_taken_back_say_nothing_of_how_long_units_take(session: Session) -> None:
+    met(session, "d3", "d4")
+    for number, donor in ((1, "d3"), (2, "d4")):
+        finish(session, f"u{number}", took=0.001, donor=donor, state=UnitState.READY)
+    hold(session, "u9")
+    assert stalls.took(session, "st") == []
+    assert names(seen(session, 1.0 + 5.1)) == (["u9"], [])  # as where nothing was finished
 
 
 def test_one_donor_that_lingers_puts_nobody_off(session: Session) -> None:

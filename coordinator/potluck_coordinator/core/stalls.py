@@ -84,8 +84,8 @@ def stalled_after(held: Held, pace: Pace | None, least_s: float) -> float:
 def overdue_after(held: Held, pace: Pace | None, least_s: float) -> float:
     """Say for how many seconds a unit may be held until it is overdue.
 
-    Where the study's pace is not known, each further holder gets more time than the one before: the
-    first units of a study may take hours, and must not draw all donors.
+    Each further holder gets more time than the one before: units may take hours, and must not draw
+    all donors.
 
     Args:
         held: The unit.
@@ -93,8 +93,9 @@ def overdue_after(held: Held, pace: Pace | None, least_s: float) -> float:
             it.
         least_s: A unit never stalls before so many seconds.
     """
-    unknown = OVERDUE_TIMES * stalled_after(held, None, least_s) * max(1, held.holders)
+    times = OVERDUE_TIMES * max(1, held.holders)
+    unknown = times * stalled_after(held, None, least_s)
     if pace is None:
         return unknown
-    known = OVERDUE_TIMES * stalled_after(held, pace, least_s)
+    known = times * stalled_after(held, pace, least_s)
     return known if pace.donors >= VOICES else min(known, unknown)

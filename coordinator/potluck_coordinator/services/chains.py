@@ -72,6 +72,23 @@ def chain_to(tx: Transaction, lease_id: str, end: str, to_step: int) -> list[Seg
     return found
 
 
+def stands(tx: Transaction, unit: Unit, lease_id: str) -> bool:
+    """Say whether what a lease came to can count as its unit's result.
+
+    It cannot where it goes on from what was taken back or let go, or began with another start.
+
+    Args:
+        tx: A transaction.
+        unit: The unit.
+        lease_id: The lease.
+    """
+    chain = [segment.lease for segment in chain_to(tx, lease_id, "", 0)]
+    if not chain or chain[-1].start != unit.start:
+        return False
+    lost = any(lease.start_lease and lease.released_at is not None for lease in chain)
+    return not lost and not replays.any_refuted(tx, {lease.id for lease in chain})
+
+
 def standing_on(tx: Transaction, unit: Unit, lease_id: str) -> list[str]:
     """List the leases of a unit's result from its end back to one of them, which comes last.
 

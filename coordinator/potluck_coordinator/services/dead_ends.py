@@ -22,8 +22,9 @@ def finished(site: Site, tx: Transaction, unit: Unit) -> None:
         tx: The transaction in which the result was accepted.
         unit: The unit, with its result.
     """
-    led_to_it = [segment.lease.id for segment in segments_of(tx, unit)]
-    kept_states.release_of_units(tx, [unit.id], led_to_it, now=site.now())
+    led_to_it = {segment.lease.id for segment in segments_of(tx, unit)}
+    but = led_to_it | _doubted(tx, [unit.id])
+    kept_states.release_of_units(tx, [unit.id], but, now=site.now())
 
 
 def came_to_nothing(site: Site, tx: Transaction, lease: Lease) -> None:
@@ -47,11 +48,8 @@ def dropped(site: Site, tx: Transaction, unit: Unit) -> None:
     """
     if unit.checkpoint is None or unit.checkpoint_lease is None:
         return
-    needed = {
-        lease_id
-        for held in kept_states.held_of_unit(tx, unit.id)
-        for lease_id in _chain_of(tx, held)
-    }
+    needed = _chains_of(tx, kept_states.held_of_unit(tx, unit.id))
+    needed |= _doubted(tx, [unit.id])
     chain = _chain_of(tx, unit.checkpoint_lease)
     kept_states.release_leases(tx, set(chain) - needed, now=site.now())
 
@@ -67,7 +65,8 @@ def taken_back(
         gone: The units that have no result any more.
         doubted: The leases that led to what was refuted: the verdict may be taken back.
     """
-    kept_states.release_of_units(tx, gone, doubted, now=site.now())
+    but = {*doubted, *_doubted(tx, gone)}
+    kept_states.release_of_units(tx, gone, but, now=site.now())
 
 
 def refuted(site: Site, tx: Transaction, replay: Replay) -> None:
@@ -95,9 +94,19 @@ def undone(site: Site, tx: Transaction, replay: Replay) -> None:
 
 def _let_go(site: Site, tx: Transaction, replay_id: str, lease_id: str, unit_id: str) -> None:
     now = site.now()
-    standing = {segment.lease.id for segment in standing_segments(tx, units.get(tx, unit_id))}
     kept_states.release_replay(tx, replay_id, now=now)
-    kept_states.release_leases(tx, set(_chain_of(tx, lease_id)) - standing, now=now)
+    needed = {segment.lease.id for segment in standing_segments(tx, units.get(tx, unit_id))}
+    needed |= _chains_of(tx, kept_states.held_of_unit(tx, unit_id)) | _doubted(tx, [unit_id])
+    kept_states.release_leases(tx, set(_chain_of(tx, lease_id)) - needed, now=now)
+
+
+def _doubted(tx: Transaction, unit_ids: Collection[str]) -> set[str]:
+    """Name the leases that led to refuted results of units, where the verdict may be taken back."""
+    return _chains_of(tx, kept_states.refuted_of_units(tx, unit_ids))
+
+
+def _chains_of(tx: Transaction, lease_ids: Collection[str]) -> set[str]:
+    return {before for lease_id in lease_ids for before in _chain_of(tx, lease_id)}
 
 
 def _chain_of(tx: Transaction, lease_id: str) -> list[str]:

@@ -89,6 +89,8 @@ async def grant(site: Site, donor: DonorSession, request: wire.Request) -> Grant
         if found.overdue and _has_delivered(tx, donor):
             copies = offered(tx, found.overdue, reach, donor.memory_bytes)
         ready += copies
+        if not ready:  # what there is lies beyond the studies that are looked at
+            return Granted([], nothing_ready=True)
         circles = {candidate.circle for candidate in ready}
         asker = Asker(
             id=donor.id,

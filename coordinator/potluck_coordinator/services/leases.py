@@ -236,7 +236,7 @@ def _go_on_from(site: Site, tx: Transaction, lease: Lease, state: wire.Checkpoin
     unit = units.get(tx, lease.unit_id)
     before = holder_of_checkpoint(tx, unit, lease)
     later = before is not None and (before.started_at, before.id) < (lease.started_at, lease.id)
-    wanted = not later and _worth_it(tx, unit, lease, state.step)
+    wanted = not later and _worth_it(site, tx, unit, lease, state.step)
     if wanted and units.note_checkpoint(
         tx, unit.id, lease.id, state.artifact, state.step, older=before is not None
     ):
@@ -250,12 +250,13 @@ def _go_on_from(site: Site, tx: Transaction, lease: Lease, state: wire.Checkpoin
         after_commit(tx, lambda: site.superseded.add(old))
 
 
-def _worth_it(tx: Transaction, unit: Unit, lease: Lease, step: int) -> bool:
+def _worth_it(site: Site, tx: Transaction, unit: Unit, lease: Lease, step: int) -> bool:
     """Say whether a state is far enough, where many leases led to where its own began."""
     begun = lease.start_lease
     led = 0 if begun is None else len(chain_to(tx, begun, lease.start, lease.from_step))
     spe = steps_per_epoch(unit.rows, unit.batch_size)
-    return worth_going_on(led, step - lease.from_step, (unit.to_epoch - unit.from_epoch) * spe)
+    whole, held = (unit.to_epoch - unit.from_epoch) * spe, site.now() - lease.started_at
+    return worth_going_on(led, step - lease.from_step, whole, held)
 
 
 def holder_of_checkpoint(tx: Transaction, unit: Unit, lease: Lease) -> Lease | None:

@@ -22,7 +22,7 @@ from potluck_coordinator.core.leases import (
 from potluck_coordinator.core.records import Lease, Trial, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.services import dead_ends
-from potluck_coordinator.services.chains import chain_to
+from potluck_coordinator.services.chains import stands
 from potluck_coordinator.services.challenges import asked_of
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.lease_uploads import leave_few, newest
@@ -40,8 +40,8 @@ from potluck_coordinator.services.rungs import set_unit_aside
 from potluck_coordinator.services.sampling import draw
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.states import check_state, not_uploaded
-from potluck_coordinator.services.stuck import ask_whether_stuck
-from potluck_coordinator.storage import donors, leases, replays, studies, trials, units, uploads
+from potluck_coordinator.services.stuck import ask_whether_stuck, begin_anew
+from potluck_coordinator.storage import donors, leases, studies, trials, units, uploads
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
@@ -99,7 +99,7 @@ def _judge(tx: Transaction, lease: Lease, unit: Unit, result: wire.Completed) ->
         UnitView(UnitState(unit.state), unit.lease_id, unit.checkpoint_lease, unit.checkpoint_step),
         result.artifact,
     )
-    if verdict is Verdict.ACCEPT and _stands_on_nothing(tx, lease, unit, result):
+    if verdict is Verdict.ACCEPT and not stands(tx, unit, lease.id):
         return Verdict.SUPERSEDED
     return verdict
 
@@ -165,14 +165,6 @@ def _settle(
             _let_go(site, tx, lease, unit)
         return wire.Settlement(lease_id=lease.id, outcome="refused", error=_detail(problem))
     return _accept(site, tx, lease, unit, result)
-
-
-def _stands_on_nothing(tx: Transaction, lease: Lease, unit: Unit, result: wire.Completed) -> bool:
-    """Say whether a result goes on from what was taken back or let go, or from another start."""
-    chain = chain_to(tx, lease.id, result.artifact, result.step)
-    other_start = chain[-1].lease.start != unit.start
-    lost = any(one.lease.start_lease and one.lease.released_at is not None for one in chain)
-    return other_start or lost or replays.any_refuted(tx, {segment.lease.id for segment in chain})
 
 
 def _accept(
@@ -335,10 +327,8 @@ def give_up(
 ) -> None:
     """Release a unit after an attempt without a result.
 
-    After too many the coordinator's own donor tries its first steps; where it has none, the unit is
-    set aside.
-
-    A checkpoint from which an attempt got nowhere may be the reason: the next one begins afresh.
+    After too many the coordinator's own donor tries its next steps. Where it has none, a state to
+    go on from may be the reason, and the unit begins anew; without one it is set aside.
     """
     moved_on = _moved_on(lease, unit)
     after = count_try(
@@ -349,19 +339,11 @@ def give_up(
     )
     now = site.now()
     tries = unit.tries if progressed and not moved_on else after.tries
-    nowhere = not progressed and not moved_on and unit.checkpoint == lease.start
-    # Whoever named the state and holds the unit still goes on from it.
-    stuck = nowhere and holder_of_checkpoint(tx, unit, lease) is None
-    dropped: dict[str, Any] = (
-        {"checkpoint": None, "checkpoint_step": 0, "checkpoint_lease": None} if stuck else {}
-    )
     told = [*unit.reasons, f"{lease.id}: {reason}"][-20:]
-    if stuck:
-        dead_ends.dropped(site, tx, unit)
     if not progressed and not moved_on:
         network = site.presence.network_of(lease.donor_id)
         site.manners.failed(lease.donor_id, network, now)
-    if after.set_aside and not checks(site):
+    if after.set_aside and not checks(site) and unit.checkpoint is None:
         set_unit_aside(site, tx, unit, told, expect_lease=lease.id, lease_id=None, tries=tries)
     else:
         units.change(
@@ -373,10 +355,11 @@ def give_up(
             tries=tries,
             reasons=told,
             ready_since=unit.ready_since,
-            **dropped,
         )
-        if after.set_aside:
+        if after.set_aside and checks(site):
             ask_whether_stuck(site, tx, unit, lease)
+        elif after.set_aside and holder_of_checkpoint(tx, unit, lease) is None:
+            begin_anew(site, tx, unit, told)
         after_commit(tx, lambda: site.hub.publish(WORK))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
 

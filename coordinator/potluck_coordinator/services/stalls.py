@@ -44,11 +44,9 @@ class StudyPaces:
             keep_s: For how many seconds what is looked up counts.
         """
         due = {s for s in study_ids if s not in self._kept or self._kept[s][0] <= now}
-        if due:
-            took = stalls.took(tx, due)
-            for study in due:
-                self._kept[study] = (now + keep_s, pace_of(took.get(study, ())))
-                self._kept.move_to_end(study)
+        for study in due:
+            self._kept[study] = (now + keep_s, pace_of(stalls.took(tx, study)))
+            self._kept.move_to_end(study)
         found = {study: self._kept[study][1] for study in study_ids}
         while len(self._kept) > MOST_REMEMBERED:
             self._kept.popitem(last=False)

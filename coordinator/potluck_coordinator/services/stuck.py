@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from potluck_coordinator.core.leases import MAX_TRIES
 from potluck_coordinator.core.records import Lease, Replay, Unit
 from potluck_coordinator.core.trust import ReplayState, Why
 from potluck_coordinator.core.units import UnitState, steps_per_epoch
+from potluck_coordinator.services import dead_ends
 from potluck_coordinator.services.chains import Segment
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.replays import open_replay
@@ -18,16 +20,24 @@ from potluck_coordinator.storage.transaction import Transaction, after_commit
 from potluck_coordinator.training.replay import Replayed
 
 FIRST_STEPS = 3
-TRAINS = "the coordinator itself could train its first steps"
+TRAINS = "the coordinator itself could train its {} steps"
 
 
 def ask_whether_stuck(site: Site, tx: Transaction, unit: Unit, lease: Lease) -> None:
-    """Let the coordinator's own donor train a unit's first steps, unless that is under way."""
-    if replays.open_of_unit(tx, unit.id, Why.STUCK) or unit.start is None:
+    """Let the coordinator's own donor train a unit's next steps, unless that is under way.
+
+    Args:
+        site: The coordinator.
+        tx: The transaction.
+        unit: The unit; where it has a state to go on from, they are the steps from there.
+        lease: The last one that got nowhere.
+    """
+    start = unit.checkpoint or unit.start
+    if replays.open_of_unit(tx, unit.id, Why.STUCK) or start is None:
         return
     spe = steps_per_epoch(unit.rows, unit.batch_size)
-    first = unit.from_epoch * spe
-    whole = replace(lease, start=unit.start, from_step=first)
+    first = unit.checkpoint_step if unit.checkpoint else unit.from_epoch * spe
+    whole = replace(lease, start=start, from_step=first)
     segment = Segment(whole, end="", to_step=min(first + FIRST_STEPS, unit.to_epoch * spe))
     open_replay(site, tx, unit, segment, Why.STUCK)
 
@@ -38,7 +48,7 @@ def conclude_stuck(
     """Set a unit aside that the coordinator cannot train either, or offer it again.
 
     Where it cannot tell, because a unit cannot be trained exactly here, established donors on
-    different networks must have failed.
+    different networks must have failed. A unit that has a state to go on from begins anew first.
     """
     trains = done.comparison is not None
     verdict = ReplayState.REFUTED if trains else ReplayState.UNDECIDED
@@ -49,15 +59,40 @@ def conclude_stuck(
         verdict is ReplayState.UNDECIDED and _established_failed(site, tx, unit)
     )
     now = site.now()
-    told = TRAINS if trains else f"the coordinator itself: {note}"
-    replays.decide(tx, replay.id, verdict, decided_at=now, replayed_by=by, note=told)
+    first = replay.start == unit.start
+    told = f"the coordinator itself: {note}"
+    if trains:
+        told = TRAINS.format("first" if first else "next")
+    replays.decide(
+        tx, replay.id, verdict, decided_at=now, replayed_by=by, note=told, released_at=now
+    )
     reasons = [*unit.reasons, told][-20:]
-    if aside and unit.state in (UnitState.READY, UnitState.LEASED):
+    if unit.checkpoint is not None:
+        if unit.checkpoint != replay.start or trains:
+            units.note(tx, unit.id, tries=0, reasons=reasons)
+        else:
+            begin_anew(site, tx, unit, reasons)
+        after_commit(tx, lambda: site.hub.publish(WORK))
+    elif aside and unit.state in (UnitState.READY, UnitState.LEASED):
         set_unit_aside(site, tx, unit, reasons, lease_id=None)
     else:
         units.note(tx, unit.id, tries=0, reasons=reasons)
         after_commit(tx, lambda: site.hub.publish(WORK))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
+
+
+def begin_anew(site: Site, tx: Transaction, unit: Unit, reasons: Sequence[str]) -> None:
+    """Let a unit be trained from its start: from the state to go on from nobody got anywhere.
+
+    Args:
+        site: The coordinator.
+        tx: The transaction.
+        unit: The unit, with that state.
+        reasons: What is known of its attempts.
+    """
+    dead_ends.dropped(site, tx, unit)
+    units.forget_checkpoint(tx, unit.id)
+    units.note(tx, unit.id, tries=0, reasons=reasons)
 
 
 def _established_failed(site: Site, tx: Transaction, unit: Unit) -> bool:

@@ -21,7 +21,7 @@ from potluck_coordinator.core.trust import (
 from potluck_coordinator.core.units import UnitEvent, UnitState, steps_per_epoch
 from potluck_coordinator.services import dead_ends
 from potluck_coordinator.services.access import Asker
-from potluck_coordinator.services.chains import Segment, credit_segment, standing_segments
+from potluck_coordinator.services.chains import Segment, credit_segment, standing_segments, stands
 from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.replays import ask_for_all_of
 from potluck_coordinator.services.site import Site
@@ -147,7 +147,7 @@ def _refute(site: Site, tx: Transaction, replay: Replay, unit: Unit) -> None:
     """Put the unit back in the queue, and doubt the donor's other work."""
     if _own_segment(tx, replay, unit) is not None:
         note = f"{replay.lease_id}: what came back is not what was asked for"
-        void(site, tx, unit, note, replay)
+        void(site, tx, unit, note, replay, may_return=True)
     ask_for_all_of(site, tx, replay.donor_id)
     dead_ends.refuted(site, tx, replay)
 
@@ -263,8 +263,8 @@ def _restore(site: Site, tx: Transaction, replay: Replay) -> bool:
         return False  # a state on the way: the unit has gone on without it
     if unit.result is not None or unit.start is None or result is None:
         return False
-    if replay.released_at is not None:
-        return False  # newer refutations came: its bytes may be gone
+    if replay.released_at is not None or not stands(tx, unit, replay.lease_id):
+        return False  # its bytes may be gone, or what it went on from does not count
     values = {
         "lease_id": None,
         "result": result,

@@ -37,7 +37,15 @@ NO_RESULT: dict[str, Any] = {
 }
 
 
-def void(site: Site, tx: Transaction, unit: Unit, note: str, cause: Replay | None = None) -> bool:
+def void(
+    site: Site,
+    tx: Transaction,
+    unit: Unit,
+    note: str,
+    cause: Replay | None = None,
+    *,
+    may_return: bool = False,
+) -> bool:
     """Put a unit back in the queue as if nobody had trained it; False where it is not wanted.
 
     Its score goes, and so does everything that went on from it: later rungs of the same network
@@ -51,9 +59,10 @@ def void(site: Site, tx: Transaction, unit: Unit, note: str, cause: Replay | Non
         note: Why, for whoever reads the unit's and its leases' reasons.
         cause: The replay, or challenge, whose lease is not believed; None where no lease of it was
             scored, so that none earned anything.
+        may_return: An admin can take this back, so that the states that led to it are kept.
     """
     unfounded = [] if cause is None else standing_on(tx, unit, cause.lease_id)
-    doubted = [] if cause is None else [s.lease.id for s in standing_segments(tx, unit)]
+    doubted = [one.lease.id for one in standing_segments(tx, unit)] if may_return else []
     now = site.now()
     reasons = [*unit.reasons, note][-20:]
     values = {**NO_RESULT, "tries": 0, "reasons": reasons, "ready_since": now}

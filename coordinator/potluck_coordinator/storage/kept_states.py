@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.trust import ReplayState
 from potluck_coordinator.storage.rows import changed
-from potluck_coordinator.storage.tables import LeaseRow
+from potluck_coordinator.storage.tables import LeaseRow, UnitRow
 from potluck_coordinator.storage.trust_tables import ReplayRow
 
 
@@ -107,8 +107,56 @@ def release_replay(session: Session, replay_id: str, *, now: float) -> None:
     )
 
 
-def refuted_beyond(session: Session, study_id: str, most: int) -> list[tuple[str, str, str]]:
-    """List a study's refutations that still keep their states, but for the newest of them.
+def refuted_of_units(session: Session, unit_ids: Collection[str]) -> list[str]:
+    """List the leases of units that were refuted, and whose states are kept.
+
+    Args:
+        session: The transaction.
+        unit_ids: The units.
+    """
+    query = select(ReplayRow.lease_id).where(
+        col(ReplayRow.unit_id).in_(unit_ids),
+        ReplayRow.state == ReplayState.REFUTED.value,
+        col(ReplayRow.released_at).is_(None),
+    )
+    return list(session.exec(query))
+
+
+def release_of_closed(
+    session: Session, study_id: str, closed: ColumnElement[bool], *, now: float
+) -> int:
+    """Release the leases of units that are opened again: they are trained from their starts.
+
+    Args:
+        session: The transaction.
+        study_id: Their study.
+        closed: Which units of it.
+        now: Seconds since 1970.
+    """
+    units = select(UnitRow.id).where(UnitRow.study_id == study_id, closed)
+    doubted = select(ReplayRow.lease_id).where(
+        ReplayRow.study_id == study_id,
+        ReplayRow.state == ReplayState.REFUTED.value,
+        col(ReplayRow.released_at).is_(None),
+    )
+    return changed(
+        session,
+        update(LeaseRow)
+        .where(
+            col(LeaseRow.study_id) == study_id,
+            col(LeaseRow.unit_id).in_(units),
+            col(LeaseRow.id).not_in(doubted),
+            col(LeaseRow.state) != LeaseState.HELD.value,
+            col(LeaseRow.released_at).is_(None),
+        )
+        .values(released_at=now),
+    )
+
+
+def refuted_beyond(
+    session: Session, study_id: str, most: int, at_once: int = 50
+) -> list[tuple[str, str, str]]:
+    """List refutations of a study that still keep their states, but for the newest of them.
 
     Gives (replay, lease, unit) of each.
 
@@ -116,6 +164,7 @@ def refuted_beyond(session: Session, study_id: str, most: int) -> list[tuple[str
         session: The transaction.
         study_id: The study.
         most: How many, the newest, are left out.
+        at_once: How many are given at most.
     """
     query = (
         select(ReplayRow.id, ReplayRow.lease_id, ReplayRow.unit_id)
@@ -126,5 +175,6 @@ def refuted_beyond(session: Session, study_id: str, most: int) -> list[tuple[str
         )
         .order_by(col(ReplayRow.decided_at).desc(), col(ReplayRow.id))
         .offset(most)
+        .limit(at_once)
     )
     return [(replay, lease, unit) for replay, lease, unit in session.exec(query)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, ScalarSelect, Subquery, and_, exists, func, tuple_
 from sqlalchemy import select as select_columns
+from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.groups import NO_REACH, Reach, circle_of
@@ -21,8 +22,8 @@ LOOKED_AT = 2048
 """Units that are looked at for one donor, where there are studies with that many."""
 LEAST_OF_ONE = 16
 """Units of a study that are looked at in any case: as many as one donor may hold."""
-LATEST, LAST = 1e300, 2**31 - 1
-"""After every time and every trial."""
+LATEST = 1e300
+"""After every time, and every trial, fold and repeat."""
 
 
 def candidates(
@@ -100,23 +101,19 @@ _READ = (
 
 def _oldest(memory_bytes: int | None, reach: Reach, of_one: int) -> Subquery:
     """Give about `of_one` ready units of each study, and their places among their owner's."""
-    since = _last_read(UnitRow.ready_since, memory_bytes, of_one)
-    trial = _last_read(UnitRow.trial, memory_bytes, of_one)
+    age = _age()
+    last = [func.coalesce(_last_read(one, memory_bytes, of_one), LATEST) for one in age]
     studies = (
         select_columns(
             *(col(c) for c in (StudyRow.id, StudyRow.owner, StudyRow.donors, StudyRow.group_id)),
-            func.coalesce(since, LATEST).label("since"),
-            func.coalesce(trial, LAST).label("trial"),
+            *(one.label(f"last_{place}") for place, one in enumerate(last)),
         )
         .where(*_offering(reach))
         .order_by(col(StudyRow.created_at))
         .limit(MOST_STUDIES)  # which also has each study's last unit looked up once
         .subquery()
     )
-    age = (col(UnitRow.ready_since), col(UnitRow.trial))
-    place = func.row_number().over(
-        partition_by=studies.c.owner, order_by=(*age, col(UnitRow.fold), col(UnitRow.id))
-    )
+    place = func.row_number().over(partition_by=studies.c.owner, order_by=(*age, col(UnitRow.id)))
     return (
         select_columns(
             col(UnitRow.id),
@@ -127,8 +124,8 @@ def _oldest(memory_bytes: int | None, reach: Reach, of_one: int) -> Subquery:
             studies,
             and_(
                 col(UnitRow.study_id) == studies.c.id,
-                col(UnitRow.ready_since) <= studies.c.since,
-                tuple_(*age) <= tuple_(studies.c.since, studies.c.trial),
+                col(UnitRow.ready_since) <= studies.c.last_0,
+                tuple_(*age) <= tuple_(*(studies.c[f"last_{n}"] for n in range(len(age)))),
             ),
         )
         .where(*_ready(memory_bytes))
@@ -136,14 +133,18 @@ def _oldest(memory_bytes: int | None, reach: Reach, of_one: int) -> Subquery:
     )
 
 
-def _last_read(
-    column: float | int | None, memory_bytes: int | None, of_one: int
-) -> ScalarSelect[float]:
+def _age() -> tuple[Mapped[Any], ...]:
+    """Order a study's units as they are given out; no two units of one rung are alike in it."""
+    columns: tuple[Any, ...] = (UnitRow.ready_since, UnitRow.trial, UnitRow.fold, UnitRow.repeat)
+    return tuple(col(column) for column in columns)
+
+
+def _last_read(column: Mapped[Any], memory_bytes: int | None, of_one: int) -> ScalarSelect[Any]:
     """Give a column of the last of a study's units that are read; NULL where it has fewer."""
     return (
-        select_columns(col(column))
+        select_columns(column)
         .where(col(UnitRow.study_id) == col(StudyRow.id), *_ready(memory_bytes))
-        .order_by(col(UnitRow.ready_since), col(UnitRow.trial), col(UnitRow.fold))
+        .order_by(*_age())
         .limit(1)
         .offset(of_one - 1)
         .scalar_subquery()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import case, func, or_, update
+from sqlalchemy import and_, case, func, or_, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.units import UnitState
+from potluck_coordinator.storage import kept_states
 from potluck_coordinator.storage.rows import changed
 from potluck_coordinator.storage.tables import TrialRow, UnitRow
 
@@ -38,6 +39,7 @@ def open_again(
         else col(UnitRow.trial) == trial
     )
     closed = col(UnitRow.state).in_([state.value for state in states])
+    kept_states.release_of_closed(session, study_id, and_(closed, mine), now=now)
     total = 0
     for ready in (True, False):
         begins = col(UnitRow.start).is_not(None) if ready else col(UnitRow.start).is_(None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from sqlalchemy import case, func, select
 from sqlmodel import Session, col
@@ -100,27 +100,18 @@ def candidates(session: Session, ready: Mapping[str, float]) -> list[Candidate]:
     return [found[unit_id] for unit_id in ready if unit_id in found]
 
 
-def took(session: Session, study_ids: Collection[str]) -> dict[str, list[tuple[str, float]]]:
-    """Give what each study's newest units took: who trained, and seconds for each FLOP.
+def took(session: Session, study_id: str) -> list[tuple[str, float]]:
+    """Give what a study's newest scored units took: who trained, and seconds for each FLOP.
 
-    Only of leases that were finished in time. Of one that went on from a state, what was left
-    counts.
+    Only of results that count, and of leases that were finished in time: a result that was taken
+    back says nothing. Of a lease that went on from a state, what was left counts.
 
     Args:
         session: The transaction.
-        study_ids: The studies.
+        study_id: The study.
     """
-    place = func.row_number().over(
-        partition_by=col(LeaseRow.study_id), order_by=col(LeaseRow.ended_at).desc()
-    )
-    newest = (
-        select(col(LeaseRow.id).label("id"), place.label("place"))
-        .where(done_in_time(), col(LeaseRow.study_id).in_(list(study_ids)))
-        .subquery()
-    )
     query = (
         select(
-            col(LeaseRow.study_id),
             col(LeaseRow.donor_id),
             col(LeaseRow.started_at),
             col(LeaseRow.ended_at),
@@ -132,11 +123,17 @@ def took(session: Session, study_ids: Collection[str]) -> dict[str, list[tuple[s
             col(UnitRow.from_epoch),
             col(UnitRow.to_epoch),
         )
-        .join(newest, newest.c.id == col(LeaseRow.id))
         .join(UnitRow, col(UnitRow.id) == col(LeaseRow.unit_id))
-        .where(newest.c.place <= NEWEST)
+        .where(
+            col(LeaseRow.study_id) == study_id,
+            done_in_time(),
+            col(UnitRow.result_lease) == col(LeaseRow.id),
+            col(UnitRow.state) == UnitState.SCORED.value,
+        )
+        .order_by(col(LeaseRow.ended_at).desc())
+        .limit(NEWEST)
     )
-    found: dict[str, list[tuple[str, float]]] = {}
+    found: list[tuple[str, float]] = []
     for one in session.execute(query):
         spe = steps_per_epoch(one.rows, one.batch_size)
         steps = max(1, (one.to_epoch - one.from_epoch) * spe)
@@ -144,5 +141,5 @@ def took(session: Session, study_ids: Collection[str]) -> dict[str, list[tuple[s
         share = done / steps if 0 < done < steps else 1.0
         flops = max(1.0, float(one.flops)) * share
         seconds = max(0.0, one.ended_at - one.started_at)
-        found.setdefault(one.study_id, []).append((one.donor_id, seconds / flops))
+        found.append((one.donor_id, seconds / flops))
     return found

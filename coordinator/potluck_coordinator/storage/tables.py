@@ -126,7 +126,11 @@ class UnitRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("study_id", "trial", "kind", "fold", "repeat", "rung"),
         Index("unit_by_state", "state", "ready_since"),
-        Index("unit_by_turn", "study_id", "state", "ready_since", "trial", "fold", "memory_bytes"),
+        Index(
+            "unit_by_turn",
+            *("study_id", "state", "ready_since", "trial", "fold", "repeat", "memory_bytes"),
+        ),
+        Index("unit_by_memory", "study_id", "state", "memory_bytes"),
     )
     id: str = Field(primary_key=True)
     study_id: str = Field(foreign_key="study.id", ondelete="CASCADE")
@@ -185,6 +189,7 @@ class LeaseRow(SQLModel, table=True):
         Index("lease_by_unit", "unit_id"),
         Index("lease_by_donor", "donor_id", "state"),
         Index("lease_by_donor_and_study", "donor_id", "study_id", "started_at"),
+        Index("lease_by_ending", "study_id", "state", "ended_at"),
         Index("lease_by_expiry", "state", "expires_at"),
     )
     id: str = Field(primary_key=True)

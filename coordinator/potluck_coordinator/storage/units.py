@@ -197,6 +197,24 @@ def note(session: Session, unit_id: str, *, tries: int, reasons: Sequence[str]) 
     )
 
 
+def forget_checkpoint(session: Session, unit_id: str) -> None:
+    """Let a unit that nobody finished be trained from its start again.
+
+    Args:
+        session: The transaction.
+        unit_id: The unit.
+    """
+    changed(
+        session,
+        update(UnitRow)
+        .where(
+            col(UnitRow.id) == unit_id,
+            col(UnitRow.state).in_([UnitState.READY.value, UnitState.LEASED.value]),
+        )
+        .values(checkpoint=None, checkpoint_step=0, checkpoint_lease=None),
+    )
+
+
 def note_checkpoint(
     session: Session, unit_id: str, lease_id: str, artifact: str, step: int, *, older: bool = False
 ) -> bool:

@@ -33,6 +33,26 @@ def test_donors_that_hand_everything_back_fail_no_study(checking: Coordinator) -
     study.delete()
 
 
+def test_donors_that_hand_everything_back_undo_no_progress(checking: Coordinator) -> None:
+    study = submit(checking, epochs=6)
+    with ScriptedDonor(checking.url) as honest:
+        lease = honest.await_lease()
+        step = 2 * lease.unit.steps_per_epoch
+        honest.checkpoint(lease, trained(honest, lease, step), step)
+        honest.hand_back(lease)
+    starts = set()
+    for number in range(6):
+        with ScriptedDonor(checking.url, address=f"127.0.7.{number + 1}") as saboteur:
+            for lease in saboteur.request():
+                starts.add(lease.unit.start)
+                saboteur.hand_back(lease, reason="error")
+    told = "the coordinator itself could train its next steps"
+    until(lambda: told in study.trial(0).units[0].reasons, what="the coordinator's own try")
+    [done] = finish_honestly(checking, study)
+    assert {done.unit.start} == starts  # the honest donor's state, all the time
+    study.delete()
+
+
 def test_who_hands_back_again_and_again_has_to_wait(checking: Coordinator) -> None:
     study = submit(checking)
     with ScriptedDonor(checking.url) as saboteur:

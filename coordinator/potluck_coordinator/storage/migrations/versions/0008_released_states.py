@@ -18,7 +18,7 @@ def upgrade() -> None:
     # What a decided replay compared is named by what counts, where anything still stands on it.
     op.execute(
         "UPDATE replay SET released_at = decided_at "
-        "WHERE state IN ('agreed', 'undecided', 'dropped')"
+        "WHERE state NOT IN ('asked', 'open', 'refuted') OR why = 'stuck' AND state = 'refuted'"
     )
 
 
