@@ -77,7 +77,7 @@ def void(
             tx, other.id, UnitEvent.BLOCK, **NO_RESULT, start=None, tries=0, ready_since=None
         )
     gone = [unit.id, *(other.id for other in later)]
-    # Leases name these results for the record; files that were written of them go.
+    # A refuted result is kept a while, in case that was wrong; files that were written of it go.
     results = {u.result for u in (unit, *later) if u.result is not None}
     after_commit(tx, lambda: site.superseded.update(results))
     for unit_id in gone:
