@@ -41,7 +41,14 @@ def may_keep(site: Site, tx: Transaction, asker: Asker, more: int) -> None:
 
 
 def may_run(
-    site: Site, tx: Transaction, asker: Asker, study: Study, *, studies: int, units: int
+    site: Site,
+    tx: Transaction,
+    asker: Asker,
+    study: Study,
+    *,
+    studies: int,
+    units: int,
+    anew: bool = False,
 ) -> None:
     """Refuse to let more run than a study's owner may have under way.
 
@@ -55,6 +62,7 @@ def may_run(
         study: The study; it counts by itself where it is running already.
         studies: Running studies to come, 0 or 1.
         units: Units to come.
+        anew: Count the bytes of states now, whenever they were counted last: in what only reads.
 
     Raises:
         OverQuota: `quota.studies`, `quota.units`, `quota.states`.
@@ -70,6 +78,8 @@ def may_run(
         quotas.check_studies(running, studies, most, whose.told())
         most = most_of(site, whose, given.quota_units, given.visitors_units)
         quotas.check_units(running, units, most, whose.told(), named=not whose.together)
+        if anew:
+            site.states_kept.pop(whose, None)
         most = most_states(site, whose)
         used = states_lately(site, tx, whose, most - starts) if most else 0
         quotas.check_states(used, starts, most, whose.studies_told())

@@ -78,7 +78,7 @@ async def create(
     understood = await understand(site, asker, spec)
     dataset, model = understood.dataset, understood.model
     study = _drafted(site, asker, spec, understood)
-    await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
+    await site.writer.read(lambda tx: _may_begin(site, tx, asker, study, anew=True))
     _must_fit(site, spec, understood)
 
     async def encode() -> PreparedStudy:
@@ -117,7 +117,7 @@ async def create(
         after_commit(tx, site.poke)
 
     try:
-        await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
+        await site.writer.read(lambda tx: _may_begin(site, tx, asker, study, anew=True))
         await site.writer.run(act)
     except Exception:
         await forget(site, made)
@@ -224,8 +224,10 @@ def _drafted(site: Site, asker: Asker, spec: StudySpec, understood: Understood) 
     )
 
 
-def _may_begin(site: Site, tx: Transaction, asker: Asker, study: Study) -> None:
-    may_run(site, tx, asker, study, studies=1, units=units_in(study))
+def _may_begin(
+    site: Site, tx: Transaction, asker: Asker, study: Study, *, anew: bool = False
+) -> None:
+    may_run(site, tx, asker, study, studies=1, units=units_in(study), anew=anew)
 
 
 def _record_materials(
@@ -332,7 +334,7 @@ async def extend(site: Site, asker: Asker, study_id: str, more: int) -> None:
 async def _count_states(site: Site, asker: Asker, study: Study) -> None:
     """Count what a study's owner keeps beside the writer, where many units would be in its way."""
     with suppress(OverQuota):  # the writer says so, after what else there is to say
-        await site.writer.read(lambda tx: _may_begin(site, tx, asker, study))
+        await site.writer.read(lambda tx: _may_begin(site, tx, asker, study, anew=True))
 
 
 def _reopen(site: Site, tx: Transaction, study: Study, before: tuple[str, ...]) -> None:
