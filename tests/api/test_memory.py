@@ -10,14 +10,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from tests.api.conftest import spec
-
-HELLO = {
-    "type": "hello",
-    "protocol": 1,
-    "client": "scripted",
-    "backends": [],
-    "backend": "cpu",
-}
+from tests.support.hello import HELLO
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from potluck_coordinator.app import create_app
 from potluck_coordinator.settings import Settings
 from tests.api.conftest import upload_data
 from tests.support.fresh import fresh
+from tests.support.hello import HELLO
 from tests.support.keras_files import dense_h5
 from tests.support.visiting import bearer
 
@@ -204,14 +205,6 @@ def test_one_address_opens_a_bounded_number_of_sockets(people: Callable[..., At]
         pass
 
 
-HELLO = {
-    "type": "hello",
-    "protocol": 1,
-    "client": "scripted",
-    "donor_key": "k" * 32,
-    "backends": [],
-    "backend": "cpu",
-}
 BEAT = {"type": "heartbeat", "leases": [{"lease_id": "ls_1", "epoch": 0, "step": 0}]}
 
 

@@ -36,11 +36,6 @@ def greedy(start_coordinator: Start) -> Coordinator:
     return start_coordinator(collect_seconds=0.05, collect_after=0, clean_seconds=0.05, workers=1)
 
 
-def stored(coordinator: Coordinator) -> set[str]:
-    folder: Path = coordinator.data / "artifacts"
-    return {path.name for path in folder.rglob("*") if path.is_file()}
-
-
 def submit(coordinator: Coordinator) -> potluck.Study:
     rate = potluck.Float(0.001, 0.1)
     return coordinator.client().submit(
@@ -77,7 +72,7 @@ def test_when_all_is_deleted_nothing_is_left(greedy: Coordinator) -> None:
         client.delete_model(study.record.spec.model_id)
         client.delete_dataset(study.record.spec.dataset_id)
         assert client.models() == []
-    until(lambda: not stored(greedy), what=lambda: f"an empty store, not {stored(greedy)}")
+    until(lambda: not greedy.stored(), what=lambda: f"an empty store, not {greedy.stored()}")
 
 
 def test_what_a_crash_left_behind_is_collected(start_coordinator: Start, tmp_path: Path) -> None:
@@ -99,7 +94,7 @@ def test_what_another_database_names_is_not_collected(start_coordinator: Start) 
     kept = coordinator.client().upload_data(TABLE)
     until(lambda: (coordinator.data / "artifacts-of").exists(), what="a round of collection")
     coordinator.stop()
-    before = stored(coordinator)
+    before = coordinator.stored()
     for file in coordinator.data.glob("potluck.sqlite3*"):
         file.rename(file.with_name(f"set-aside-{file.name}"))
     coordinator.start()
@@ -107,7 +102,7 @@ def test_what_another_database_names_is_not_collected(start_coordinator: Start) 
     with ScriptedDonor(coordinator.url) as passing:
         identity = passing.welcome.donor_id
     until(lambda: not knows(coordinator, identity), what="a round of collection")
-    assert stored(coordinator) == before
+    assert coordinator.stored() == before
 
 
 def test_artifacts_at_another_place_are_not_collected(

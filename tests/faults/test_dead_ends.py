@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from pathlib import Path
 
-import numpy as np
 import pytest
 from sqlalchemy import update
 from sqlmodel import col
@@ -29,7 +27,13 @@ from tests.conftest import Start
 from tests.faults.test_leases import one_unit
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
-from tests.support.scripted_donor import ScriptedDonor, end_step, hand_in, random_result, state
+from tests.support.scripted_donor import (
+    ScriptedDonor,
+    end_step,
+    hand_in,
+    random_result,
+    random_state,
+)
 from tests.support.visiting import bearer
 from tests.support.waiting import PATIENCE_S, until
 
@@ -40,27 +44,14 @@ def collecting(start_coordinator: Start) -> Coordinator:
     return start_coordinator(collect_seconds=0.05, collect_after=0, clean_seconds=0.05, workers=1)
 
 
-def stored(coordinator: Coordinator) -> set[str]:
-    folder: Path = coordinator.data / "artifacts"
-    return {path.name for path in folder.rglob("*") if path.is_file()}
-
-
 def named(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def some_state(donor: ScriptedDonor, lease: wire.Lease, step: int) -> bytes:
-    """Give a state that no other step has."""
-    rng = np.random.default_rng(step)
-    start = donor.start_weights(lease)
-    weights = {k: rng.normal(size=v.shape).astype(np.float32) for k, v in start.items()}
-    return state(weights, lease.unit, step)
 
 
 def relay(donor: ScriptedDonor, step: int) -> tuple[wire.Lease, str]:
     """Take the unit, name a state of a step, and hand it back; give the lease and the state."""
     lease = donor.await_lease()
-    data = some_state(donor, lease, step)
+    data = random_state(donor, lease, step)
     assert donor.checkpoint(lease, data, step).held == [lease.id]
     assert donor.hand_back(lease, "closing").outcome == "handed_back"
     return lease, named(data)
@@ -95,13 +86,13 @@ def test_a_state_from_which_nobody_got_anywhere_goes_with_all_before_it(
         _, second = relay(donor, 2)
         stuck = donor.await_lease()
         assert stuck.unit.start == second
-        assert {first, second} <= stored(collecting)
+        assert {first, second} <= collecting.stored()
         donor.hand_back(stuck, "error")
         for _ in range(2):  # one failure, or two, may be the donor's own
             stuck = donor.await_lease()
             assert stuck.unit.start == second
             donor.hand_back(stuck, "error")
-        until(lambda: not {first, second} & stored(collecting), what="the dead end to go")
+        until(lambda: not {first, second} & collecting.stored(), what="the dead end to go")
     with ScriptedDonor(collecting.url) as other:  # the first one has to wait now
         again = other.await_lease()
         assert again.unit.start == begun.unit.start  # the unit begins afresh
@@ -117,8 +108,8 @@ def test_what_led_to_a_result_is_kept_and_what_did_not_goes(collecting: Coordina
         donor.put(b"never named", lease.token)
         result = random_result(donor, lease)
         assert donor.complete(lease, result).outcome == "accepted"
-        until(lambda: named(b"never named") not in stored(collecting), what="a collection")
-        assert {first, second, named(result)} <= stored(collecting)
+        until(lambda: named(b"never named") not in collecting.stored(), what="a collection")
+        assert {first, second, named(result)} <= collecting.stored()
 
 
 def test_of_refuted_results_the_newest_are_kept_and_can_count_again(

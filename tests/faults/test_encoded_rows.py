@@ -50,10 +50,6 @@ def rows_of(study: potluck.Study) -> set[str]:
     return set().union(*encoded(study).values())
 
 
-def stored(coordinator: Coordinator) -> set[str]:
-    return {p.name for p in (coordinator.data / "artifacts").rglob("*") if p.is_file()}
-
-
 def finished(tidy: Coordinator, **changes: object) -> potluck.Study:
     """Give a study of two folds that is completed, and whose encoded rows went."""
     rates = {"learning_rate": [1e-3, 1e-2]}
@@ -61,7 +57,7 @@ def finished(tidy: Coordinator, **changes: object) -> potluck.Study:
     with ScriptedDonor(tidy.url) as donor:
         work(donor, 3)
         study.wait(timeout=PATIENCE_S, progress=False)
-    until(lambda: not rows_of(study) & stored(tidy), what="an end of the encoded rows")
+    until(lambda: not rows_of(study) & tidy.stored(), what="an end of the encoded rows")
     return study
 
 
@@ -84,7 +80,7 @@ def test_a_study_that_ended_keeps_no_rows_and_shows_and_goes_on_all_the_same(
     study = finished(tidy)
     best, rows = study.best, rows_of(study)
     assert len(best.predictions().predictions) == 120
-    until(lambda: not rows & stored(tidy), what="an end of the rows that were shown")
+    until(lambda: not rows & tidy.stored(), what="an end of the rows that were shown")
     study.extend(1)
     with ScriptedDonor(tidy.url) as donor:
         work(donor, 2)

@@ -20,18 +20,10 @@ from potluck_coordinator.storage.engine import make_engine
 from potluck_coordinator.storage.writer import Writer
 from tests.conftest import Start
 from tests.support.fresh import fresh
+from tests.support.hello import HELLO
 from tests.support.keras_files import dense_h5
 from tests.support.scripted_donor import ScriptedDonor, random_result
 from tests.support.waiting import PATIENCE_S, until
-
-HELLO = {
-    "type": "hello",
-    "protocol": 1,
-    "client": "scripted",
-    "donor_key": "k" * 32,
-    "backends": [],
-    "backend": "cpu",
-}
 
 
 @pytest.fixture

@@ -67,17 +67,14 @@ def test_a_deleted_studys_bytes_go_and_anothers_same_bytes_stay(
             model=dense_h5(), data="iris", search={}, trials=1, epochs=1, name="Twin"
         )
 
-    def stored() -> set[str]:
-        return {p.name for p in (coordinator.data / "artifacts").rglob("*") if p.is_file()}
-
     first, second = make(), make()
     tensors = hashes(first)
     assert tensors == hashes(second)
     until(lambda: len(first.trials()) == len(second.trials()) == 1, what="both trials")
     first.delete()
-    assert tensors <= stored()
+    assert tensors <= coordinator.stored()
     second.delete()
-    assert not tensors & stored()
+    assert not tensors & coordinator.stored()
     told = second.ledger()
     assert told.entries[-1].kind == "delete"
     assert verify_ledger(told).holds

@@ -20,6 +20,7 @@ from potluck_coordinator.app import create_app
 from potluck_coordinator.core.visitors import new_visitor_key
 from potluck_coordinator.settings import Settings
 from tests.support.fresh import fresh
+from tests.support.hello import HELLO
 from tests.support.keras_files import dense_h5
 
 SHARED = settings(
@@ -71,14 +72,6 @@ MESSAGES: list[dict[str, Any]] = [
     },
     {"type": "abort", "leases": [{"lease_id": "ls_1", "token": "t", "reason": "error"}]},
 ]
-HELLO = {
-    "type": "hello",
-    "protocol": 1,
-    "client": "fuzz",
-    "donor_key": "k" * 32,
-    "backends": [],
-    "backend": "cpu",
-}
 
 
 @pytest.fixture(scope="module")

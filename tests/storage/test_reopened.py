@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 from sqlmodel import Session
 
 from potluck_coordinator.core.records import Trial, Unit
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.storage import reopened, trials, units
 from tests.storage.test_units import SHA, session, unit
+from tests.support.work import counted
 
 __all__ = ["session"]
 CLOSED = (UnitState.CANCELLED, UnitState.SET_ASIDE)
@@ -124,29 +123,14 @@ def test_trials_are_found_of_which_a_rung_is_done_and_nothing_followed(session: 
     assert reopened.unsettled(session, "other") == []
 
 
-@contextmanager
-def statements(engine: Any) -> Iterator[list[str]]:
-    """Collect the statements that a database is told."""
-    told: list[str] = []
-
-    def note(_c: Any, _k: Any, statement: str, *_: Any) -> None:
-        told.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield told
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-
-
 def test_the_number_of_statements_does_not_depend_on_the_number_of_units(
     session: Session, engine: Engine
 ) -> None:
     told = []
     for many in (range(2), range(2, 500)):
         units.add(session, [unit(f"u{n}", UnitState.CANCELLED) for n in many])
-        with statements(engine) as said:
+        with counted(engine) as work:
             assert reopened.open_again(session, "st", now=9.0) == len(many)
             assert reopened.unsettled(session, "st") == []
-        told.append(len(said))
+        told.append(len(work.statements))
     assert told == [4, 4]

@@ -121,6 +121,10 @@ class Coordinator:
                 self.kill()
         self._clients.close()
 
+    def stored(self) -> set[str]:
+        """Name the files in its folder of artifacts, whatever they are."""
+        return {path.name for path in (self.data / "artifacts").rglob("*") if path.is_file()}
+
     def operator_token(self) -> str:
         """Give the token of the first start, which keeps it in a file of the data folder."""
         return until(lambda: self.admin_token, what="the operator's token")

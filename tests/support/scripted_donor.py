@@ -19,6 +19,7 @@ from safetensors.numpy import load, save
 from websockets.sync.client import connect
 
 from potluck.protocol import donor as wire
+from tests.support.hello import HELLO
 from tests.support.waiting import PATIENCE_S
 
 Answer = (
@@ -73,12 +74,8 @@ class ScriptedDonor:
         )
         self.say(
             {
-                "type": "hello",
-                "protocol": 1,
-                "client": "scripted",
+                **HELLO,
                 "donor_key": self.key,
-                "backends": [],
-                "backend": "cpu",
                 "leases": self._held,
                 "cached": [],
             }
@@ -269,10 +266,24 @@ def state(weights: dict[str, NDArray[Any]], unit: wire.Unit, step: int) -> bytes
 
 def random_result(donor: ScriptedDonor, lease: wire.Lease, seed: int = 0) -> bytes:
     """Make random weights of the right shapes: what a lazy or lying donor would send."""
-    rng = np.random.default_rng(seed)
+    return random_state(donor, lease, end_step(lease.unit), seed)
+
+
+def random_state(
+    donor: ScriptedDonor, lease: wire.Lease, step: int, seed: int | None = None
+) -> bytes:
+    """Make a state of a step that no training came to; each step's is another one.
+
+    Args:
+        donor: Who holds the lease.
+        lease: The lease.
+        step: The step.
+        seed: Of the numbers (default: the step).
+    """
+    rng = np.random.default_rng(step if seed is None else seed)
     start = donor.start_weights(lease)
     weights = {k: rng.normal(size=v.shape).astype(np.float32) for k, v in start.items()}
-    return state(weights, lease.unit, end_step(lease.unit))
+    return state(weights, lease.unit, step)
 
 
 def hand_in(url: str, units: int) -> None:

@@ -22,7 +22,9 @@ class Work:
 
 @contextmanager
 def counted(engine: Engine) -> Iterator[Work]:
-    """Count what an engine's connections on an SQLite file do; others' time and load count nothing.
+    """Count what an engine's connections do; others' time and load count nothing.
+
+    Steps are counted on SQLite alone.
 
     Args:
         engine: The engine.
@@ -37,7 +39,8 @@ def counted(engine: Engine) -> Iterator[Work]:
 
     def before(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         work.statements.append(statement)
-        cursor.connection.set_progress_handler(step, EVERY)
+        if engine.dialect.name == "sqlite":
+            cursor.connection.set_progress_handler(step, EVERY)
 
     event.listen(engine, "before_cursor_execute", before)
     try:

@@ -72,12 +72,26 @@ class Dataset:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class Lending:
+    """Whose units may go to whom."""
+
+    owner: str
+    donors: str
+    """Who gets its units: `everyone`, `group`, `mine`."""
+    group_id: str | None
+
+    @property
+    def circle(self) -> Circle:
+        """Give the donors who may get its units."""
+        return circle_of(self.donors, self.owner, self.group_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Lending):
     """One hypertuning queue."""
 
     id: str
     name: str
-    owner: str
     state: str
     reason: str = ""
     visibility: str
@@ -92,32 +106,18 @@ class Study:
     finished_at: float | None = None
     best_trial: int | None = None
     donors: str = "everyone"
-    """Who gets its units: `everyone`, `group`, `mine`."""
     group_id: str | None = None
     encoded: bool = True
     """Whether the rows that its units need now are there: see `services.parts`."""
 
-    @property
-    def circle(self) -> Circle:
-        """Give the donors who may get its units."""
-        return circle_of(self.donors, self.owner, self.group_id)
-
 
 @dataclass(frozen=True, kw_only=True)
-class RunningStudy:
+class RunningStudy(Lending):
     """What is small of a study that runs."""
 
     id: str
-    owner: str
     trials: int
-    donors: str
-    group_id: str | None
     encoded: bool
-
-    @property
-    def circle(self) -> Circle:
-        """Give the donors who may get its units."""
-        return circle_of(self.donors, self.owner, self.group_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,22 +153,14 @@ class CountedStudy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LentStudy:
+class LentStudy(Lending):
     """What is told of a study to those who get its units."""
 
     id: str
     name: str
-    owner: str
     visibility: str
-    donors: str
-    group_id: str | None
     epochs: int
     """Those of its last rung."""
-
-    @property
-    def circle(self) -> Circle:
-        """Give the donors who may get its units."""
-        return circle_of(self.donors, self.owner, self.group_id)
 
 
 @dataclass(frozen=True, kw_only=True)

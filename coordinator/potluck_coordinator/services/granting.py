@@ -40,8 +40,7 @@ async def pause_left(site: Site, donor: DonorSession) -> float:
     now = site.now()
     if site.manners.pause_left(donor.id, donor.network, now, delivered=False) <= 0:
         return 0.0
-    found = await site.writer.read(lambda tx: donors.get(tx, donor.id))
-    delivered = found is not None and found.units > 0
+    delivered = await site.writer.read(lambda tx: donors.finished(tx, donor.id)) > 0
     return site.manners.pause_left(donor.id, donor.network, now, delivered=delivered)
 
 
@@ -165,8 +164,7 @@ def _allowance(
     """
     allowed = MOST_HELD
     if site.presence.others_wait(donor.id, memory_bytes, circles):
-        found = donors.get(tx, donor.id)
-        delivered = found.units if found is not None else 0
+        delivered = donors.finished(tx, donor.id)
         agreements = donor_standings.best_of(tx, donor.id)
         allowed = most_leases(delivered, agreements, others_wait=True, most=MOST_HELD)
     allowed -= leases.count_held(tx, donor.id)
@@ -185,10 +183,7 @@ def _has_delivered(tx: Transaction, donor: DonorSession) -> bool:
 
     Keys are free, and who only holds units must not hold their copies too.
     """
-    if donor.delivered > 0:
-        return True
-    found = donors.get(tx, donor.id)
-    return found is not None and found.units > 0
+    return donor.delivered > 0 or donors.finished(tx, donor.id) > 0
 
 
 def _copy_stalled(

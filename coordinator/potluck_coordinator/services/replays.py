@@ -25,11 +25,21 @@ def ask(site: Site, tx: Transaction, unit: Unit, segment: Segment, why: Why) -> 
     """Let a segment be trained again; give its replay, which may be there already."""
     lease = segment.lease
     known = replays.of_leases(tx, [lease.id]).get(lease.id)
-    if known is not None and (known.state != ReplayState.DROPPED and known.end == segment.end):
+    if known is not None and is_of(known, segment):
         replays.raise_priority(tx, [known.id], why)
         return known
     diverged = unit.diverged and lease.id == unit.result_lease
     return open_replay(site, tx, unit, segment, why, diverged=diverged)
+
+
+def is_of(replay: Replay, segment: Segment) -> bool:
+    """Say whether a replay of a segment's lease is, or was, of what that lease came to.
+
+    Args:
+        replay: The newest replay of the lease.
+        segment: The lease with what it came to.
+    """
+    return replay.state != ReplayState.DROPPED and replay.end == segment.end
 
 
 def open_replay(

@@ -201,8 +201,7 @@ def _accept(
     leases.end_all_of_unit(
         tx, unit.id, LeaseState.SUPERSEDED, now=now, reason="an earlier holder finished"
     )
-    finished = units.get(tx, unit.id)
-    dead_ends.finished(site, tx, finished)
+    dead_ends.settled(site, tx, [unit.id])
     if "loss" in claims:
         keep_claim(tx, unit, unit.to_epoch, claims["loss"])
     donors.reward(tx, lease.donor_id, seconds=min(now, lease.expires_at) - lease.started_at)
@@ -221,7 +220,7 @@ def _accept(
         "backend": backend,
     }
     record(tx, unit.study_id, "result", body, now)
-    challenged = draw(site, tx, finished)
+    challenged = draw(site, tx, units.get(tx, unit.id))
     after_commit(tx, lambda: site.manners.delivered(lease.donor_id))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
     after_commit(tx, site.poke)
@@ -265,8 +264,7 @@ async def hand_back(
 
 
 def _count_return(site: Site, tx: Transaction, donor_id: str, network: str | None) -> None:
-    found = donors.get(tx, donor_id)
-    delivered = found is not None and found.units > 0
+    delivered = donors.finished(tx, donor_id) > 0
     near = network or site.presence.network_of(donor_id)
     now = site.now()
     after_commit(tx, lambda: site.manners.returned(donor_id, near, now, delivered=delivered))

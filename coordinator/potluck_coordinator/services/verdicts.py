@@ -147,7 +147,7 @@ def _refute(site: Site, tx: Transaction, replay: Replay, unit: Unit) -> None:
     """Put the unit back in the queue, and doubt the donor's other work."""
     if _own_segment(tx, replay, unit) is not None:
         note = f"{replay.lease_id}: what came back is not what was asked for"
-        void(site, tx, unit, note, replay, may_return=True)
+        void(site, tx, unit, note, replay)
     ask_for_all_of(site, tx, replay.donor_id)
     dead_ends.refuted(site, tx, replay)
 

@@ -8,7 +8,7 @@ from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.records import Replay, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState
 from potluck_coordinator.services import dead_ends
-from potluck_coordinator.services.chains import segments_of, standing_on, standing_segments
+from potluck_coordinator.services.chains import segments_of, standing_on
 from potluck_coordinator.services.events import WORK
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import (
@@ -43,8 +43,6 @@ def void(
     unit: Unit,
     note: str,
     cause: Replay | None = None,
-    *,
-    may_return: bool = False,
 ) -> bool:
     """Put a unit back in the queue as if nobody had trained it; False where it is not wanted.
 
@@ -59,10 +57,8 @@ def void(
         note: Why, for whoever reads the unit's and its leases' reasons.
         cause: The replay, or challenge, whose lease is not believed; None where no lease of it was
             scored, so that none earned anything.
-        may_return: An admin can take this back, so that the states that led to it are kept.
     """
     unfounded = [] if cause is None else standing_on(tx, unit, cause.lease_id)
-    doubted = [one.lease.id for one in standing_segments(tx, unit)] if may_return else []
     now = site.now()
     reasons = [*unit.reasons, note][-20:]
     values = {**NO_RESULT, "tries": 0, "reasons": reasons, "ready_since": now}
@@ -82,7 +78,7 @@ def void(
     after_commit(tx, lambda: site.superseded.update(results))
     for unit_id in gone:
         leases.end_all_of_unit(tx, unit_id, LeaseState.SUPERSEDED, now=now, reason=note)
-    dead_ends.taken_back(site, tx, gone, doubted)
+    dead_ends.settled(site, tx, gone)
     scores.remove(tx, gone)
     replays.drop(tx, unit_ids=gone, note="its result was taken back", now=now)
     _reopen(site, tx, unit)

@@ -44,6 +44,16 @@ def reward(
     session.flush()
 
 
+def finished(session: Session, donor_id: str) -> int:
+    """Count the units that a donor has finished; 0 for one that nobody knows.
+
+    Args:
+        session: A transaction.
+        donor_id: The donor.
+    """
+    return session.exec(select(DonorRow.units).where(DonorRow.id == donor_id)).first() or 0
+
+
 def strangers(session: Session, before: float, online: Collection[str], most: int) -> list[str]:
     """List donors unseen since a time who never held a lease, and are not here now.
 

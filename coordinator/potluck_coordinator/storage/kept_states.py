@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, and_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -80,17 +80,18 @@ def release_unless_gone_on_from(session: Session, lease_id: str, *, now: float) 
     return bool(changed(session, statement))
 
 
-def held_of_unit(session: Session, unit_id: str) -> list[str]:
-    """List the leases that hold a unit.
+def needed_of_units(session: Session, unit_ids: Collection[str]) -> list[str]:
+    """List the leases that hold units, and those of refuted results whose states are kept.
 
     Args:
         session: The transaction.
-        unit_id: The unit.
+        unit_ids: The units.
     """
-    query = select(LeaseRow.id).where(
-        LeaseRow.unit_id == unit_id, LeaseRow.state == LeaseState.HELD.value
+    held = select(LeaseRow.id).where(
+        col(LeaseRow.unit_id).in_(unit_ids), LeaseRow.state == LeaseState.HELD.value
     )
-    return list(session.exec(query))
+    refuted = select(ReplayRow.lease_id).where(col(ReplayRow.unit_id).in_(unit_ids), _may_return())
+    return [*session.exec(held), *session.exec(refuted)]
 
 
 def release_replay(session: Session, replay_id: str, *, now: float) -> None:
@@ -107,21 +108,6 @@ def release_replay(session: Session, replay_id: str, *, now: float) -> None:
     )
 
 
-def refuted_of_units(session: Session, unit_ids: Collection[str]) -> list[str]:
-    """List the leases of units that were refuted, and whose states are kept.
-
-    Args:
-        session: The transaction.
-        unit_ids: The units.
-    """
-    query = select(ReplayRow.lease_id).where(
-        col(ReplayRow.unit_id).in_(unit_ids),
-        ReplayRow.state == ReplayState.REFUTED.value,
-        col(ReplayRow.released_at).is_(None),
-    )
-    return list(session.exec(query))
-
-
 def release_of_closed(
     session: Session, study_id: str, closed: ColumnElement[bool], *, now: float
 ) -> int:
@@ -134,11 +120,7 @@ def release_of_closed(
         now: Seconds since 1970.
     """
     units = select(UnitRow.id).where(UnitRow.study_id == study_id, closed)
-    doubted = select(ReplayRow.lease_id).where(
-        ReplayRow.study_id == study_id,
-        ReplayRow.state == ReplayState.REFUTED.value,
-        col(ReplayRow.released_at).is_(None),
-    )
+    doubted = select(ReplayRow.lease_id).where(ReplayRow.study_id == study_id, _may_return())
     return changed(
         session,
         update(LeaseRow)
@@ -168,13 +150,15 @@ def refuted_beyond(
     """
     query = (
         select(ReplayRow.id, ReplayRow.lease_id, ReplayRow.unit_id)
-        .where(
-            ReplayRow.study_id == study_id,
-            ReplayRow.state == ReplayState.REFUTED.value,
-            col(ReplayRow.released_at).is_(None),
-        )
+        .where(ReplayRow.study_id == study_id, _may_return())
         .order_by(col(ReplayRow.decided_at).desc(), col(ReplayRow.id))
         .offset(most)
         .limit(at_once)
     )
     return [(replay, lease, unit) for replay, lease, unit in session.exec(query)]
+
+
+def _may_return() -> ColumnElement[bool]:
+    """Hold for refutations whose states are kept: an admin can take the verdict back."""
+    refuted = col(ReplayRow.state) == ReplayState.REFUTED.value
+    return and_(refuted, col(ReplayRow.released_at).is_(None))

@@ -56,7 +56,7 @@ def candidates(
         )
         .join(near, near.c.id == col(UnitRow.id))
         .where(near.c.place <= per_owner)
-        .order_by(near.c.place, col(UnitRow.ready_since), col(UnitRow.trial), col(UnitRow.fold))
+        .order_by(near.c.place, *_age())
         .limit(limit)
     )
     return [

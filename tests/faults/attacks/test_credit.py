@@ -11,10 +11,9 @@ import potluck
 from potluck.protocol import donor as wire
 from tests.conftest import Start
 from tests.faults.attacks.checked import submit
-from tests.faults.attacks.test_states import made_up
 from tests.support.coordinator import Coordinator
 from tests.support.honest_donor import trained, work
-from tests.support.scripted_donor import ScriptedDonor, end_step, random_result
+from tests.support.scripted_donor import ScriptedDonor, end_step, random_result, random_state
 from tests.support.visiting import bearer
 from tests.support.waiting import PATIENCE_S, until
 
@@ -107,7 +106,7 @@ def undo(found: Shared) -> bool:
 
 
 def test_who_went_on_from_a_false_state_loses_its_credit_too(start_coordinator: Start) -> None:
-    found = shared(start_coordinator, made_up, honest)
+    found = shared(start_coordinator, random_state, honest)
     assert found.records() == ((0, 0), (0, 0))
 
 

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 from safetensors.numpy import save
 
 from potluck.protocol import donor as wire
 from tests.faults.attacks.checked import finish_honestly, submit, verdicts
 from tests.support.coordinator import Coordinator
 from tests.support.honest_donor import trained
-from tests.support.scripted_donor import ScriptedDonor, end_step, state
+from tests.support.scripted_donor import ScriptedDonor, end_step, random_state
 from tests.support.waiting import until
-
-
-def made_up(donor: ScriptedDonor, lease: wire.Lease, step: int) -> bytes:
-    """Give a state of a step that no training came to."""
-    rng = np.random.default_rng(step)
-    start = donor.start_weights(lease)
-    weights = {k: rng.normal(size=v.shape).astype(np.float32) for k, v in start.items()}
-    return state(weights, lease.unit, step)
 
 
 def test_a_result_that_names_no_epoch_or_another_is_refused(checking: Coordinator) -> None:
@@ -44,7 +35,7 @@ def test_an_honest_last_step_after_ones_own_false_state_is_found_out(
     with ScriptedDonor(checking.url) as liar:
         lease = liar.await_lease()
         before = end_step(lease.unit) - 1
-        liar.checkpoint(lease, made_up(liar, lease, before), before)
+        liar.checkpoint(lease, random_state(liar, lease, before), before)
         liar.hand_back(lease, "closing")
         again = liar.await_lease()
         assert again.unit.start != lease.unit.start
@@ -64,8 +55,8 @@ def misled(checking: Coordinator) -> tuple[str, wire.Lease, bytes] | None:
         lease = liar.await_lease()
         assert heir.request() == []  # passes its check
         first = lease.unit.from_epoch * lease.unit.steps_per_epoch + 1
-        result = made_up(liar, lease, end_step(lease.unit))
-        liar.checkpoint(lease, made_up(liar, lease, first), first)
+        result = random_state(liar, lease, end_step(lease.unit))
+        liar.checkpoint(lease, random_state(liar, lease, first), first)
         liar.hand_back(lease, "closing")
         again = next(iter(heir.request()), None)
         if again is None or again.unit.start == lease.unit.start:
