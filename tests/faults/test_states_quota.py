@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 
 import pytest
 
@@ -16,6 +17,8 @@ from tests.support.waiting import until
 
 STATE = 2_000
 """Bytes: a bit more than a state of the small network takes."""
+STILL_S = 5.0
+"""Many times as long as the next trial takes to be made."""
 
 
 def submit(coordinator: Coordinator, trials: int = 30) -> potluck.Study:
@@ -83,9 +86,16 @@ def test_where_visitors_keep_too_much_together_studies_wait_and_go_on_later(
     study = submit(few)
     hand_in(few.url, 3)
 
+    seen: tuple[object, float] = (None, 0.0)
+
     def stands_still() -> bool:
+        """Say whether no trial was made for a while: between two nothing is ready either."""
+        nonlocal seen
         counts = study.refresh().record.counts
-        return counts.ready == counts.returned == 0 and counts.scored >= 3
+        if counts != seen[0]:
+            seen = counts, monotonic()
+        still = monotonic() - seen[1] > STILL_S
+        return still and counts.ready == counts.returned == 0 and counts.scored >= 3
 
     with ScriptedDonor(few.url) as donor:
 
