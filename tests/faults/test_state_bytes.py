@@ -76,7 +76,7 @@ def test_what_came_zipped_is_charged_by_what_it_becomes(start_coordinator: Start
 class SmallDisk:
     """A coordinator, and the free bytes that its disk says it has: nothing that is written counts.
 
-    A study waits for donors.
+    A study waits for three donors.
     """
 
     coordinator: Inside
@@ -91,7 +91,7 @@ def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Smal
         disk = SmallDisk(found)
         monkeypatch.setattr(shutil, "disk_usage", lambda _place: disk)
         with potluck.Client(found.url) as client:
-            submit(client)
+            submit(client, trials=3)
         yield disk
 
 
@@ -99,8 +99,8 @@ def test_uploads_that_come_at_once_do_not_fill_the_disk(
     small_disk: SmallDisk, tmp_path: Path
 ) -> None:
     found = small_disk.coordinator
-    with ScriptedDonor(found.url) as donor:
-        token = donor.begin().token
+    with ScriptedDonor(found.url) as donor, ScriptedDonor(found.url, address="127.0.0.2") as other:
+        token, others = donor.begin().token, other.begin().token
         small_disk.free = FLOOR + 60_000
         first, second = zeros(40_000, 1), zeros(40_000, 2)
         sha = hashlib.sha256(first).hexdigest()
@@ -110,12 +110,27 @@ def test_uploads_that_come_at_once_do_not_fill_the_disk(
             )
             slow.say(first[:10])
             until(lambda: found.site.incoming.bytes > 0, "the first upload's room")
-            refused = donor.put(second, token)[1]
+            refused = other.put(second, others)[1]
             assert (refused.status_code, code_of(refused)) == (507, "disk.full")
             slow.say(first[10:])
             until(lambda: sha in kept(tmp_path), "the first upload's end")
         until(lambda: found.site.incoming.bytes == 0, "the room to be given back")
-        assert donor.put(second, token)[1].status_code == 204
+        assert other.put(second, others)[1].status_code == 204
+
+
+def test_one_networks_donors_leave_half_of_the_disks_room_to_others(small_disk: SmallDisk) -> None:
+    url = small_disk.coordinator.url
+    with (
+        ScriptedDonor(url, address="127.0.0.2") as one,
+        ScriptedDonor(url, address="127.0.0.2") as near,
+        ScriptedDonor(url, address="127.0.0.3") as far,
+    ):
+        tokens = [donor.begin().token for donor in (one, near, far)]
+        small_disk.free = FLOOR + 60_000
+        assert one.put(zeros(40_000, 1), tokens[0])[1].status_code == 204
+        refused = near.put(zeros(40_000, 2), tokens[1])[1]
+        assert (refused.status_code, code_of(refused)) == (507, "disk.share")
+        assert far.put(zeros(40_000, 3), tokens[2])[1].status_code == 204
 
 
 def test_an_upload_that_unfolds_beyond_the_disks_room_leaves_nothing(
@@ -167,10 +182,15 @@ def wide_h5() -> bytes:
     return saved(keras.Sequential(layers))
 
 
-def large_state(donor: ScriptedDonor, lease: wire.Lease, step: int) -> bytes:
-    """Give a state with what an optimizer may keep of each weight."""
+def large_state(
+    donor: ScriptedDonor,
+    lease: wire.Lease,
+    step: int,
+    *,
+    slots: tuple[str, ...] = ("momentum", "velocity"),
+) -> bytes:
+    """Give a state with what Adam keeps of each weight, or other slots."""
     weights = donor.start_weights(lease)
-    slots = ("momentum", "velocity", "norm")
     for name, values in list(weights.items()):
         for slot in slots:
             weights[name.replace("weights/", f"optimizer/{slot}/")] = np.zeros_like(values)
@@ -199,7 +219,7 @@ def test_states_that_are_named_at_once_are_not_held(start_coordinator: Start) ->
         named = []
         for donor, lease in zip(donors, leases, strict=True):
             data = large_state(donor, lease, 1)
-            assert len(data) > 60_000_000
+            assert len(data) > 45_000_000
             sha, sent = hashlib.sha256(data).hexdigest(), gzip.compress(data, 1)
             headers = {"X-Potluck-Lease": lease.token, "Content-Encoding": "gzip"}
             put = donor.http.put(f"/api/v1/donor/artifacts/{sha}", content=sent, headers=headers)
@@ -259,3 +279,21 @@ def test_only_what_may_count_is_read_and_once(
             assert settled.leases[0].error is not None
             assert settled.leases[0].error.code == "lease.spent"
             assert read == [sha, done["artifact"]]
+
+
+def test_slots_that_a_units_optimizer_does_not_keep_are_refused(start_coordinator: Start) -> None:
+    """They would only make a result larger, until there is no memory to score it."""
+    coordinator: Coordinator = start_coordinator(workers=1)
+    study = submit(coordinator.client())
+    with ScriptedDonor(coordinator.url) as donor:
+        lease = donor.await_lease()
+        padded = large_state(donor, lease, end_step(lease.unit), slots=("momentum", "norm"))
+        settled = donor.complete(lease, padded)
+        assert settled.outcome == "refused"
+        assert settled.error is not None
+        assert settled.error.code == "result.names"
+        assert "optimizer/norm/" in settled.error.got
+        lease = donor.await_lease()
+        whole = large_state(donor, lease, end_step(lease.unit))
+        assert donor.complete(lease, whole).outcome == "accepted"
+    study.wait(timeout=60, progress=False)

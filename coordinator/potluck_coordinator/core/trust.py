@@ -32,6 +32,26 @@ LEARNED_EACH = 5
 LEARNED_MARGIN = 3.0
 
 
+STEPS_BEYOND = 256
+"""A divergence shows itself here so many steps later at most, beside twice the claimed ones."""
+
+
+def diverges_by(from_step: int, claimed: int, last: int) -> int:
+    """Give the step by which a claimed divergence must have shown itself here too.
+
+    Other rounding moves it a little; a claim at the first step must not ask for the whole unit.
+
+    Args:
+        from_step: Where the lease began.
+        claimed: The step at which its donor says that training diverged.
+        last: The unit's last step.
+
+    Example: `diverges_by(0, 100, 10_000)` is 456.
+    """
+    claimed = min(max(claimed, from_step), last)
+    return min(last, claimed + (claimed - from_step) + STEPS_BEYOND)
+
+
 class ReplayState(StrEnum):
     """Where a replay is."""
 

@@ -88,6 +88,7 @@ def check_weights(
     averaged: Collection[str] = (),
     largest: float | None = None,
     least: Mapping[str, float] | None = None,
+    slots: Collection[str] | None = None,
 ) -> None:
     """Refuse a checkpoint that is not as it should be. It is read once, and never held.
 
@@ -104,6 +105,7 @@ def check_weights(
             for it is what `scored_weights` gives.
         largest: No number may be larger, where it is given.
         least: Weights of which no number may be smaller than this, such as variances.
+        slots: The optimizer's, by Keras's names; others only make a state larger. None: any.
 
     Raises:
         BadResult: `result.too_large`, `result.unreadable`, `result.step`, `result.names`,
@@ -120,7 +122,8 @@ def check_weights(
         )
     header = read_header(content, size, most_header(expected_shapes))
     _check_moment(header, step, epoch)
-    _check_names(header.entries, expected_shapes, averaged)
+    areas = SLOTS if slots is None else tuple(f"optimizer/{slot}/" for slot in slots)
+    _check_names(header.entries, expected_shapes, averaged, areas)
     for key, entry in header.entries.items():
         _check_tensor(key, entry, *_expected(key, expected_shapes, averaged))
     for key in sorted(header.entries, key=lambda name: header.entries[name]["data_offsets"]):
@@ -149,11 +152,14 @@ def _check_moment(header: Header, step: int | None, epoch: int | None) -> None:
 
 
 def _check_names(
-    entries: Mapping[str, Any], shapes: Mapping[str, Sequence[int]], averaged: Collection[str]
+    entries: Mapping[str, Any],
+    shapes: Mapping[str, Sequence[int]],
+    averaged: Collection[str],
+    areas: Sequence[str],
 ) -> None:
     missing = sorted(name for name in shapes if WEIGHTS + name not in entries)
     missing += sorted(AVERAGE + name for name in averaged if AVERAGE + name not in entries)
-    strange = sorted(key for key in entries if _place(key, shapes, averaged) is None)
+    strange = sorted(key for key in entries if _place(key, shapes, averaged, areas) is None)
     if missing or strange:
         raise BadResult(
             "result.names",
@@ -168,12 +174,15 @@ def _check_names(
 
 
 def _place(
-    key: str, shapes: Mapping[str, Sequence[int]], averaged: Collection[str]
+    key: str,
+    shapes: Mapping[str, Sequence[int]],
+    averaged: Collection[str],
+    areas: Sequence[str] = SLOTS,
 ) -> tuple[str, tuple[int, ...]] | None:
     """Give the type and shape that a key must have, or None for a key that may not be."""
     if key in EXTRAS:
         return EXTRAS[key]
-    for area in (WEIGHTS, *SLOTS, AVERAGE):
+    for area in (WEIGHTS, *areas, AVERAGE):
         name = key.removeprefix(area)
         if name != key:
             known = name in (averaged if area == AVERAGE else shapes)

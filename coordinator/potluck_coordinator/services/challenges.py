@@ -29,15 +29,6 @@ NO_COMMITMENT = "The donor had told no hash of a state at this interval's ends."
 NOT_BROUGHT = "The donor did not bring the two states."
 
 
-def too_long(site: Site, unit: Unit, segment: Segment) -> bool:
-    """Say whether training a segment again would take longer than the operator gives it."""
-    spe = steps_per_epoch(unit.rows, unit.batch_size)
-    all_steps = (unit.to_epoch - unit.from_epoch) * spe
-    steps = segment.to_step - segment.lease.from_step
-    most = site.settings.own_donor_whole_seconds
-    return site.own_pace.expected(unit, steps, all_steps) > most
-
-
 def challenge(site: Site, tx: Transaction, unit: Unit, segment: Segment) -> None:
     """Draw one interval of what a lease trained, and ask its donor for the two states."""
     lease = segment.lease
@@ -166,7 +157,7 @@ def _give_up(site: Site, tx: Transaction, asked: Replay, note: str) -> None:
     ):
         return
     network = site.presence.network_of(asked.donor_id)
-    if note == NO_COMMITMENT or network is not None:
+    if note == NO_COMMITMENT or site.presence.is_online(asked.donor_id):
         after_commit(tx, lambda: site.manners.failed(asked.donor_id, network, now))
     body = {
         "replay": asked.id,

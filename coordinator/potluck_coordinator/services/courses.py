@@ -8,9 +8,21 @@ from potluck.protocol.optimizers import AnyOptimizer
 from potluck.protocol.study import LossOptions
 from potluck_coordinator.core.records import Unit
 from potluck_coordinator.core.units import steps_per_epoch
+from potluck_coordinator.training.optimizers import rule_of
 from potluck_coordinator.training.replay import Course
 
 _OPTIMIZER: TypeAdapter[AnyOptimizer] = TypeAdapter(AnyOptimizer)
+
+
+def slots_of(unit: Unit) -> tuple[str, ...]:
+    """Name what the optimizer of a unit keeps of each weight, under Keras's names.
+
+    Moving averages of the weights are none of these.
+
+    Args:
+        unit: The unit.
+    """
+    return rule_of(_OPTIMIZER.validate_python(unit.training["optimizer"])).slots
 
 
 def course_of(unit: Unit) -> Course:

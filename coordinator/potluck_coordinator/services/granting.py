@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from potluck.protocol import donor as wire
 from potluck_coordinator.core.groups import EVERYONE, Circle, Reach
 from potluck_coordinator.core.leases import LeaseState
-from potluck_coordinator.core.records import Lease, Unit, wire_fold
+from potluck_coordinator.core.records import Lease, wire_fold
 from potluck_coordinator.core.scheduling import Asker, choose
-from potluck_coordinator.core.trust import KNOWN_AFTER, Why, most_leases
+from potluck_coordinator.core.trust import most_leases
 from potluck_coordinator.core.units import UnitEvent, steps_per_epoch
-from potluck_coordinator.services.chains import chain_to
 from potluck_coordinator.services.lease_words import wire_lease
 from potluck_coordinator.services.leases import DonorSession, hash_token
 from potluck_coordinator.services.reach import reach_of
-from potluck_coordinator.services.replays import ask, checks
+from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.stalls import Stalls, look, offered
+from potluck_coordinator.services.starts import doubt_start, with_trusted_start
 from potluck_coordinator.storage import (
     donor_standings,
     donors,
@@ -212,7 +212,7 @@ def _lease_unit(
     *,
     event: UnitEvent = UnitEvent.LEASE,
 ) -> wire.Lease | None:
-    unit = units.get(tx, unit_id)
+    unit = with_trusted_start(site, tx, units.get(tx, unit_id))
     study = studies.lent(tx, unit.study_id)
     start = unit.checkpoint or unit.start
     if start is None or not reach.permits(study.circle):
@@ -244,7 +244,7 @@ def _lease_unit(
     if not units.change(tx, unit.id, event, lease_id=lease.id):
         return None
     leases.add(tx, lease)
-    _doubt_checkpoint(site, tx, unit, lease)
+    doubt_start(site, tx, unit, lease)
     body = {
         "lease": lease.id,
         "unit": unit.id,
@@ -265,19 +265,6 @@ def _lease_unit(
     record(tx, unit.study_id, "lease", body, now)
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
     return wire_lease(site, lease, token, unit, study)
-
-
-def _doubt_checkpoint(site: Site, tx: Transaction, unit: Unit, lease: Lease) -> None:
-    """Let the state that a lease goes on from be proven, where its donor is not known yet.
-
-    Training goes on meanwhile; if the state is refuted, the unit starts again.
-    """
-    if lease.start_lease is None or not checks(site):
-        return
-    for segment in chain_to(tx, lease.start_lease, lease.start, lease.from_step):
-        other = segment.lease
-        if donor_standings.best_of(tx, other.donor_id) < KNOWN_AFTER:
-            ask(site, tx, unit, segment, Why.CHECKPOINT)
 
 
 async def more_follows(site: Site, donor: DonorSession) -> bool:

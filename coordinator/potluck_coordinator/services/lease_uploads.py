@@ -13,6 +13,7 @@ from potluck_coordinator.services.leases import hash_token
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.rates import Rate
 from potluck_coordinator.services.rights import hidden
+from potluck_coordinator.services.room import must_be_shared
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import leases, units, uploads
 from potluck_coordinator.storage.transaction import Transaction, after_commit
@@ -36,6 +37,7 @@ async def lease_writes(site: Site, token: str, sha: str) -> tuple[Lease, Unit]:
     Raises:
         NotFound: `artifact.not_found`, for any other lease.
         BadResult: `result.too_many_uploads`.
+        NoRoom: `disk.share`.
         TooOften: `rate.lease_states`.
     """
 
@@ -46,6 +48,7 @@ async def lease_writes(site: Site, token: str, sha: str) -> tuple[Lease, Unit]:
         unit = units.get(tx, lease.unit_id)
         if lease.state in OPEN:
             _must_be_few(tx, lease, unit, sha)
+            _must_be_shared(site, tx, lease, 0)
         elif not allows_upload(tx, lease.id, sha):
             raise hidden(sha)
         return lease, unit
@@ -69,6 +72,7 @@ async def note(site: Site, lease_id: str, sha: str, size: int) -> None:
     Raises:
         NotFound: `artifact.not_found` where its study was deleted meanwhile.
         BadResult: `result.too_many_uploads`.
+        NoRoom: `disk.share`.
     """
 
     def act(tx: Transaction) -> None:
@@ -77,6 +81,7 @@ async def note(site: Site, lease_id: str, sha: str, size: int) -> None:
             raise hidden(sha)
         if lease.state in OPEN:
             _must_be_few(tx, lease, units.get(tx, lease.unit_id), sha)
+            _must_be_shared(site, tx, lease, size)
         uploads.note(tx, lease_id, sha, size)
 
     try:
@@ -145,6 +150,12 @@ def _must_be_few(tx: Transaction, lease: Lease, unit: Unit, sha: str) -> None:
             if held
             else "Hand in what was uploaded, or ask for work.",
         )
+
+
+def _must_be_shared(site: Site, tx: Transaction, lease: Lease, size: int) -> None:
+    network = site.presence.network_of(lease.donor_id)
+    near = [lease.donor_id] if network is None else site.presence.donors_from(network)
+    must_be_shared(site, uploads.bytes_of_donors(tx, near), size)
 
 
 def _unnamed(tx: Transaction, lease: Lease, unit: Unit) -> list[str]:

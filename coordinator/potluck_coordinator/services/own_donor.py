@@ -8,7 +8,7 @@ from functools import partial
 from potluck.protocol.base import one_line
 from potluck_coordinator.core.errors import Conflict, NotFound, TooLarge
 from potluck_coordinator.core.records import Replay, Study, Unit
-from potluck_coordinator.core.trust import ReplayState, Why
+from potluck_coordinator.core.trust import ReplayState, Why, diverges_by
 from potluck_coordinator.core.turns import WORKER_LEAST, Kind
 from potluck_coordinator.core.units import steps_per_epoch
 from potluck_coordinator.scoring import JobTooLarge, WorkerLost
@@ -19,10 +19,10 @@ from potluck_coordinator.services.score_jobs import KeptReplay, replay_kept
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.stuck import conclude_stuck
 from potluck_coordinator.services.verdicts import OWN, conclude
-from potluck_coordinator.storage import replays, studies, units
+from potluck_coordinator.storage import leases, replays, studies, units
 from potluck_coordinator.storage.transaction import Transaction
 from potluck_coordinator.training.fresh_answers import fresh_answers
-from potluck_coordinator.training.replay import Replayed, ReplayJob
+from potluck_coordinator.training.replay import IN_DOUBT, Replayed, ReplayJob
 
 NOTE_CHARACTERS = 300
 MOST_REMEMBERED = 10_000
@@ -30,6 +30,10 @@ MOST_REMEMBERED = 10_000
 PREPARED_WITHIN_S = 300.0
 SLACK = 2.0
 """A process that hangs is killed after so many times the time that its job may take."""
+LEAST_S = 120.0
+"""No process is killed sooner: it imports Keras first."""
+TRAININGS = 1.0 + IN_DOUBT
+"""A replay that finds a difference trains twice, and the second time may take longer."""
 
 
 async def next_replay(site: Site, served: dict[str, float]) -> Replay | None:
@@ -65,18 +69,26 @@ async def prepare_checks(site: Site) -> None:
 async def perform(site: Site, due: Replay) -> ReplayState | None:
     """Train a lease's work again and keep the verdict. Raises what the store raises."""
 
-    def look(tx: Transaction) -> tuple[Unit, Study]:
-        return units.get(tx, due.unit_id), studies.get(tx, due.study_id)
+    def look(tx: Transaction) -> tuple[Unit, Study, int]:
+        lease = leases.get(tx, due.lease_id)
+        claimed = due.to_step if lease is None else lease.step
+        return units.get(tx, due.unit_id), studies.get(tx, due.study_id), claimed
 
-    unit, study = await site.writer.read(look)
+    unit, study, claimed = await site.writer.read(look)
     promoted = unit.kind == "trial" and unit.rung < len(study.spec["rungs"]) - 1
-    done = await _train(site, due, unit, study.owner, promoted)
+    last = unit.to_epoch * steps_per_epoch(unit.rows, unit.batch_size)
+    to_step = diverges_by(due.from_step, claimed, last) if due.diverged else due.to_step
+    goes_on = promoted or due.to_step < last
+    done = await _train(site, due, unit, study.owner, to_step, goes_on)
     site.own_pace.note(unit, done.step_s)
     note = one_line(done.unable, NOTE_CHARACTERS)
     if due.why == Why.STUCK:
         await site.writer.run(lambda tx: conclude_stuck(site, tx, due, done, note, OWN))
         return None
-    return await site.writer.run(lambda tx: conclude(site, tx, due, done.comparison, note))
+    late = done.too_long
+    return await site.writer.run(
+        lambda tx: conclude(site, tx, due, done.comparison, note, too_long=late)
+    )
 
 
 async def leave_undecided(site: Site, due: Replay, why: str) -> None:
@@ -90,23 +102,23 @@ async def leave_undecided(site: Site, due: Replay, why: str) -> None:
     await site.writer.run(act)
 
 
-async def _train(site: Site, due: Replay, unit: Unit, owner: str, promoted: bool) -> Replayed:
-    spe = steps_per_epoch(unit.rows, unit.batch_size)
-    last = unit.to_epoch * spe
+async def _train(
+    site: Site, due: Replay, unit: Unit, owner: str, to_step: int, goes_on: bool
+) -> Replayed:
     settings = site.settings
     build = partial(
         ReplayJob,
         course_of(unit),
-        to_step=last if due.diverged else due.to_step,
+        to_step=to_step,
         diverged=due.diverged,
-        goes_on=promoted or due.to_step < last,
+        goes_on=goes_on,
         share=settings.own_donor,
         seconds=settings.own_donor_seconds,
     )
     topology, tensors, start = map(site.artifacts.kept, (unit.topology, unit.tensors, due.start))
     end = site.artifacts.kept(due.end) if due.end else None
     kept = KeptReplay(topology, tensors, start, end, build)
-    most = SLACK * settings.own_donor_seconds / settings.own_donor
+    most = max(LEAST_S, SLACK * TRAININGS * settings.own_donor_seconds / settings.own_donor)
     try:
         await provided(site, unit.study_id, unit.part)
         ends = [sha for sha in (due.start, due.end) if sha]
@@ -122,4 +134,5 @@ async def _train(site: Site, due: Replay, unit: Unit, owner: str, promoted: bool
     except WorkerLost as error:
         return Replayed(None, str(error), failed=True)
     except TimeoutError:
-        return Replayed(None, f"Training it again took longer than {most:,.0f} s.", failed=True)
+        told = f"Training it again took longer than {most:,.0f} s."
+        return Replayed(None, told, failed=True, too_long=True)

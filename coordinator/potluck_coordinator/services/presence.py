@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from potluck_coordinator.core.groups import EVERYONE, NO_REACH, Circle, Reach
+from potluck_coordinator.services.networks import Networks
 
 FRESH_PER_NETWORK = 2
 ANSWERS_WITHIN_S = 5.0
@@ -33,6 +34,7 @@ class Presence:
         self._open: dict[str, int] = {}
         self._allowed: Counter[int | None] = Counter()
         self._networks: dict[str, str] = {}
+        self._came_from = Networks(clock)
         self._waiting: dict[int, _Waiting] = {}
         self._known: set[str] = set()
         self._reaches: dict[str, Reach] = {}
@@ -54,6 +56,7 @@ class Presence:
         self._reaches[donor_id] = reach
         if network is not None:
             self._networks[donor_id] = network
+            self._came_from.came(donor_id, network)
         if known:
             self._known.add(donor_id)
         self._allowed[memory_bytes] += 1
@@ -68,7 +71,9 @@ class Presence:
                 self._open[donor_id] = left
             else:
                 del self._open[donor_id]
-                self._networks.pop(donor_id, None)
+                here = self._networks.pop(donor_id, None)
+                if here is not None:  # remembered from now on
+                    self._came_from.came(donor_id, here)
                 self._known.discard(donor_id)
                 self._reaches.pop(donor_id, None)
 
@@ -130,8 +135,29 @@ class Presence:
         return any(reach.permits(circle) for circle in circles)
 
     def network_of(self, donor_id: str) -> str | None:
-        """Give the network from which a donor is connected, if it is."""
-        return self._networks.get(donor_id)
+        """Give the network from which a donor is connected, or was within the last hour.
+
+        Args:
+            donor_id: The donor.
+        """
+        return self._networks.get(donor_id) or self._came_from.of(donor_id)
+
+    def donors_from(self, network: str) -> list[str]:
+        """List the donors that are connected from a network, or were within the last hour.
+
+        Args:
+            network: The network.
+        """
+        here = [donor for donor, there in list(self._networks.items()) if there == network]
+        return list({*here, *self._came_from.donors_of(network)})
+
+    def is_online(self, donor_id: str) -> bool:
+        """Say whether a donor is connected.
+
+        Args:
+            donor_id: The donor.
+        """
+        return donor_id in self._open
 
     def signed_in(self, donor_id: str) -> bool:
         """Say whether a donor that is connected showed an account's token or sign-in.
@@ -177,4 +203,19 @@ class Presence:
         """Say whether any other donor is online that may get the units of one of these circles."""
         return any(
             other != donor_id and self._permitted(other, circles) for other in list(self._open)
+        )
+
+    def elsewhere(self, donor_id: str, circles: Collection[Circle] = (EVERYONE,)) -> bool:
+        """Say whether such a donor is online that is not on the same network.
+
+        Args:
+            donor_id: The donor.
+            circles: Whose units the others may get.
+        """
+        here = self.network_of(donor_id)
+        return any(
+            other != donor_id
+            and self._permitted(other, circles)
+            and (here is None or self._networks.get(other) != here)
+            for other in list(self._open)
         )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from potluck_coordinator.core.records import Replay, Unit
-from potluck_coordinator.core.trust import Interval, ReplayState, Why, backend_class
+from potluck_coordinator.core.records import Lease, Replay, Unit
+from potluck_coordinator.core.trust import (
+    KNOWN_AFTER,
+    Interval,
+    ReplayState,
+    Why,
+    backend_class,
+)
+from potluck_coordinator.core.units import steps_per_epoch
 from potluck_coordinator.services.chains import (
     Segment,
     network_segments,
     standing_segments,
 )
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import replays, units
+from potluck_coordinator.storage import donor_standings, replays, units
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 PROVEN = (ReplayState.AGREED, ReplayState.UNDONE)
@@ -19,6 +26,32 @@ PROVEN = (ReplayState.AGREED, ReplayState.UNDONE)
 def checks(site: Site) -> bool:
     """Say whether this coordinator trains anything again."""
     return site.settings.own_donor > 0
+
+
+def takes_longer(site: Site, unit: Unit, segment: Segment, seconds: float) -> bool:
+    """Say whether training a segment again would take longer than so many seconds.
+
+    Args:
+        site: The coordinator, which knows how fast it trains.
+        unit: The unit.
+        segment: What a lease of it trained.
+        seconds: Of one core.
+    """
+    spe = steps_per_epoch(unit.rows, unit.batch_size)
+    all_steps = (unit.to_epoch - unit.from_epoch) * spe
+    steps = segment.to_step - segment.lease.from_step
+    return site.own_pace.expected(unit, steps, all_steps) > seconds
+
+
+def is_known(tx: Transaction, lease: Lease) -> bool:
+    """Say whether a lease's donor is known with the backend that trained it.
+
+    Args:
+        tx: A transaction.
+        lease: The lease.
+    """
+    kind = backend_class(lease.backend, lease.stacked)
+    return donor_standings.of(tx, lease.donor_id, kind).agreements >= KNOWN_AFTER
 
 
 def ask(site: Site, tx: Transaction, unit: Unit, segment: Segment, why: Why) -> Replay:

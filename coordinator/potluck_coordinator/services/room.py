@@ -84,6 +84,33 @@ def must_pass_through(site: Site, more: int) -> None:
         raise _full(f"{told_bytes(2 * more)} free", free, more)
 
 
+def must_be_shared(site: Site, used: int, more: int) -> None:
+    """Refuse bytes with which one network's donors would keep half of the disk's room, or more.
+
+    However many networks come, there is room left for one more. A store without a disk has no end.
+
+    Args:
+        site: The coordinator.
+        used: Bytes that they keep by now.
+        more: Bytes to come; none: whether any may.
+
+    Raises:
+        NoRoom: `disk.share`.
+    """
+    kept = site.artifacts.free_bytes()
+    if not used or kept is None:
+        return
+    most = max(0, kept - site.settings.disk_floor + used) // 2
+    if used + more > most:
+        raise NoRoom(
+            "disk.share",
+            "Donors of this network keep as many states here as there is room for.",
+            expected=f"at most {told_bytes(most)}, half of what is free",
+            got=f"{told_bytes(used)}, and {told_bytes(more)} to come",
+            hint="Finish units, or close some tabs, and try again later.",
+        )
+
+
 def _free(site: Site) -> int:
     free = shutil.disk_usage(tempfile.gettempdir()).free  # where uploads are put together
     kept = site.artifacts.free_bytes()

@@ -7,8 +7,8 @@ import secrets
 from potluck_coordinator.core.records import Unit
 from potluck_coordinator.core.trust import Why, backend_class, replay_probability
 from potluck_coordinator.services.chains import segments_of
-from potluck_coordinator.services.challenges import challenge, too_long
-from potluck_coordinator.services.replays import ask, ask_for_network, checks
+from potluck_coordinator.services.challenges import challenge
+from potluck_coordinator.services.replays import ask, ask_for_network, checks, takes_longer
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import donor_standings
 from potluck_coordinator.storage.transaction import Transaction
@@ -31,10 +31,11 @@ def draw(site: Site, tx: Transaction, unit: Unit) -> bool:
         last = lease.id == unit.result_lease
         kind = backend_class(lease.backend, lease.stacked)
         agreements = donor_standings.of(tx, lease.donor_id, kind).agreements
-        if secrets.randbelow(10**6) < 10**6 * replay_probability(agreements):
-            if last and too_long(site, unit, segment):
-                challenge(site, tx, unit, segment)
-                challenged = True
-            else:
-                ask(site, tx, unit, segment, Why.SAMPLED)
+        if secrets.randbelow(10**6) >= 10**6 * replay_probability(agreements):
+            continue
+        if last and takes_longer(site, unit, segment, site.settings.own_donor_whole_seconds):
+            challenge(site, tx, unit, segment)
+            challenged = True
+        elif not takes_longer(site, unit, segment, site.settings.own_donor_seconds):
+            ask(site, tx, unit, segment, Why.SAMPLED)
     return challenged

@@ -19,6 +19,7 @@ from potluck_coordinator.core.records import Trial, Unit
 from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.core.units import steps_per_epoch
 from potluck_coordinator.scoring import check_memory, check_weights, least_numbers
+from potluck_coordinator.services.courses import slots_of
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage.artifacts import Kept
 
@@ -58,6 +59,7 @@ async def check_state(
     with_averages = unit.training["optimizer"].get("use_ema")
     averaged = await asyncio.to_thread(_trainable, graph) if with_averages else frozenset()
     variances = await asyncio.to_thread(_variances, graph)
+    slots = slots_of(unit)
     epoch = step // steps_per_epoch(unit.rows, unit.batch_size)
 
     def check() -> None:
@@ -75,6 +77,7 @@ async def check_state(
                 averaged=averaged,
                 largest=largest,
                 least=least,
+                slots=slots,
             )
 
     await _in_turn(site, check, check_memory(shapes), turn)

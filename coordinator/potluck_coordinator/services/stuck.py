@@ -99,5 +99,5 @@ def _established_failed(site: Site, tx: Transaction, unit: Unit) -> bool:
     failed = [
         donor for donor in leases.failed_at(tx, unit.id) if donor_standings.best_of(tx, donor) > 0
     ]
-    networks = {site.presence.network_of(donor) for donor in failed} - {None}  # gone: unknown
+    networks = {site.presence.network_of(donor) for donor in failed} - {None}  # long gone: unknown
     return len(failed) >= MAX_TRIES and len(networks) > 1

@@ -23,7 +23,7 @@ from potluck_coordinator.services import dead_ends
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.chains import Segment, credit_segment, standing_segments, stands
 from potluck_coordinator.services.endings import finish_if_done
-from potluck_coordinator.services.replays import ask_for_all_of
+from potluck_coordinator.services.replays import ask_for_all_of, is_known
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.sizes import size_of
 from potluck_coordinator.services.voiding import void
@@ -41,6 +41,8 @@ def conclude(
     replay: Replay,
     found: Comparison | None,
     note: str,
+    *,
+    too_long: bool = False,
 ) -> ReplayState | None:
     """Keep a replay's verdict and draw the consequences; None where nobody needs it any more.
 
@@ -50,6 +52,7 @@ def conclude(
         replay: The replay.
         found: What it is judged by; None where it could not be trained again.
         note: Why not, or what else is to be said.
+        too_long: It would take longer than is given to it.
     """
     tolerance = tolerance_for(site.deviations.learned(replay.backend))
     verdict = ReplayState.UNDECIDED
@@ -98,6 +101,8 @@ def conclude(
         _refute(site, tx, replay, unit)
     else:
         _release_credit(site, tx, replay, unit, agreed=verdict is ReplayState.AGREED)
+    if too_long:
+        _leave_unproven_start(site, tx, replay, unit)
     finish_if_done(site, tx, replay.study_id)
     after_commit(tx, lambda: site.hub.publish(replay.study_id))
     after_commit(tx, site.poke)
@@ -150,6 +155,18 @@ def _refute(site: Site, tx: Transaction, replay: Replay, unit: Unit) -> None:
         void(site, tx, unit, note, replay)
     ask_for_all_of(site, tx, replay.donor_id)
     dead_ends.refuted(site, tx, replay)
+
+
+def _leave_unproven_start(site: Site, tx: Transaction, replay: Replay, unit: Unit) -> None:
+    """Begin again from the last proven state where a stranger's cannot be proven after all.
+
+    A unit that has its result keeps it, as a scored one.
+    """
+    lease = leases.get(tx, replay.lease_id)
+    if replay.why != Why.CHECKPOINT or unit.result is not None or lease is None:
+        return
+    if not is_known(tx, lease) and _own_segment(tx, replay, unit) is not None:
+        void(site, tx, unit, f"{lease.id}: it takes too long to prove what others went on from")
 
 
 def _own_segment(tx: Transaction, replay: Replay, unit: Unit) -> Segment | None:

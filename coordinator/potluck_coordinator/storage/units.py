@@ -215,6 +215,36 @@ def forget_checkpoint(session: Session, unit_id: str) -> None:
     )
 
 
+def go_back(
+    session: Session, unit_id: str, lease_id: str, start: str, step: int, start_lease: str | None
+) -> bool:
+    """Let a unit that nobody finished go on from where a lease of it began; False where it is not.
+
+    Args:
+        session: The transaction.
+        unit_id: The unit.
+        lease_id: The lease, whose state the unit goes on from until now.
+        start: The state that the lease began with.
+        step: The step of that state.
+        start_lease: The lease that came to it; None: it is the unit's own start.
+    """
+    back = start_lease is not None
+    statement = (
+        update(UnitRow)
+        .where(
+            col(UnitRow.id) == unit_id,
+            col(UnitRow.checkpoint_lease) == lease_id,
+            col(UnitRow.state).in_([UnitState.READY.value, UnitState.LEASED.value]),
+        )
+        .values(
+            checkpoint=start if back else None,
+            checkpoint_step=step if back else 0,
+            checkpoint_lease=start_lease,
+        )
+    )
+    return bool(changed(session, statement))
+
+
 def note_checkpoint(
     session: Session, unit_id: str, lease_id: str, artifact: str, step: int, *, older: bool = False
 ) -> bool:

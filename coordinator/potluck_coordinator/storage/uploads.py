@@ -64,6 +64,24 @@ def count(session: Session, lease_id: str) -> int:
     return session.exec(query).one()
 
 
+def bytes_of_donors(session: Session, donor_ids: Collection[str]) -> int:
+    """Count the bytes that donors uploaded with leases that they hold, or let expire.
+
+    Args:
+        session: A transaction.
+        donor_ids: The donors.
+    """
+    query = (
+        select(func.sum(UploadRow.bytes))
+        .join(LeaseRow, col(LeaseRow.id) == col(UploadRow.lease_id))
+        .where(
+            col(LeaseRow.donor_id).in_(donor_ids),
+            col(LeaseRow.state).in_([HELD, LeaseState.EXPIRED.value]),
+        )
+    )
+    return int(session.exec(query).one() or 0)
+
+
 def of(session: Session, lease_id: str) -> list[str]:
     """List what a lease uploaded.
 

@@ -63,12 +63,21 @@ def read_topology(topology: bytes) -> Graph:
         raise Unsupported(f"The topology cannot be read: {error}") from error
 
 
-def open_network(topology: bytes) -> Network:
-    """Build a network for training; its weights are zeros. Raises Unsupported."""
+def open_network(topology: bytes, *, exact: bool = True) -> Network:
+    """Build a network for training; its weights are zeros.
+
+    Args:
+        topology: TF.js layers JSON.
+        exact: Refuse layers that would draw other random numbers here than elsewhere, or keep a
+            state beyond a batch.
+
+    Raises:
+        Unsupported: It would not be trained exactly here, or not at all.
+    """
     graph = read_topology(topology)
     if len(graph.inputs) > 1 or len(graph.outputs) > 1:
         raise Unsupported("A unit has rows for one input and one output; the network has more.")
-    for layer in graph.layers:
+    for layer in graph.layers if exact else ():
         _check(layer.name, layer.class_name, layer.config)
     model = build_network(graph, training=drawing_layers(load_keras()))
     variables = weight_variables(model, graph)

@@ -73,18 +73,28 @@ class Compiled:
 _kept: Programs[tuple[object, ...], Compiled] = Programs(KEPT)
 
 
-def compiled_for(topology: bytes, recipe: Recipe) -> Compiled:
-    """Build a training step, or take the one that this process has kept. Raises Unsupported."""
+def compiled_for(topology: bytes, recipe: Recipe, *, exact: bool = True) -> Compiled:
+    """Build a training step, or take the one that this process has kept.
+
+    Args:
+        topology: The network.
+        recipe: How it is trained.
+        exact: Refuse what draws other random numbers here than elsewhere.
+
+    Raises:
+        Unsupported: It would not be trained exactly here, or not at all.
+    """
     name = hashlib.sha256(topology).digest()
     of_rows = partial(row_losses, recipe.loss, recipe.loss_options, recipe.from_logits)
 
     def build() -> Compiled:
         import jax
 
-        network, optimizer = open_network(topology), step_of(recipe.optimizer)
+        network = open_network(topology, exact=exact)
+        optimizer = step_of(recipe.optimizer)
         return Compiled(network, optimizer, jax.jit(partial(_step, network, optimizer, of_rows)))
 
-    return _kept.get((name, kind_of(recipe.optimizer), of_rows.args), build)
+    return _kept.get((name, exact, kind_of(recipe.optimizer), of_rows.args), build)
 
 
 def _step(
@@ -118,13 +128,24 @@ def _step(
 
 
 class Training:
-    """A unit under way. Raises Unsupported where it cannot be trained exactly, else BadTensors."""
+    """A unit under way. Raises Unsupported where it cannot be trained exactly, else BadTensors.
 
-    def __init__(self, recipe: Recipe, topology: bytes, checkpoint: bytes, tensors: bytes) -> None:
+    `exact`: with False a layer may draw other random numbers than elsewhere.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        topology: bytes,
+        checkpoint: bytes,
+        tensors: bytes,
+        *,
+        exact: bool = True,
+    ) -> None:
         import jax.numpy as jnp
 
         self._recipe = recipe
-        self._compiled = compiled_for(topology, recipe)
+        self._compiled = compiled_for(topology, recipe, exact=exact)
         data, _ = read_tensors(tensors)
         if any(name not in data or data[name].shape[:1] != (recipe.rows,) for name in "xy"):
             raise BadTensors(f"x and y should have {recipe.rows} rows each")

@@ -15,10 +15,12 @@ from potluck_coordinator.core.trust import (
     LONGEST_PAUSE_S,
     MOST_LEARNED_TOLERANCE,
     MOST_TOLERANCE,
+    STEPS_BEYOND,
     TOLERANCE,
     Comparison,
     ReplayState,
     Voice,
+    diverges_by,
     intervals,
     judge,
     learned_tolerance,
@@ -202,3 +204,14 @@ def test_a_classrooms_tabs_come_and_go_and_fresh_keys_of_one_address_do_not_for_
     assert pause(manners, "a fresh key", 400.0) > 60
     assert pause(manners, "neighbour", 400.0, delivered=True) == 0
     assert manners.pause_left("elsewhere", "m", 400.0, delivered=False) == 0
+
+
+@given(st.integers(0, 10**6), st.integers(-5, 10**7), st.integers(0, 10**6))
+def test_a_divergence_must_show_itself_soon_after_the_claimed_step(
+    begun: int, claimed: int, steps: int
+) -> None:
+    last = begun + steps
+    by = diverges_by(begun, claimed, last)
+    assert begun <= by <= last
+    assert by >= min(claimed, last)
+    assert by - begun <= max(0, 2 * (claimed - begun)) + STEPS_BEYOND

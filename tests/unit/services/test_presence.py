@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from potluck_coordinator.core.groups import EVERYONE, Reach, circle_of
 from potluck_coordinator.services.memory import in_words, too_large_for_all
+from potluck_coordinator.services.networks import MOST_REMEMBERED, REMEMBERED_S, Networks
 from potluck_coordinator.services.presence import ANSWERS_WITHIN_S, Presence
 
 limits = st.lists(st.none() | st.integers(0, 2**40), max_size=6)
@@ -82,3 +83,36 @@ def test_what_nobody_can_take_is_told_with_both_sizes() -> None:
     assert "3.0 GB" in told
     assert "512.0 MB" in told
     assert in_words(10) == "1 kB"
+
+
+def test_who_has_gone_is_remembered_with_its_network_for_an_hour() -> None:
+    now = [0.0]
+    presence = Presence(lambda: now[0])
+    with presence.connected("one", network="n1"), presence.connected("two", network="n2"):
+        assert presence.elsewhere("one")
+    with presence.connected("three", network="n1"):
+        assert not presence.elsewhere("one"), "the only other donor is on its network"
+        assert sorted(presence.donors_from("n1")) == ["one", "three"]
+        assert presence.is_online("three")
+        now[0] = REMEMBERED_S - 1
+        assert presence.network_of("one") == "n1"
+        assert not presence.is_online("one")
+        now[0] = REMEMBERED_S + 1
+        assert presence.network_of("one") is None
+        assert presence.donors_from("n1") == ["three"], "who is there is never forgotten"
+
+
+def test_a_donor_without_a_network_is_elsewhere_for_everybody() -> None:
+    presence = Presence()
+    with presence.connected("one"), presence.connected("two", network="n1"):
+        assert presence.elsewhere("one")
+        assert presence.elsewhere("two")
+
+
+def test_networks_of_the_oldest_donors_are_forgotten_first() -> None:
+    known = Networks(lambda: 0.0)
+    for number in range(MOST_REMEMBERED + 3):
+        known.came(f"d{number}", f"n{number % 7}")
+    assert known.of("d2") is None
+    assert known.of("d3") == "n3"
+    assert sum(len(known.donors_of(f"n{place}")) for place in range(7)) == MOST_REMEMBERED

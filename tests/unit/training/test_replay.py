@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from potluck_coordinator.core.trust import MOST_TOLERANCE, TOLERANCE
-from potluck_coordinator.training.checkpoint import read_checkpoint, write_checkpoint
+from potluck_coordinator.training.checkpoint import (
+    State,
+    read_checkpoint,
+    write_checkpoint,
+    write_tensors,
+)
 from potluck_coordinator.training.distance import distance
 from potluck_coordinator.training.known_answer import STEPS, known_answer_reference
 from potluck_coordinator.training.replay import Course, ReplayJob, replay
 from potluck_coordinator.training.unit_training import Training
+from tests.support.small_units import small_unit, stacked
 
 REFERENCE = known_answer_reference()
 
@@ -96,6 +103,54 @@ def test_what_takes_too_long_is_told_and_not_judged() -> None:
     found = replay(job(trained(), seconds=1e-9))
     assert found.comparison is None
     assert "at most" in found.unable
+    assert not found.failed
+
+
+def changed_by_chance(rate: float, *, diverged: bool, rows: float = 1.0) -> ReplayJob:
+    """Give a job whose network changes pictures by chance, which is not repeated exactly here."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+    unit = small_unit(stacked((6, 6, 1), keras.layers.RandomFlip(name="flip"))).with_rate(rate)
+    data = {**unit.data, "x": (unit.data["x"] * rows).astype(np.float32)}
+    recipe = Course(
+        rows=unit.rows,
+        batch_size=unit.batch_size,
+        steps_per_epoch=unit.steps_per_epoch,
+        optimizer=unit.optimizer,
+        loss=unit.loss,
+        loss_options=unit.loss_options,
+        from_logits=False,
+        seed=unit.seed,
+    )
+    start = write_checkpoint(State(dict(unit.model.weights), 0, 0))
+    return ReplayJob(
+        course=recipe,
+        topology=json.dumps(unit.topology).encode(),
+        tensors=write_tensors(data),
+        start=start,
+        end=start if diverged else None,
+        to_step=40,
+        diverged=diverged,
+    )
+
+
+def test_a_divergence_shows_itself_with_other_random_numbers_too() -> None:
+    found = replay(changed_by_chance(1e30, diverged=True, rows=1e38))
+    assert found.comparison is not None, found.unable
+    assert found.comparison.diverged
+
+
+def test_other_random_numbers_prove_no_lie() -> None:
+    found = replay(changed_by_chance(1.0, diverged=True))
+    assert found.comparison is None
+    assert "RandomFlip" in found.unable
+    assert "did not diverge" in found.unable
+
+
+def test_other_random_numbers_say_whether_a_unit_can_be_trained() -> None:
+    found = replay(changed_by_chance(1.0, diverged=False))
+    assert found.comparison is not None, found.unable
     assert not found.failed
 
 
