@@ -19,8 +19,16 @@ def until(
     condition: Callable[[], T | None],
     what: str | Callable[[], str] = "",
     patience_s: float = PATIENCE_S,
+    tick_s: float = 0.05,
 ) -> T:
-    """Ask until the condition gives something true; after the deadline, fail with `what`."""
+    """Ask until the condition gives something true; after the deadline, fail with `what`.
+
+    Args:
+        condition: Asked every `tick_s` seconds.
+        what: It waits for; a function says so when the time is over.
+        patience_s: Seconds until the deadline.
+        tick_s: Seconds between two questions (default: a twentieth).
+    """
     deadline = time.monotonic() + patience_s
     while True:
         found = condition()
@@ -29,4 +37,4 @@ def until(
         if time.monotonic() >= deadline:
             due = what() if callable(what) else what
             raise AssertionError(f"not within {patience_s} s: {due or condition}")
-        _TICK.wait(0.05)
+        _TICK.wait(tick_s)

@@ -83,15 +83,31 @@ def replays_of(study: potluck.Study) -> list[dict[str, object]]:
     return found
 
 
-def settle(studies: list[potluck.Study], patience_s: float = PATIENCE_S) -> None:
-    """Wait until every study is completed, and nothing that was drawn is still to be checked."""
+def settle(
+    studies: list[potluck.Study],
+    patience_s: float = PATIENCE_S,
+    tick_s: float = 0.05,
+    tell: Callable[[str], object] = lambda _: None,
+) -> None:
+    """Wait until every study is completed, and nothing that was drawn is still to be checked.
+
+    Args:
+        studies: The studies.
+        patience_s: Seconds until the deadline.
+        tick_s: Seconds between two looks.
+        tell: Hears at each look how far they are.
+    """
 
     def settled() -> bool:
-        return all(
-            study.refresh().state == "completed"
-            and not any(one["state"] == "open" for one in replays_of(study))
-            for study in studies
+        open_ones = [s for s in studies if s.refresh().state != "completed" or s.record.checks_open]
+        waiting = sum(s.record.counts.ready + s.record.counts.leased for s in open_ones)
+        unscored = sum(s.record.counts.returned for s in open_ones)
+        checks = sum(s.record.checks_open for s in open_ones)
+        tell(
+            f"{len(open_ones)} studies go on: {waiting} units to train, {unscored} to score, "
+            f"{checks} to check"
         )
+        return not open_ones
 
     def told() -> str:
         return "; ".join(
@@ -99,4 +115,4 @@ def settle(studies: list[potluck.Study], patience_s: float = PATIENCE_S) -> None
             for s in studies
         )
 
-    until(settled, what=told, patience_s=patience_s)
+    until(settled, what=told, patience_s=patience_s, tick_s=tick_s)

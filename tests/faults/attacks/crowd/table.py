@@ -63,9 +63,11 @@ def main() -> None:
             ]
             honest = asked.donors - len(hostile)
             with crowd(coordinator.url, honest, hostile, most_rest) as people:
-                settle(studies, patience_s=3 * 3600)
+                settle(studies, 3 * 3600, 20.0, tell=lambda word: print(word, file=sys.stderr))
                 found = outcome_of(people, studies)
             sys.stdout.write(f"{told(people, found)}\n{time.monotonic() - begun:,.0f} s\n")
+            if found.confirmed_wrong or found.honest_refuted:
+                sys.exit("A false row was confirmed, or an honest donor refuted.")
         finally:
             coordinator.stop()
 
