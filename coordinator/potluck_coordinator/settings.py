@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     """Share of one processor core with which the coordinator trains again what donors handed in,
     from 0 to 1. With 0 nothing is trained again: results are *scored*, and never *confirmed*."""
     own_donor_seconds: float = Field(default=600.0, gt=0.0)
-    """What one training of a replay may take of that core, in seconds; where it finds a difference, a
+    """Seconds that one training of a replay may take of that core; where it finds a difference, a
     second one follows. What takes longer is not confirmed."""
     own_donor_whole_seconds: float = Field(default=600.0, ge=0.0)
     """Samples of what donors hand in are trained again as a whole where that takes no longer on

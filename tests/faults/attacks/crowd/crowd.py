@@ -99,15 +99,15 @@ def settle(
     """
 
     def settled() -> bool:
-        open_ones = [s for s in studies if s.refresh().state != "completed" or s.record.checks_open]
-        waiting = sum(s.record.counts.ready + s.record.counts.leased for s in open_ones)
-        unscored = sum(s.record.counts.returned for s in open_ones)
-        checks = sum(s.record.checks_open for s in open_ones)
+        running = [study for study in studies if study.refresh().state != "completed"]
+        waiting = sum(s.record.counts.ready + s.record.counts.leased for s in running)
+        unscored = sum(s.record.counts.returned for s in running)
+        checks = sum(one["state"] == "open" for s in studies for one in replays_of(s))
         tell(
-            f"{len(open_ones)} studies go on: {waiting} units to train, {unscored} to score, "
-            f"{checks} to check"
+            f"{len(running)} studies go on: {waiting} units to train, {unscored} to score, "
+            f"{checks} to check\n"
         )
-        return not open_ones
+        return not running and not checks
 
     def told() -> str:
         return "; ".join(

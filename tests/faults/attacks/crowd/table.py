@@ -63,7 +63,7 @@ def main() -> None:
             ]
             honest = asked.donors - len(hostile)
             with crowd(coordinator.url, honest, hostile, most_rest) as people:
-                settle(studies, 3 * 3600, 20.0, tell=lambda word: print(word, file=sys.stderr))
+                settle(studies, 3 * 3600, 20.0, tell=sys.stderr.write)
                 found = outcome_of(people, studies)
             sys.stdout.write(f"{told(people, found)}\n{time.monotonic() - begun:,.0f} s\n")
             if found.confirmed_wrong or found.honest_refuted:
