@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from potluck_coordinator.api.access_log import note_account
+from potluck_coordinator.api.cookies import COOKIE, VISITOR_COOKIE, cookie_of
 from potluck_coordinator.core.errors import NotAllowed, NotSignedIn
 from potluck_coordinator.core.manners import network_of
 from potluck_coordinator.core.visitors import begins_as_visitor_key
@@ -20,10 +21,6 @@ from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.rates import Rate
 from potluck_coordinator.services.site import Site
 
-COOKIE = "potluck_session"
-VISITOR_COOKIE = "potluck_visitor"
-GROUPS_COOKIE = "potluck_groups"
-"""The keys of the groups that a browser joined."""
 CSRF_HEADER = "X-Potluck-CSRF"
 NOWHERE = "nowhere"
 SECONDS_TO_HEAR = 0.02
@@ -107,8 +104,8 @@ async def _find_asker(request: Request) -> Asker:
         if begins_as_visitor_key(word):
             return sign_in.by_visitor_key(site, word)
         return await known_by_token(site, request, word)
-    cookie = request.cookies.get(COOKIE)
-    asker, csrf = await sign_in.by_cookies(site, cookie, request.cookies.get(VISITOR_COOKIE))
+    cookie = cookie_of(request, COOKIE)
+    asker, csrf = await sign_in.by_cookies(site, cookie, cookie_of(request, VISITOR_COOKIE))
     if cookie is not None:
         _learn(site, f"{COOKIE} {cookie}", asker)
     if csrf and request.method not in SAFE:

@@ -22,6 +22,7 @@ from potluck_coordinator.core.text import mended
 STATUS: dict[type[errors.PotluckError], int] = {
     errors.BadInput: 400,
     errors.NotHere: 422,
+    errors.LongHead: 431,
     errors.TooLarge: 413,
     errors.TooSlow: 408,
     errors.NotSignedIn: 401,
@@ -114,7 +115,10 @@ def add_handlers(app: FastAPI) -> None:
         codes = {404: "address.not_found", 405: "address.method"}
         detail = {"code": codes.get(error.status_code, "http"), "message": str(error.detail)}
         told = _answer(error.status_code, ErrorDetail.model_validate(detail))
-        told.headers.update(error.headers or {})  # of 405: which methods there are
+        headers = dict(error.headers or {})
+        if "GET" in (allowed := headers.get("Allow", "").split(", ")) and "HEAD" not in allowed:
+            headers["Allow"] = ", ".join([*allowed, "HEAD"])  # `api.heads` answers it
+        told.headers.update(headers)
         return told
 
     @app.exception_handler(Exception)
