@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from potluck_coordinator.api.access_log import note_account
 from potluck_coordinator.api.cookies import COOKIE, VISITOR_COOKIE, cookie_of
+from potluck_coordinator.api.forms import FormRequest, new_store, read_form
 from potluck_coordinator.core.errors import NotAllowed, NotSignedIn
 from potluck_coordinator.core.manners import network_of
 from potluck_coordinator.core.visitors import begins_as_visitor_key
@@ -153,7 +154,7 @@ def get_still_wanted(request: Request) -> Callable[[], Awaitable[bool]]:
 
 
 class SubmittersRoute(APIRoute):
-    """A route whose asker is checked before a byte of the body is read: forms can be large."""
+    """A route with a form, whose asker is checked before a byte of it is read: it can be large."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Put the check before what reads the form."""
@@ -161,7 +162,8 @@ class SubmittersRoute(APIRoute):
 
         async def checked(request: Request) -> Response:
             (await get_asker(request)).must_submit()
-            return await handle(request)
+            with await asyncio.to_thread(new_store) as stored:
+                return await handle(FormRequest(request, await read_form(request, stored)))
 
         return checked
 
