@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from potluck.arguments import shown
 from potluck.protocol.base import ErrorBody, ErrorDetail
@@ -120,6 +121,11 @@ def add_handlers(app: FastAPI) -> None:
             headers["Allow"] = ", ".join([*allowed, "HEAD"])  # `api.heads` answers it
         told.headers.update(headers)
         return told
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_request: Request, _error: ClientDisconnect) -> JSONResponse:
+        detail = {"code": "request.cut_off", "message": "The request's body broke off."}
+        return _answer(400, ErrorDetail.model_validate(detail))  # that nobody hears
 
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, error: Exception) -> JSONResponse:

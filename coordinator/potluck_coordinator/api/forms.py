@@ -11,8 +11,6 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from potluck_coordinator.core.errors import BadInput, NoRoom
 from potluck_coordinator.core.text import decoded
@@ -72,8 +70,6 @@ async def read_form(request: Request, stored: FileIO) -> FormData:
         parser.finalize()
     except FormParserError:
         raise _bad("a form that is written as one", "another text") from None
-    except ClientDisconnect:
-        raise HTTPException(400, "The form broke off.") from None
     await parts.write()
     return FormData(parts.found)
 

@@ -7,9 +7,9 @@ from asyncio import sslproto
 from functools import partial
 from typing import Any, cast
 
-READ_BYTES = 16 * 1024
+READ_BYTES = 8 * 1024
 """Read at once, and parsed before anybody else is served: a few bytes can be a chunk of a body or a
-message, each of which takes as long as a large one. asyncio's own number is 16 times as much."""
+message, each of which takes as long as a large one. asyncio's own number is 32 times as much."""
 HEAD_BYTES = 16 * 1024
 """Bytes of a request's head, as long as it is not whole; one read more may come beyond them."""
 HANDSHAKE_SECONDS = 10.0
@@ -30,7 +30,7 @@ def careful_tls(loop: asyncio.AbstractEventLoop) -> None:
     """Bound what servers of TLS do for whoever connects, from now on.
 
     A handshake takes `HANDSHAKE_SECONDS` at most; a connection has a buffer of `READ_BYTES`, not of
-    256 KiB, and no more than that, beside a piece of TLS that was not whole, is read of it at once.
+    256 KiB, and at most that much is read of it at once, beside a record that was not whole.
 
     Args:
         loop: That of the servers. All that it makes from now on are of TLS.
