@@ -11,16 +11,14 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from potluck_coordinator.api import forms
-from potluck_coordinator.api.forms import (
+from potluck_coordinator.api import form_parts
+from potluck_coordinator.api.form_parts import (
     FIELD_BYTES,
-    HELD,
     MOST_FIELDS,
     MOST_FILES,
     PART_HEAD_BYTES,
-    new_store,
-    read_form,
 )
+from potluck_coordinator.api.forms import HELD, new_store, read_form
 from tests.api.conftest import stored_files
 from tests.api.test_bad_input import assert_refused
 
@@ -139,7 +137,7 @@ def read(pieces: list[bytes]) -> tuple[dict[str, Any], int]:
                     found[name] = value
             return found
 
-    write = forms._write
+    write = form_parts._write
 
     def counted(file: Any, content: bytearray) -> None:
         nonlocal most
@@ -147,7 +145,7 @@ def read(pieces: list[bytes]) -> tuple[dict[str, Any], int]:
         write(file, content)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forms, "_write", counted)
+        patch.setattr(form_parts, "_write", counted)
         return asyncio.run(scenario()), most
 
 
@@ -177,6 +175,6 @@ def test_a_disk_of_temporary_files_that_is_full_is_told(
     def full(_file: object, _content: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(forms, "_write", full)
+    monkeypatch.setattr(form_parts, "_write", full)
     answer = post(client, ADDRESSES[0], part("file", TABLE, "a.csv") + b"--x--\r\n")
     assert_refused(answer, "disk.full", 507)
