@@ -22,6 +22,7 @@ from potluck_coordinator.api.heads import Heads
 from potluck_coordinator.api.hosts import KnownHosts
 from potluck_coordinator.api.plain_words import PlainWords
 from potluck_coordinator.api.rates import CountedRequests, charging
+from potluck_coordinator.api.request_heads import BoundedHeads
 from potluck_coordinator.core.turns import seats_for
 from potluck_coordinator.scoring import Workers
 from potluck_coordinator.services.admission import Admission
@@ -46,7 +47,8 @@ _log = logging.getLogger(__name__)
 class _Coordinator(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Put the headers around everything, even around the answer to an unexpected error."""
-        inner = Heads(pages.SecurityHeaders(super().build_middleware_stack()))
+        bounded = BoundedHeads(super().build_middleware_stack())
+        inner = Heads(pages.SecurityHeaders(bounded))
         return AccessLog(inner, [*paths(), "/healthz"])
 
 

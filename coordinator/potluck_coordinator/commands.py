@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -111,9 +112,12 @@ def serve(
 
 def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
     import uvicorn
+    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
     from potluck_coordinator.api.connections import CarefulSocket, careful
+    from potluck_coordinator.api.listening import CountedListener
     from potluck_coordinator.api.open_files import most_connections
+    from potluck_coordinator.api.transports import HEAD_BYTES, careful_tls
     from potluck_coordinator.app import say_farewell, settle
     from potluck_coordinator.greeting import greet
 
@@ -123,6 +127,8 @@ def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            if settings.tls_cert is not None:
+                careful_tls(asyncio.get_running_loop())
             await super().startup(sockets=sockets)
             if self.started:
                 settle()
@@ -132,12 +138,14 @@ def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
             await say_farewell(app)  # uvicorn closes sockets before the app hears of the end
             await super().shutdown(sockets=sockets)
 
+    most = most_connections(settings.connections)
     config = uvicorn.Config(
         app,
         log_config=None,  # `logs.set_up` did it
         log_level="warning",
         access_log=False,
-        http=careful(settings, most_connections(settings.connections)),
+        http=careful(settings, most),
+        h11_max_incomplete_event_size=HEAD_BYTES,
         ws=CarefulSocket,
         ws_max_size=256 * 1024,
         ws_per_message_deflate=False,
@@ -145,6 +153,9 @@ def _serve(settings: Settings, app: FastAPI, listener: socket.socket) -> None:
         ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=5,
     )
+    if settings.tls_cert is not None:
+        trusted = ProxyHeadersMiddleware(cast(Any, app), config.forwarded_allow_ips).trusted_hosts
+        listener = CountedListener(listener, settings, most, trusted.__contains__)
     server = Server(config)
     server.run(sockets=[listener])
     if not server.started:

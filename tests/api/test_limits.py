@@ -110,6 +110,19 @@ def test_words_are_cut_off_at_their_limit(client: TestClient, path: str, limit: 
     assert within.status_code in (400, 422)
 
 
+class Leaver(Endless):
+    """A sender that goes when it has begun."""
+
+    async def receive(self) -> dict[str, Any]:
+        return await super().receive() if not self.asked else {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/models", "/api/v1/datasets", "/api/v1/donor/abort"])
+def test_who_goes_in_the_middle_of_a_body_breaks_nothing(client: TestClient, path: str) -> None:
+    leaver = Leaver(b"--x\r\n")
+    assert stream(client, path, leaver, (b"content-type", FORM)) == (400, "request.cut_off")
+
+
 def test_a_name_that_is_not_this_coordinators_is_refused(client: TestClient) -> None:
     for host in ("elsewhere.example", "testserver.elsewhere.example", "127.0.0.1", ""):
         answer = client.get("/api/v1/status", headers={"Host": host})

@@ -7,9 +7,8 @@ from fastapi.responses import StreamingResponse
 
 from potluck.protocol.records import Ledger, NewToken, Session, SignIn, SiteStatus, TokenRequest
 from potluck.version import VERSION
+from potluck_coordinator.api.cookies import COOKIE, VISITOR_COOKIE, cookie_of, set_cookie
 from potluck_coordinator.api.deps import (
-    COOKIE,
-    VISITOR_COOKIE,
     Anybody,
     TheAsker,
     TheSite,
@@ -51,20 +50,14 @@ async def get_session(
     response.headers["Cache-Control"] = "no-store"
     if bearer_word(request) is not None:
         return sign_in.session_view(asker, "")
-    key = sign_in.kept_key(site, request.cookies.get(VISITOR_COOKIE))
+    key = sign_in.kept_key(site, cookie_of(request, VISITOR_COOKIE))
     if site.settings.open:
         key = key or sign_in.new_key()
-        response.set_cookie(
-            VISITOR_COOKIE,
-            key,
-            max_age=int(sign_in.VISITOR_SECONDS),
-            httponly=True,
-            # Not "strict": a link of elsewhere that leads here would come without it, and the
-            # answer's new key would take its place.
-            samesite="lax",
-            secure=site.settings.secure_cookies or request.url.scheme == "https",
-        )
-    asker, csrf = await sign_in.by_cookies(site, request.cookies.get(COOKIE), key)
+        # Not "strict": a link of elsewhere that leads here would come without it, and the
+        # answer's new key would take its place.
+        seconds = sign_in.VISITOR_SECONDS
+        set_cookie(site, request, response, VISITOR_COOKIE, key, seconds=seconds, samesite="lax")
+    asker, csrf = await sign_in.by_cookies(site, cookie_of(request, COOKIE), key)
     return sign_in.session_view(asker, csrf)
 
 
@@ -76,14 +69,7 @@ async def post_session(
     check_origin(request)
     await known_by_token(site, request, body.token)
     cookie, session = await sign_in.sign_in(site, body.token)
-    response.set_cookie(
-        COOKIE,
-        cookie,
-        max_age=int(sign_in.SESSION_SECONDS),
-        httponly=True,
-        samesite="strict",
-        secure=site.settings.secure_cookies,
-    )
+    set_cookie(site, request, response, COOKIE, cookie, seconds=sign_in.SESSION_SECONDS)
     return session
 
 
@@ -92,10 +78,10 @@ async def delete_session(
     site: TheSite, _asker: Anybody, request: Request, response: Response
 ) -> Session:
     """Sign a browser out."""
-    cookie = request.cookies.get(COOKIE)
+    cookie = cookie_of(request, COOKIE)
     if cookie:
         await sign_in.sign_out(site, cookie)
-    response.delete_cookie(COOKIE)
+    set_cookie(site, request, response, COOKIE, "", seconds=0)
     return sign_in.session_view(sign_in.nobody(site), "")
 
 

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Collection
+from ipaddress import ip_address
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +15,9 @@ from potluck_coordinator.logs import about, ids_in, is_id
 FACTS = "potluck.access"
 """The key of a scope under which a handler leaves what it learns: `account`."""
 HIDDEN = "*"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+LONGEST_ADDRESS = 64
+"""Characters of what may be an IP address."""
 MOST_SEGMENTS = 10
 SHOWN_OF_HASH = 12
 
@@ -47,6 +51,24 @@ def _shown(segment: str, words: Collection[str]) -> str:
     return segment[:SHOWN_OF_HASH] if _HASH.fullmatch(segment) else HIDDEN
 
 
+def _method(scope: Scope) -> str:
+    if scope["type"] == "websocket":
+        return "SOCKET"
+    method = scope["method"]
+    return method if method in METHODS else HIDDEN
+
+
+def _address(scope: Scope) -> str | None:
+    """Give whoever asks: a proxy may tell of another one, and let it write what it likes."""
+    client = scope.get("client")
+    if client is None:
+        return None
+    try:
+        return str(ip_address(client[0][:LONGEST_ADDRESS]))
+    except ValueError:
+        return HIDDEN
+
+
 def words_of(paths: Collection[str]) -> frozenset[str]:
     """Give the words of routes and pages: what no stranger made up."""
     return frozenset(word for path in paths for word in path.split("/") if "{" not in word)
@@ -66,9 +88,9 @@ class AccessLog:
             return
         path = masked(scope["path"], self._words)
         told: dict[str, object] = {
-            "method": scope.get("method", "SOCKET"),
+            "method": _method(scope),
             "path": path,
-            "address": (scope.get("client") or (None,))[0],
+            "address": _address(scope),
         }
         facts: dict[str, object] = {}
         scope[FACTS] = facts

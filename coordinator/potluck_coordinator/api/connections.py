@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from potluck_coordinator.api.errors import answer
+from potluck_coordinator.api.transports import read_little
 from potluck_coordinator.core.errors import Busy, Crowded, PotluckError, TooSlow
 from potluck_coordinator.core.manners import network_of
 from potluck_coordinator.settings import Settings
@@ -121,6 +122,7 @@ class CarefulProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request's head."""
         super().connection_made(transport)
+        read_little(transport)
         host = self.client[0] if self.client else ""
         network = network_of(host)
         self.room.add(self, network)

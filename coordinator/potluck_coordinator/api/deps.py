@@ -12,6 +12,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from potluck_coordinator.api.access_log import note_account
+from potluck_coordinator.api.cookies import COOKIE, VISITOR_COOKIE, cookie_of
+from potluck_coordinator.api.forms import FormRequest, new_store, read_form
 from potluck_coordinator.core.errors import NotAllowed, NotSignedIn
 from potluck_coordinator.core.manners import network_of
 from potluck_coordinator.core.visitors import begins_as_visitor_key
@@ -20,10 +22,6 @@ from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.rates import Rate
 from potluck_coordinator.services.site import Site
 
-COOKIE = "potluck_session"
-VISITOR_COOKIE = "potluck_visitor"
-GROUPS_COOKIE = "potluck_groups"
-"""The keys of the groups that a browser joined."""
 CSRF_HEADER = "X-Potluck-CSRF"
 NOWHERE = "nowhere"
 SECONDS_TO_HEAR = 0.02
@@ -107,8 +105,8 @@ async def _find_asker(request: Request) -> Asker:
         if begins_as_visitor_key(word):
             return sign_in.by_visitor_key(site, word)
         return await known_by_token(site, request, word)
-    cookie = request.cookies.get(COOKIE)
-    asker, csrf = await sign_in.by_cookies(site, cookie, request.cookies.get(VISITOR_COOKIE))
+    cookie = cookie_of(request, COOKIE)
+    asker, csrf = await sign_in.by_cookies(site, cookie, cookie_of(request, VISITOR_COOKIE))
     if cookie is not None:
         _learn(site, f"{COOKIE} {cookie}", asker)
     if csrf and request.method not in SAFE:
@@ -156,7 +154,7 @@ def get_still_wanted(request: Request) -> Callable[[], Awaitable[bool]]:
 
 
 class SubmittersRoute(APIRoute):
-    """A route whose asker is checked before a byte of the body is read: forms can be large."""
+    """A route with a form, whose asker is checked before a byte of it is read: it can be large."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Put the check before what reads the form."""
@@ -164,7 +162,8 @@ class SubmittersRoute(APIRoute):
 
         async def checked(request: Request) -> Response:
             (await get_asker(request)).must_submit()
-            return await handle(request)
+            with await asyncio.to_thread(new_store) as stored:
+                return await handle(FormRequest(request, await read_form(request, stored)))
 
         return checked
 

@@ -18,10 +18,8 @@ from starlette.websockets import WebSocketState
 from potluck.protocol import donor as wire
 from potluck.protocol.base import PROTOCOL_VERSION, ErrorDetail
 from potluck.version import VERSION
+from potluck_coordinator.api.cookies import COOKIE, GROUPS_COOKIE, VISITOR_COOKIE, cookie_of
 from potluck_coordinator.api.deps import (
-    COOKIE,
-    GROUPS_COOKIE,
-    VISITOR_COOKIE,
     TheSite,
     bearer_word,
     check_origin,
@@ -182,13 +180,12 @@ class _Conversation:
         return None if client is None else network_of(client.host)
 
     async def _credentials(self) -> Credentials:
-        cookies = self._socket.cookies
         return await credentials_of(
             self._site,
             bearer=bearer_word(self._socket),
-            session=cookies.get(COOKIE),
-            visitor=cookies.get(VISITOR_COOKIE),
-            keys=cookies.get(GROUPS_COOKIE),
+            session=cookie_of(self._socket, COOKIE),
+            visitor=cookie_of(self._socket, VISITOR_COOKIE),
+            keys=cookie_of(self._socket, GROUPS_COOKIE),
         )
 
     async def _reach(self, donor: DonorSession) -> Reach:

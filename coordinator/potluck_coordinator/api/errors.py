@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from potluck.arguments import shown
 from potluck.protocol.base import ErrorBody, ErrorDetail
@@ -22,6 +23,7 @@ from potluck_coordinator.core.text import mended
 STATUS: dict[type[errors.PotluckError], int] = {
     errors.BadInput: 400,
     errors.NotHere: 422,
+    errors.LongHead: 431,
     errors.TooLarge: 413,
     errors.TooSlow: 408,
     errors.NotSignedIn: 401,
@@ -114,8 +116,16 @@ def add_handlers(app: FastAPI) -> None:
         codes = {404: "address.not_found", 405: "address.method"}
         detail = {"code": codes.get(error.status_code, "http"), "message": str(error.detail)}
         told = _answer(error.status_code, ErrorDetail.model_validate(detail))
-        told.headers.update(error.headers or {})  # of 405: which methods there are
+        headers = dict(error.headers or {})
+        if "GET" in (allowed := headers.get("Allow", "").split(", ")) and "HEAD" not in allowed:
+            headers["Allow"] = ", ".join([*allowed, "HEAD"])  # `api.heads` answers it
+        told.headers.update(headers)
         return told
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_request: Request, _error: ClientDisconnect) -> JSONResponse:
+        detail = {"code": "request.cut_off", "message": "The request's body broke off."}
+        return _answer(400, ErrorDetail.model_validate(detail))  # that nobody hears
 
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, error: Exception) -> JSONResponse:

@@ -14,12 +14,8 @@ from potluck.protocol.access import (
     Joining,
     Member,
 )
-from potluck_coordinator.api.deps import (
-    GROUPS_COOKIE,
-    TheAsker,
-    TheSite,
-    check_origin,
-)
+from potluck_coordinator.api.cookies import GROUPS_COOKIE, cookie_of, set_cookie
+from potluck_coordinator.api.deps import TheAsker, TheSite, check_origin
 from potluck_coordinator.api.paging import MostListed, Offset
 from potluck_coordinator.api.told import told_list
 from potluck_coordinator.core.errors import Conflict
@@ -136,18 +132,12 @@ async def delete_joined(
 
 
 def _keys(request: Request) -> list[str]:
-    return split_keys(request.cookies.get(GROUPS_COOKIE))
+    return split_keys(cookie_of(request, GROUPS_COOKIE))
 
 
 def _keep(site: TheSite, request: Request, response: Response, keys: list[str]) -> None:
-    response.set_cookie(
-        GROUPS_COOKIE,
-        KEYS_APART.join(keys),
-        max_age=KEYS_SECONDS if keys else 0,
-        httponly=True,
-        samesite="strict",
-        secure=site.settings.secure_cookies or request.url.scheme == "https",
-    )
+    value, seconds = KEYS_APART.join(keys), KEYS_SECONDS if keys else 0
+    set_cookie(site, request, response, GROUPS_COOKIE, value, seconds=seconds)
 
 
 def _network(request: Request) -> str | None:

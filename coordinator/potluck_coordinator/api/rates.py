@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from potluck_coordinator.api.body_limits import is_states, is_upload, makes_material
 from potluck_coordinator.api.coming import Coming
-from potluck_coordinator.api.deps import COOKIE, bearer_word, get_site, network
+from potluck_coordinator.api.cookies import COOKIE, cookie_of
+from potluck_coordinator.api.deps import bearer_word, get_site, network
 from potluck_coordinator.api.errors import answer
 from potluck_coordinator.core.errors import TooOften
 from potluck_coordinator.services.rates import Rate, Rates, upload_rates
@@ -23,7 +24,7 @@ REFUSING = "websocket.http.response"
 
 def counted_for(rates: Rates, connection: HTTPConnection) -> str:
     """Say for whom a request counts: an account whose credential is known, else the network."""
-    bearer, cookie = bearer_word(connection), connection.cookies.get(COOKIE)
+    bearer, cookie = bearer_word(connection), cookie_of(connection, COOKIE)
     # A token in a cookie's place signs nobody in, and counts for nobody.
     account = rates.account_of(f"bearer {bearer}" if bearer else f"{COOKIE} {cookie}")
     return network(connection) if account is None else f"account {account}"

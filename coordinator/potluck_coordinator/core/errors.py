@@ -7,7 +7,8 @@
     │   ├── BadStudy             study.*, search.*, pipeline.*
     │   │   ├── OtherWidth           pipeline.input_mismatch
     │   │   └── NotHere         422  study.private_on_open
-    │   └── BadResult            result.*
+    │   ├── BadResult            result.*
+    │   └── LongHead        431  request.head
     ├── TooLarge            413  size.*
     ├── TooSlow             408  request.too_slow
     ├── NotSignedIn         401  access.*
@@ -124,6 +125,10 @@ class NotHere(BadStudy):
 
 class BadResult(BadInput):
     """Returned weights fail a cheap check."""
+
+
+class LongHead(BadInput):
+    """A request's address or headers are longer than anything here needs."""
 
 
 class TooLarge(PotluckError):

@@ -29,6 +29,8 @@ _LONG_NUMBER = re.compile(r"[0-9]{16}|[0-9][eE]")
 _NAME = re.compile(r'"[ \t\n\r]*:')
 """What follows a name, and is found in texts only where they tell of one."""
 _HOLDING = (str, list, dict)
+_MARK = "\ufeff"
+"""What some begin a text with, to tell in which encoding it is."""
 
 
 def fault_in(text: str) -> str:
@@ -83,15 +85,20 @@ def check_json(text: str, what: str) -> None:
     """Refuse JSON that cannot be kept and told again as it came. Other faults are not looked for.
 
     Args:
-        text: What was sent; what is no JSON at all is left to its reader.
+        text: What was sent; what is no JSON at all is left to its reader. What a reader of bytes
+            could take for another encoding, by a mark at its begin or by a NUL, is refused:
+            it would read another text than this one.
         what: What it is, to begin a sentence.
 
     Raises:
-        BadInput: `request.unsayable` for half a character or a NUL in any text or name;
+        BadInput: `request.unsayable` for half a character or a NUL in any text or name, a NUL as
+            it is, or a byte order mark;
             `request.number` for NaN, infinities and numbers that overflow; `request.too_deep` for
             more than 64 levels; `request.too_many` for more than 50,000 values, or 5,000 names
             of objects.
     """
+    if text.startswith(_MARK) or "\0" in text:
+        raise _unsayable(what, "a byte order mark" if text.startswith(_MARK) else fault_in(text))
     values = text.count(",") + text.count("[") + text.count("{")
     if values > MOST_VALUES:
         raise BadInput(
