@@ -15,7 +15,7 @@ import typer
 
 from potluck.errors import BadArgument, PotluckError
 from potluck_coordinator.core.errors import PotluckError as Refusal
-from potluck_coordinator.settings import settings_from
+from potluck_coordinator.plain import read_settings
 
 if TYPE_CHECKING:
     from potluck_coordinator.services.books import Books
@@ -38,7 +38,7 @@ def _opened(data: Path | None) -> Iterator[Books]:
     from potluck_coordinator.storage.opening import engine_for, open_beside
 
     try:
-        engine = engine_for(settings_from(data=data).database_url())
+        engine = engine_for(read_settings(data=data).database_url())
         with open_beside(engine) as session:
             yield Books(session)
     except Refusal as error:
