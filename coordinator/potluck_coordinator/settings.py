@@ -137,6 +137,8 @@ class Settings(BaseSettings):
     """Bytes that all visitors of an open coordinator may keep together: keys cost them nothing."""
     visitors_kept_studies: int = Field(default=5_000, ge=0, le=MOST)
     visitors_studies: int = Field(default=1_000, ge=0, le=MOST)
+    visitors_groups: int = Field(default=1_000, ge=0, le=MOST)
+    """Groups of donors that these may have together."""
     visitors_units: int = Field(default=1_000_000, ge=0, le=MOST)
     visitors_states: int | None = Field(default=None, ge=0, le=MOST)
     """By default half of the disk."""
@@ -145,6 +147,9 @@ class Settings(BaseSettings):
     may have; 0 or 1: all of it."""
     rate_visitor_bytes: int = Field(default=10 * 2**30, ge=0, le=MOST)
     """Bytes of models and datasets that may come in a day from one address without an account."""
+    rate_changes: int = Field(default=10_000, ge=0, le=MOST)
+    """Things that may be made, changed, stopped, resumed or deleted in a day by one account, or
+    from one address without one: studies, models, datasets, groups and tokens."""
     disk_floor: int = Field(default=2**30, ge=0, le=MOST)
     """Free bytes of the disk below which uploads are refused, those of donors too."""
     connections: int = Field(default=10_000, ge=0, le=MOST)

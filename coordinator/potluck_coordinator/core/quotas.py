@@ -13,7 +13,7 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that counts: a dataset or model with its bytes, or a study with its units."""
+    """Something that counts: a dataset, model or study by its bytes, or a study by its units."""
 
     kind: str
     name: str
@@ -53,7 +53,7 @@ def check_bytes(
     """Refuse more bytes than may be kept; what is there already may stay.
 
     Args:
-        kept: The datasets and models that are kept.
+        kept: The datasets, models and studies that are kept.
         more: Bytes to come.
         allowed: Bytes that may be kept; 0: any number.
         whose: Who keeps them, to say `{whose} would keep more ...`.
@@ -66,7 +66,7 @@ def check_bytes(
     if allowed and used + more > allowed:
         raise OverQuota(
             "quota.bytes",
-            f"{whose} would keep more models and datasets here than may be.",
+            f"{whose} would keep more models, datasets and studies here than may be.",
             expected=f"at most {told_bytes(allowed)}",
             got=f"{told_bytes(used)} kept, and {told_bytes(more)} more",
             hint=f"Delete what is no longer needed. {_named(kept, told_bytes, named)}".strip(),
@@ -82,6 +82,46 @@ def check_studies(running: Sequence[Thing], more: int, allowed: int, whose: str)
             expected=f"at most {allowed} at a time",
             got=f"{len(running)} running, and {more} more",
             hint="Wait until one ends, or stop one.",
+        )
+
+
+def check_kept_studies(kept: int, more: int, allowed: int, whose: str) -> None:
+    """Refuse more studies, those that ended included, than may be kept.
+
+    Args:
+        kept: The studies that are there, in whatever state.
+        more: Studies to come.
+        allowed: How many may be kept; 0: any number.
+        whose: Who keeps them, to say `{whose} would keep more ...`.
+
+    Raises:
+        OverQuota: `quota.kept_studies`.
+    """
+    if allowed and kept + more > allowed:
+        raise OverQuota(
+            "quota.kept_studies",
+            f"{whose} would keep more studies here than may be.",
+            expected=f"at most {allowed:,}, those that ended included",
+            got=f"{kept:,} kept, and {more} more",
+            hint="Delete studies that are no longer needed.",
+        )
+
+
+def check_groups(kept: int, allowed: int, whose: str) -> None:
+    """Refuse one more group of donors than may be kept. Raises OverQuota `quota.groups`.
+
+    Args:
+        kept: The groups that are there.
+        allowed: How many may be kept; 0: any number.
+        whose: Who keeps them, to say `{whose} would keep more ...`.
+    """
+    if allowed and kept + 1 > allowed:
+        raise OverQuota(
+            "quota.groups",
+            f"{whose} would keep more groups here than may be.",
+            expected=f"at most {allowed:,}",
+            got=f"{kept:,} kept, and one more",
+            hint="Delete groups that are not used any more.",
         )
 
 

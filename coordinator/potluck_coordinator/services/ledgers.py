@@ -95,15 +95,19 @@ def _may_read(tx: Transaction, asker: Asker, entry: Entry | None) -> bool:
     """Say whether the entry that began a deleted study is there, and the asker's to read.
 
     The ledger names no visitor, and accounts by the names that they had: the dataset's row says
-    whose the study was, and who has another account's former name owns nothing by that.
+    whose the study was, and who has another account's former name owns nothing by that. Once that
+    row is gone too, a private study's chain is the operator's alone to read.
     """
     if entry is None:
         return False
-    if entry.body["spec"]["visibility"] == "public" or asker.role == "admin":
+    told = entry.body if "visibility" in entry.body else entry.body["spec"]  # an earlier version's
+    if told["visibility"] == "public" or asker.role == "admin":
         return True
     submitter = str(entry.body["submitter"])
-    others = access.find_account(tx, submitter) is not None and not asker.owns(submitter)
-    return not others and asker.owns(datasets.get(tx, entry.body["spec"]["dataset_id"]).owner)
+    if access.find_account(tx, submitter) is not None and not asker.owns(submitter):
+        return False
+    dataset = datasets.find(tx, told.get("dataset") or told.get("dataset_id") or "")
+    return dataset is not None and asker.owns(dataset.owner)
 
 
 def _part(tx: Transaction, chain: str, before: int | None = None, limit: int | None = None) -> Part:
