@@ -58,14 +58,25 @@ async def study_ledger(
     return await site.writer.read(look)
 
 
-async def site_ledger(site: Site, *, before: int | None = None, limit: int | None = None) -> Part:
+async def site_ledger(
+    site: Site, asker: Asker, *, before: int | None = None, limit: int | None = None
+) -> Part:
     """Give the site's own chain: uploads and deletions, by hash. In pages like a study's.
+
+    Whoever has a small table could find by its hash that somebody uploaded it, which is not for
+    strangers to know.
 
     Args:
         site: The coordinator.
+        asker: Who asks.
         before: With `limit`: entries before this number; None: up to the chain's end.
         limit: How many entries at most; None: all.
+
+    Raises:
+        NotSignedIn: `access.token_needed` for who has no account.
+        NotAllowed: `access.donate_only`.
     """
+    asker.must_have_account()
     return await site.writer.read(lambda tx: _part(tx, SITE_CHAIN, before, limit))
 
 
