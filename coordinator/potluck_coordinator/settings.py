@@ -25,8 +25,8 @@ CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 UNKNOWN_MEMORY = 8 * 2**30
-MOST = 2**53
-"""Of anything that is counted; what is more is a slip of the pen."""
+MOST = 2**62
+"""Of anything that is counted; no database counts much further."""
 MOST_SECONDS = 1e9
 """Thirty years: clocks and timers take no more."""
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     quota_bytes: int = Field(default=20 * 2**30, ge=0, le=MOST)
     """Bytes of models and datasets that an account, or a visitor, may keep, and of what its studies
     keep in the database, in whatever state they are. As in all quotas, 0 is any number."""
+    quota_uploads: int = Field(default=2_000, ge=0, le=MOST)
+    """Models and datasets that one of them may keep: what is told of each is kept, too."""
     quota_kept_studies: int = Field(default=1_000, ge=0, le=MOST)
     """Studies that one of them may keep, those that ended included."""
     quota_studies: int = Field(default=200, ge=0, le=MOST)
@@ -135,6 +137,7 @@ class Settings(BaseSettings):
     """Quotas hold for admins, too."""
     visitors_bytes: int = Field(default=50 * 2**30, ge=0, le=MOST)
     """Bytes that all visitors of an open coordinator may keep together: keys cost them nothing."""
+    visitors_uploads: int = Field(default=10_000, ge=0, le=MOST)
     visitors_kept_studies: int = Field(default=5_000, ge=0, le=MOST)
     visitors_studies: int = Field(default=1_000, ge=0, le=MOST)
     visitors_groups: int = Field(default=1_000, ge=0, le=MOST)

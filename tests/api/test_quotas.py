@@ -85,6 +85,20 @@ def test_more_bytes_than_may_be_kept_are_refused_and_nothing_of_them_stays(start
     assert upload_data(client, OTHER).status_code == 201
 
 
+def test_models_and_datasets_count_by_their_number_however_small_they_are(start: Start) -> None:
+    client = start(quota_uploads=1, visitors_uploads=10)
+    kept = upload_data(client, CSV)
+    assert kept.status_code == 201
+    for refused in (upload_data(client, OTHER), upload_model(client)):
+        assert refusal(refused) == (409, "quota.uploads")
+        assert "at most 1 models and datasets" in refused.json()["error"]["expected"]
+    second = another(client.app)  # of the same network: two in all
+    assert upload_data(second, OTHER).status_code == 201
+    assert from_network(upload_data(another(client.app), CSV)) == "quota.uploads"
+    assert client.delete(f"/api/v1/datasets/{kept.json()['id']}").status_code == 204
+    assert upload_data(client, OTHER).status_code == 201
+
+
 def test_models_count_with_their_weights(start: Start) -> None:
     client = start(quota_bytes=3_000)
     assert upload_model(client).status_code == 201
@@ -247,7 +261,7 @@ def test_studies_count_until_they_are_deleted_in_whatever_state_they_are(start: 
     before = stored_files(client)
     refused = _study(client)
     assert refusal(refused) == (409, "quota.kept_studies")
-    assert "Delete studies" in refused.json()["error"]["hint"]
+    assert "those that ended included" in refused.json()["error"]["expected"]
     assert stored_files(client) == before
     assert client.post(f"/api/v1/studies/{made[0]}/resume").is_success  # it is counted already
     assert client.delete(f"/api/v1/studies/{made[1]}").status_code == 204

@@ -85,43 +85,33 @@ def check_studies(running: Sequence[Thing], more: int, allowed: int, whose: str)
         )
 
 
-def check_kept_studies(kept: int, more: int, allowed: int, whose: str) -> None:
-    """Refuse more studies, those that ended included, than may be kept.
+KEPT = {
+    "kept_studies": "studies, those that ended included",
+    "uploads": "models and datasets",
+    "groups": "groups",
+}
+"""What is counted by its number: the ends of the codes, and words for it."""
+
+
+def check_number(what: str, kept: int, allowed: int, whose: str) -> None:
+    """Refuse one more thing than may be kept, however small it is: its row takes room, too.
 
     Args:
-        kept: The studies that are there, in whatever state.
-        more: Studies to come.
-        allowed: How many may be kept; 0: any number.
+        what: One of `KEPT`.
+        kept: How many there are.
+        allowed: How many there may be; 0: any number.
         whose: Who keeps them, to say `{whose} would keep more ...`.
 
     Raises:
-        OverQuota: `quota.kept_studies`.
+        OverQuota: `quota.` with `what`.
     """
-    if allowed and kept + more > allowed:
+    if allowed and kept >= allowed:
         raise OverQuota(
-            "quota.kept_studies",
-            f"{whose} would keep more studies here than may be.",
-            expected=f"at most {allowed:,}, those that ended included",
-            got=f"{kept:,} kept, and {more} more",
-            hint="Delete studies that are no longer needed.",
-        )
-
-
-def check_groups(kept: int, allowed: int, whose: str) -> None:
-    """Refuse one more group of donors than may be kept. Raises OverQuota `quota.groups`.
-
-    Args:
-        kept: The groups that are there.
-        allowed: How many may be kept; 0: any number.
-        whose: Who keeps them, to say `{whose} would keep more ...`.
-    """
-    if allowed and kept + 1 > allowed:
-        raise OverQuota(
-            "quota.groups",
-            f"{whose} would keep more groups here than may be.",
-            expected=f"at most {allowed:,}",
+            f"quota.{what}",
+            f"{whose} would keep more {KEPT[what].partition(',')[0]} here than may be.",
+            expected=f"at most {allowed:,} {KEPT[what]}",
             got=f"{kept:,} kept, and one more",
-            hint="Delete groups that are not used any more.",
+            hint="Delete what is no longer needed of them.",
         )
 
 

@@ -18,26 +18,33 @@ from potluck_coordinator.storage.transaction import Transaction
 
 
 def may_keep(site: Site, tx: Transaction, asker: Asker, more: int) -> None:
-    """Refuse an upload, or a study, that makes more than its owner may keep.
+    """Refuse an upload that makes more than its owner may keep, in bytes or by number.
 
     Called in the transaction that keeps it, so that uploads at the same time count one another.
 
     Args:
         site: The coordinator.
         tx: The transaction.
-        asker: Whose it will be.
+        asker: Who uploads.
         more: Bytes of it.
 
     Raises:
-        OverQuota: `quota.bytes`.
+        OverQuota: `quota.bytes`, `quota.uploads`.
     """
+    _may_keep(site, tx, asker, more, upload=True)
+
+
+def _may_keep(
+    site: Site, tx: Transaction, asker: Asker, more: int, *, upload: bool = False
+) -> None:
     given = site.settings
     for whose in counted(site, asker, asker.owner, asker.network):
         most = most_of(site, whose, given.quota_bytes, given.visitors_bytes)
-        if most:
-            kept = list(kept_by(site, tx, whose))
-            named = not whose.together
-            quotas.check_bytes(kept, more, most, whose.told(), named=named)
+        number = most_of(site, whose, given.quota_uploads, given.visitors_uploads) if upload else 0
+        kept = list(kept_by(site, tx, whose)) if most or number else []
+        quotas.check_bytes(kept, more, most, whose.told(), named=not whose.together)
+        uploads = sum(thing.kind != "study" for thing in kept)
+        quotas.check_number("uploads", uploads, number, whose.told())
 
 
 def may_keep_study(site: Site, tx: Transaction, asker: Asker, study: Study) -> None:
@@ -61,8 +68,8 @@ def may_keep_study(site: Site, tx: Transaction, asker: Asker, study: Study) -> N
         if most:
             found = holdings.studies(tx, whose.owner)
             kept = sum(is_of(site, one, whose) for one, _, _ in found)
-            quotas.check_kept_studies(kept, 1, most, whose.told())
-    may_keep(site, tx, asker, study.kept_bytes)
+            quotas.check_number("kept_studies", kept, most, whose.told())
+    _may_keep(site, tx, asker, study.kept_bytes)
 
 
 def may_keep_group(site: Site, tx: Transaction, asker: Asker) -> None:
@@ -79,7 +86,8 @@ def may_keep_group(site: Site, tx: Transaction, asker: Asker) -> None:
     for whose in visitors_of(site, asker.owner, asker.network):
         found = holdings.groups(tx, whose.owner)
         most = most_of(site, whose, 0, site.settings.visitors_groups)
-        quotas.check_groups(sum(is_of(site, one, whose) for one in found), most, whose.told())
+        kept = sum(is_of(site, one, whose) for one in found)
+        quotas.check_number("groups", kept, most, whose.told())
 
 
 def may_run(
