@@ -15,7 +15,7 @@ import typer
 
 from potluck.errors import BadArgument, PotluckError
 from potluck_coordinator.core.errors import PotluckError as Refusal
-from potluck_coordinator.settings import settings_from
+from potluck_coordinator.plain import read_settings
 
 if TYPE_CHECKING:
     from potluck_coordinator.services.books import Books
@@ -38,7 +38,7 @@ def _opened(data: Path | None) -> Iterator[Books]:
     from potluck_coordinator.storage.opening import engine_for, open_beside
 
     try:
-        engine = engine_for(settings_from(data=data).database_url())
+        engine = engine_for(read_settings(data=data).database_url())
         with open_beside(engine) as session:
             yield Books(session)
     except Refusal as error:
@@ -63,17 +63,49 @@ def list_tokens(
             typer.echo(line)
 
 
+@app.command("new-account")
+def new_account(
+    name: Annotated[str, typer.Argument(help="What the account is called.")],
+    admin: Annotated[
+        bool, typer.Option("--admin", help="It may do everything, as the first admin may.")
+    ] = False,
+    data: Data = None,
+) -> None:
+    """Make an account. Its first token is printed once, to this terminal."""
+    with _opened(data) as books:
+        token = books.new_account(name, "admin" if admin else "submitter")
+    typer.echo(token)
+
+
+@app.command("rename-account")
+def rename_account(
+    account: Annotated[str, typer.Argument(help="The account's name until now.")],
+    name: Annotated[str, typer.Argument(help="What it is to be called.")],
+    data: Data = None,
+) -> None:
+    """Give an account another name; it keeps its things. Ledgers keep the former name."""
+    with _opened(data) as books:
+        typer.echo(books.rename_account(account, name))
+
+
 @app.command("new-token")
 def new_token(
     account: Annotated[
         str | None, typer.Argument(help="The account's name; none: the first admin's.")
     ] = None,
     name: Annotated[str, typer.Option(help="What the token is called.")] = "made on the server",
+    donate_only: Annotated[
+        bool, typer.Option("--donate-only", help="It may donate, and opens nothing else.")
+    ] = False,
+    days: Annotated[
+        float | None,
+        typer.Option(help="In how many days from now it expires.", show_default="never"),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Make a token: the way back for a lost admin token. It is printed once, to this terminal."""
     with _opened(data) as books:
-        token = books.new_token(account, name)
+        token = books.new_token(account, name, "donate" if donate_only else "all", days)
     typer.echo(token)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -14,9 +12,9 @@ import typer
 from potluck.errors import BadArgument, MissingExtra, PotluckError
 from potluck.version import VERSION
 from potluck_coordinator.admin_commands import app as admin_app
-from potluck_coordinator.core.errors import CannotStart
 from potluck_coordinator.logs import set_up
-from potluck_coordinator.settings import Settings, settings_from
+from potluck_coordinator.plain import plainly, read_settings
+from potluck_coordinator.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -30,15 +28,6 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(admin_app)
     app.command()(donate)
     app.command()(demo)
-
-
-@contextmanager
-def plainly() -> Iterator[None]:
-    """Let the command line say in one line why the coordinator cannot work here."""
-    try:
-        yield
-    except CannotStart as error:
-        raise PotluckError(error.message) from error
 
 
 def serve(
@@ -78,12 +67,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run a coordinator. What is not given here may be set by POTLUCK_* variables."""
-    from potluck_coordinator.start_checks import (
-        CannotServe,
-        check_tls,
-        listen,
-        read_settings,
-    )
+    from potluck_coordinator.start_checks import CannotServe, check_tls, listen
     from potluck_coordinator.storage.opening import opened
 
     try:
@@ -100,7 +84,7 @@ def serve(
         )
         check_tls(settings)
         listener = listen(settings.host, settings.port)
-    except CannotServe as error:
+    except (CannotServe, PotluckError) as error:
         typer.echo(f"potluck: {error}", err=True)
         raise typer.Exit(1) from error
     from potluck_coordinator.app import create_app  # what lacks is said before data are touched
@@ -174,7 +158,7 @@ def backup(
     from potluck_coordinator.storage.backup import back_up
     from potluck_coordinator.storage.opening import engine_for, store_at
 
-    settings = settings_from(data=data)
+    settings = read_settings(data=data)
     with plainly():
         engine = engine_for(settings.database_url())
         done = back_up(engine, store_at(settings.artifact_place(), make=False), file, VERSION)
@@ -201,7 +185,7 @@ def restore(
     """
     from potluck_coordinator.storage.backup import restore as restore_all
 
-    settings = settings_from(data=data)
+    settings = read_settings(data=data)
     with plainly():
         done = restore_all(file, data, settings.database_url(), settings.artifact_place())
     rows = sum(table.rows for table in done.tables.values())

@@ -6,35 +6,14 @@ import errno
 import socket
 import ssl
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from potluck_coordinator.settings import Settings, settings_from
+from potluck_coordinator.settings import Settings
 
 BACKLOG = 2048
 
 
 class CannotServe(Exception):
     """Say in a sentence or two why no server can start, and what to do."""
-
-
-def read_settings(**given: Any) -> Settings:
-    """Make settings of a command line and the environment.
-
-    Args:
-        given: What the command line gave, by the settings' names; None where it gave nothing.
-
-    Raises:
-        CannotServe: A value is none that its setting can have.
-    """
-    try:
-        return settings_from(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
-        said = f"--{name.replace('_', '-')} or POTLUCK_{name.upper()}"
-        raise CannotServe(f"{said} cannot be {first.get('input')!r}: {first['msg']}.") from error
 
 
 def check_tls(settings: Settings) -> None:

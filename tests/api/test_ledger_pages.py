@@ -16,6 +16,7 @@ from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction
 from tests.api.conftest import spec
+from tests.support.visiting import bearer
 from tests.support.waiting import until
 
 FOUR = {"trials": 4, "parameters": {"learning_rate": {"kind": "float", "low": 0.001, "high": 0.1}}}
@@ -77,7 +78,13 @@ def test_a_trial_is_given_without_its_entries_to_those_who_need_none(
 
 @pytest.mark.usefixtures("address")
 def test_the_sites_own_chain_is_read_in_pages_too(client: TestClient) -> None:
+    refused = client.get("/api/v1/ledger")  # it has the hashes of what others keep for themselves
+    assert refused.status_code == 401
+    assert refused.json()["error"]["code"] == "access.token_needed"
+    token = client.app.state.admin_token  # type: ignore[attr-defined]
+    client = TestClient(client.app, headers=bearer(token))
     whole = client.get("/api/v1/ledger").json()
+    assert verify_ledger(Ledger.model_validate(whole)).holds
     assert whole["length"] == len(whole["entries"]) >= 2
     last = client.get("/api/v1/ledger", params={"limit": 1}).json()
     assert last == {**whole, "entries": whole["entries"][-1:]}

@@ -123,6 +123,31 @@ def test_uploads_are_counted_beside_requests(people: Callable[..., At]) -> None:
     assert asked(stranger, 1) == [200]
 
 
+def test_changes_are_counted_in_a_day_whatever_comes_of_them(people: Callable[..., At]) -> None:
+    at = people(rate_changes=4)
+    stranger = at("192.0.2.7")
+    made = stranger.post("/api/v1/datasets/bundled/iris")
+    assert made.status_code == 201
+    for _ in range(2):
+        assert stranger.post("/api/v1/studies/st_none/stop").status_code == 404
+    assert stranger.post("/api/v1/studies/plan", json={}).status_code == 422  # which keeps nothing
+    assert stranger.delete("/api/v1/groups/gr_none").status_code == 404
+    for method, path in (
+        ("DELETE", f"datasets/{made.json()['id']}"),
+        ("POST", "studies"),
+        ("POST", "studies/st_none/resume"),
+        ("POST", "groups"),
+        ("PATCH", "groups/gr_none"),
+        ("POST", "donor/groups/join"),
+        ("PATCH", "account/tokens/tk_none"),
+    ):
+        refused = stranger.request(method, f"/api/v1/{path}", json={})
+        assert (refused.status_code, code_of(refused)) == (429, "rate.changes"), path
+        assert "at most 4 changes a day" in refused.json()["error"]["expected"]
+    assert asked(stranger, 1) == [200]
+    assert at("192.0.2.8").post("/api/v1/studies/st_none/stop").status_code == 404
+
+
 def fit(client: TestClient, model: str, width: int) -> httpx2.Response:
     return client.post(f"/api/v1/models/{model}/fitted", json={"width": width})
 

@@ -198,6 +198,10 @@ def test_a_private_study_of_before_is_seen_by_its_submitter_also_when_it_is_dele
         assert code(other.get(f"{address}/ledger")) == (404, "study.not_found")
     for mine in (people.ann, people.operator):
         assert mine.get(f"{address}/ledger").json()["entries"][-1]["kind"] == "delete"
+    assert people.ann.delete(f"/datasets/{study['spec']['dataset_id']}").status_code == 204
+    # Nothing says whose it was any more.
+    assert code(people.ann.get(f"{address}/ledger")) == (404, "study.not_found")
+    assert people.operator.get(f"{address}/ledger").status_code == 200
 
 
 def test_a_browsers_changes_need_its_own_secret(coordinator: Coordinator, people: People) -> None:

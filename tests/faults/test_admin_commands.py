@@ -101,6 +101,37 @@ def test_tokens_are_renamed_and_given_an_end(closed: Coordinator) -> None:
         assert "make another one" in done.stderr
 
 
+def test_accounts_are_made_and_renamed(closed: Coordinator) -> None:
+    [ada] = said(closed.data, "new-account", " Ada ")
+    [boss] = said(closed.data, "new-account", "Boss", "--admin")
+    with somebody(closed.url, ada) as client, somebody(closed.url, boss) as operator:
+        told = client.get("/session").json()
+        assert (told["name"], told["role"]) == ("Ada", "submitter")
+        assert operator.get("/session").json()["role"] == "admin"
+        group = client.post("/groups", json={"name": "a lab"}).json()
+        assert said(closed.data, "rename-account", "Ada", "Ada L.") == ["Ada: renamed to Ada L."]
+        assert client.get("/session").json()["name"] == "Ada L."
+        assert [one["id"] for one in client.get("/groups").json()] == [group["id"]]
+        assert client.get("/groups").json()[0]["owner"] == "Ada L."
+
+
+def test_tokens_that_only_donate_or_end_are_made(closed: Coordinator) -> None:
+    said(closed.data, "new-account", "Ada")
+    [node] = said(closed.data, "new-token", "Ada", "--name", "node", "--donate-only")
+    [short] = said(closed.data, "new-token", "Ada", "--name", "short", "--days", "30")
+    [gone] = said(closed.data, "new-token", "Ada", "--days", "0")
+    _, second, third, _ = (line.split("\t") for line in said(closed.data, "tokens", "Ada"))
+    day = datetime.fromtimestamp(time.time() + 30 * 86400, UTC).strftime("%Y-%m-%d")
+    assert (second[1], second[2], second[5]) == ("node", "donate", "never expires")
+    assert (third[1], third[2], third[5]) == ("short", "all", f"expires {day}")
+    with somebody(closed.url, node) as client:
+        assert code(client.get("/models")) == (403, "access.donate_only")
+    with somebody(closed.url, short) as client:
+        assert client.get("/models").status_code == 200
+    with somebody(closed.url, gone) as client:
+        assert code(client.get("/models")) == (401, "access.token_unknown")
+
+
 def test_what_cannot_be_done_is_said_in_a_line(closed: Coordinator, tmp_path: Path) -> None:
     known = said(closed.data, "tokens", "admin")[0].split("\t")[0]
     for words, reason in (
@@ -113,6 +144,12 @@ def test_what_cannot_be_done_is_said_in_a_line(closed: Coordinator, tmp_path: Pa
         (("rename-token", known, " "), "The name of a token shows nothing."),
         (("revoke-account", "admin"), "This is the only admin's account."),
         (("new-token", "--name", " "), "The name of a token shows nothing."),
+        (("new-token", "--days", "-1"), "A token expires in 0 to 36500 days, or never."),
+        (("new-account", "admin"), "An account of this name exists."),
+        (("new-account", "Admin"), "An account of a name that looks like this one exists."),
+        (("new-account", "anyone"), "This name stands for those who have no account."),
+        (("rename-account", "Eve", "Ada"), "There is no account named Eve."),
+        (("rename-account", "admin", "anyone: x"), "This name stands for those who have no"),
     ):
         done = admin(closed.data, *words)
         assert (done.returncode, done.stdout) == (1, "")

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from potluck_coordinator.commands import add_to
+from potluck_coordinator.storage.opening import opened
 from tests.conftest import Start
+from tests.support.fresh import fresh
 from tests.support.programs import child_environment
 
 SECONDS = 60
@@ -64,8 +67,8 @@ def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     certificate, key = made(tmp_path, "one")
     _, other = made(tmp_path, "two")
     _, locked = made(tmp_path, "three", encrypted=True)
-    nothing, text = tmp_path / "nothing.pem", tmp_path / "text.pem"
-    text.write_text("no certificate\n")
+    nothing, words = tmp_path / "nothing.pem", tmp_path / "text.pem"
+    words.write_text("no certificate\n")
     data = tmp_path / "data"
     said = refusal(data, "--tls-cert", nothing, "--tls-key", key)
     assert f"The certificate {nothing} cannot be read: No such file" in said
@@ -73,7 +76,7 @@ def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     assert f"The certificate's key {nothing} cannot be read" in said
     said = refusal(data, "--tls-cert", tmp_path, "--tls-key", key)
     assert "Is a directory" in said
-    said = refusal(data, "--tls-cert", text, "--tls-key", key)
+    said = refusal(data, "--tls-cert", words, "--tls-key", key)
     assert "expected a certificate and its key in PEM" in said
     said = refusal(data, "--tls-cert", certificate, "--tls-key", other)
     assert "is not that of the certificate" in said
@@ -89,6 +92,39 @@ def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
 def test_a_variable_that_cannot_be_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POTLUCK_WORKERS", "many")
     assert "--workers or POTLUCK_WORKERS cannot be 'many'" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("workers", "0"), ("max_dataset_bytes", "0"), ("sweep_seconds", "0"), ("quota_bytes", "-1")],
+)
+def test_a_number_that_no_setting_can_have_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"POTLUCK_{name.upper()}", value)
+    assert f"POTLUCK_{name.upper()} cannot be '{value}': Input should be" in refusal(tmp_path)
+
+
+def test_no_workers_are_refused_on_the_command_line(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "--workers", "0")
+    assert "--workers or POTLUCK_WORKERS cannot be 0: Input should be greater" in said
+
+
+@pytest.mark.parametrize(
+    "words", [["backup", "b.tar"], ["restore", "b.tar"], ["admin", "accounts"]], ids=str
+)
+def test_every_command_says_so_in_a_line(tmp_path: Path, words: list[str]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "potluck", *words, "--data", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        cwd=tmp_path,
+        env=child_environment({"POTLUCK_WORKERS": "0"}),
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("potluck: --workers or POTLUCK_WORKERS cannot be '0': ")
+    assert len(ended.stderr.splitlines()) == 1
 
 
 def test_an_address_that_cannot_be_listened_on_is_said(tmp_path: Path) -> None:
@@ -107,6 +143,34 @@ def test_an_address_that_cannot_be_listened_on_is_said(tmp_path: Path) -> None:
 def test_the_data_folder_is_its_owners_alone(start_coordinator: Start) -> None:
     coordinator = start_coordinator(tables=False)
     assert stat.S_IMODE(coordinator.data.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_was_open_to_others_is_closed_and_the_log_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / "data"
+    database = fresh(data) / "potluck.sqlite3"
+    data.chmod(0o755)
+    database.chmod(0o644)
+    for said in (1, 1):  # the second start finds it closed
+        with opened(data, f"sqlite:///{database}") as engine, engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+            assert stat.S_IMODE(data.stat().st_mode) == 0o700
+            files = [path for path in data.iterdir() if path.name.startswith("potluck.sqlite3")]
+            assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+        assert caplog.text.count("was open to others (0755)") == said
+
+
+def test_a_folder_that_holds_other_things_stays_open_and_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "photos").mkdir()
+    with opened(tmp_path, f"sqlite:///{tmp_path / 'potluck.sqlite3'}"):
+        pass
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert "is open to others (0755)" in caplog.text
+    assert stat.S_IMODE((tmp_path / "potluck.sqlite3").stat().st_mode) == 0o600
 
 
 def test_a_certificate_that_can_be_used_serves_https(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-import httpx2
 import keras
 import pytest
 
@@ -18,6 +17,7 @@ from tests.support.coordinator import Coordinator
 from tests.support.earlier import make_private
 from tests.support.keras_files import dense_h5, saved
 from tests.support.scripted_donor import ScriptedDonor, random_result, state
+from tests.support.visiting import somebody
 from tests.support.waiting import PATIENCE_S, until
 
 
@@ -78,7 +78,8 @@ def test_a_deleted_studys_bytes_go_and_anothers_same_bytes_stay(
     told = second.ledger()
     assert told.entries[-1].kind == "delete"
     assert verify_ledger(told).holds
-    site = httpx2.get(f"{coordinator.url}/api/v1/ledger").json()
+    with somebody(coordinator.url, coordinator.operator_token()) as operator:
+        site = operator.get("/ledger").json()
     assert verify_ledger(Ledger.model_validate(site)).holds
     deleted = [e["body"]["study"] for e in site["entries"] if e["kind"] == "study_deleted"]
     assert {first.id, second.id} <= set(deleted)

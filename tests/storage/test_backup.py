@@ -134,6 +134,20 @@ def test_every_row_and_every_artifact_comes_back(
     restored.dispose()
 
 
+def test_nobody_can_have_opened_the_file_before(
+    filled: Engine, store: ArtifactStore, tmp_path: Path
+) -> None:
+    older = tmp_path / "b.tar.part"  # as an earlier version left it, or somebody else made it
+    older.write_bytes(b"older")
+    older.chmod(0o644)
+    with older.open("rb") as reader:
+        back_up(filled, store, tmp_path / "b.tar", "1.0")
+        assert reader.read() == b"older"
+    assert (tmp_path / "b.tar").stat().st_mode & 0o777 == 0o600
+    left = {path.name for path in tmp_path.iterdir() if "b.tar" in path.name}
+    assert left == {"b.tar", "b.tar.part"}
+
+
 def test_models_files_are_left_out_as_they_can_be_written_again(
     filled: Engine, store: ArtifactStore, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ FROZEN = {
     "0005": "25c0ac31b1f515dda49446fc445796befd626d757cc225f56e4373df61673ac3",
     "0006": "8320b4db717b552ff4f92999624dc7ea11f7ca163a1fd5861c6adb6cccc45a31",
     "0007": "964db8df81c2b80e62ee796d6543f79bb4e82e9f6f4df772cc004d20e887d162",
+    "0008": "50c14ff4c66d6d66370fdd54c6a9121cfe65104f7a6f5bae899d48ce4fde38f3",
 }
 """Migrations that databases out there have gone through: they never change again."""
 
@@ -171,6 +172,40 @@ def test_what_donors_earned_is_known_by_its_lease_afterwards(old: Engine) -> Non
         earned[donor_of[row["lease_id"]]] = units + row["units"], flops + int(row["flops"])
     assert earned == {row["id"]: (row["units"], int(row["credit"])) for row in rows["donor"]}
     assert any(flops for _, flops in earned.values())
+
+
+def test_old_studies_count_with_what_they_keep_in_the_database(old: Engine) -> None:
+    bring_up_to_date(old)
+    rows = all_rows(old)
+    for study in rows["study"]:
+        own = [study["spec"], study["plan"], study["wire_plan"]]
+        own += [row["rows"] for row in rows["sealed"] if row["study_id"] == study["id"]]
+        for part in (row for row in rows["part"] if row["study_id"] == study["id"]):
+            own += [part["train_rows"], part["held_rows"], part["encoder"]]
+        least = sum(len(json.dumps(one, separators=(",", ":"))) for one in own)
+        assert least <= study["kept_bytes"] <= 2 * least
+
+
+def test_nothing_stays_of_datasets_that_were_deleted_before(old: Engine) -> None:
+    with old.begin() as connection:
+        used = connection.execute(text("SELECT dataset_id FROM study LIMIT 1")).scalar_one()
+        connection.execute(
+            text(
+                "INSERT INTO dataset (id, name, version, owner, hash, filename, bytes, profile,"
+                " created_at) SELECT 'ds_unused', name, 99, owner, hash, filename, bytes, profile,"
+                " created_at FROM dataset WHERE id = :used"
+            ),
+            {"used": used},
+        )
+        connection.execute(
+            text("UPDATE dataset SET deleted_at = 5 WHERE id IN (:used, 'ds_unused')"),
+            {"used": used},
+        )
+    bring_up_to_date(old)
+    rows = {row["id"]: row for row in all_rows(old)["dataset"]}
+    assert "ds_unused" not in rows
+    assert (rows[used]["name"], rows[used]["filename"]) == (used, "")
+    assert rows[used]["profile"]["columns"] == []
 
 
 def staying(row: dict[str, Any], table: str) -> dict[str, Any]:

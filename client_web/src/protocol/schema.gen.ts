@@ -510,6 +510,8 @@ export interface paths {
         /**
          * Get Site Ledger
          * @description Give the site's own chain: uploads and deletions, by hash; in pages like a study's.
+         *
+         *     For those with an account alone: it has the hashes of everybody's datasets and models.
          */
         get: operations["get_site_ledger_api_v1_ledger_get"];
         put?: never;

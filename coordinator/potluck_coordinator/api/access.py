@@ -31,10 +31,13 @@ async def get_status(site: TheSite) -> SiteStatus:
 
 @router.get("/ledger", response_model=Ledger)
 async def get_site_ledger(
-    site: TheSite, _asker: TheAsker, before: Before = None, limit: Limit = None
+    site: TheSite, asker: TheAsker, before: Before = None, limit: Limit = None
 ) -> Response:
-    """Give the site's own chain: uploads and deletions, by hash; in pages like a study's."""
-    part = await ledgers.site_ledger(site, before=before, limit=limit)
+    """Give the site's own chain: uploads and deletions, by hash; in pages like a study's.
+
+    For those with an account alone: it has the hashes of everybody's datasets and models.
+    """
+    part = await ledgers.site_ledger(site, asker, before=before, limit=limit)
     return StreamingResponse(ledgers.written(site, part), media_type=JSON)
 
 

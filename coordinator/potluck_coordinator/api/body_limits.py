@@ -21,6 +21,11 @@ JSON_BYTES = 1 << 20
 ABORT_BYTES = 64 * 1024
 FORM_OVERHEAD = 64 * 1024
 """What a form's own words may take beside the files in it."""
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+CHANGED = (
+    *("studies", "models", "datasets", "groups", "donor/groups"),
+    *("account", "accounts", "tokens"),
+)
 MOST_DIGITS = 16
 """Of a declared size; a longer one is counted as it comes."""
 
@@ -59,6 +64,18 @@ def makes_material(method: str, path: str) -> bool:
         path.startswith(f"{API}/datasets/bundled/")
         or (path.startswith(f"{API}/models/") and path.endswith("/fitted"))
     )
+
+
+def changes_things(method: str, path: str) -> bool:
+    """Say whether a request makes, changes or deletes what is kept, beside what donors do.
+
+    Args:
+        method: The request's, in upper case.
+        path: Where it goes.
+    """
+    if method not in CHANGING or path == f"{API}/studies/plan":
+        return False
+    return any(path == f"{API}/{one}" or path.startswith(f"{API}/{one}/") for one in CHANGED)
 
 
 class BodyLimits:

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from potluck_coordinator.api.body_limits import is_states, is_upload, makes_material
+from potluck_coordinator.api.body_limits import changes_things, is_states, is_upload, makes_material
 from potluck_coordinator.api.coming import Coming
 from potluck_coordinator.api.cookies import COOKIE, cookie_of
 from potluck_coordinator.api.deps import bearer_word, get_site, network
@@ -73,6 +73,8 @@ class CountedRequests:
                     rates.charge(Rate.LEASE_REQUESTS if is_states(path) else Rate.REQUESTS, who)
                     if is_upload(method, path) or makes_material(method, path):
                         rates.charge(Rate.UPLOADS, who)
+                    if changes_things(method, path):
+                        rates.charge(Rate.CHANGES, who)
             except TooOften as error:
                 await refuse(answer(error), scope, receive, send)
                 return

@@ -13,7 +13,7 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that counts: a dataset or model with its bytes, or a study with its units."""
+    """Something that counts: a dataset, model or study by its bytes, or a study by its units."""
 
     kind: str
     name: str
@@ -53,7 +53,7 @@ def check_bytes(
     """Refuse more bytes than may be kept; what is there already may stay.
 
     Args:
-        kept: The datasets and models that are kept.
+        kept: The datasets, models and studies that are kept.
         more: Bytes to come.
         allowed: Bytes that may be kept; 0: any number.
         whose: Who keeps them, to say `{whose} would keep more ...`.
@@ -66,7 +66,7 @@ def check_bytes(
     if allowed and used + more > allowed:
         raise OverQuota(
             "quota.bytes",
-            f"{whose} would keep more models and datasets here than may be.",
+            f"{whose} would keep more models, datasets and studies here than may be.",
             expected=f"at most {told_bytes(allowed)}",
             got=f"{told_bytes(used)} kept, and {told_bytes(more)} more",
             hint=f"Delete what is no longer needed. {_named(kept, told_bytes, named)}".strip(),
@@ -82,6 +82,36 @@ def check_studies(running: Sequence[Thing], more: int, allowed: int, whose: str)
             expected=f"at most {allowed} at a time",
             got=f"{len(running)} running, and {more} more",
             hint="Wait until one ends, or stop one.",
+        )
+
+
+KEPT = {
+    "kept_studies": "studies, those that ended included",
+    "uploads": "models and datasets",
+    "groups": "groups",
+}
+"""What is counted by its number: the ends of the codes, and words for it."""
+
+
+def check_number(what: str, kept: int, allowed: int, whose: str) -> None:
+    """Refuse one more thing than may be kept, however small it is: its row takes room, too.
+
+    Args:
+        what: One of `KEPT`.
+        kept: How many there are.
+        allowed: How many there may be; 0: any number.
+        whose: Who keeps them, to say `{whose} would keep more ...`.
+
+    Raises:
+        OverQuota: `quota.` with `what`.
+    """
+    if allowed and kept >= allowed:
+        raise OverQuota(
+            f"quota.{what}",
+            f"{whose} would keep more {KEPT[what].partition(',')[0]} here than may be.",
+            expected=f"at most {allowed:,} {KEPT[what]}",
+            got=f"{kept:,} kept, and one more",
+            hint="Delete what is no longer needed of them.",
         )
 
 

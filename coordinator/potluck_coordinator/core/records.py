@@ -109,6 +109,8 @@ class Study(Lending):
     group_id: str | None = None
     encoded: bool = True
     """Whether the rows that its units need now are there: see `services.parts`."""
+    kept_bytes: int = 0
+    """What its specification, plans and row numbers take in the database, as long as it is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,10 @@ import secrets
 
 from potluck.protocol import access as wire
 from potluck_coordinator.core.access import TOKEN_BYTES, Account, Role, hash_token, new_token
-from potluck_coordinator.core.errors import Conflict, NotFound
-from potluck_coordinator.core.names import check_account_name, likeness
+from potluck_coordinator.core.errors import NotFound
+from potluck_coordinator.core.names import check_account_name
 from potluck_coordinator.services.access import Asker
+from potluck_coordinator.services.account_names import must_differ
 from potluck_coordinator.services.events import ACCESS
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import access, tokens
@@ -87,21 +88,6 @@ async def revoke(site: Site, asker: Asker, account_id: str) -> wire.AccountRecor
         return _record(site, tx, access.get_account(tx, account_id))
 
     return await site.writer.run(act)
-
-
-def must_differ(tx: Transaction, name: str, *, but: str | None = None) -> None:
-    """Refuse a name that can be taken for another account's (other than that of `but`)."""
-    names = [account.name for account in access.list_accounts(tx)]
-    alike = [found for found in names if found != but and likeness(found) == likeness(name)]
-    if alike and name not in alike:
-        raise Conflict(
-            "access.name_taken",
-            "An account of a name that looks like this one exists.",
-            expected="a name that cannot be taken for another account's",
-            got=f"{name}, beside {alike[0]}",
-            hint="Choose another name.",
-            where="name",
-        )
 
 
 def _record(site: Site, tx: Transaction, account: Account) -> wire.AccountRecord:

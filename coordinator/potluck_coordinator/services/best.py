@@ -35,6 +35,8 @@ from potluck_coordinator.storage.ledger import record
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 SECONDS_TO_LOOK = 300.0
+ROW_NUMBER = 8
+"""Bytes of a row's number in an `.npz` file."""
 TIMES_TOLD = 8
 """Numbers as they lie in the store, as Python's, and as text."""
 BYTES_PER_PREDICTION = 2000
@@ -176,8 +178,9 @@ async def inputs(site: Site, asker: Asker, best: Best, folder: Path) -> Path:
         part = await provided(site, best.study.id, best.unit.part)
         own, _ = await site.writer.read(lambda tx: _rows_and_encoder(tx, best))
         assert part.held is not None
-        need = WORKER_LEAST + TIMES_TOLD * await site.artifacts.size(part.held)
-        job = Job(Kind.SERVE, asker.turn, need, SECONDS_TO_LOOK, "Writing the rows")
+        size = await site.artifacts.size(part.held)
+        need, writes = WORKER_LEAST + TIMES_TOLD * size, size + ROW_NUMBER * len(own.held_rows)
+        job = Job(Kind.SERVE, asker.turn, need, SECONDS_TO_LOOK, "Writing the rows", writes)
         held = site.artifacts.kept(part.held)
         await in_worker(site, job, write_inputs, held, own.held_rows, str(path))
     return path

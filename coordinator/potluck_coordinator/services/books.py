@@ -13,6 +13,8 @@ from potluck.protocol.access import MOST_DAYS
 from potluck_coordinator.core.access import (
     TOKEN_BYTES,
     Account,
+    Role,
+    Scope,
     Token,
     expiry,
     hash_token,
@@ -21,7 +23,8 @@ from potluck_coordinator.core.access import (
 )
 from potluck_coordinator.core.errors import BadInput, Conflict, NotFound
 from potluck_coordinator.core.ids import spell
-from potluck_coordinator.core.names import check_name
+from potluck_coordinator.core.names import check_account_name, check_name
+from potluck_coordinator.services.account_names import must_differ
 from potluck_coordinator.storage import access, tokens
 from potluck_coordinator.storage.transaction import Transaction
 
@@ -48,10 +51,72 @@ class Books:
             )
             yield f"{token.id}\t{token.name}\t{token.scope}\t{state}\t{used}\t{_end(token)}"
 
-    def new_token(self, account: str | None, name: str) -> str:
-        """Make a token of an account, or of the first admin, who is made where there is none."""
+    def new_account(self, name: str, role: Role) -> str:
+        """Make an account; give its first token.
+
+        Args:
+            name: What it is called.
+            role: `submitter`, or `admin` who may do everything.
+
+        Raises:
+            BadInput: `name.*`, `access.name_reserved`.
+            Conflict: `access.name_taken`.
+        """
+        name = check_account_name(name)
+        must_differ(self._tx, name)
+        secret = new_token(secrets.token_bytes(TOKEN_BYTES))
+        access.create_account(self._tx, name, role, hash_token(secret), self._now)
+        return secret
+
+    def rename_account(self, account: str, name: str) -> str:
+        """Give an account another name, and all that is kept under it, too.
+
+        Args:
+            account: Its name until now.
+            name: What it is to be called.
+
+        Raises:
+            NotFound: `account.not_found`.
+            BadInput: `name.*`, `access.name_reserved`.
+            Conflict: `access.name_taken`.
+        """
+        found, name = self._account(account), check_account_name(name)
+        if name != found.name:
+            must_differ(self._tx, name, but=found.name)
+            access.rename_account(self._tx, found, name)
+        return f"{account}: renamed to {name}"
+
+    def new_token(
+        self,
+        account: str | None,
+        name: str,
+        scope: Scope = "all",
+        days: float | None = None,
+    ) -> str:
+        """Make a token of an account, or of the first admin, who is made where there is none.
+
+        Args:
+            account: The account's name; None: the first admin's.
+            name: What the token is called.
+            scope: What it opens: `all`, or `donate` and nothing else.
+            days: In how many days it expires, up to `MOST_DAYS`; None: never.
+
+        Raises:
+            NotFound: `account.not_found`.
+            BadInput: `name.*`, `token.days`.
+            Conflict: `account.state` for one that is revoked, `token.no_admin` where a token that
+                only donates, or expires, would be the first one of all.
+        """
         secret = new_token(secrets.token_bytes(TOKEN_BYTES))
         name = check_name(name, of="a token")
+        _check_days(days)
+        whole = scope == "all" and days is None
+        if account is None and not whole and not access.admins(self._tx):
+            raise Conflict(
+                "token.no_admin",
+                "There is no admin yet, whose first token opens everything for good.",
+                hint="Make that one first, without options.",
+            )
         found = self._account(account) if account is not None else self._admin(secret)
         if found is None:
             return secret
@@ -62,9 +127,10 @@ class Books:
             account_id=found.id,
             group_id=None,
             name=name,
-            scope="all",
+            scope=scope,
             token_hash=hash_token(secret),
             created_at=self._now,
+            expires_at=expiry(self._now, days),
         )
         tokens.add(self._tx, token)
         return secret
@@ -109,13 +175,7 @@ class Books:
             Conflict: `token.state` for one that has ended.
         """
         token = tokens.get(self._tx, token_id)
-        if days is not None and not 0 <= days <= MOST_DAYS:
-            raise BadInput(
-                "token.days",
-                f"A token expires in 0 to {MOST_DAYS} days, or never.",
-                expected=f"0 to {MOST_DAYS}",
-                got=str(days),
-            )
+        _check_days(days)
         self._change(token, expires_at=expiry(self._now, days))
         return f"{token.name}: {_end(tokens.get(self._tx, token_id))}"
 
@@ -139,6 +199,16 @@ class Books:
         if found is None:
             raise NotFound("account.not_found", f"There is no account named {name}.")
         return found
+
+
+def _check_days(days: float | None) -> None:
+    if days is not None and not 0 <= days <= MOST_DAYS:
+        raise BadInput(
+            "token.days",
+            f"A token expires in 0 to {MOST_DAYS} days, or never.",
+            expected=f"0 to {MOST_DAYS}",
+            got=str(days),
+        )
 
 
 def _admin_name(number: int) -> str:

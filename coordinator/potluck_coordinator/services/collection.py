@@ -10,7 +10,7 @@ from itertools import islice
 
 from potluck_coordinator.services.renderings import sweep
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import access, artifact_uses, donors, uploads, vacuum
+from potluck_coordinator.storage import access, artifact_uses, donors, groups, uploads, vacuum
 from potluck_coordinator.storage.transaction import Transaction
 
 MARK = "artifacts-of"
@@ -20,6 +20,8 @@ ROWS_AT_ONCE = 500
 MOST_STRANGERS = 100_000
 """In one round: the next one takes the others."""
 PAUSE_SECONDS = 0.05
+GROUP_SECONDS = 30 * 86_400.0
+"""Visitors' groups without members and studies go after so long."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ async def collect(site: Site) -> Collected:
 
     await _forget_uploads(site, before)
     gone = await _forget_strangers(site, unseen)
+    await _forget_groups(site, now - GROUP_SECONDS)
     own = site.settings.owns_artifacts() and await _belongs_together(site)
     artifacts = await _collect_artifacts(site, before) if own else 0
     artifacts += await sweep(site)
@@ -70,6 +73,14 @@ async def _forget_strangers(site: Site, unseen: float) -> int:
         forget = partial(donors.forget_strangers, donor_ids=some, before=unseen)
         gone += await site.writer.run(forget)
     return gone
+
+
+async def _forget_groups(site: Site, before: float) -> None:
+    """Forget visitors' groups that nobody uses, some at a time."""
+    forgotten = partial(groups.forget_unused, before=before, most=ROWS_AT_ONCE)
+    while some := await site.writer.run(forgotten):
+        for group in some:
+            site.whence.forget(group)
 
 
 async def _belongs_together(site: Site) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TypeVar
 
 from potluck_coordinator.core.turns import Kind
@@ -32,24 +33,37 @@ class Converters:
         *args: object,
         kind: Kind = Kind.CONVERT,
         account: str = "",
+        holding: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> T:
-        """Run a function that waits for one process of `need` bytes. Raises what it raises.
+        """Run a function that waits for one process. Raises what it raises.
 
-        The memory is held until the process has ended, also where the caller left before.
+        What is held for it is held until the process has ended, also where the caller left before.
 
-        Raises TooLarge `size.memory` for more than there is at all.
+        Args:
+            need: Bytes of memory that it takes.
+            what: How a refusal calls it.
+            fn: The function.
+            args: What it gets.
+            kind: What it is for.
+            account: Whose turn it takes.
+            holding: Opened when it is its turn, in the loop's thread: holds what else it needs.
+
+        Raises:
+            TooLarge: `size.memory` for more than there is at all.
         """
         room = await self._memory.take(need, what, kind=kind, account=account)
-        loop = asyncio.get_running_loop()
+        loop, held = asyncio.get_running_loop(), ExitStack()
+        held.callback(self._memory.give, room)
 
         def ended(_: Future[T]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended before the process
-                loop.call_soon_threadsafe(self._memory.give, room)
+                loop.call_soon_threadsafe(held.close)
 
         try:
+            held.enter_context(holding())
             future = self._threads.submit(fn, *args)
-        except RuntimeError:  # closed
-            self._memory.give(room)
+        except BaseException:  # no room, or closed
+            held.close()
             raise
         future.add_done_callback(ended)
         return await asyncio.wrap_future(future)

@@ -151,7 +151,7 @@ async def list_datasets(
 async def delete_dataset(
     site: Site, asker: Asker, dataset_id: str, *, unused: bool = False
 ) -> None:
-    """Delete a dataset's bytes; the ledger keeps their hash, and that they were deleted.
+    """Delete a dataset's bytes, names and examples; the ledger keeps their hash, and that it was.
 
     Raises Conflict where a running study uses it, and with `unused` where any study does.
     """
@@ -186,6 +186,7 @@ async def _delete(site: Site, asker: Asker, dataset: Dataset, *, unused: bool) -
         if datasets.mark_deleted(tx, dataset.id, now):
             body = {"dataset": dataset.id, "hash": dataset.hash, "by": asker.name}
             record(tx, SITE_CHAIN, "dataset_deleted", body, now)
+            datasets.drop_unnamed(tx, dataset.id)
             after_commit(tx, lambda: site.whence.forget(dataset.id))
 
     await site.writer.run(act)
@@ -196,7 +197,7 @@ def to_wire(dataset: Dataset) -> wire.Dataset:
     """Give what the wire tells of a dataset."""
     return wire.Dataset(
         id=dataset.id,
-        name=dataset.name,
+        name=dataset.name if dataset.deleted_at is None else datasets.DELETED,
         version=dataset.version,
         hash=dataset.hash,
         bytes=dataset.bytes,

@@ -20,6 +20,8 @@ from potluck_coordinator.core.names import check_name
 from potluck_coordinator.core.visitors import ANYONE, has_no_account, shown_owner
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.events import ACCESS
+from potluck_coordinator.services.quotas import may_keep_group
+from potluck_coordinator.services.sharing import note_network
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import access, groups, tokens
 from potluck_coordinator.storage.pages import MOST_LISTED
@@ -46,7 +48,7 @@ async def mine(
 
 
 async def make(site: Site, asker: Asker, name: str) -> wire.Group:
-    """Make a group with a code. Raises BadInput `name.*`, Conflict, NotSignedIn."""
+    """Make a group with a code. Raises BadInput `name.*`, Conflict, NotSignedIn, OverQuota."""
     asker.must_submit()
     name, code = check_name(name, of="a group"), new_code(secrets.token_bytes(CODE_BYTES))
     if asker.owner == ANYONE:
@@ -75,7 +77,9 @@ async def make(site: Site, asker: Asker, name: str) -> wire.Group:
                 got="one more",
                 hint="Delete one that is not used any more.",
             )
+        may_keep_group(site, tx, asker)
         groups.add(tx, group)
+        note_network(site, asker, group.owner, group.id)
         return to_wire(tx, group)
 
     return await site.writer.run(act)
@@ -126,6 +130,7 @@ async def delete(site: Site, asker: Asker, group_id: str) -> None:
                 hint="Stop or delete them first.",
             )
         groups.remove(tx, group.id)
+        after_commit(tx, lambda: site.whence.forget(group.id))
         after_commit(tx, lambda: site.hub.publish(ACCESS))
 
     await site.writer.run(act)
@@ -208,6 +213,7 @@ async def join(
             token_hash=hash_token(key),
             created_at=now,
         )
+        tokens.forget_former_members(tx, group.id)
         tokens.add(tx, token)
         return _joined_to_wire(group, key)
 

@@ -58,14 +58,25 @@ async def study_ledger(
     return await site.writer.read(look)
 
 
-async def site_ledger(site: Site, *, before: int | None = None, limit: int | None = None) -> Part:
+async def site_ledger(
+    site: Site, asker: Asker, *, before: int | None = None, limit: int | None = None
+) -> Part:
     """Give the site's own chain: uploads and deletions, by hash. In pages like a study's.
+
+    Whoever has a small table could find by its hash that somebody uploaded it, which is not for
+    strangers to know.
 
     Args:
         site: The coordinator.
+        asker: Who asks.
         before: With `limit`: entries before this number; None: up to the chain's end.
         limit: How many entries at most; None: all.
+
+    Raises:
+        NotSignedIn: `access.token_needed` for who has no account.
+        NotAllowed: `access.donate_only`.
     """
+    asker.must_have_account()
     return await site.writer.read(lambda tx: _part(tx, SITE_CHAIN, before, limit))
 
 
@@ -95,15 +106,19 @@ def _may_read(tx: Transaction, asker: Asker, entry: Entry | None) -> bool:
     """Say whether the entry that began a deleted study is there, and the asker's to read.
 
     The ledger names no visitor, and accounts by the names that they had: the dataset's row says
-    whose the study was, and who has another account's former name owns nothing by that.
+    whose the study was, and who has another account's former name owns nothing by that. Once that
+    row is gone too, a private study's chain is the operator's alone to read.
     """
     if entry is None:
         return False
-    if entry.body["spec"]["visibility"] == "public" or asker.role == "admin":
+    told = entry.body if "visibility" in entry.body else entry.body["spec"]  # an earlier version's
+    if told["visibility"] == "public" or asker.role == "admin":
         return True
     submitter = str(entry.body["submitter"])
-    others = access.find_account(tx, submitter) is not None and not asker.owns(submitter)
-    return not others and asker.owns(datasets.get(tx, entry.body["spec"]["dataset_id"]).owner)
+    if access.find_account(tx, submitter) is not None and not asker.owns(submitter):
+        return False
+    dataset = datasets.find(tx, told.get("dataset") or told.get("dataset_id") or "")
+    return dataset is not None and asker.owns(dataset.owner)
 
 
 def _part(tx: Transaction, chain: str, before: int | None = None, limit: int | None = None) -> Part:

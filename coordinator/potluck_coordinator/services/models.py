@@ -14,6 +14,7 @@ from potluck.protocol import records as wire
 from potluck_converter import (
     DEFAULT_LIMITS,
     ConversionError,
+    Limits,
     convert_into,
     memory_for,
 )
@@ -28,6 +29,7 @@ from potluck_coordinator.services.describing import describe_model
 from potluck_coordinator.services.drawn import drawn_one, told_rows
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.quotas import may_keep
+from potluck_coordinator.services.room import must_have_room, writing
 from potluck_coordinator.services.sharing import note_network
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.working import Job, refusing, run_job
@@ -47,7 +49,7 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
     Gives the model, and whether it is new: the same bytes are the same model, under the name that
     they got first.
 
-    Raises BadModel; TooLarge `size.memory`.
+    Raises BadModel; TooLarge `size.memory`; OverQuota `quota.bytes`; NoRoom `disk.full`.
     """
     asker.must_submit()
     label = name if name else _main([path.name for path in folder.iterdir()])
@@ -56,9 +58,11 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
         await _convert(site, asker, folder, out)
         graph_file, weight_file = out / "graph.json", out / "weights.safetensors"
         report, facts = await _described(site, asker, out, weight_file.stat().st_size)
-        graph, weights = await asyncio.gather(
-            site.artifacts.put_file(graph_file), site.artifacts.put_file(weight_file)
-        )
+        size = graph_file.stat().st_size + weight_file.stat().st_size
+        with writing(site, size):
+            graph, weights = await asyncio.gather(
+                site.artifacts.put_file(graph_file), site.artifacts.put_file(weight_file)
+            )
         model = Model(
             id=site.new_id("md"),
             name=label.strip()[:MOST_CHARACTERS] or "model",
@@ -70,11 +74,11 @@ async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) ->
             facts=facts,
             created_at=site.now(),
         )
-        size = graph_file.stat().st_size + weight_file.stat().st_size
         made = await keep_model(site, asker, model, size)
         for artifact, file in ((graph, graph_file), (weights, weight_file)):
             if not await site.artifacts.exists(artifact):  # deleted, as others' same bytes were
-                await site.artifacts.put_file(file)
+                with writing(site, file.stat().st_size):
+                    await site.artifacts.put_file(file)
         return made
 
 
@@ -98,13 +102,31 @@ async def _convert(site: Site, asker: Asker, folder: Path, out: Path) -> None:
     size = sum(path.stat().st_size for path in folder.iterdir())
     room = site.memory.budget + ADDRESSES
     limits = replace(DEFAULT_LIMITS, memory_bytes=min(DEFAULT_LIMITS.memory_bytes, room))
-    need = memory_for(size, limits).need
+    need, writes = memory_for(size, limits).need, most_written(size, limits)
+    must_have_room(site, writes)  # before it waits for its turn
     try:
         await site.converters.run(
-            need, "The model", convert_into, folder, out, limits, account=asker.turn
+            need,
+            "The model",
+            convert_into,
+            folder,
+            out,
+            limits,
+            account=asker.turn,
+            holding=lambda: writing(site, writes),
         )
     except ConversionError as error:
         raise as_bad_model(error) from error
+
+
+def most_written(size: int, limits: Limits) -> int:
+    """Bound what a conversion writes: packed numbers unfold, half ones become twice as long.
+
+    Args:
+        size: Bytes of the files that are read.
+        limits: The conversion's.
+    """
+    return min(limits.output_bytes, limits.unfolded(2 * size))
 
 
 async def keep_model(

@@ -33,13 +33,15 @@ class Rate(StrEnum):
     """Of one lease."""
     VISITOR_BYTES = "visitor_bytes"
     """In a day."""
+    CHANGES = "changes"
+    """In a day: what most often adds to ledgers, which nobody can shorten."""
     MESSAGES = "messages"
     """Of one socket. Never refused: who says too much is heard more slowly."""
     ADDRESS_MESSAGES = "address_messages"
     """Of all sockets together, and never refused either."""
 
 
-DAILY = (Rate.VISITOR_BYTES,)
+DAILY = (Rate.VISITOR_BYTES, Rate.CHANGES)
 WORDS: dict[Rate, tuple[str, str]] = {
     Rate.REQUESTS: ("Too many requests came from here.", "requests"),
     Rate.UPLOADS: ("Too many models and datasets were uploaded from here.", "uploads"),
@@ -49,6 +51,7 @@ WORDS: dict[Rate, tuple[str, str]] = {
     Rate.LEASE_REQUESTS: ("Donors here ask for too many artifacts.", "requests with lease tokens"),
     Rate.LEASE_BYTES: ("Donors here upload too much at once.", "bytes of states"),
     Rate.LEASE_STATES: ("This lease uploads states too often.", "states"),
+    Rate.CHANGES: ("Too much was made and changed from here today.", "changes"),
     Rate.VISITOR_BYTES: ("Too much came from here today.", "bytes of models and datasets"),
 }
 

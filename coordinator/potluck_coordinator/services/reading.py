@@ -12,6 +12,7 @@ from potluck_coordinator.core.errors import BadDataset
 from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.pipeline.footprint import reading_memory
 from potluck_coordinator.scoring import WorkerLost
+from potluck_coordinator.services.room import writing
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.working import Job, refusing, run_job
 
@@ -39,7 +40,8 @@ async def on_dataset(
     `dataset.too_slow` after `timeout_s`, and `dataset.too_large` where its workers died over it;
     Busy `busy.closing`.
     """
-    with TemporaryDirectory(prefix="potluck-") as scratch:
+    copied = 0 if site.artifacts.local_path(artifact) else await site.artifacts.size(artifact)
+    with TemporaryDirectory(prefix="potluck-") as scratch, writing(site, copied):
         path = await site.artifacts.to_file(artifact, Path(scratch))
         need = await asyncio.to_thread(reading_memory, path, filename)
     kept = site.artifacts.kept(artifact)

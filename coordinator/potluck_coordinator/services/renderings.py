@@ -16,7 +16,12 @@ from potluck_coordinator.core.turns import Kind
 from potluck_coordinator.services.access import Asker
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.models import as_bad_model
-from potluck_coordinator.services.room import has_room, must_pass_through
+from potluck_coordinator.services.room import (
+    has_room,
+    must_pass_through,
+    passing_through,
+    writing,
+)
 from potluck_coordinator.services.shared_files import SharedFile, Written
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.storage import renderings
@@ -87,7 +92,9 @@ def being_written(site: Site, asker: Asker, file: ModelFile) -> SharedFile[Writt
 
 
 async def _write(site: Site, account: str, file: ModelFile, folder: Path) -> Path:
-    must_pass_through(site, await site.artifacts.size(file.weights))
+    size = await site.artifacts.size(file.weights) + await site.artifacts.size(file.graph)
+    copied = 0 if site.artifacts.local_path(file.weights) else size
+    must_pass_through(site, copied + size)  # before it waits for its turn
     graph = await site.artifacts.to_file(file.graph, folder)
     weights = await site.artifacts.to_file(file.weights, folder)
     room = site.memory.budget + ADDRESSES
@@ -106,6 +113,7 @@ async def _write(site: Site, account: str, file: ModelFile, folder: Path) -> Pat
             limits,
             kind=Kind.RENDER,
             account=account,
+            holding=lambda: passing_through(site, size),
         )
     except ConversionError as error:
         raise as_bad_model(error) from error
@@ -121,7 +129,7 @@ async def _keep(site: Site, file: ModelFile, path: Path) -> str | None:
     if size > site.settings.rendered_bytes or not has_room(site, size):
         return None
     try:
-        with site.artifacts.naming():
+        with writing(site, size), site.artifacts.naming():
             return await _put(site, file, path, size)
     except Exception:
         _log.warning("a model's file could not be kept", exc_info=True)

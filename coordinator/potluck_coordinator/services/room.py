@@ -64,6 +64,26 @@ def writing(site: Site, most: int) -> Iterator[None]:
         room.close()
 
 
+@contextmanager
+def passing_through(site: Site, more: int) -> Iterator[None]:
+    """Hold what `must_pass_through` asks for while a file is written: others see it.
+
+    Args:
+        site: The coordinator.
+        more: Bytes of the file.
+
+    Raises:
+        NoRoom: `disk.full`.
+    """
+    must_pass_through(site, more)
+    room = site.incoming.upload()
+    room.promise(more)
+    try:
+        yield
+    finally:
+        room.close()
+
+
 def must_pass_through(site: Site, more: int) -> None:
     """Refuse a file that is written, sent and deleted, where it would fill the disk meanwhile.
 
@@ -79,7 +99,7 @@ def must_pass_through(site: Site, more: int) -> None:
     """
     if has_room(site, more):
         return
-    free = _free(site)
+    free = max(0, _free(site) - site.incoming.bytes)
     if more > free // 2:
         raise _full(f"{told_bytes(2 * more)} free", free, more)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from potluck.protocol.study import StudySpec
-from potluck_coordinator.core.errors import BadStudy, Conflict, OverQuota, TooLarge
+from potluck_coordinator.core.errors import BadStudy, Conflict, OverQuota
 from potluck_coordinator.core.ledger import SITE_CHAIN
 from potluck_coordinator.core.ranking import TrialState
 from potluck_coordinator.core.records import Dataset, Model, NewPart, Part, Study
@@ -21,7 +21,7 @@ from potluck_coordinator.services.events import SITE, WORK
 from potluck_coordinator.services.jobs import (
     EncodedPart,
     PreparedStudy,
-    canonical_json,
+    hash_of,
     prepare_study,
 )
 from potluck_coordinator.services.leftovers import forget
@@ -33,12 +33,12 @@ from potluck_coordinator.services.planning import (
     dataset_deleted,
     understand,
 )
-from potluck_coordinator.services.quotas import may_run, units_in
+from potluck_coordinator.services.quotas import may_keep_study, may_run, units_in
 from potluck_coordinator.services.reading import on_dataset
-from potluck_coordinator.services.room import must_have_room
 from potluck_coordinator.services.rungs import settle_rung
 from potluck_coordinator.services.sharing import note_began, note_network
 from potluck_coordinator.services.site import Site
+from potluck_coordinator.services.study_sizes import bytes_of_plans, bytes_of_rows, must_fit
 from potluck_coordinator.services.working import keep_made
 from potluck_coordinator.storage import (
     artifact_uses,
@@ -78,8 +78,13 @@ async def create(
     understood = await understand(site, asker, spec)
     dataset, model = understood.dataset, understood.model
     study = _drafted(site, asker, spec, understood)
-    await site.writer.read(lambda tx: _may_begin(site, tx, asker, study, anew=True))
-    _must_fit(site, spec, understood)
+
+    def may_be(tx: Transaction) -> None:
+        may_keep_study(site, tx, asker, study)
+        _may_begin(site, tx, asker, study, anew=True)
+
+    await site.writer.read(may_be)
+    must_fit(site, spec, understood)
 
     async def encode() -> PreparedStudy:
         return await on_dataset(
@@ -101,12 +106,14 @@ async def create(
         await forget(site, made)
         return None
     parts = [_part(study, rows, prepared.first) for rows in prepared.parts]
-    study = replace(study, encoded=len(parts) == 1)
+    rows_kept = bytes_of_rows(parts, prepared.test_rows)
+    study = replace(study, encoded=len(parts) == 1, kept_bytes=study.kept_bytes + rows_kept)
 
     def act(tx: Transaction) -> None:
         if datasets.get(tx, dataset.id).deleted_at is not None:
             raise dataset_deleted()
         models.get(tx, model.id)  # or it was deleted meanwhile
+        may_keep_study(site, tx, asker, study)
         _may_begin(site, tx, asker, study)
         check_group_is_there(tx, study)
         studies.add(tx, study, parts, prepared.test_rows)
@@ -117,7 +124,7 @@ async def create(
         after_commit(tx, site.poke)
 
     try:
-        await site.writer.read(lambda tx: _may_begin(site, tx, asker, study, anew=True))
+        await site.writer.read(may_be)
         await site.writer.run(act)
     except Exception:
         await forget(site, made)
@@ -143,69 +150,8 @@ def _part(study: Study, rows: PartRows, first: EncodedPart) -> NewPart:
     return NewPart(about=about, rows=rows, encoder=encoded.encoder if encoded else {})
 
 
-def _must_fit(site: Site, spec: StudySpec, understood: Understood) -> None:
-    """Refuse what would take too much room: each fold names and has all rows once more.
-
-    Raises TooLarge `size.plan`, `size.folds`, `size.encoded`, NoRoom `disk.full`.
-    """
-    plan = understood.plan
-    _must_be_short(spec, understood, site.settings.max_plan_bytes)
-    rows = int(plan["rows_train"] + plan["rows_validation"])
-    folds = int(understood.wire.folds or 0)
-    _must_be_named(rows, folds, site.settings.max_fold_rows)
-    need = stored_bytes(plan, (folds + 2) * rows if folds else rows)
-    most = site.settings.max_encoded_bytes
-    if most and need > most:
-        raise TooLarge(
-            "size.encoded",
-            "The encoded rows of this study take too much room.",
-            expected=f"at most {most} bytes in all its folds",
-            got=f"about {need} bytes",
-            hint="Use fewer folds, fewer rows or smaller inputs.",
-            where="pipeline.split",
-        )
-    must_have_room(site, need)
-
-
-def _must_be_short(spec: StudySpec, understood: Understood, most: int) -> None:
-    """Refuse a plan that every list of studies and every look at it would be long with.
-
-    Raises TooLarge `size.plan`.
-    """
-    told = spec.model_dump(mode="json"), understood.plan, understood.wire.model_dump(mode="json")
-    size = sum(len(canonical_json(one)) for one in told)
-    if most and size > most:
-        raise TooLarge(
-            "size.plan",
-            "What is to be kept of this study's plan is too long.",
-            expected=f"at most {most} bytes",
-            got=f"{size} bytes: {len(understood.wire.features)} features, "
-            f"{len(understood.wire.classes or ())} classes",
-            hint="Use fewer columns or classes, or shorter names.",
-            where="pipeline.features",
-        )
-
-
-def _must_be_named(rows: int, folds: int, most_named: int) -> None:
-    """Refuse folds that name too many rows: all are written down in one go, as others wait.
-
-    Raises TooLarge `size.folds`.
-    """
-    named = (folds + 2) * rows  # by each fold, and twice by the part of the last training
-    if folds and most_named and named > most_named:
-        most = most_named // rows - 2
-        raise TooLarge(
-            "size.folds",
-            "The folds of this study name too many rows: each names them all.",
-            expected=f"at most {most_named} row numbers in all folds",
-            got=f"{named}, of {rows} rows in {folds} folds",
-            hint=f"Use at most {most} folds." if most > 1 else "Use a validation split.",
-            where="pipeline.split.folds",
-        )
-
-
 def _drafted(site: Site, asker: Asker, spec: StudySpec, understood: Understood) -> Study:
-    return Study(
+    study = Study(
         id=site.new_id("st"),
         name=spec.name,
         owner=asker.owner,
@@ -222,6 +168,7 @@ def _drafted(site: Site, asker: Asker, spec: StudySpec, understood: Understood) 
         donors=spec.donors,
         group_id=spec.group_id,
     )
+    return replace(study, kept_bytes=bytes_of_plans(study))
 
 
 def _may_begin(
@@ -253,11 +200,18 @@ def _record_materials(
         {"model": model.id, "hash": model.hash, "graph": model.graph, "weights": model.weights},
         now,
     )
+    # It outlives the study: hashes of what is long, and of what names columns and classes.
     body = {
         "study": study.id,
+        "name": study.name,
         "submitter": shown_owner(study.owner),
-        "spec": study.spec,
-        "plan": study.wire_plan,
+        "visibility": study.visibility,
+        "donors": study.donors,
+        "dataset": dataset.id,
+        "model": model.id,
+        "trials": study.trials,
+        "spec": hash_of(study.spec),
+        "plan": hash_of(study.wire_plan),
         "parts": [
             {
                 "part": p.part,
@@ -370,6 +324,7 @@ async def delete(site: Site, asker: Asker, study_id: str) -> None:
         record(tx, SITE_CHAIN, "study_deleted", {"study": study.id, "by": asker.name}, now)
         named = artifact_uses.of_study(tx, study.id)
         studies.remove(tx, study.id)
+        datasets.drop_unnamed(tx, study.dataset_id)
         after_commit(tx, lambda: site.hub.publish(study.id, SITE))
         after_commit(tx, lambda: site.whence.forget(study.id))
         return named

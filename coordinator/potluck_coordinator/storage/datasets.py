@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
-from sqlalchemy import func, update
+from sqlalchemy import delete, func, update
 from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import NotFound
 from potluck_coordinator.core.records import Dataset
 from potluck_coordinator.storage.pages import MOST_BYTES, MOST_LISTED, rows_of_page
 from potluck_coordinator.storage.rows import changed, fact, row
-from potluck_coordinator.storage.tables import DatasetRow
+from potluck_coordinator.storage.tables import DatasetRow, StudyRow
+
+NOTHING_TOLD = {
+    "kind": "table",
+    "rows": 0,
+    "columns": [],
+    "suggested_target": None,
+    "warnings": [],
+}
+"""A deleted dataset's profile."""
+DELETED = "deleted dataset"
+"""What it is called."""
 
 
 def add(session: Session, dataset: Dataset) -> None:
@@ -51,12 +62,23 @@ def same(session: Session, owner: str, filename: str, hash_: str) -> Dataset | N
 
 def get(session: Session, dataset_id: str) -> Dataset:
     """Give a dataset, deleted ones too. Raises NotFound `dataset.not_found`."""
-    found = session.get(DatasetRow, dataset_id, populate_existing=True)
+    found = find(session, dataset_id)
     if found is None:
         raise NotFound(
             "dataset.not_found", "There is no such dataset.", got=dataset_id, where="dataset_id"
         )
-    return fact(Dataset, found)
+    return found
+
+
+def find(session: Session, dataset_id: str) -> Dataset | None:
+    """Give a dataset, or None where its row is gone, too.
+
+    Args:
+        session: The transaction.
+        dataset_id: Which one.
+    """
+    found = session.get(DatasetRow, dataset_id, populate_existing=True)
+    return None if found is None else fact(Dataset, found)
 
 
 def page(
@@ -94,10 +116,33 @@ def page(
 
 
 def mark_deleted(session: Session, dataset_id: str, at: float) -> bool:
-    """Delete once; False where it was gone before."""
+    """Delete once; False where it was gone before.
+
+    Its name, and what its profile tells of columns and cells, go at once; the row goes with the
+    last study that was made of it (`drop_unnamed`).
+
+    Args:
+        session: The transaction.
+        dataset_id: Which one.
+        at: The time, as a Unix time.
+    """
     statement = (
         update(DatasetRow)
         .where(col(DatasetRow.id) == dataset_id, col(DatasetRow.deleted_at).is_(None))
-        .values(deleted_at=at)
+        .values(deleted_at=at, name=dataset_id, version=0, filename="", profile=NOTHING_TOLD)
+    )
+    return bool(changed(session, statement))
+
+
+def drop_unnamed(session: Session, dataset_id: str) -> bool:
+    """Remove the row of a deleted dataset that no study names any more; False: it stays.
+
+    Args:
+        session: The transaction.
+        dataset_id: Which one.
+    """
+    named = select(StudyRow.id).where(StudyRow.dataset_id == dataset_id).exists()
+    statement = delete(DatasetRow).where(
+        col(DatasetRow.id) == dataset_id, col(DatasetRow.deleted_at).is_not(None), ~named
     )
     return bool(changed(session, statement))

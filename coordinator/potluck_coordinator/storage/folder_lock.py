@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from potluck_coordinator.core.errors import CannotStart
+from potluck_coordinator.storage.private import FOLDER_MODE, tighten_folder
 
 NAME = "potluck.lock"
 MOST_BYTES = 200
@@ -27,7 +28,7 @@ def held(folder: Path) -> Iterator[None]:
     Processes that this one starts do not inherit it.
 
     Args:
-        folder: The data folder; it is made where there is none.
+        folder: The data folder; it is made where there is none, and closed to others.
 
     Raises:
         CannotStart: `start.folder_in_use` where another process holds it, `start.folder` where
@@ -46,7 +47,8 @@ def held(folder: Path) -> Iterator[None]:
 
 def _open(folder: Path) -> int:
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+        tighten_folder(folder)
         return os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CannotStart(

@@ -9,7 +9,8 @@ from sqlmodel import Session, col, select
 
 from potluck_coordinator.core.errors import Conflict, NotFound
 from potluck_coordinator.core.groups import Group
-from potluck_coordinator.storage.access_tables import GroupRow
+from potluck_coordinator.core.visitors import OWNER_PREFIX
+from potluck_coordinator.storage.access_tables import GroupRow, TokenRow
 from potluck_coordinator.storage.pages import MOST_LISTED
 from potluck_coordinator.storage.rows import changed, fact, row
 from potluck_coordinator.storage.tables import StudyRow
@@ -101,6 +102,34 @@ def running_studies(session: Session, group_id: str) -> int:
         StudyRow.group_id == group_id, col(StudyRow.state).in_(["preparing", "running"])
     )
     return session.exec(query).one()
+
+
+def forget_unused(session: Session, before: float, most: int) -> list[str]:
+    """Delete groups of visitors that nobody is in, that no study names and that are old.
+
+    Args:
+        session: The transaction.
+        before: Of those that were made earlier, as a Unix time.
+        most: How many at most.
+
+    Returns:
+        Their ids.
+    """
+    visitors = col(GroupRow.owner).startswith(OWNER_PREFIX, autoescape=True)
+    member = (
+        select(TokenRow.id)
+        .where(TokenRow.group_id == GroupRow.id, col(TokenRow.revoked_at).is_(None))
+        .exists()
+    )
+    named = select(StudyRow.id).where(StudyRow.group_id == GroupRow.id).exists()
+    unused = (
+        select(GroupRow.id)
+        .where(visitors, col(GroupRow.created_at) < before, ~member, ~named)
+        .limit(most)
+    )
+    found = list(session.exec(unused).all())
+    changed(session, delete(GroupRow).where(col(GroupRow.id).in_(found)))
+    return found
 
 
 def remove(session: Session, group_id: str) -> None:

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 from potluck_coordinator.core.records import CountedStudy
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.core.visitors import ANYONE, OWNER_PREFIX
+from potluck_coordinator.storage.access_tables import GroupRow
 from potluck_coordinator.storage.tables import (
     DatasetRow,
     ModelRow,
@@ -38,6 +39,18 @@ def models(session: Session, owner: str | None) -> list[tuple[str, str, str, str
     """Give id, name, graph and weights (by hash) of an owner's models; None: as above."""
     query = select(ModelRow.id, ModelRow.name, ModelRow.graph, ModelRow.weights)
     return list(session.exec(query.where(_owned(col(ModelRow.owner), owner))).all())
+
+
+def studies(session: Session, owner: str | None) -> list[tuple[str, str, int]]:
+    """Give id, name and bytes of an owner's studies in any state; None: as above."""
+    # An index has all of it: what is large in the rows is not read.
+    query = select(StudyRow.id, StudyRow.name, StudyRow.kept_bytes)
+    return list(session.exec(query.where(_owned(col(StudyRow.owner), owner))).all())
+
+
+def groups(session: Session, owner: str | None) -> list[str]:
+    """Give the ids of an owner's groups of donors; None: as above."""
+    return list(session.exec(select(GroupRow.id).where(_owned(col(GroupRow.owner), owner))).all())
 
 
 def running(session: Session, owner: str | None) -> list[CountedStudy]:

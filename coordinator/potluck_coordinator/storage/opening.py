@@ -16,6 +16,7 @@ from potluck_coordinator.storage.artifacts import ArtifactStore
 from potluck_coordinator.storage.condition import revision_of, shown
 from potluck_coordinator.storage.engine import make_engine
 from potluck_coordinator.storage.folder_lock import held
+from potluck_coordinator.storage.private import tighten_database
 from potluck_coordinator.storage.schema import known_revisions
 from potluck_coordinator.storage.upgrade import bring_up_to_date
 from potluck_coordinator.storage.vacuum import make_shrinkable
@@ -35,6 +36,7 @@ def opened(data: Path, url: str) -> Iterator[Engine]:
     with held(data):
         engine = engine_for(url)
         try:
+            tighten_database(engine)
             bring_up_to_date(engine)
             if engine.url.database and engine.dialect.name == "sqlite":
                 make_shrinkable(engine, Path(engine.url.database))

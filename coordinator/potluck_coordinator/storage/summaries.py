@@ -13,6 +13,7 @@ from potluck_coordinator.core.leases import LeaseState
 from potluck_coordinator.core.units import UnitState
 from potluck_coordinator.storage import leases, replays
 from potluck_coordinator.storage.access_tables import GroupRow
+from potluck_coordinator.storage.datasets import DELETED
 from potluck_coordinator.storage.tables import (
     DatasetRow,
     DonorRow,
@@ -165,8 +166,10 @@ def digests(session: Session, study_ids: Collection[str]) -> dict[str, Digest]:
     """Give studies in numbers, with as many queries for all as for one."""
     found = {study_id: Digest() for study_id in study_ids}
     ids = list(found)
+    gone = col(DatasetRow.deleted_at).is_not(None)
+    dataset_name = case((gone, DELETED), else_=col(DatasetRow.name))
     named = (
-        select(col(StudyRow.id), col(ModelRow.name), col(DatasetRow.name))
+        select(col(StudyRow.id), col(ModelRow.name), dataset_name)
         .join(ModelRow, col(ModelRow.id) == col(StudyRow.model_id))
         .join(DatasetRow, col(DatasetRow.id) == col(StudyRow.dataset_id))
         .where(col(StudyRow.id).in_(ids))

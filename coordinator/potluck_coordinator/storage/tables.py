@@ -53,6 +53,7 @@ class StudyRow(SQLModel, table=True):
     """One hypertuning queue."""
 
     __tablename__ = "study"
+    __table_args__ = (Index("study_by_kept", "owner", "id", "name", "kept_bytes"),)
     id: str = Field(primary_key=True)
     name: str
     owner: str = Field(index=True)
@@ -72,6 +73,7 @@ class StudyRow(SQLModel, table=True):
     donors: str = "everyone"
     group_id: str | None = Field(default=None, index=True)
     encoded: bool = True
+    kept_bytes: int = Field(default=0, sa_type=BigInteger)
 
 
 class PartRow(SQLModel, table=True):

@@ -131,5 +131,16 @@ def forget_ended(
     changed(session, delete(TokenRow).where(of_account, gone))
 
 
+def forget_former_members(session: Session, group_id: str) -> None:
+    """Delete the keys of a group's members who left or were removed: they open nothing.
+
+    Args:
+        session: The transaction.
+        group_id: The group.
+    """
+    former = (col(TokenRow.group_id) == group_id) & col(TokenRow.revoked_at).is_not(None)
+    changed(session, delete(TokenRow).where(former))
+
+
 def _ended_by(moment: float) -> ColumnElement[bool]:
     return (col(TokenRow.revoked_at) < moment) | (col(TokenRow.expires_at) < moment)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
-from potluck_coordinator.settings import settings_from
+from potluck_coordinator.settings import Settings, settings_from
 
 NOTHING_GIVEN = {"host": None, "port": None, "data": None, "open": None, "workers": None}
 
@@ -40,6 +42,26 @@ def test_https_makes_cookies_secure_unless_somebody_said_otherwise(
     assert settings_from(tls_cert=Path("cert.pem")).secure_cookies is False
     monkeypatch.setenv("POTLUCK_SECURE_COOKIES", "1")
     assert settings_from().secure_cookies is True
+
+
+NUMBERS = {
+    name
+    for name, field in Settings.model_fields.items()
+    if {int, float} & {field.annotation, *get_args(field.annotation)} and name != "port"
+}
+"""Listening itself says which port cannot be."""
+
+
+@pytest.mark.parametrize("name", sorted(NUMBERS))
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "1" + 30 * "0"])
+def test_every_number_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"POTLUCK_{name.upper()}", value)
+    with pytest.raises(ValidationError):
+        settings_from()
+
+
+def test_there_are_such_numbers() -> None:
+    assert {"workers", "memory", "quota_bytes", "quota_states", "sweep_seconds"} <= NUMBERS
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])

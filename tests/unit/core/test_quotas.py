@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from potluck_coordinator.core.errors import OverQuota
+from potluck_coordinator.core.quotas import KEPT as KEPT_WORDS
 from potluck_coordinator.core.quotas import (
     Thing,
     check_bytes,
+    check_number,
     check_studies,
     check_units,
     told_bytes,
@@ -62,6 +64,16 @@ def test_zero_is_no_bound_and_what_runs_already_may_go_on() -> None:
     check_bytes(KEPT, 10**15, 0, "You")
     check_units([Thing("study", "a", 10**9)], 10**9, 0, "You")
     check_studies([Thing("study", "a", 1)] * 5, 0, 2, "You")
+
+
+@pytest.mark.parametrize("what", sorted(KEPT_WORDS))
+def test_what_is_counted_by_its_number_is_refused_one_too_many(what: str) -> None:
+    check_number(what, 4, 5, "You")
+    check_number(what, 10**9, 0, "You")
+    with pytest.raises(OverQuota) as refused:
+        check_number(what, 5, 5, "You")
+    assert refused.value.code == f"quota.{what}"
+    assert "5 kept" in refused.value.got
 
 
 def test_bytes_are_told_as_people_read_them() -> None:

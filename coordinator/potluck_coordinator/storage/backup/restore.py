@@ -21,6 +21,7 @@ from potluck_coordinator.storage.backup.rows import insert_rows, tables_of
 from potluck_coordinator.storage.condition import revision_of, shown
 from potluck_coordinator.storage.folder_lock import held
 from potluck_coordinator.storage.opening import engine_for, store_at
+from potluck_coordinator.storage.private import tighten_database
 from potluck_coordinator.storage.schema import migrated
 
 
@@ -91,6 +92,7 @@ def _restore_all(archive: tarfile.TarFile, found: Checked, url: str, artifacts: 
         store = store_at(artifacts, make=True)
         if not store.is_empty():
             raise _not_empty(f"The artifact store {artifacts}")
+        tighten_database(engine)
         try:
             asyncio.run(_restore_artifacts(archive, found, store))
             _restore_rows(archive, found, engine)

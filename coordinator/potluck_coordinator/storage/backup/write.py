@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tarfile
 import tempfile
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -26,9 +26,11 @@ from potluck_coordinator.storage.backup.archive import (
 from potluck_coordinator.storage.backup.rows import tables_of, write_rows
 from potluck_coordinator.storage.backup.stream import Pieces
 from potluck_coordinator.storage.condition import revision_of, shown
+from potluck_coordinator.storage.private import FILE_MODE
 from potluck_coordinator.storage.reading import read_only
 
 ROUNDS = 10
+NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 
 def back_up(engine: Engine, store: ArtifactStore, path: Path, version: str) -> Manifest:
@@ -58,15 +60,13 @@ def back_up(engine: Engine, store: ArtifactStore, path: Path, version: str) -> M
         )
     if path.exists():
         raise CannotStart("backup.exists", f"There is a file {path} already: name another one.")
-    part = path.with_name(f"{path.name}.part")
     try:
-        with (
-            tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch,
-            os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
-        ):
-            manifest = _Backup(engine, store, file, Path(scratch)).write(revision, version)
-            os.fsync(file.fileno())
-        part.replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+            part = Path(scratch) / "backup.tar"  # no table is called so, and nobody else made it
+            with os.fdopen(os.open(part, NEW_FILE, FILE_MODE), "wb") as file:
+                manifest = _Backup(engine, store, file, Path(scratch)).write(revision, version)
+                os.fsync(file.fileno())
+            part.replace(path)
     except OSError as error:
         raise CannotStart(
             "backup.file", f"The backup {path} could not be written: {error.strerror or error}."
@@ -74,9 +74,6 @@ def back_up(engine: Engine, store: ArtifactStore, path: Path, version: str) -> M
     except BaseError as error:
         said = str(error).split("\n")[0][:200]
         raise CannotStart("backup.store", f"The artifact store does not answer: {said}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
     return manifest
 
 
