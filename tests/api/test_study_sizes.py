@@ -52,6 +52,23 @@ def test_folds_that_name_too_many_rows_are_refused(tmp_path: Path) -> None:
         assert submit(5)[0] == 201
 
 
+def test_encoded_rows_that_take_too_much_room_are_refused(tmp_path: Path) -> None:
+    with bounded(tmp_path, max_encoded_bytes=7 * 120 * 5 * 4) as client:
+        told = specification(client)
+
+        def submit(folds: int) -> tuple[int, dict[str, str]]:
+            split = {"folds": folds, "validation": None, "test": 0.2}
+            answer = client.post("/api/v1/studies", json={**told, "pipeline": {"split": split}})
+            return answer.status_code, answer.json().get("error", {})
+
+        status, error = submit(6)
+        assert (status, error["code"]) == (413, "size.encoded")
+        assert error["expected"] == "at most 16800 bytes in all its folds"
+        assert error["got"] == "about 19200 bytes"
+        assert client.get("/api/v1/studies").json() == []
+        assert submit(5)[0] == 201
+
+
 def test_a_plan_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with bounded(tmp_path, max_plan_bytes=5000) as client:
         told = specification(client)

@@ -52,7 +52,7 @@ class Networks:
         Args:
             network: The network.
         """
-        return [donor for donor in self._donors.get(network, ()) if self.of(donor) is not None]
+        return [donor for donor in tuple(self._donors.get(network, ())) if self.of(donor)]
 
     def _forget(self, donor_id: str) -> None:
         found = self._by_donor.pop(donor_id, None)

@@ -1,5 +1,7 @@
 """Read each hostile file at full size, and print what it took: seconds, and memory at most.
 
+Then what studies and tables do to a whole coordinator, and to whoever else is there.
+
 python -m tests.faults.hostile_files.table [--size 0.01]
 """
 
@@ -8,10 +10,13 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.hostile_files.inputs import HOSTILE
 from tests.faults.hostile_files.measure import measured
+from tests.faults.hostile_files.studies import HEADING, Served, many_folds, wide_tables
+from tests.support.coordinator import Coordinator
 
 SAY = sys.stdout.write
 
@@ -35,6 +40,25 @@ def main() -> None:
                 f"{taken.code}\n"
             )
             sys.stdout.flush()
+    SAY(f"\n{HEADING}")
+    for name, served in served_by_a_coordinator(size):
+        SAY(served.told(name))
+
+
+def served_by_a_coordinator(size: float) -> Iterator[tuple[str, Served]]:
+    """Try what asks for much of a whole coordinator.
+
+    Args:
+        size: Share of the full size.
+    """
+    with tempfile.TemporaryDirectory(prefix="potluck-") as folder:
+        coordinator = Coordinator(Path(folder, "data"), workers=2, clean_seconds=1)
+        try:
+            coordinator.start()
+            yield "1,000 folds on 1 MB", many_folds(coordinator, Path(folder), size)
+            yield "two wide tables at once", wide_tables(coordinator, size)
+        finally:
+            coordinator.stop()
 
 
 if __name__ == "__main__":
