@@ -164,7 +164,7 @@ def test_a_conversion_that_the_disk_has_no_room_for_leaves_nothing(
     client = start()
     site: Any = client.app.state.site  # type: ignore[attr-defined]
     before = stored_files(client)
-    monkeypatch.setattr(models, "most_written", lambda *_: 2**62)
+    monkeypatch.setattr(models, "mostly_written", lambda *_: 2**62)
     assert refusal(upload_model(client)) == (507, "disk.full")
     assert stored_files(client) == before
     assert site.incoming.bytes == 0

@@ -39,17 +39,18 @@ STEPS_BEYOND = 256
 def diverges_by(from_step: int, claimed: int, last: int) -> int:
     """Give the step by which a claimed divergence must have shown itself here too.
 
-    Other rounding moves it a little; a claim at the first step must not ask for the whole unit.
+    Other rounding moves it, the more the longer the whole network was trained; a claim at the first
+    step must not ask for the whole unit.
 
     Args:
-        from_step: Where the lease began.
+        from_step: Where the lease began, counted over the whole trial, as all of these are.
         claimed: The step at which its donor says that training diverged.
         last: The unit's last step.
 
     Example: `diverges_by(0, 100, 10_000)` is 456.
     """
     claimed = min(max(claimed, from_step), last)
-    return min(last, claimed + (claimed - from_step) + STEPS_BEYOND)
+    return min(last, 2 * claimed + STEPS_BEYOND)
 
 
 class ReplayState(StrEnum):

@@ -142,17 +142,6 @@ def standing_on(tx: Transaction, unit: Unit, lease_id: str) -> list[str]:
     return chain[: chain.index(lease_id) + 1] if lease_id in chain else []
 
 
-def reward(tx: Transaction, unit: Unit) -> None:
-    """Share a scored unit's FLOPs among the donors whose steps led to its result.
-
-    A diverged unit counts as a unit, but its FLOPs were verified by nothing. A result that counts
-    again after it was taken back is paid once.
-    """
-    for segment in segments_of(tx, unit):
-        if not withheld(tx, segment.lease.id):
-            credit_segment(tx, unit, segment)
-
-
 def withheld(tx: Transaction, lease_id: str) -> bool:
     """Say whether a lease earns nothing yet: its donor was challenged, and nothing agreed."""
     asked = replays.challenge_of(tx, lease_id)

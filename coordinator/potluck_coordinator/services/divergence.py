@@ -10,7 +10,7 @@ from potluck_coordinator.services.chains import segments_of
 from potluck_coordinator.services.replays import PROVEN, ask_for_network, checks
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.voiding import void
-from potluck_coordinator.storage import donor_standings, leases, studies
+from potluck_coordinator.storage import donor_standings, donors, leases, studies
 from potluck_coordinator.storage.transaction import Transaction, after_commit
 
 CLAIM = "said that training diverged"
@@ -18,6 +18,8 @@ CLAIM = "said that training diverged"
 MOST_CLAIMS = 6
 """So many are believed of anybody while no other network has donors: where nothing can be trained
 again nobody is ever proven, and a unit that nobody else trains would never end."""
+PATIENCE_S = 3600.0
+"""So are these, once the first one is so old: whoever else was here did not train it either."""
 
 
 def believed(site: Site, tx: Transaction, unit: Unit) -> bool:
@@ -28,7 +30,7 @@ def believed(site: Site, tx: Transaction, unit: Unit) -> bool:
     it again, a donor of another network must come to the same end: the unit is offered again, or
     the first rung that is not proven is. While no other network has donors here, one has to come to
     it twice. Only donors count of which something was trained again and agreed; who claims it
-    without such a record gets a pause, sooner or later.
+    without such a record, and has delivered nothing either, gets a pause after the second time.
     """
     lease = segments_of(tx, unit)[0].lease
     unproven: list[Unit] = []
@@ -56,10 +58,12 @@ def _enough(site: Site, tx: Transaction, lease: Lease, claims: Sequence[Lease]) 
         return len({one.donor_id for one in claims}) > 1 or (alone and len(claims) > 1)
     alone = not site.presence.elsewhere(lease.donor_id, (circle,))
     trusted = [one for one in claims if donor_standings.best_of(tx, one.donor_id) > 0]
-    if lease.id not in {one.id for one in trusted}:
-        network, now = site.presence.network_of(lease.donor_id), site.now()
+    now = site.now()
+    if lease.id not in {one.id for one in trusted} and not donors.finished(tx, lease.donor_id):
+        network = site.presence.network_of(lease.donor_id)
         after_commit(tx, lambda: site.manners.failed(lease.donor_id, network, now))
     networks = {site.presence.network_of(one.donor_id) for one in trusted} - {None}
     if len(networks) > 1 or (alone and len(trusted) > 1):
         return True
-    return alone and len(claims) >= MOST_CLAIMS
+    tried = alone or now - claims[0].started_at >= PATIENCE_S
+    return tried and len(claims) >= MOST_CLAIMS

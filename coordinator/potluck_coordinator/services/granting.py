@@ -19,7 +19,7 @@ from potluck_coordinator.services.reach import reach_of
 from potluck_coordinator.services.replays import checks
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.stalls import Stalls, look, offered
-from potluck_coordinator.services.starts import doubt_start, with_trusted_start
+from potluck_coordinator.services.starts import doubt_start, trusted_start
 from potluck_coordinator.storage import (
     donor_standings,
     donors,
@@ -212,13 +212,12 @@ def _lease_unit(
     *,
     event: UnitEvent = UnitEvent.LEASE,
 ) -> wire.Lease | None:
-    unit = with_trusted_start(site, tx, units.get(tx, unit_id))
+    unit = units.get(tx, unit_id)
     study = studies.lent(tx, unit.study_id)
-    start = unit.checkpoint or unit.start
-    if start is None or not reach.permits(study.circle):
+    start = trusted_start(site, tx, unit) if reach.permits(study.circle) else None
+    if start is None:
         return None
     spe = steps_per_epoch(unit.rows, unit.batch_size)
-    from_step = unit.checkpoint_step if unit.checkpoint else unit.from_epoch * spe
     token = site.new_token()
     lease = Lease(
         id=site.new_id("ls"),
@@ -230,11 +229,11 @@ def _lease_unit(
         backend=donor.backend,
         client=donor.client,
         state=LeaseState.HELD.value,
-        start=start,
-        start_lease=unit.checkpoint_lease if unit.checkpoint else None,
-        from_step=from_step,
-        epoch=from_step // spe,
-        step=from_step,
+        start=start.state,
+        start_lease=start.lease,
+        from_step=start.step,
+        epoch=start.step // spe,
+        step=start.step,
         commitments={},
         started_at=now,
         heard_at=now,
@@ -256,11 +255,11 @@ def _lease_unit(
         "donor": donor.name,
         "backend": donor.backend,
         "client": donor.client,
-        "start": start,
+        "start": start.state,
         "tensors": unit.tensors,
         "topology": unit.topology,
         "seed": unit.seed,
-        "from_step": from_step,
+        "from_step": start.step,
     }
     record(tx, unit.study_id, "lease", body, now)
     after_commit(tx, lambda: site.hub.publish(unit.study_id))

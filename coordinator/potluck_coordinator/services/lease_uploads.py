@@ -83,6 +83,7 @@ async def note(site: Site, lease_id: str, sha: str, size: int) -> None:
             _must_be_few(tx, lease, units.get(tx, lease.unit_id), sha)
             _must_be_shared(site, tx, lease, size)
         uploads.note(tx, lease_id, sha, size)
+        after_commit(tx, lambda: site.state_shares.came(lease.donor_id, size))
 
     try:
         await site.writer.run(act)
@@ -153,9 +154,12 @@ def _must_be_few(tx: Transaction, lease: Lease, unit: Unit, sha: str) -> None:
 
 
 def _must_be_shared(site: Site, tx: Transaction, lease: Lease, size: int) -> None:
-    network = site.presence.network_of(lease.donor_id)
-    near = [lease.donor_id] if network is None else site.presence.donors_from(network)
-    must_be_shared(site, uploads.bytes_of_donors(tx, near), size)
+    mine, network = lease.donor_id, site.presence.network_of(lease.donor_id)
+
+    def near(donor: str) -> bool:
+        return donor == mine or (network is not None and site.presence.network_of(donor) == network)
+
+    must_be_shared(site, site.state_shares.of(tx, site.now(), near), size)
 
 
 def _unnamed(tx: Transaction, lease: Lease, unit: Unit) -> list[str]:

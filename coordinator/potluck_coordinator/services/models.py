@@ -29,7 +29,7 @@ from potluck_coordinator.services.describing import describe_model
 from potluck_coordinator.services.drawn import drawn_one, told_rows
 from potluck_coordinator.services.leftovers import forget
 from potluck_coordinator.services.quotas import may_keep
-from potluck_coordinator.services.room import must_have_room, writing
+from potluck_coordinator.services.room import must_have_room, room_left, writing
 from potluck_coordinator.services.sharing import note_network
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.working import Job, refusing, run_job
@@ -41,6 +41,8 @@ from potluck_coordinator.storage.transaction import Transaction, after_commit
 SECONDS_TO_DESCRIBE = 120.0
 TIMES_DESCRIBED = 3
 """A worker reads the weights, and copies them into arrays, once for each use."""
+BESIDE = 64 * 2**20
+"""Bytes that a conversion may write beside four times what it reads."""
 
 
 async def add_model(site: Site, asker: Asker, folder: Path, name: str | None) -> tuple[Model, bool]:
@@ -102,8 +104,9 @@ async def _convert(site: Site, asker: Asker, folder: Path, out: Path) -> None:
     size = sum(path.stat().st_size for path in folder.iterdir())
     room = site.memory.budget + ADDRESSES
     limits = replace(DEFAULT_LIMITS, memory_bytes=min(DEFAULT_LIMITS.memory_bytes, room))
-    need, writes = memory_for(size, limits).need, most_written(size, limits)
+    need, writes = memory_for(size, limits).need, mostly_written(size, limits)
     must_have_room(site, writes)  # before it waits for its turn
+    limits = replace(limits, output_bytes=min(limits.output_bytes, max(writes, room_left(site))))
     try:
         await site.converters.run(
             need,
@@ -119,14 +122,16 @@ async def _convert(site: Site, asker: Asker, folder: Path, out: Path) -> None:
         raise as_bad_model(error) from error
 
 
-def most_written(size: int, limits: Limits) -> int:
-    """Bound what a conversion writes: packed numbers unfold, half ones become twice as long.
+def mostly_written(size: int, limits: Limits) -> int:
+    """Say what a conversion writes at most, but for one whose numbers were packed very tightly.
+
+    Half numbers become twice as long. What unfolds to more is bounded by what there is room for.
 
     Args:
         size: Bytes of the files that are read.
         limits: The conversion's.
     """
-    return min(limits.output_bytes, limits.unfolded(2 * size))
+    return min(limits.output_bytes, limits.unfolded(2 * size), 4 * size + BESIDE)
 
 
 async def keep_model(

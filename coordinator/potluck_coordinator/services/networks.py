@@ -20,7 +20,6 @@ class Networks:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._by_donor: OrderedDict[str, tuple[str, float]] = OrderedDict()
-        self._donors: dict[str, set[str]] = {}
 
     def came(self, donor_id: str, network: str) -> None:
         """Note that a donor is there, or was until now.
@@ -29,11 +28,10 @@ class Networks:
             donor_id: The donor.
             network: Its network.
         """
-        self._forget(donor_id)
         self._by_donor[donor_id] = (network, self._clock())
-        self._donors.setdefault(network, set()).add(donor_id)
+        self._by_donor.move_to_end(donor_id)
         while len(self._by_donor) > MOST_REMEMBERED:
-            self._forget(next(iter(self._by_donor)))
+            self._by_donor.popitem(last=False)
 
     def of(self, donor_id: str) -> str | None:
         """Give the network from which a donor came within the last hour, if it is remembered.
@@ -45,20 +43,3 @@ class Networks:
         if found is None or self._clock() - found[1] > REMEMBERED_S:
             return None
         return found[0]
-
-    def donors_of(self, network: str) -> list[str]:
-        """List the donors that came from a network within the last hour.
-
-        Args:
-            network: The network.
-        """
-        return [donor for donor in tuple(self._donors.get(network, ())) if self.of(donor)]
-
-    def _forget(self, donor_id: str) -> None:
-        found = self._by_donor.pop(donor_id, None)
-        if found is None:
-            return
-        there = self._donors[found[0]]
-        there.discard(donor_id)
-        if not there:
-            del self._donors[found[0]]

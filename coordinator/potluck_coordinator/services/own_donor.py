@@ -135,4 +135,5 @@ async def _train(
         return Replayed(None, str(error), failed=True)
     except TimeoutError:
         told = f"Training it again took longer than {most:,.0f} s."
-        return Replayed(None, told, failed=True, too_long=True)
+        step_s = most * settings.own_donor / max(1, to_step - due.from_step)
+        return Replayed(None, told, failed=True, too_long=True, step_s=step_s)

@@ -142,15 +142,6 @@ class Presence:
         """
         return self._networks.get(donor_id) or self._came_from.of(donor_id)
 
-    def donors_from(self, network: str) -> list[str]:
-        """List the donors that are connected from a network, or were within the last hour.
-
-        Args:
-            network: The network.
-        """
-        here = [donor for donor, there in list(self._networks.items()) if there == network]
-        return list({*here, *self._came_from.donors_of(network)})
-
     def is_online(self, donor_id: str) -> bool:
         """Say whether a donor is connected.
 

@@ -46,12 +46,33 @@ def takes_longer(site: Site, unit: Unit, segment: Segment, seconds: float) -> bo
 def is_known(tx: Transaction, lease: Lease) -> bool:
     """Say whether a lease's donor is known with the backend that trained it.
 
+    Until its result is in, nobody knows whether a lease is trained together with others.
+
     Args:
         tx: A transaction.
         lease: The lease.
     """
-    kind = backend_class(lease.backend, lease.stacked)
-    return donor_standings.of(tx, lease.donor_id, kind).agreements >= KNOWN_AFTER
+    kinds = {backend_class(lease.backend, stacked) for stacked in (False, True)}
+    found = [donor_standings.of(tx, lease.donor_id, kind).agreements for kind in kinds]
+    return max(found) >= KNOWN_AFTER
+
+
+def is_proven(site: Site, tx: Transaction, unit: Unit, segment: Segment) -> bool:
+    """Say whether a segment was proven, can be, or needs no proof: its donor is known.
+
+    Args:
+        site: The coordinator.
+        tx: A transaction.
+        unit: The unit.
+        segment: What a lease of it trained.
+    """
+    if is_known(tx, segment.lease):
+        return True
+    if not takes_longer(site, unit, segment, site.settings.own_donor_seconds):
+        return True
+    known = replays.of_leases(tx, [segment.lease.id]).get(segment.lease.id)
+    under_way = known is not None and known.state in (*PROVEN, ReplayState.OPEN)
+    return known is not None and under_way and is_of(known, segment)
 
 
 def ask(site: Site, tx: Transaction, unit: Unit, segment: Segment, why: Why) -> Replay:

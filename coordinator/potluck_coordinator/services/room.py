@@ -25,6 +25,15 @@ def has_room(site: Site, more: int) -> bool:
     return not floor or _free(site) - site.incoming.bytes - more >= floor
 
 
+def room_left(site: Site) -> int:
+    """Give the bytes that may still be written, but for what the operator keeps free.
+
+    Args:
+        site: The coordinator.
+    """
+    return max(0, _free(site) - site.incoming.bytes - site.settings.disk_floor)
+
+
 def must_have_room(site: Site, more: int) -> None:
     """Refuse bytes that would leave less of a disk free than the operator keeps.
 

@@ -26,6 +26,7 @@ def draw(site: Site, tx: Transaction, unit: Unit) -> bool:
         ask_for_network(site, tx, unit, Why.DIVERGED)
         return False
     challenged = False
+    longest = min(site.settings.own_donor_whole_seconds, site.settings.own_donor_seconds)
     for segment in segments_of(tx, unit):
         lease = segment.lease
         last = lease.id == unit.result_lease
@@ -33,7 +34,7 @@ def draw(site: Site, tx: Transaction, unit: Unit) -> bool:
         agreements = donor_standings.of(tx, lease.donor_id, kind).agreements
         if secrets.randbelow(10**6) >= 10**6 * replay_probability(agreements):
             continue
-        if last and takes_longer(site, unit, segment, site.settings.own_donor_whole_seconds):
+        if last and takes_longer(site, unit, segment, longest):
             challenge(site, tx, unit, segment)
             challenged = True
         elif not takes_longer(site, unit, segment, site.settings.own_donor_seconds):

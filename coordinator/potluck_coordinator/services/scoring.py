@@ -10,11 +10,11 @@ from potluck_coordinator.core.records import Score, Study, Unit, wire_fold
 from potluck_coordinator.core.turns import WORKER_LEAST, Kind
 from potluck_coordinator.core.units import UnitEvent
 from potluck_coordinator.scoring import Score as Scored
-from potluck_coordinator.services.chains import reward
 from potluck_coordinator.services.courses import course_of
 from potluck_coordinator.services.divergence import believed
 from potluck_coordinator.services.memory import scoring_memory
 from potluck_coordinator.services.parts import provided
+from potluck_coordinator.services.rewards import reward
 from potluck_coordinator.services.rungs import set_unit_aside, settle_rung
 from potluck_coordinator.services.score_jobs import own_loss, score_kept
 from potluck_coordinator.services.site import Site
@@ -116,7 +116,7 @@ def _keep(
         loss=loss,
     )
     scores.add(tx, score)
-    reward(tx, replace(unit, diverged=diverged))
+    reward(site, tx, replace(unit, diverged=diverged))
     body = {
         "unit": unit.id,
         "unit_kind": unit.kind,

@@ -23,6 +23,7 @@ from potluck_coordinator.services.rates import Rates
 from potluck_coordinator.services.shared_files import SharedFiles, Written
 from potluck_coordinator.services.stalls import StudyPaces
 from potluck_coordinator.services.standings import TopTrials
+from potluck_coordinator.services.state_shares import StateShares
 from potluck_coordinator.services.totals import Totals
 from potluck_coordinator.services.whence import Whence
 from potluck_coordinator.settings import Settings
@@ -59,6 +60,7 @@ class Site:
     device_checks: DeviceChecks = field(default_factory=DeviceChecks)
     deviations: Deviations = field(default_factory=Deviations)
     own_pace: OwnPace = field(default_factory=OwnPace)
+    state_shares: StateShares = field(default_factory=StateShares)
     study_paces: StudyPaces = field(default_factory=StudyPaces)
     making: set[str] = field(default_factory=set)
     """Studies whose rows are being encoded, or whose trials are being made."""

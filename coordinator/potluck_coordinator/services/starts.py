@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from potluck_coordinator.core.leases import LeaseState
+from dataclasses import dataclass
+
+from potluck_coordinator.core.leases import LONG_SECONDS, LeaseState
 from potluck_coordinator.core.records import Lease, Unit
-from potluck_coordinator.core.trust import ReplayState, Why
+from potluck_coordinator.core.trust import Why
+from potluck_coordinator.core.units import steps_per_epoch
 from potluck_coordinator.services import dead_ends
 from potluck_coordinator.services.chains import Segment, chain_to
-from potluck_coordinator.services.replays import PROVEN, ask, checks, is_known, is_of, takes_longer
+from potluck_coordinator.services.replays import ask, checks, is_known, is_proven
 from potluck_coordinator.services.site import Site
-from potluck_coordinator.storage import leases, replays, units
+from potluck_coordinator.storage import leases, units
 from potluck_coordinator.storage.transaction import Transaction
 
 
-def with_trusted_start(site: Site, tx: Transaction, unit: Unit) -> Unit:
-    """Take a unit back from states that cannot be proven, to the last one that was or can be.
+@dataclass(frozen=True)
+class Start:
+    """A state to train on from. `lease`: which one came to it; None: it is the unit's own start."""
 
-    Such a state is of a donor that is not known, and training it again would take longer than the
-    operator gives a replay. The donor may have left, so that it cannot be asked for the states in
-    between either.
+    state: str
+    step: int
+    lease: str | None
+
+
+def trusted_start(site: Site, tx: Transaction, unit: Unit) -> Start | None:
+    """Give from where a new lease of a unit goes on: the last state that was or can be proven.
+
+    What cannot be proven is a state of a donor that is not known, if training it again would take
+    longer than the operator gives a replay: the donor may have left, so that it cannot be asked for
+    the states in between either. Such a state goes, unless its lease was held for so long that
+    leaving many of them is no way to do harm.
 
     Args:
         site: The coordinator.
@@ -26,22 +39,39 @@ def with_trusted_start(site: Site, tx: Transaction, unit: Unit) -> Unit:
         unit: A unit that is about to be leased.
 
     Returns:
-        The unit as it is now.
+        The start; None where the unit has none yet.
     """
-    while checks(site) and unit.checkpoint is not None and unit.checkpoint_lease is not None:
-        lease = leases.get(tx, unit.checkpoint_lease)
-        if lease is None or not _doubted(tx, lease, unit.checkpoint, unit.checkpoint_step):
-            return unit
-        segment = Segment(lease, unit.checkpoint, unit.checkpoint_step)
-        if not takes_longer(site, unit, segment, site.settings.own_donor_seconds):
-            return unit
-        begun = lease.start, lease.from_step, lease.start_lease
-        if not units.go_back(tx, unit.id, lease.id, *begun):
-            return unit  # it is not to be had any more
-        if lease.state != LeaseState.HELD:
+    found = _named(unit)
+    while found is not None and found.lease is not None and checks(site):
+        lease = leases.get(tx, found.lease)
+        if lease is None or is_proven(site, tx, unit, Segment(lease, found.state, found.step)):
+            break
+        if was_long(lease):
+            break
+        if lease.state != LeaseState.HELD:  # else its holder may go on from there itself
+            units.go_back(tx, unit.id, lease.id, lease.start, lease.from_step, lease.start_lease)
+        if lease.state == LeaseState.HANDED_BACK:  # one that fell silent may still be finished
             dead_ends.came_to_nothing(site, tx, lease)
-        unit = units.get(tx, unit.id)
-    return unit
+        found = Start(lease.start, lease.from_step, lease.start_lease)
+    return found
+
+
+def _named(unit: Unit) -> Start | None:
+    if unit.checkpoint is not None:
+        return Start(unit.checkpoint, unit.checkpoint_step, unit.checkpoint_lease)
+    if unit.start is None:
+        return None
+    first = unit.from_epoch * steps_per_epoch(unit.rows, unit.batch_size)
+    return Start(unit.start, first, None)
+
+
+def was_long(lease: Lease) -> bool:
+    """Say whether a lease was held so long that its state is gone on from, proven or not.
+
+    Args:
+        lease: The lease.
+    """
+    return (lease.ended_at or lease.heard_at) - lease.started_at >= LONG_SECONDS
 
 
 def doubt_start(site: Site, tx: Transaction, unit: Unit, lease: Lease) -> None:
@@ -60,12 +90,3 @@ def doubt_start(site: Site, tx: Transaction, unit: Unit, lease: Lease) -> None:
     for segment in chain_to(tx, lease.start_lease, lease.start, lease.from_step):
         if not is_known(tx, segment.lease):
             ask(site, tx, unit, segment, Why.CHECKPOINT)
-
-
-def _doubted(tx: Transaction, lease: Lease, end: str, to_step: int) -> bool:
-    """Say whether a lease's donor is not known, and nothing has proven this state."""
-    if is_known(tx, lease):
-        return False
-    known = replays.of_leases(tx, [lease.id]).get(lease.id)
-    proven = known is not None and is_of(known, Segment(lease, end, to_step))
-    return not (proven and known is not None and known.state in (*PROVEN, ReplayState.OPEN))

@@ -67,8 +67,11 @@ def conclude_stuck(
         tx, replay.id, verdict, decided_at=now, replayed_by=by, note=told, released_at=now
     )
     reasons = [*unit.reasons, told][-20:]
-    if unit.checkpoint is not None:
-        if unit.checkpoint != replay.start or trains:
+    if replay.start != (unit.checkpoint or unit.start):  # it goes on from another state by now
+        units.note(tx, unit.id, tries=0, reasons=reasons)
+        after_commit(tx, lambda: site.hub.publish(WORK))
+    elif unit.checkpoint is not None:
+        if trains:
             units.note(tx, unit.id, tries=0, reasons=reasons)
         else:
             begin_anew(site, tx, unit, reasons)

@@ -26,6 +26,7 @@ from potluck_coordinator.services.endings import finish_if_done
 from potluck_coordinator.services.replays import ask_for_all_of, is_known
 from potluck_coordinator.services.site import Site
 from potluck_coordinator.services.sizes import size_of
+from potluck_coordinator.services.starts import was_long
 from potluck_coordinator.services.voiding import void
 from potluck_coordinator.storage import credits, donor_standings, leases, replays, studies, units
 from potluck_coordinator.storage.ledger import record
@@ -165,8 +166,11 @@ def _leave_unproven_start(site: Site, tx: Transaction, replay: Replay, unit: Uni
     lease = leases.get(tx, replay.lease_id)
     if replay.why != Why.CHECKPOINT or unit.result is not None or lease is None:
         return
-    if not is_known(tx, lease) and _own_segment(tx, replay, unit) is not None:
-        void(site, tx, unit, f"{lease.id}: it takes too long to prove what others went on from")
+    if is_known(tx, lease) or was_long(lease):
+        return
+    if _own_segment(tx, replay, unit) is not None:
+        note = f"{lease.id}: it takes too long to prove what others went on from"
+        void(site, tx, unit, note, back_to=lease)
 
 
 def _own_segment(tx: Transaction, replay: Replay, unit: Unit) -> Segment | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from potluck_coordinator.core.leases import LeaseState
-from potluck_coordinator.core.records import Replay, Unit
+from potluck_coordinator.core.records import Lease, Replay, Unit
 from potluck_coordinator.core.units import UnitEvent, UnitState
 from potluck_coordinator.services import dead_ends
 from potluck_coordinator.services.chains import segments_of, standing_on
@@ -43,6 +43,7 @@ def void(
     unit: Unit,
     note: str,
     cause: Replay | None = None,
+    back_to: Lease | None = None,
 ) -> bool:
     """Put a unit back in the queue as if nobody had trained it; False where it is not wanted.
 
@@ -57,11 +58,18 @@ def void(
         note: Why, for whoever reads the unit's and its leases' reasons.
         cause: The replay, or challenge, whose lease is not believed; None where no lease of it was
             scored, so that none earned anything.
+        back_to: The unit goes on from where this lease of it began (default: from its own start).
     """
     unfounded = [] if cause is None else standing_on(tx, unit, cause.lease_id)
     now = site.now()
     reasons = [*unit.reasons, note][-20:]
     values = {**NO_RESULT, "tries": 0, "reasons": reasons, "ready_since": now}
+    if back_to is not None and back_to.start_lease is not None:
+        values |= {
+            "checkpoint": back_to.start,
+            "checkpoint_step": back_to.from_step,
+            "checkpoint_lease": back_to.start_lease,
+        }
     if not units.change(tx, unit.id, UnitEvent.VOID, **values):
         return False
     later = [

@@ -64,22 +64,19 @@ def count(session: Session, lease_id: str) -> int:
     return session.exec(query).one()
 
 
-def bytes_of_donors(session: Session, donor_ids: Collection[str]) -> int:
+def bytes_by_donor(session: Session) -> dict[str, int]:
     """Count the bytes that donors uploaded with leases that they hold, or let expire.
 
     Args:
         session: A transaction.
-        donor_ids: The donors.
     """
     query = (
-        select(func.sum(UploadRow.bytes))
-        .join(LeaseRow, col(LeaseRow.id) == col(UploadRow.lease_id))
-        .where(
-            col(LeaseRow.donor_id).in_(donor_ids),
-            col(LeaseRow.state).in_([HELD, LeaseState.EXPIRED.value]),
-        )
+        select(LeaseRow.donor_id, func.sum(UploadRow.bytes))
+        .join(UploadRow, col(LeaseRow.id) == col(UploadRow.lease_id))
+        .where(col(LeaseRow.state).in_([HELD, LeaseState.EXPIRED.value]))
+        .group_by(col(LeaseRow.donor_id))
     )
-    return int(session.exec(query).one() or 0)
+    return {donor: int(size) for donor, size in session.exec(query)}
 
 
 def of(session: Session, lease_id: str) -> list[str]:

@@ -142,24 +142,33 @@ def _compare(job: ReplayJob, pace: Pace) -> Comparison:
 
 
 def _whether_it_trains(job: ReplayJob, start: State, pace: Pace) -> Comparison:
-    """Say whether training diverges, also where it is not repeated exactly here.
-
-    Other random numbers change the weights, and hardly ever whether they stay finite; so what comes
-    of them proves a divergence, and that a unit can be trained. It does not prove a lie.
-    """
+    """Say whether training diverges here, or can be done at all."""
     try:
         own = _train(job, job.start, pace)
     except Unsupported as error:
-        own = _train(job, job.start, pace, exact=False)
-        if job.diverged and own is not None:
-            raise Unsupported(
-                f"{error} Trained with other random numbers it did not diverge."
-            ) from None
-        return Comparison(FAR if job.diverged else 0.0, diverged=own is None)
+        if job.diverged and _diverges_otherwise(job, pace, error):
+            return Comparison(FAR, diverged=True)
+        raise
     if not job.diverged:
         return Comparison(0.0, diverged=own is None)
     again = own is not None and _train(job, nudged(start), pace, times=IN_DOUBT) is None
     return Comparison(FAR, diverged=own is None or again)
+
+
+def _diverges_otherwise(job: ReplayJob, pace: Pace, why: Unsupported) -> bool:
+    """Say whether what cannot be repeated exactly diverges with other random numbers as well.
+
+    They change the weights, and hardly ever whether these stay finite: so that proves a divergence.
+    That it does not diverge, or cannot be trained like this either, proves no lie.
+    """
+    try:
+        return _train(job, job.start, pace, exact=False) is None
+    except (TooLong, MemoryError):
+        raise
+    except Exception as error:  # whatever a layer does that is not trained like this
+        if is_full(error):
+            raise MemoryError from error
+        raise why from error
 
 
 class _Ends:

@@ -128,7 +128,10 @@ def test_a_known_donors_state_is_gone_on_from(start_coordinator: Start) -> None:
         ScriptedDonor(strict.url, address=THERE) as heir,
     ):
         left = leave(known, again)
-        assert heir.await_lease().unit.start != left.unit.start
+        with ScriptedDonor(strict.url, address=HERE) as liar:
+            stranger = leave(liar, again, step=3)
+        assert stranger.unit.start != left.unit.start
+        assert heir.await_lease().unit.start == stranger.unit.start, "a stranger's goes, not his"
 
 
 def submit_as(coordinator: Coordinator, token: str) -> potluck.Study:

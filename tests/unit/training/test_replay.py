@@ -145,12 +145,13 @@ def test_other_random_numbers_prove_no_lie() -> None:
     found = replay(changed_by_chance(1.0, diverged=True))
     assert found.comparison is None
     assert "RandomFlip" in found.unable
-    assert "did not diverge" in found.unable
+    assert found.seconds > 0, "it was trained with other random numbers"
 
 
-def test_other_random_numbers_say_whether_a_unit_can_be_trained() -> None:
+def test_what_is_not_repeated_exactly_says_nothing_of_a_unit_that_donors_gave_up_on() -> None:
     found = replay(changed_by_chance(1.0, diverged=False))
-    assert found.comparison is not None, found.unable
+    assert found.comparison is None
+    assert "RandomFlip" in found.unable
     assert not found.failed
 
 
