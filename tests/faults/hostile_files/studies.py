@@ -142,7 +142,7 @@ def many_folds(coordinator: Coordinator, folder: Path, size: float) -> Served:
 
 def wide_tables(coordinator: Coordinator, size: float) -> Served:
     """Let two visitors upload a wide table each, at once."""
-    content = table(max(2, int(20 * size)), max(100, int(200_000 * size)))
+    content = table(max(20, int(400 * size)), max(100, int(9_000 * size)))
     told: list[str] = []
 
     def upload() -> None:
