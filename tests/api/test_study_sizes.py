@@ -34,39 +34,34 @@ def specification(client: TestClient) -> dict[str, Any]:
     return spec(upload_model(client).json()["id"], iris)
 
 
+def submit(client: TestClient, told: dict[str, Any], folds: int) -> tuple[int, dict[str, str]]:
+    """Submit a study of so many folds; give the status, and the error if there is one."""
+    split = {"folds": folds, "validation": None, "test": 0.2}
+    answer = client.post("/api/v1/studies", json={**told, "pipeline": {"split": split}})
+    return answer.status_code, answer.json().get("error", {})
+
+
 def test_folds_that_name_too_many_rows_are_refused(tmp_path: Path) -> None:
     with bounded(tmp_path, max_fold_rows=120 * 7) as client:
         told = specification(client)
-
-        def submit(folds: int) -> tuple[int, dict[str, str]]:
-            split = {"folds": folds, "validation": None, "test": 0.2}
-            answer = client.post("/api/v1/studies", json={**told, "pipeline": {"split": split}})
-            return answer.status_code, answer.json().get("error", {})
-
-        status, error = submit(6)
+        status, error = submit(client, told, folds=6)
         assert (status, error["code"]) == (413, "size.folds")
         assert error["expected"] == "at most 840 row numbers in all folds"
         assert error["got"] == "960, of 120 rows in 6 folds"
         assert error["hint"] == "Use at most 5 folds."
         assert client.get("/api/v1/studies").json() == []
-        assert submit(5)[0] == 201
+        assert submit(client, told, folds=5)[0] == 201
 
 
 def test_encoded_rows_that_take_too_much_room_are_refused(tmp_path: Path) -> None:
     with bounded(tmp_path, max_encoded_bytes=7 * 120 * 5 * 4) as client:
         told = specification(client)
-
-        def submit(folds: int) -> tuple[int, dict[str, str]]:
-            split = {"folds": folds, "validation": None, "test": 0.2}
-            answer = client.post("/api/v1/studies", json={**told, "pipeline": {"split": split}})
-            return answer.status_code, answer.json().get("error", {})
-
-        status, error = submit(6)
+        status, error = submit(client, told, folds=6)
         assert (status, error["code"]) == (413, "size.encoded")
         assert error["expected"] == "at most 16800 bytes in all its folds"
         assert error["got"] == "about 19200 bytes"
         assert client.get("/api/v1/studies").json() == []
-        assert submit(5)[0] == 201
+        assert submit(client, told, folds=5)[0] == 201
 
 
 def test_a_plan_that_is_too_long_is_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tests.conftest import Start
 from tests.support.coordinator import Coordinator, offers
 from tests.support.inside import Inside, inside
 from tests.support.keras_files import dense_h5
+from tests.support.peak_memory import forget_peak, needs_peaks, peak
 from tests.support.raw_connection import RawConnection
 from tests.support.scripted_donor import ScriptedDonor, end_step, random_result, state
 from tests.support.waiting import until
@@ -197,19 +198,7 @@ def large_state(
     return state(weights, lease.unit, step)
 
 
-def peak(pid: int) -> int:
-    """Give the most bytes of memory that a process has taken since `forget_peak`."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
-
-
-def forget_peak(pid: int) -> int:
-    """Measure the peak anew; give what the process takes now."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
-    return peak(pid)
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+@needs_peaks
 def test_states_that_are_named_at_once_are_not_held(start_coordinator: Start) -> None:
     coordinator: Coordinator = start_coordinator(workers=1)
     submit(coordinator.client(), trials=4, model=wide_h5())

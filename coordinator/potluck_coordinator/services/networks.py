@@ -22,7 +22,7 @@ class Networks:
         self._by_donor: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def came(self, donor_id: str, network: str) -> None:
-        """Note that a donor is there, or was until now.
+        """Note that a donor was there until now.
 
         Args:
             donor_id: The donor.

@@ -56,7 +56,6 @@ class Presence:
         self._reaches[donor_id] = reach
         if network is not None:
             self._networks[donor_id] = network
-            self._came_from.came(donor_id, network)
         if known:
             self._known.add(donor_id)
         self._allowed[memory_bytes] += 1

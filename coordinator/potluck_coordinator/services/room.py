@@ -65,12 +65,8 @@ def writing(site: Site, most: int) -> Iterator[None]:
         yield
         return
     must_have_room(site, most)
-    room = site.incoming.upload()
-    room.promise(most)
-    try:
+    with _promised(site, most):
         yield
-    finally:
-        room.close()
 
 
 @contextmanager
@@ -85,8 +81,14 @@ def passing_through(site: Site, more: int) -> Iterator[None]:
         NoRoom: `disk.full`.
     """
     must_pass_through(site, more)
+    with _promised(site, more):
+        yield
+
+
+@contextmanager
+def _promised(site: Site, size: int) -> Iterator[None]:
     room = site.incoming.upload()
-    room.promise(more)
+    room.promise(size)
     try:
         yield
     finally:

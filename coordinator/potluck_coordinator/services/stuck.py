@@ -67,19 +67,15 @@ def conclude_stuck(
         tx, replay.id, verdict, decided_at=now, replayed_by=by, note=told, released_at=now
     )
     reasons = [*unit.reasons, told][-20:]
-    if replay.start != (unit.checkpoint or unit.start):  # it goes on from another state by now
-        units.note(tx, unit.id, tries=0, reasons=reasons)
-        after_commit(tx, lambda: site.hub.publish(WORK))
-    elif unit.checkpoint is not None:
-        if trains:
-            units.note(tx, unit.id, tries=0, reasons=reasons)
-        else:
-            begin_anew(site, tx, unit, reasons)
-        after_commit(tx, lambda: site.hub.publish(WORK))
-    elif aside and unit.state in (UnitState.READY, UnitState.LEASED):
+    same = replay.start == (unit.checkpoint or unit.start)  # else it goes on from elsewhere by now
+    begun = unit.checkpoint is not None
+    if same and not begun and aside and unit.state in (UnitState.READY, UnitState.LEASED):
         set_unit_aside(site, tx, unit, reasons, lease_id=None)
     else:
-        units.note(tx, unit.id, tries=0, reasons=reasons)
+        if same and begun and not trains:
+            begin_anew(site, tx, unit, reasons)
+        else:
+            units.note(tx, unit.id, tries=0, reasons=reasons)
         after_commit(tx, lambda: site.hub.publish(WORK))
     after_commit(tx, lambda: site.hub.publish(unit.study_id))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 import potluck
@@ -78,17 +81,28 @@ def leave(donor: ScriptedDonor, study: potluck.Study, step: int = 2) -> wire.Lea
     return lease
 
 
-def test_a_strangers_state_that_cannot_be_proven_is_not_gone_on_from(
-    start_coordinator: Start,
-) -> None:
-    coordinator = start_coordinator(own_donor=1, own_donor_seconds=NEVER_S, workers=1)
-    study = submit(coordinator)
+@contextmanager
+def left_to_an_heir(
+    coordinator: Coordinator, study: potluck.Study
+) -> Iterator[tuple[wire.Lease, ScriptedDonor, wire.Lease]]:
+    """Let a stranger leave a state, and another donor get the unit.
+
+    Gives the stranger's lease, the other donor and its lease.
+    """
     with (
         ScriptedDonor(coordinator.url, address=HERE) as liar,
         ScriptedDonor(coordinator.url, address=THERE) as heir,
     ):
         left = leave(liar, study)
-        lease = heir.await_lease()
+        yield left, heir, heir.await_lease()
+
+
+def test_a_strangers_state_that_cannot_be_proven_is_not_gone_on_from(
+    start_coordinator: Start,
+) -> None:
+    coordinator = start_coordinator(own_donor=1, own_donor_seconds=NEVER_S, workers=1)
+    study = submit(coordinator)
+    with left_to_an_heir(coordinator, study) as (left, _heir, lease):
         assert lease.unit.start == left.unit.start
         assert lease.unit.stack == left.unit.stack, "it begins where the unit begins"
 
@@ -99,12 +113,7 @@ def test_a_strangers_state_that_turns_out_to_take_too_long_is_taken_back(
     """It looked as if it could be proven: compiling alone takes longer than is allowed here."""
     coordinator = start_coordinator(own_donor=1, own_donor_seconds=0.01, workers=1)
     study = submit(coordinator)
-    with (
-        ScriptedDonor(coordinator.url, address=HERE) as liar,
-        ScriptedDonor(coordinator.url, address=THERE) as heir,
-    ):
-        left = leave(liar, study)
-        lease = heir.await_lease()
+    with left_to_an_heir(coordinator, study) as (left, heir, lease):
         until(lambda: verdicts(study) == ["undecided"], what="the end of the replay")
         if lease.unit.start != left.unit.start:
             until(lambda: heir.heartbeat(lease).stop != {}, what="the word to stop")

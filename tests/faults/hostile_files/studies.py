@@ -17,6 +17,7 @@ import potluck
 from potluck_coordinator.core.visitors import new_visitor_key
 from tests.support.coordinator import Coordinator
 from tests.support.keras_files import dense_h5
+from tests.support.peak_memory import forget_peak, peak
 from tests.support.waiting import until
 
 MB = 2**20
@@ -45,14 +46,6 @@ class Served:
 
 
 HEADING = f"{'':26} {'seconds':>8} {'server MB':>10} {'stored MB':>10} {'slowest s':>10}  outcome\n"
-
-
-def peak(pid: int, *, anew: bool = False) -> float:
-    """Give the most MB that a process took, counted from now on where `anew`."""
-    if anew:
-        Path(f"/proc/{pid}/clear_refs").write_text("5")
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def stored(coordinator: Coordinator) -> float:
@@ -114,7 +107,7 @@ def many_folds(coordinator: Coordinator, folder: Path, size: float) -> Served:
     rows, folds = max(60, int(7_000 * size)), max(20, int(1_000 * size))
     path = folder / "folds.csv"
     path.write_bytes(table(rows, 70))
-    before, begun = peak(coordinator.pid, anew=True), time.perf_counter()
+    before, begun = forget_peak(coordinator.pid), time.perf_counter()
     with somebody_else(coordinator.url) as took:
         try:
             study = coordinator.client().submit(
@@ -137,7 +130,7 @@ def many_folds(coordinator: Coordinator, folder: Path, size: float) -> Served:
         study.delete()
         until(lambda: stored(coordinator) < max(1.0, found / 10), patience_s=PATIENCE_S)
         outcome = "taken, and gone when it was deleted"
-    return Served(outcome, seconds, peak(coordinator.pid) - before, found, max(took))
+    return Served(outcome, seconds, (peak(coordinator.pid) - before) / MB, found, max(took))
 
 
 def wide_tables(coordinator: Coordinator, size: float) -> Served:
@@ -150,7 +143,7 @@ def wide_tables(coordinator: Coordinator, size: float) -> Served:
             answer = client.post("/api/v1/datasets", files={"file": ("wide.csv", content)})
             told.append(str(answer.json().get("error", {}).get("code", answer.status_code)))
 
-    before, begun = peak(coordinator.pid, anew=True), time.perf_counter()
+    before, begun = forget_peak(coordinator.pid), time.perf_counter()
     with somebody_else(coordinator.url) as took:
         both = [threading.Thread(target=upload) for _ in range(2)]
         for one in both:
@@ -158,5 +151,5 @@ def wide_tables(coordinator: Coordinator, size: float) -> Served:
         for one in both:
             one.join()
     seconds = time.perf_counter() - begun
-    grown = peak(coordinator.pid) - before
+    grown = (peak(coordinator.pid) - before) / MB
     return Served(" and ".join(told), seconds, grown, stored(coordinator), max(took))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from tests.faults.hostile_files.table import served_by_a_coordinator
+from tests.support.peak_memory import needs_peaks
 
 SHARE = 0.05
 MOST_MB = 100.0
 """Of the server's own memory, for what would be some hundred MB in its workers."""
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+@needs_peaks
 def test_what_asks_for_much_takes_little_of_the_server_and_others_go_on() -> None:
     found = dict(served_by_a_coordinator(SHARE))
     assert set(found) == {"1,000 folds on 1 MB", "two wide tables at once"}

@@ -18,15 +18,14 @@ from potluck_coordinator.training.checkpoint import (
 from potluck_coordinator.training.distance import distance
 from potluck_coordinator.training.known_answer import STEPS, known_answer_reference
 from potluck_coordinator.training.replay import Course, ReplayJob, replay
-from potluck_coordinator.training.unit_training import Training
+from potluck_coordinator.training.unit_training import Recipe, Training
 from tests.support.small_units import small_unit, stacked
 
 REFERENCE = known_answer_reference()
 
 
-def course() -> Course:
-    """Give the small training of the self-test as a replay takes it."""
-    made = REFERENCE
+def course(made: Recipe = REFERENCE) -> Course:
+    """Give a small training's recipe, by default the self-test's, as a replay takes it."""
     return Course(
         rows=made.rows,
         batch_size=made.batch_size,
@@ -113,19 +112,9 @@ def changed_by_chance(rate: float, *, diverged: bool, rows: float = 1.0) -> Repl
     keras.utils.set_random_seed(1)
     unit = small_unit(stacked((6, 6, 1), keras.layers.RandomFlip(name="flip"))).with_rate(rate)
     data = {**unit.data, "x": (unit.data["x"] * rows).astype(np.float32)}
-    recipe = Course(
-        rows=unit.rows,
-        batch_size=unit.batch_size,
-        steps_per_epoch=unit.steps_per_epoch,
-        optimizer=unit.optimizer,
-        loss=unit.loss,
-        loss_options=unit.loss_options,
-        from_logits=False,
-        seed=unit.seed,
-    )
     start = write_checkpoint(State(dict(unit.model.weights), 0, 0))
     return ReplayJob(
-        course=recipe,
+        course=course(unit),
         topology=json.dumps(unit.topology).encode(),
         tensors=write_tensors(data),
         start=start,
